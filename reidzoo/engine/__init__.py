@@ -1,0 +1,1 @@
+"""What runs a configuration: stages, loaders, optimizers, checkpoints, processes and seeds."""

@@ -1,0 +1,109 @@
+"""Several processes that give what one would: collectives with the gradients that the whole batch has.
+
+Every rank forwards its slice of the global batch and then computes the *same* loss on the gathered whole. ``gather``
+hands each rank the gradient of its own slice, times the number of ranks, and ``average_gradients`` divides by it: for
+weights before the gather the ranks' shares add up to the full gradient, for weights after it (a loss with parameters)
+the mean of equal gradients is that gradient. Both are what one process computes, so no wrapper such as DDP is needed,
+and phases may freeze and thaw what they like.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+__all__ = [
+    "average_gradients", "barrier", "broadcast_object", "gather", "gather_objects", "is_main", "rank", "shutdown",
+    "start", "world_size",
+]  # fmt: skip
+
+
+def start(device: str) -> None:
+    """Join the process group that ``torchrun`` announces; without ``torchrun`` do nothing."""
+    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
+        return
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=timedelta(minutes=60))
+
+
+def shutdown() -> None:
+    """Leave the process group, if there is one."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Return this process's number, 0 where there is only one."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Return how many processes share the work."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def is_main() -> bool:
+    """Return whether this process is the one that writes files and prints."""
+    return rank() == 0
+
+
+def barrier() -> None:
+    """Wait until every rank is here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def broadcast_object(value: Any) -> Any:
+    """Return rank 0's ``value`` on every rank."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """Return every rank's ``value``, in the order of ranks."""
+    if world_size() == 1:
+        return [value]
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, local: Tensor) -> Tensor:
+        ctx.rows = local.shape[0]
+        parts = [torch.empty_like(local) for _ in range(world_size())]
+        dist.all_gather(parts, local.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        start_row = rank() * ctx.rows
+        return grad[start_row : start_row + ctx.rows] * world_size()
+
+
+def gather(local: Tensor) -> Tensor:
+    """Return the rows (B / ranks, ...) of every rank as one (B, ...) tensor, with gradient; see the module's text."""
+    return local if world_size() == 1 else _Gather.apply(local)
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the ranks, in one transfer."""
+    if world_size() == 1:
+        return
+    grads = [p.grad for p in parameters if p.grad is not None]
+    if not grads:
+        return
+    flat = torch.cat([g.reshape(-1) for g in grads])
+    dist.all_reduce(flat)
+    flat /= world_size()
+    for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+        grad.copy_(part.view_as(grad))

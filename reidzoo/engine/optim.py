@@ -1,0 +1,130 @@
+"""Optimizers by name: everything that a step does to weights, in one visible call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reidzoo.engine import distributed
+from reidzoo.errors import ConfigError
+from reidzoo.registry import describe
+
+__all__ = ["Optimizer", "build_optimizers"]
+
+
+class Optimizer:
+    """A torch optimizer with the step that training needs: ``minimize(loss)``.
+
+    Args:
+        optimizer: the torch optimizer.
+        grad_clip: largest norm of the gradient, 0 for no bound.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, grad_clip: float = 0.0) -> None:
+        self.torch = optimizer
+        self.grad_clip = grad_clip
+        self.base_lrs = [group["lr"] for group in optimizer.param_groups]
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Every parameter it moves."""
+        return [p for group in self.torch.param_groups for p in group["params"]]
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the first group, for logs."""
+        return self.torch.param_groups[0]["lr"]
+
+    def scale_lr(self, factor: float) -> None:
+        """Set every group's learning rate to ``factor`` times what the configuration says."""
+        for group, base in zip(self.torch.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base * factor
+
+    def minimize(self, loss: Tensor) -> None:
+        """Move the parameters one step down the gradient of ``loss``; no other parameter's gradient is touched."""
+        parameters = [p for p in self.parameters if p.requires_grad]
+        grads = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for parameter, grad in zip(parameters, grads, strict=True):
+            parameter.grad = grad
+        distributed.average_gradients(parameters)
+        if self.grad_clip:
+            nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+        self.torch.step()
+        self.torch.zero_grad(set_to_none=True)
+
+    def replace(self, old: nn.Parameter, new: nn.Parameter) -> None:
+        """Let ``new`` take ``old``'s place, with no memory of it: a classifier was made anew."""
+        for group in self.torch.param_groups:
+            group["params"] = [new if p is old else p for p in group["params"]]
+        self.torch.state.pop(old, None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the torch optimizer's state."""
+        return self.torch.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up a saved state."""
+        self.torch.load_state_dict(dict(state))
+
+
+def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float) -> dict[str, Optimizer]:
+    """Build the named optimizers.
+
+    Args:
+        nodes: optimizer name -> ``{type: Adam, lr: ..., ...}``. ``type`` is a class of ``torch.optim`` or a dotted path.
+            Two keys are ours: ``params``, the dotted names of the sub-modules to move (default: the part of the
+            optimizer's own name), and ``lr_mult``, sub-module -> factor on the learning rate.
+        parts: the trainer's parts.
+        grad_clip: largest gradient norm, 0 for none.
+
+    Raises:
+        ConfigError: an unknown optimizer, part or argument.
+    """
+    return {name: Optimizer(_build_one(name, node, parts), grad_clip) for name, node in nodes.items()}
+
+
+def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torch.optim.Optimizer:
+    node = dict(node)
+    prefixes, multipliers = node.pop("params", [name]), node.pop("lr_mult", {})
+    named = list(_select(name, parts, prefixes))
+    groups: dict[float, list[nn.Parameter]] = {}
+    for key, parameter in named:
+        factor = next((f for prefix, f in multipliers.items() if f"{key}.".startswith(f"{prefix}.")), 1.0)
+        groups.setdefault(factor, []).append(parameter)
+    for prefix in multipliers:
+        if not any(f"{key}.".startswith(f"{prefix}.") for key, _ in named):
+            raise ConfigError(f"OPTIMIZERS.{name}.lr_mult: {prefix!r} names no parameter of {', '.join(prefixes)}")
+    lr = node.get("lr")
+    if lr is None:
+        raise ConfigError(f"OPTIMIZERS.{name}: give it a learning rate, for example 'lr: 3.5e-4'")
+    cls = _optimizer_class(name, node.pop("type", "Adam"))
+    try:
+        return cls([{"params": params, "lr": lr * factor} for factor, params in groups.items()], **node)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"OPTIMIZERS.{name}: {describe(cls)} cannot take these arguments: {error}") from None
+
+
+def _select(name: str, parts: nn.ModuleDict, prefixes: Iterable[str]) -> Iterable[tuple[str, nn.Parameter]]:
+    for prefix in prefixes:
+        found = [(k, p) for k, p in parts.named_parameters() if f"{k}.".startswith(f"{prefix}.") and p.requires_grad]
+        if not found:
+            raise ConfigError(
+                f"OPTIMIZERS.{name}: nothing to train is called {prefix!r}; the parts are {', '.join(parts)}. "
+                f"Name the optimizer after a part, or list sub-modules under 'params'."
+            )
+        yield from found
+
+
+def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
+    if "." in kind:
+        from reidzoo.registry import TRAINER
+
+        return TRAINER.get(kind)
+    cls = getattr(torch.optim, kind, None)
+    if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
+        known = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
+        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(known))}")
+    return cls

@@ -1,0 +1,35 @@
+"""Seeds: one number from the configuration decides every random draw of a run."""
+
+from __future__ import annotations
+
+import torch
+
+from reidzoo.engine import distributed
+
+__all__ = ["load_random_state", "random_state", "seed_everything"]
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch's generators; numpy's global generator is not used anywhere, samplers and transforms have their own.
+
+    The weights are drawn before the ranks part ways, so every rank starts with the same ones.
+    """
+    torch.manual_seed(seed)
+
+
+def random_state() -> list[dict[str, torch.Tensor]]:
+    """Return the state of torch's generators on every rank (dropout draws from them), for the checkpoint."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return distributed.gather_objects(state)
+
+
+def load_random_state(states: list[dict[str, torch.Tensor]]) -> None:
+    """Set this rank's generators; a run resumed with more ranks than it had keeps the fresh seed on the new ones."""
+    rank = distributed.rank()
+    if rank >= len(states):
+        return
+    torch.set_rng_state(states[rank]["cpu"])
+    if torch.cuda.is_available() and "cuda" in states[rank]:
+        torch.cuda.set_rng_state(states[rank]["cuda"])

@@ -1,0 +1,23 @@
+"""Errors that are the user's to mend: the command line prints them without a traceback and exits with code 2."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the user asked for cannot be done; the message says what, where, and what to do about it."""
+
+
+class ConfigError(UserError):
+    """A configuration file or an override is wrong."""
+
+
+class DatasetError(UserError):
+    """A dataset is missing, incomplete, or not in the layout its reader knows."""
+
+
+class WeightsError(UserError):
+    """A weight file is missing, unsafe, or does not fit the model strictly."""
+
+
+class EvaluationError(UserError):
+    """Features, ids and cameras do not allow the protocol that was asked for."""

@@ -1,0 +1,129 @@
+"""Every registry of reidzoo, each with the contract that a registered thing keeps.
+
+A third party adds a part without editing this package::
+
+    from reidzoo.registry import LOSS
+
+    @LOSS.register_module()
+    class MyLoss(nn.Module): ...
+
+and names its own package under ``PLUGINS`` in the YAML. A dotted ``type`` (``torch.nn.CrossEntropyLoss``) is imported
+as it stands. Locations are lazy: nothing is imported before a registry is first asked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.registry import Registry as MMEngineRegistry
+
+from reidzoo.errors import ConfigError
+
+__all__ = [
+    "BACKBONE", "CLUSTERER", "DATASET", "DISCRIMINATOR", "HEAD", "HOOK", "LOSS", "MEMORY", "MODEL", "SAMPLER",
+    "TRAINER", "TRANSFORM", "Registry",
+]  # fmt: skip
+
+
+class Registry(MMEngineRegistry):
+    """mmengine's registry with errors that help: the near miss, what is registered, and the parameters of a class."""
+
+    def __init__(self, name: str, location: str) -> None:
+        super().__init__(name, build_func=build_from_node, scope="reidzoo", locations=[location])
+
+    def get(self, key: str) -> Any:
+        """Return what is registered as ``key``, or what a dotted ``key`` imports.
+
+        Raises:
+            ConfigError: nothing has that name.
+        """
+        try:
+            found = super().get(key)
+        except (RuntimeError, ValueError):
+            found = None
+        if found is None:
+            names = sorted(self.module_dict)
+            near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigError(
+                f"{self.name}: nothing is registered as {key!r}.{hint} Registered: {', '.join(names) or 'nothing'}. "
+                f"A part of your own is registered by the package named under PLUGINS; a dotted path is imported."
+            )
+        return found
+
+
+def build_from_node(node: Mapping[str, Any], *, registry: Registry, **given: Any) -> Any:
+    """Build what ``node["type"]`` names, with the node's other entries and ``given`` as keyword arguments.
+
+    Args:
+        node: a mapping with ``type``; every other key is a constructor argument.
+        registry: where ``type`` is looked up.
+        given: arguments that the framework supplies, such as ``num_classes``. The node may not repeat them.
+
+    Raises:
+        ConfigError: no ``type``, an unknown ``type``, or arguments that the class does not take.
+    """
+    if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
+        raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {dict(node) if node else node!r}")
+    cls = registry.get(node["type"])
+    arguments = {**{key: value for key, value in node.items() if key != "type"}, **given}
+    try:
+        inspect.signature(cls).bind(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{registry.name}: {describe(cls)} cannot take these arguments: {error}") from None
+    return cls(**arguments)
+
+
+def describe(cls: Any) -> str:
+    """Return ``name(parameters) in file`` for an error message."""
+    try:
+        return f"{cls.__name__}{inspect.signature(cls)} in {inspect.getsourcefile(cls)}"
+    except (TypeError, ValueError):
+        return repr(cls)
+
+
+BACKBONE = Registry("BACKBONE", "reidzoo.backbones")
+"""``forward(images (B, 3, H, W)) -> feature map (B, C, h, w)``; attribute ``out_channels`` = C."""
+
+HEAD = Registry("HEAD", "reidzoo.heads")
+"""``Head(in_channels, num_classes, ...)``; ``forward(feature map) -> dict``: ``feat`` (B, D) for metric losses,
+``embedding`` (B, D) for retrieval, and while training with ``num_classes > 0`` also ``logits`` (B, num_classes)."""
+
+MODEL = Registry("MODEL", "reidzoo.models")
+"""``forward(images) -> dict`` as its head returns it; ``embed(images) -> (B, D)`` L2-normalised, for retrieval."""
+
+LOSS = Registry("LOSS", "reidzoo.losses")
+"""An ``nn.Module`` whose ``forward`` parameter *names* say which tensors it takes, e.g. ``forward(self, feat, pid)``;
+returns a scalar. Inputs arrive in float32 and hold the whole batch, also when several processes share it."""
+
+MEMORY = Registry("MEMORY", "reidzoo.memories")
+"""An ``nn.Module`` with its state in buffers; ``forward(feat, index) -> scores``; ``update(feat, index)`` under
+``no_grad``, called by the trainer after the optimizer's step."""
+
+DISCRIMINATOR = Registry("DISCRIMINATOR", "reidzoo.discriminators")
+"""``Discriminator(in_channels, ...)``; ``forward(feat (B, D)) -> logits (B, classes)``."""
+
+CLUSTERER = Registry("CLUSTERER", "reidzoo.clustering")
+"""``fit_predict(features (N, D)) -> labels``: int64 (N,), -1 = outlier, clusters numbered by their first member."""
+
+DATASET = Registry("DATASET", "reidzoo.datasets")
+"""``Dataset(root, ...)`` with ``train``, ``query`` and ``gallery``: lists of ``Record``. Raises ``DatasetError`` saying
+what is missing, where it was looked for and where to get it."""
+
+SAMPLER = Registry("SAMPLER", "reidzoo.samplers")
+"""``Sampler(pids, camids, domains, batch_size, ...)``; ``batches(seed, epoch, count) -> list of index arrays``, from its
+arguments alone: the same call gives the same batches in any process."""
+
+TRANSFORM = Registry("TRANSFORM", "reidzoo.transforms")
+"""``transform(images (B, 3, H, W), draw) -> images``: whole batches, uint8 or float32, on any device; every random
+number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone."""
+
+TRAINER = Registry("TRAINER", "reidzoo.trainers")
+"""``train_step(batch) -> dict of detached scalars``; owns the named parts, their optimizers and the phase."""
+
+HOOK = Registry("HOOK", "reidzoo.hooks")
+"""mmengine's event names and signatures (``before_train_epoch(runner)`` ...), a ``priority``, and optionally
+``state_dict`` / ``load_state_dict`` of plain values and tensors, kept in every checkpoint under the hook's name."""

@@ -1,0 +1,1 @@
+"""reidzoo.zoo"""
