@@ -1,1 +1,9 @@
-"""reidzoo.backbones"""
+"""Backbones: images (B, 3, H, W) -> feature map (B, C, h, w)."""
+
+from __future__ import annotations
+
+from reidzoo.backbones.ibn import IBN
+from reidzoo.backbones.osnet import OSNet
+from reidzoo.backbones.resnet import ResNet
+
+__all__ = ["IBN", "OSNet", "ResNet"]

@@ -1,1 +1,8 @@
-"""reidzoo.discriminators"""
+"""Discriminators: networks that tell the domain (or camera, or view) of a feature."""
+
+from __future__ import annotations
+
+from reidzoo.discriminators.gradient_reversal import GradientReversal, reverse_gradient
+from reidzoo.discriminators.mlp import MLPDiscriminator
+
+__all__ = ["GradientReversal", "MLPDiscriminator", "reverse_gradient"]

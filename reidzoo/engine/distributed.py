@@ -28,6 +28,8 @@ def start(device: str) -> None:
     """Join the process group that ``torchrun`` announces; without ``torchrun`` do nothing."""
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         return
+    if device.startswith("cuda"):
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=timedelta(minutes=60))
 
 

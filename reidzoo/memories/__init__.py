@@ -1,1 +1,7 @@
-"""reidzoo.memories"""
+"""Memories: features kept across iterations, with their state in buffers."""
+
+from __future__ import annotations
+
+from reidzoo.memories.hybrid import HybridMemory
+
+__all__ = ["HybridMemory"]

@@ -1,1 +1,10 @@
-"""reidzoo.samplers"""
+"""Samplers: which images make up the batches of an epoch."""
+
+from __future__ import annotations
+
+from reidzoo.samplers.base import BatchSampler
+from reidzoo.samplers.domain_balanced import DomainBalancedSampler
+from reidzoo.samplers.identity import IdentitySampler
+from reidzoo.samplers.shuffle import ShuffleSampler
+
+__all__ = ["BatchSampler", "DomainBalancedSampler", "IdentitySampler", "ShuffleSampler"]

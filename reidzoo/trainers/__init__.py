@@ -1,1 +1,8 @@
-"""reidzoo.trainers"""
+"""Trainers: ``trainer.py`` is the loop, every other file one way to take a step."""
+
+from reidzoo.trainers.adversarial import AdversarialTrainer
+from reidzoo.trainers.baseline import BaselineTrainer
+from reidzoo.trainers.domain_adaptation import DomainAdaptationTrainer
+from reidzoo.trainers.trainer import Trainer
+
+__all__ = ["AdversarialTrainer", "BaselineTrainer", "DomainAdaptationTrainer", "Trainer"]

@@ -1,0 +1,36 @@
+# Two commands to know: `make demo` and `make test`. Both need Python >= 3.10 with venv, make, and the package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DATA   := datasets-mini
+RUN    := output/DomainMix/mini
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/demo.installed
+	@$(BIN)/python tools/render_data.py --root $(DATA)
+	@$(BIN)/python tools/train_net.py --config-file projects/DomainMix/mini.yml --output-dir $(RUN) --resume
+
+test: $(VENV)/test.installed lint
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/test.installed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) build reidzoo.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || (echo "reidzoo needs Python 3.10 or newer; run: make PYTHON=/path/to/python3.x" && exit 2)
+	@$(PYTHON) -m venv $(VENV) || (echo "Could not make $(VENV). On Debian: apt-get install python3-venv" && rm -rf $(VENV) && exit 2)
+
+$(VENV)/demo.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) (PyTorch is large; this takes a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/test.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) (PyTorch is large; this takes a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

@@ -1,0 +1,197 @@
+"""What every dataset reader shares: finding its folder, saying what is missing, checking the published counts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Sequence
+
+from reidzoo.datasets.record import Record
+from reidzoo.errors import DatasetError
+
+__all__ = ["IMAGE_EXTENSIONS", "SPLITS", "Dataset", "absent_files", "examples", "image_names", "relative_path"]
+
+SPLITS = ("train", "query", "gallery")
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+logger = logging.getLogger("reidzoo")
+
+
+class Dataset:
+    """A dataset on disk: its ``train``, ``query`` and ``gallery`` records, each read when first asked for.
+
+    A reader names its folders and files in the class attributes and defines `scan`. Images are never opened here.
+
+    Args:
+        root: the folder that holds the datasets (``DATASETS.ROOT``).
+        folder: the dataset's own folder, relative to ``root`` or absolute, where it is none of `folders`.
+
+    Attributes:
+        name: the name for logs and tables.
+        protocol: the evaluation protocol that the dataset is published with.
+        homepage: where the dataset is obtained, in words that may follow "obtain it from".
+        twin: whether ``tools/render_data.py`` draws a small twin of it.
+        folders: accepted folders under ``root``, the preferred first.
+        required: names inside the folder without which it is not the dataset; a tuple of names means any of them.
+        published: the paper's (identities, images) of each split, junk (-1) not counted.
+        folder: the dataset's folder that was found.
+        is_twin: whether that folder, or one above it below ``root``, holds ``twin.json``: it was rendered, and its
+            counts are not checked.
+
+    Raises:
+        DatasetError: no accepted folder holds all required names.
+    """
+
+    name = "Dataset"
+    protocol = "market1501"
+    homepage = ""
+    twin = False
+    folders: tuple[str, ...] = ()
+    required: tuple[str | tuple[str, ...], ...] = ()
+    published: dict[str, tuple[int, int]] = {}
+
+    def __init__(self, root: str | os.PathLike[str], folder: str | None = None) -> None:
+        self.root = os.path.expanduser(os.fspath(root))
+        self.folder = self._locate((folder,) if folder else self.folders)
+        self.is_twin = self._holds_twin()
+        self._records: dict[str, list[Record]] = {}
+
+    @property
+    def train(self) -> list[Record]:
+        """The training images."""
+        return self.records("train")
+
+    @property
+    def query(self) -> list[Record]:
+        """The query images; empty where the dataset is for training only."""
+        return self.records("query")
+
+    @property
+    def gallery(self) -> list[Record]:
+        """The gallery images; empty where the dataset is for training only."""
+        return self.records("gallery")
+
+    def records(self, split: str) -> list[Record]:
+        """Return the records of ``"train"``, ``"query"`` or ``"gallery"``, sorted by file name within a folder.
+
+        Raises:
+            DatasetError: a file's name is not of this dataset, or a listed file is absent.
+        """
+        if split not in self._records:
+            self._records[split] = self.scan(split)
+            self._check_counts(split)
+        return self._records[split]
+
+    def scan(self, split: str) -> list[Record]:
+        """Read the records of one split from disk."""
+        raise NotImplementedError
+
+    def part(self, *names: str) -> str:
+        """Return the path of the first of ``names`` that the dataset's folder holds."""
+        paths = [os.path.join(self.folder, name) for name in names]
+        return next((path for path in paths if os.path.exists(path)), paths[0])
+
+    def matched_images(self, folder: str, pattern: re.Pattern[str]) -> list[tuple[str, re.Match[str]]]:
+        """Return (path, match) for every image of ``folder``, sorted by name.
+
+        Raises:
+            DatasetError: there is no image, or the start of some image's name does not match ``pattern``.
+        """
+        matches = [(name, pattern.match(name)) for name in image_names(folder)]
+        strange = [name for name, match in matches if match is None]
+        if strange:
+            raise DatasetError(
+                f"{self.name}: {len(strange)} of the {len(matches)} images in {folder} are not named as this dataset "
+                f"names them: {examples(strange)}. Move them away, or read the folder with another dataset type "
+                "(CSVDataset and FolderDataset read images of any name)."
+            )
+        if not matches:
+            raise DatasetError(f"{self.name}: {folder} holds no image; was the archive unpacked completely?")
+        return [(os.path.join(folder, name), match) for name, match in matches if match]
+
+    def summary(self) -> str:
+        """Return one line for the log: identities, images and cameras of every split that is not empty."""
+        counts = []
+        for split in SPLITS:
+            records = self.records(split)
+            if records:
+                ids, cameras = len({r.pid for r in records} - {-1}), len({r.camid for r in records})
+                counts.append(f"{split} {ids:,} ids, {len(records):,} images, {cameras} cameras")
+        return f"{self.name}{' (rendered twin)' if self.is_twin else ''}: {'; '.join(counts)}"
+
+    def _locate(self, folders: Sequence[str]) -> str:
+        paths = [os.path.join(self.root, os.path.expanduser(folder)) for folder in folders]
+        absent = {path: self._absent_names(path) for path in paths if os.path.isdir(path)}
+        for path, names in absent.items():
+            if not names:
+                return os.path.normpath(path)
+        tried = [f"  {p} ({'lacks ' + ', '.join(absent[p]) if p in absent else 'no such folder'})" for p in paths]
+        wanted = ", ".join(_any_of(names) for names in self.required) or "the images"
+        lines = [f"{self.name} was not found. Looked for {wanted} in:", *tried]
+        if self.homepage:
+            lines.append(f"Obtain it from {self.homepage} and unpack it there, or name its folder with folder: PATH.")
+        if self.twin:
+            lines.append(f"Or render a small twin in its place: python tools/render_data.py --root {self.root}")
+        raise DatasetError("\n".join(lines))
+
+    def _absent_names(self, folder: str) -> list[str]:
+        choices = [(names,) if isinstance(names, str) else names for names in self.required]
+        return [_any_of(names) for names in choices if not any(os.path.exists(os.path.join(folder, n)) for n in names)]
+
+    def _holds_twin(self) -> bool:
+        # The reader may read a folder below the dataset's top one, such as RandPerson/subset/randperson_subset.
+        folder, root = os.path.abspath(self.folder), os.path.abspath(self.root)
+        while True:
+            if os.path.isfile(os.path.join(folder, "twin.json")):
+                return True
+            folder = os.path.dirname(folder)
+            if folder == root or not folder.startswith(os.path.join(root, "")):
+                return False
+
+    def _check_counts(self, split: str) -> None:
+        if self.is_twin or split not in self.published:
+            return
+        pids = [record.pid for record in self._records[split] if record.pid != -1]
+        found, published = (len(set(pids)), len(pids)), self.published[split]
+        if found != published:
+            logger.warning(
+                "%s: %s has %s identities and %s images in %s, but %s and %s are published. The copy is incomplete or "
+                "altered; results will not compare with published ones.",
+                *(self.name, split, *(f"{count:,}" for count in found), self.folder),
+                *(f"{count:,}" for count in published),
+            )
+
+
+def image_names(folder: str) -> list[str]:
+    """Return the sorted names of the images in ``folder``; hidden files, ``Thumbs.db`` and the like are skipped."""
+    names = [n for n in os.listdir(folder) if n.lower().endswith(IMAGE_EXTENSIONS) and not n.startswith(".")]
+    return sorted(names)
+
+
+def absent_files(paths: Iterable[str]) -> list[str]:
+    """Return those of ``paths`` that do not exist, listing each folder once instead of asking for every file."""
+    listed: dict[str, set[str]] = {}
+    absent = []
+    for path in paths:
+        folder, _, name = path.rpartition(os.sep)
+        if folder not in listed:
+            listed[folder] = set(os.listdir(folder or os.curdir)) if os.path.isdir(folder or os.curdir) else set()
+        if name not in listed[folder]:
+            absent.append(path)
+    return absent
+
+
+def relative_path(path: str, folder: str) -> str:
+    """Return ``path`` relative to ``folder`` with forward slashes, or unchanged but for these if it lies elsewhere."""
+    start = os.path.join(folder, "")
+    return (path[len(start) :] if path.startswith(start) else path).replace(os.sep, "/")
+
+
+def examples(names: Sequence[str], count: int = 3) -> str:
+    """Return the first ``count`` of ``names`` for an error message, with dots if there are more."""
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
+
+
+def _any_of(names: str | tuple[str, ...]) -> str:
+    return names if isinstance(names, str) else " or ".join(names)

@@ -1,0 +1,32 @@
+"""The layout that Market-1501 introduced and others took over."""
+
+from __future__ import annotations
+
+import re
+
+from reidzoo.datasets.base import Dataset
+from reidzoo.datasets.record import Record
+
+__all__ = ["MarketLayout"]
+
+
+class MarketLayout(Dataset):
+    """A folder of images per split, with identity and camera in the file name: ``<pid>_c<cam>...``.
+
+    Attributes:
+        parts: the folder of each split.
+        keep_junk: whether the gallery keeps its junk images (pid -1).
+    """
+
+    parts = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+    required = tuple(parts.values())
+    pattern = re.compile(r"(-?\d+)_c(\d+)")
+    keep_junk = False
+
+    def scan(self, split: str) -> list[Record]:
+        """Read one split; cameras are counted from 0 where the file names count from 1."""
+        matches = self.matched_images(self.part(self.parts[split]), self.pattern)
+        records = [Record(path, int(match[1]), int(match[2]) - 1) for path, match in matches]
+        if split == "gallery" and not self.keep_junk:
+            records = [record for record in records if record.pid != -1]
+        return records

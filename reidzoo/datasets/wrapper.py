@@ -1,0 +1,38 @@
+"""A dataset made from another one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from reidzoo.datasets.base import Dataset
+from reidzoo.datasets.build import build_dataset
+from reidzoo.datasets.record import Record
+
+__all__ = ["DatasetWrapper"]
+
+
+class DatasetWrapper(Dataset):
+    """A dataset that passes another one's records and attributes on; subclasses change some of the records.
+
+    Args:
+        dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
+        root: the folder that holds the datasets.
+
+    Attributes:
+        dataset: the wrapped dataset.
+    """
+
+    # The wrapped dataset checks its own counts.
+    published: dict[str, tuple[int, int]] = {}
+
+    def __init__(self, dataset: str | Mapping[str, Any] | Dataset, root: str | os.PathLike[str] = "datasets") -> None:
+        self.dataset = build_dataset(dataset, root)
+        for attribute in ("name", "protocol", "homepage", "twin", "folders", "required", "root", "folder", "is_twin"):
+            setattr(self, attribute, getattr(self.dataset, attribute))
+        self._records: dict[str, list[Record]] = {}
+
+    def scan(self, split: str) -> list[Record]:
+        """Return the wrapped dataset's records of one split."""
+        return self.dataset.records(split)

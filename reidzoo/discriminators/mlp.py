@@ -1,0 +1,44 @@
+"""A discriminator of fully connected layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from reidzoo.registry import DISCRIMINATOR
+
+__all__ = ["MLPDiscriminator"]
+
+
+@DISCRIMINATOR.register_module()
+class MLPDiscriminator(nn.Module):
+    """Linear, batch norm and leaky ReLU per hidden width, then a linear layer to the classes.
+
+    The defaults are those of DomainMix's released code (the paper, BMVC 2021, Fig. 3, gives no sizes); initialisation is
+    PyTorch's default.
+
+    Args:
+        in_channels: D of the features.
+        widths: the hidden layers' widths; may be empty for a linear discriminator.
+        num_classes: n, the number of domains.
+        slope: the leaky ReLU's negative slope.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        widths: Sequence[int] = (1024, 512, 256),
+        num_classes: int = 2,
+        slope: float = 0.2,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in widths:
+            layers += [nn.Linear(in_channels, width), nn.BatchNorm1d(width), nn.LeakyReLU(slope)]
+            in_channels = width
+        self.layers = nn.Sequential(*layers, nn.Linear(in_channels, num_classes))
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Return the logits (B, n) of ``feat`` (B, D)."""
+        return self.layers(feat)

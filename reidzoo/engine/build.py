@@ -1,0 +1,75 @@
+"""From a stage's configuration to its model, its images and its loader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.engine.loader import ImageTable, TrainLoader
+from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
+from reidzoo.registry import MODEL
+from reidzoo.transforms import Compose
+
+__all__ = ["build_loader", "build_model", "build_table", "build_train_sets", "pick_device"]
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device that ``DEVICE`` names: ``auto`` is CUDA where there is one, this process's own."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        device = torch.device("cuda", torch.cuda.current_device())
+        return device
+    return torch.device(name)
+
+
+def build_train_sets(cfg: CfgNode) -> dict[str, TrainSet]:
+    """Build the named training sets of ``DATASETS.TRAIN``; each is one dataset or a list of them."""
+    sets = {}
+    for name, nodes in cfg.DATASETS.TRAIN.items():
+        nodes = nodes if isinstance(nodes, list | tuple) else [nodes]
+        sets[name] = TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT) for node in nodes])
+    return sets
+
+
+def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.Module:
+    """Build ``MODEL`` and, with ``initialise``, load the weights it is to start from, strictly.
+
+    The weights are loaded before batch norm is split by domain, since every domain starts from the same statistics.
+    """
+    own = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
+    backbone = dict(cfg.BACKBONE) if initialise else {**cfg.BACKBONE, "pretrained": ""}
+    weights = cfg.MODEL.WEIGHTS or cfg.WEIGHTS.get("model", "") if initialise else ""
+    if weights and "pretrained" in backbone:
+        backbone["pretrained"] = ""  # overwritten a moment later
+    model = MODEL.build(own, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
+    if weights:
+        load_weights(model, weights, prefix="model", ignore=tuple(cfg.WEIGHTS_IGNORE))
+    if cfg.MODEL.BN_DOMAINS > 1:
+        split_batch_norm(model, cfg.MODEL.BN_DOMAINS)
+    return convert_batch_norm(model, cfg.MODEL.BN_GROUP)
+
+
+def build_table(cfg: CfgNode, paths: list[str], cache: str | None = None) -> ImageTable:
+    """Build the table of ``paths`` at the configured size."""
+    shared = cfg.DATALOADER.NUM_WORKERS > 0
+    return ImageTable(paths, cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache or cfg.DATALOADER.CACHE, shared)
+
+
+def build_loader(cfg: CfgNode, sets: Mapping[str, TrainSet], device: torch.device) -> TrainLoader:
+    """Build the loader of the training sets."""
+    return TrainLoader(
+        sets,
+        cfg.SAMPLER,
+        Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD),
+        build_table(cfg, [path for data in sets.values() for path in data.paths]),
+        batch_size=cfg.SOLVER.IMS_PER_BATCH,
+        iters=cfg.SOLVER.ITERS_PER_EPOCH,
+        seed=cfg.SEED,
+        workers=cfg.DATALOADER.NUM_WORKERS,
+        device=device,
+    )

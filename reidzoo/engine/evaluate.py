@@ -1,0 +1,80 @@
+"""Features of a run's datasets, and what they are worth: the glue between a configuration and the evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from reidzoo.datasets import build_dataset
+from reidzoo.engine.build import build_table
+from reidzoo.errors import DatasetError
+from reidzoo.evaluation import evaluate_ranking
+from reidzoo.evaluation.extract import extract_features
+from reidzoo.transforms import Normalize
+
+if TYPE_CHECKING:
+    from reidzoo.datasets import Dataset
+    from reidzoo.trainers.trainer import Trainer
+
+__all__ = ["evaluate_dataset", "evaluate_targets", "extract_train_features"]
+
+
+def extract_train_features(trainer: Trainer, name: str = "", title: str = "") -> Tensor:
+    """Return the model's embeddings of training set ``name``, or of all sets in order: float32 (N, D), on the CPU."""
+    sets = [trainer.sets[name]] if name else list(trainer.sets.values())
+    if len(sets) == len(trainer.sets):
+        table = trainer.loader.table
+    else:
+        table = build_table(trainer.cfg, list(sets[0].paths), cache="off")
+    return _extract(trainer.cfg, trainer.model, table.paths, trainer.device, title, table)
+
+
+def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> dict[str, dict[str, float]]:
+    """Evaluate ``model`` on every dataset of ``DATASETS.TESTS``.
+
+    Returns:
+        target -> ``mAP``, ``rank-1``, ``rank-5``, ``rank-10``, ``mINP`` as fractions in [0, 1].
+    """
+    datasets = [build_dataset(node, root=cfg.DATASETS.ROOT) for node in cfg.DATASETS.TESTS]
+    return {dataset.name: evaluate_dataset(cfg, model, dataset, device) for dataset in datasets}
+
+
+def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, float]:
+    """Rank the gallery of ``dataset`` for each query and return the usual figures as fractions in [0, 1].
+
+    Raises:
+        DatasetError: the dataset has no query or gallery.
+        EvaluationError: its ids and cameras do not suit the protocol.
+    """
+    query, gallery = dataset.query, dataset.gallery
+    if not query or not gallery:
+        raise DatasetError(f"{dataset.name} has no query and gallery to test on; remove it from DATASETS.TESTS")
+    paths = [record.path for record in (*query, *gallery)]
+    features = _extract(cfg, model, paths, device, f"testing on {dataset.name}")
+    pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
+    n = len(query)
+    protocol = dataset.protocol if cfg.TEST.PROTOCOL == "auto" else cfg.TEST.PROTOCOL
+    result = evaluate_ranking(
+        features[:n], features[n:], pids[:n], pids[n:], camids[:n], camids[n:],
+        protocol=protocol, metric=cfg.TEST.METRIC, ap=cfg.TEST.AP,
+    )  # fmt: skip
+    ranks = {f"rank-{k}": float(result.cmc[min(k, len(result.cmc)) - 1]) for k in (1, 5, 10)}
+    return {"mAP": float(result.mAP), **ranks, "mINP": float(result.mINP)}
+
+
+def _extract(cfg: CfgNode, model: nn.Module, paths: list, device: torch.device, title: str, table=None) -> Tensor:  # noqa: ANN001
+    return extract_features(
+        model,
+        table or build_table(cfg, paths, cache="off"),
+        Normalize(cfg.INPUT.MEAN, cfg.INPUT.STD),
+        device=device,
+        batch_size=cfg.TEST.IMS_PER_BATCH,
+        workers=cfg.DATALOADER.NUM_WORKERS,
+        flip=cfg.TEST.FLIP,
+        precision=cfg.SOLVER.PRECISION,
+        title=title,
+    )

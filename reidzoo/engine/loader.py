@@ -1,0 +1,161 @@
+"""From training sets to batches on the device: the only place where images, labels and random draws meet.
+
+The batches of an epoch are lists of rows that the samplers give from (seed, epoch) alone, and augmentation draws from
+(seed, epoch, step) for the whole batch. So neither the number of loader workers nor the number of processes, nor a
+restart in the middle of an epoch, changes a single pixel.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from reidzoo.datasets import TrainSet
+from reidzoo.engine import distributed
+from reidzoo.errors import ConfigError
+from reidzoo.registry import SAMPLER
+from reidzoo.transforms import BatchDraw, read_image
+
+__all__ = ["ImageTable", "TrainLoader"]
+
+CACHE_LIMIT = 4 << 30
+"""Bytes of decoded images that ``auto`` keeps in memory at the most (Market-1501 at 256 x 128 is 1.3 GB)."""
+
+
+class ImageTable(Dataset):
+    """Images by row, decoded and resized to uint8, and kept after the first time where they fit in memory.
+
+    Args:
+        paths: the image files.
+        size: (height, width).
+        interpolation: how to resize, as ``read_image`` names it.
+        cache: ``auto``, ``on`` or ``off``.
+        shared: whether worker processes read, so that the cache must lie in shared memory.
+    """
+
+    def __init__(
+        self, paths: list[str], size: tuple[int, int], interpolation: str, cache: str = "auto", shared: bool = False
+    ) -> None:
+        self.paths, self.size, self.interpolation = paths, (int(size[0]), int(size[1])), interpolation
+        self.images = self.filled = None
+        needed = len(paths) * 3 * self.size[0] * self.size[1]
+        if cache == "on" or (cache == "auto" and needed <= min(CACHE_LIMIT, _free_shared() if shared else CACHE_LIMIT)):
+            self.images = torch.empty((len(paths), 3, *self.size), dtype=torch.uint8)
+            self.filled = torch.zeros(len(paths), dtype=torch.bool)
+            if shared:
+                self.images.share_memory_()
+                self.filled.share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, rows: np.ndarray) -> Tensor:
+        """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
+        if self.images is None:
+            return torch.stack([self._read(row) for row in rows])
+        for row in rows:
+            if not self.filled[row]:
+                self.images[row] = self._read(row)
+                self.filled[row] = True
+        return self.images[torch.as_tensor(rows)]
+
+    def _read(self, row: int) -> Tensor:
+        return read_image(self.paths[row], self.size, self.interpolation)
+
+    def batches(self, rows: list[np.ndarray], workers: int, pin: bool = False) -> Iterator[Tensor]:
+        """Yield the images of each list of rows, in order, read by ``workers`` processes."""
+        return iter(DataLoader(self, batch_size=None, sampler=rows, num_workers=workers, pin_memory=pin))
+
+
+def _free_shared() -> int:
+    """Return the bytes free in shared memory; containers often have little."""
+    return shutil.disk_usage("/dev/shm").free // 2 if Path("/dev/shm").is_dir() else CACHE_LIMIT
+
+
+class TrainLoader:
+    """Batches of one or several named training sets.
+
+    Args:
+        sets: name -> training set. One set gives flat batches, several give ``{name: batch}``.
+        sampler: the SAMPLER node, built anew at each epoch since labels may have changed.
+        transform: augmentation of whole batches, ``transform(images, draw)``.
+        table: the images of all sets, in the sets' order.
+        batch_size: images per set and step, over all processes.
+        iters: steps per epoch; 0 for one pass of the first set's sampler.
+        seed: the run's seed.
+        workers: loader processes.
+        device: where the batches go.
+
+    Raises:
+        ConfigError: the batch cannot be shared evenly among the processes.
+    """
+
+    def __init__(
+        self,
+        sets: Mapping[str, TrainSet],
+        sampler: Mapping,
+        transform: Callable[[Tensor, BatchDraw], Tensor],
+        table: ImageTable,
+        *,
+        batch_size: int,
+        iters: int,
+        seed: int,
+        workers: int,
+        device: torch.device,
+    ) -> None:
+        ranks = distributed.world_size()
+        if batch_size % ranks:
+            raise ConfigError(f"SOLVER.IMS_PER_BATCH {batch_size} cannot be shared by {ranks} processes evenly")
+        self.sets, self.sampler, self.transform, self.table = sets, sampler, transform, table
+        self.batch_size, self.iters, self.seed, self.workers, self.device = batch_size, iters, seed, workers, device
+        share = batch_size // ranks
+        self.slice = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
+        self.offsets = dict(zip(sets, np.cumsum([0, *(len(s) for s in sets.values())]), strict=False))
+        self.length = iters
+
+    def plan(self, epoch: int) -> dict[str, list[np.ndarray]]:
+        """Return each set's batches of rows for ``epoch``, of all processes together."""
+        plan: dict[str, list[np.ndarray]] = {}
+        count = self.iters
+        for name, data in self.sets.items():
+            sampler = SAMPLER.build(
+                self.sampler, pids=data.pids, camids=data.camids, domains=data.domains, batch_size=self.batch_size
+            )
+            plan[name] = sampler.batches(self.seed, epoch, count)
+            count = count or len(plan[name])
+        self.length = count
+        return plan
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[dict]:
+        """Yield the batches of ``epoch`` from step ``start`` on."""
+        plan = self.plan(epoch)
+        local = {name: [rows[self.slice] for rows in batches] for name, batches in plan.items()}
+        wanted = [
+            np.concatenate([local[name][step] + self.offsets[name] for name in self.sets])
+            for step in range(start, self.length)
+        ]
+        pin = self.device.type == "cuda"
+        for step, images in enumerate(self.table.batches(wanted, self.workers, pin), start):
+            images = images.to(self.device, non_blocking=pin).split([len(local[name][step]) for name in self.sets])
+            batch = {
+                name: self._batch(number, name, epoch, step, local[name][step], images[number])
+                for number, name in enumerate(self.sets)
+            }
+            yield batch if len(batch) > 1 else next(iter(batch.values()))
+
+    def _batch(self, number: int, name: str, epoch: int, step: int, rows: np.ndarray, images: Tensor) -> dict:
+        data = self.sets[name]
+        draw = BatchDraw(
+            self.seed, epoch, step * len(self.sets) + number, self.batch_size, self.slice.start, self.slice.stop
+        )
+        columns = {"pid": data.pids, "camid": data.camids, "domain": data.domains, "timeid": data.timeids}
+        batch = {key: torch.from_numpy(values[rows]).to(self.device) for key, values in columns.items()}
+        batch["viewid"] = torch.from_numpy(data.viewids[rows]).to(self.device)
+        batch["index"] = torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
+        return {"img": self.transform(images, draw), **batch}

@@ -1,0 +1,222 @@
+"""Runs a configuration: its stages in order, each with its own trainer and folder, resumable anywhere."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from tabulate import tabulate
+from tqdm import tqdm
+from yacs.config import CfgNode
+
+import reidzoo
+from reidzoo.config import dump, stage_configs
+from reidzoo.datasets import build_dataset
+from reidzoo.engine import distributed
+from reidzoo.engine.build import build_model, build_train_sets, pick_device
+from reidzoo.engine.checkpoint import FINAL, LAST, resume
+from reidzoo.engine.evaluate import evaluate_targets
+from reidzoo.engine.files import write_text
+from reidzoo.engine.seed import seed_everything
+from reidzoo.errors import ConfigError, UserError, WeightsError
+from reidzoo.models import load_weights
+from reidzoo.registry import TRAINER
+
+__all__ = ["Pipeline", "results_table"]
+
+logger = logging.getLogger("reidzoo")
+
+RESULTS = "results.json"
+
+
+class Pipeline:
+    """The stages of one configuration.
+
+    Args:
+        cfg: a frozen configuration, as ``load_config`` gives it.
+
+    The folder ``OUTPUT_DIR`` receives the resolved configuration, the environment and the log; each stage's own folder
+    in it receives its checkpoints, ``metrics.jsonl``, ``results.json`` and pseudo labels. A configuration without stages
+    has one, and its folder is ``OUTPUT_DIR`` itself.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        self.cfg = cfg
+        self.output_dir = Path(cfg.OUTPUT_DIR)
+        self.folders = {name: self.output_dir / name if cfg.STAGES else self.output_dir for name in stage_configs(cfg)}
+        self.stages = {name: self._resolve(stage) for name, stage in stage_configs(cfg).items()}
+        distributed.start(cfg.DEVICE if cfg.DEVICE != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+        self.device = pick_device(cfg.DEVICE)
+
+    # ---- the two things one does with it ---------------------------------------------------------------------------
+
+    def train(self, go_on: bool = False) -> dict[str, dict[str, dict[str, float]]]:
+        """Run the stages that are not done; returns stage -> target -> metrics.
+
+        Args:
+            go_on: resume the run that ``OUTPUT_DIR`` holds.
+
+        Raises:
+            UserError: data or weights are missing (found out before any training), or the folder holds a run already.
+        """
+        self._open_folder(go_on)
+        self._check()
+        for name, cfg in self.stages.items():
+            if not (self.folders[name] / FINAL).exists() and not self._train_stage(name, cfg):
+                raise UserError(f"stopped in stage {name}; go on with the same command and --resume")
+        return self.results()
+
+    def evaluate(self, weights: str, stage: str = "") -> dict[str, dict[str, dict[str, float]]]:
+        """Test a checkpoint on ``DATASETS.TESTS`` with the model of ``stage`` (default: the last)."""
+        name = stage or list(self.stages)[-1]
+        if name not in self.stages:
+            raise ConfigError(f"there is no stage {name!r}; the stages are {', '.join(self.stages)}")
+        if not weights:
+            raise WeightsError("--eval-only needs a checkpoint: add MODEL.WEIGHTS path/to/model_final.pth")
+        cfg = self.stages[name]
+        self._check(only=name)
+        model = build_model(cfg, num_classes=0, initialise=False)
+        load_weights(model, weights, prefix="model", ignore=("head.classifier.*", *cfg.WEIGHTS_IGNORE))
+        return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
+
+    def results(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return what the finished stages gave, from their files."""
+        files = {name: folder / RESULTS for name, folder in self.folders.items()}
+        return {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
+
+    # ---- steps -----------------------------------------------------------------------------------------------------
+
+    def _train_stage(self, name: str, cfg: CfgNode) -> bool:
+        folder = self.folders[name]
+        folder.mkdir(parents=True, exist_ok=True)
+        seed_everything(cfg.SEED)  # each stage anew, so that it does not depend on what ran before it
+        sets = build_train_sets(cfg)
+        sizes = ", ".join(f"{key}: {len(data):,} images, {data.num_classes:,} identities" for key, data in sets.items())
+        logger.info("stage %s (%s)", name, sizes)
+        trainer = TRAINER.build(cfg.TRAINER, cfg=cfg, sets=sets, output_dir=folder, device=self.device)
+        if (folder / LAST).exists():
+            resume(trainer, folder / LAST)
+            logger.info("resumed at epoch %d, step %d", trainer.epoch + 1, trainer.step)
+        trainer.train()
+        return (folder / FINAL).exists()
+
+    def _open_folder(self, go_on: bool) -> None:
+        file = self.output_dir / "config.yml"
+        text = dump(self.cfg)
+        started = distributed.broadcast_object(file.exists())
+        if started and not go_on:
+            raise UserError(
+                f"{self.output_dir} holds a run already; continue it with --resume, or choose another --output-dir"
+            )
+        if not distributed.is_main():
+            return
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        _log_to(self.output_dir / "log.txt")
+        if started and (changed := _changes(file.read_text(), text)):
+            logger.warning("resuming with a changed configuration:\n%s", changed)
+        write_text(file, text)
+        write_text(self.output_dir / "environment.json", json.dumps(_environment(), indent=1) + "\n")
+
+    def _check(self, only: str = "") -> None:
+        """Find out now what would stop the run later: missing data, missing weights."""
+        seen = set()
+        for name, cfg in self.stages.items():
+            trained = [] if only else [node for given in cfg.DATASETS.TRAIN.values() for node in _listed(given)]
+            for node in [*trained, *cfg.DATASETS.TESTS]:
+                node = _innermost(node)
+                if (only in ("", name)) and repr(node) not in seen:
+                    seen.add(repr(node))
+                    build_dataset(node, root=cfg.DATASETS.ROOT)
+            if only:
+                continue
+            for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
+                if path and not self._is_ours(path) and not Path(path).exists():
+                    raise WeightsError(f"{key}: there is no file {path} (stage {name})")
+
+    def _is_ours(self, path: str) -> bool:
+        return any(folder in Path(path).parents for folder in self.folders.values())
+
+    def _resolve(self, value: Any) -> Any:
+        """Replace ``stage:NAME/FILE`` by that file's path, and ``stage:NAME`` by the stage's final checkpoint."""
+        if isinstance(value, CfgNode):
+            copy = CfgNode({key: self._resolve(item) for key, item in value.items()}, new_allowed=True)
+            copy.freeze()
+            return copy
+        if isinstance(value, Mapping):
+            return {key: self._resolve(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._resolve(item) for item in value)
+        if not isinstance(value, str) or not value.startswith("stage:"):
+            return value
+        name, _, file = value.removeprefix("stage:").partition("/")
+        if name not in self.folders:
+            raise ConfigError(f"{value!r} names no stage; the stages are {', '.join(self.folders)}")
+        return str(self.folders[name] / (file or FINAL))
+
+
+def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], title: str = "stage") -> str:
+    """Return the results as a table in percent: a row per stage and unseen target."""
+    rows = [
+        [stage, target, *(f"{100 * found[key]:.1f}" for key in ("mAP", "rank-1", "rank-5", "rank-10"))]
+        for stage, targets in results.items()
+        for target, found in targets.items()
+    ]
+    return tabulate(rows, headers=[title, "tested on", "mAP", "rank-1", "rank-5", "rank-10"], disable_numparse=True)
+
+
+def _listed(given: Any) -> list:
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def _innermost(node: Any) -> Any:
+    while isinstance(node, Mapping) and "dataset" in node:
+        node = node["dataset"]
+    return node
+
+
+def _changes(old: str, new: str) -> str:
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "the run's", "now", lineterm="", n=0)
+    return "\n".join(line for line in lines if not line.startswith("@@"))
+
+
+class _TqdmHandler(logging.Handler):
+    """Prints above a progress bar instead of through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def _log_to(path: Path) -> None:
+    logger.setLevel(logging.INFO)
+    for old in list(logger.handlers):
+        logger.removeHandler(old)
+    file = logging.FileHandler(path)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    screen = _TqdmHandler()
+    screen.setFormatter(logging.Formatter("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
+    logger.addHandler(file)
+    logger.addHandler(screen)
+
+
+def _environment() -> dict[str, str]:
+    here = Path(reidzoo.__file__).parent
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return {
+        "command": " ".join(sys.argv),
+        "reidzoo": reidzoo.__version__,
+        "commit": commit.stdout.strip() or "unknown",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "processes": str(distributed.world_size()),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+    }

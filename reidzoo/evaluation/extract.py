@@ -1,0 +1,69 @@
+"""Features of many images: sharded over processes, in the order of the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from reidzoo.engine import distributed
+from reidzoo.engine.loader import ImageTable
+from reidzoo.transforms import Normalize
+
+__all__ = ["extract_features"]
+
+
+@torch.no_grad()
+def extract_features(
+    model: nn.Module,
+    table: ImageTable,
+    normalize: Normalize,
+    *,
+    device: torch.device,
+    batch_size: int = 128,
+    workers: int = 0,
+    flip: bool = False,
+    precision: str = "fp32",
+    title: str = "",
+) -> Tensor:
+    """Return the L2-normalised embeddings of every image of ``table``.
+
+    The model is put into evaluation mode and back into the mode it was in.
+
+    Args:
+        model: a MODEL; its ``embed`` is called.
+        table: the images.
+        normalize: the pixel normalisation the model was trained with.
+        device: where to compute.
+        batch_size: images at a time and process.
+        workers: loader processes.
+        flip: add the mirrored image's embedding before the normalisation.
+        precision: ``fp32`` or ``bf16``.
+        title: what the progress bar says; empty for none.
+
+    Returns:
+        float32 (N, D) on the CPU, the same on every process.
+    """
+    rank, ranks = distributed.rank(), distributed.world_size()
+    rows = np.array_split(np.arange(len(table)), ranks)[rank]
+    batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    was_training = model.training
+    model.eval()
+    parts = []
+    silent = None if title and distributed.is_main() else True
+    with tqdm(total=len(rows), desc=title, unit="img", leave=False, disable=silent) as bar:
+        for images in table.batches(batches, workers):
+            parts.append(_embed(model, normalize(images.to(device), None), flip, precision).cpu())
+            bar.update(len(images))
+    model.train(was_training)
+    return torch.cat([part for share in distributed.gather_objects(parts) for part in share])
+
+
+def _embed(model: nn.Module, images: Tensor, flip: bool, precision: str) -> Tensor:
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        embedding = model.embed(images).float()
+        if flip:
+            embedding = functional.normalize(embedding + model.embed(images.flip(3)).float())
+    return embedding

@@ -1,0 +1,104 @@
+"""The run's record: one line of JSON for each period of steps and for each evaluation."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from reidzoo.engine.distributed import is_main
+from reidzoo.hooks.hook import Hook
+from reidzoo.registry import HOOK
+
+__all__ = ["LogHook"]
+
+logger = logging.getLogger("reidzoo")
+
+
+@HOOK.register_module()
+class LogHook(Hook):
+    """Writes ``metrics.jsonl``: mean losses and learning rates every LOG.PERIOD steps, and what evaluations find.
+
+    The file holds no times, so that a resumed run's file equals that of one that never stopped, byte for byte: on
+    resume it is cut back to where the checkpoint was taken. A line per epoch, with images per second, goes to the log.
+    """
+
+    priority = 60
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+        self.seen: dict[str, Any] = {}
+        self.began, self.began_at = 0, time.perf_counter()
+
+    def before_train(self, runner: Any) -> None:
+        """Cut the file back to the state, which is empty for a new run."""
+        path = runner.output_dir / "metrics.jsonl"
+        if is_main():
+            with open(path, "ab") as file:
+                file.truncate(self.size)
+        self.began, self.began_at = runner.iter, time.perf_counter()
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Add the step to the means; write them when the period is full."""
+        for name, value in outputs.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+            self.counts[name] = self.counts.get(name, 0) + 1
+        if (batch_idx + 1) % runner.cfg.LOG.PERIOD == 0 or batch_idx + 1 == runner.loader.length:
+            self._flush(runner, batch_idx + 1)
+
+    def _flush(self, runner: Any, step: int) -> None:
+        means = {name: total / self.counts[name] for name, total in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        self.seen = means
+        rates = {f"lr/{name}": optim.lr for name, optim in runner.optims.items()}
+        self._write(runner, {"iter": runner.iter, "epoch": runner.epoch, "step": step, **means, **rates})
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Write what an evaluation found, and say how the epoch went."""
+        if runner.metrics:
+            self._write(runner, {"iter": runner.iter, "epoch": runner.epoch + 1, "evaluation": runner.metrics})
+            runner.metrics = {}
+        if not is_main():
+            return
+        steps = runner.iter - self.began
+        seconds = max(time.perf_counter() - self.began_at, 1e-9)
+        rate = steps * runner.cfg.SOLVER.IMS_PER_BATCH * len(runner.sets) / seconds
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in self.seen.items())
+        logger.info("epoch %d/%d  %s  %.0f images/s", runner.epoch + 1, runner.max_epochs, losses, rate)
+        self.began, self.began_at = runner.iter, time.perf_counter()
+
+    def _write(self, runner: Any, row: Mapping[str, Any]) -> None:
+        line = (json.dumps(row) + "\n").encode()
+        self.size += len(line)
+        if is_main():
+            with open(runner.output_dir / "metrics.jsonl", "ab") as file:
+                file.write(line)
+
+    def save_point(self, runner: Any) -> None:
+        """Make sure that what a checkpoint counts on is on the disk."""
+        if is_main() and runner.step == 0:
+            with open(runner.output_dir / "metrics.jsonl", "ab") as file:
+                os.fsync(file.fileno())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how much has been written and the running sums."""
+        keys = sorted(self.sums)
+        return {
+            "size": self.size,
+            "keys": keys,
+            "sums": torch.tensor([self.sums[key] for key in keys], dtype=torch.float64),
+            "counts": [self.counts[key] for key in keys],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the running sums of a checkpoint."""
+        self.size = state["size"]
+        self.sums = dict(zip(state["keys"], state["sums"].tolist()))
+        self.counts = dict(zip(state["keys"], state["counts"]))

@@ -1,0 +1,31 @@
+"""Fills the hybrid memory before the first step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from reidzoo.engine.evaluate import extract_train_features
+from reidzoo.hooks.hook import Hook
+from reidzoo.registry import HOOK
+
+__all__ = ["MemoryHook"]
+
+
+@HOOK.register_module()
+class MemoryHook(Hook):
+    """Initialises the part ``memory`` with the initial model's features: source class means, target images (SpCL)."""
+
+    priority = 10
+
+    def before_train(self, runner: Any) -> None:
+        """Extract and fill; a resumed run has its memory in the checkpoint."""
+        if runner.iter:
+            return
+        features = extract_train_features(runner, title="filling the memory").to(runner.device)
+        source, target = features.split([len(runner.sets["source"]), len(runner.sets["target"])])
+        pids = torch.from_numpy(runner.sets["source"].pids).to(runner.device)
+        means = torch.zeros(runner.sets["source"].num_classes, features.shape[1], device=runner.device)
+        means.index_add_(0, pids, source)
+        runner.parts["memory"].initialise(torch.nn.functional.normalize(means), target)

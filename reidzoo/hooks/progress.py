@@ -1,0 +1,44 @@
+"""A progress bar with the loss, images per second and the time left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tqdm import tqdm
+
+from reidzoo.engine.distributed import is_main
+from reidzoo.hooks.hook import Hook
+from reidzoo.registry import HOOK
+
+__all__ = ["ProgressHook"]
+
+
+@HOOK.register_module()
+class ProgressHook(Hook):
+    """Draws one bar for the whole stage, on a terminal; in a file or a pipe the log's lines tell the same."""
+
+    priority = 80
+
+    def __init__(self) -> None:
+        self.bar: tqdm | None = None
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Move the bar on."""
+        images = runner.cfg.SOLVER.IMS_PER_BATCH * len(runner.sets)
+        if self.bar is None:
+            total = runner.max_epochs * runner.loader.length * images
+            start = (runner.iter - 1) * images
+            self.bar = tqdm(
+                total=total, initial=start, desc=runner.output_dir.name, unit="img", unit_scale=True,
+                dynamic_ncols=True, leave=False, disable=None if is_main() else True,
+            )  # fmt: skip
+        self.bar.update(images)
+        if not self.bar.disable and runner.iter % 5 == 0:
+            loss = float(sum(outputs.values()))
+            self.bar.set_postfix_str(f"epoch {runner.epoch + 1}/{runner.max_epochs} loss {loss:.3f}", refresh=False)
+
+    def after_train(self, runner: Any) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

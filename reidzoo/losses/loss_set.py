@@ -1,0 +1,160 @@
+"""The losses of one phase, built from a configuration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from reidzoo.errors import ConfigError
+from reidzoo.registry import LOSS
+
+__all__ = ["LossSet"]
+
+RESERVED = ("weight", "inputs", "phase")
+
+
+class _Input(NamedTuple):
+    """One parameter of a loss's ``forward`` and the tensor it takes."""
+
+    parameter: str
+    key: str
+    required: bool
+
+
+class LossSet(nn.Module):
+    """Named, weighted losses; each takes the tensors that the parameters of its ``forward`` name.
+
+    A node is ``{type: <a LOSS, or a dotted path>, <constructor arguments>}`` and these keys of the set's own:
+
+    * ``weight``: the factor of this loss in the sum, 1.0 unless given;
+    * ``inputs``: ``{parameter: tensor}`` for a loss whose parameters are not named as the tensors are, such as
+      ``{type: torch.nn.CrossEntropyLoss, inputs: {input: logits, target: pid}}``;
+    * ``phase``: which step of an alternating trainer uses the loss. The trainer selects by it; the set ignores it.
+
+    A parameter with a default is filled when a tensor has its name, and is required once ``inputs`` maps it.
+    Floating tensors are cast to float32 and autocast is off inside, so a loss need not care about mixed precision.
+
+    Args:
+        nodes: the losses by name.
+        gather: makes the whole batch from this process's share of it, along the first dimension and with gradient. Each
+            tensor is gathered once, in the same order on every process. None where one process has the batch.
+
+    Attributes:
+        losses: the modules by name.
+        weights: the factors by name; a hook may change them.
+
+    Raises:
+        ConfigError: a node cannot be built, is not an ``nn.Module``, or ``inputs`` names a parameter it has not.
+    """
+
+    def __init__(self, nodes: Mapping[str, Mapping[str, Any]], gather: Callable[[Tensor], Tensor] | None = None) -> None:
+        super().__init__()
+        self.gather = gather
+        self.losses = nn.ModuleDict()
+        self.weights: dict[str, float] = {}
+        self._inputs: dict[str, list[_Input]] = {}
+        for name, node in nodes.items():
+            if "." in name or hasattr(nn.ModuleDict, name):
+                raise ConfigError(f"loss {name!r}: this name is taken or has a dot in it; call the loss something else")
+            loss = _build(name, node)
+            self.losses[name] = loss
+            self.weights[name] = _weight(name, node.get("weight", 1.0))
+            self._inputs[name] = _find_inputs(name, loss, node.get("inputs") or {})
+
+    @property
+    def needs(self) -> set[str]:
+        """The keys of the tensors without which ``forward`` fails."""
+        return {item.key for inputs in self._inputs.values() for item in inputs if item.required}
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return each loss as a scalar times its weight.
+
+        Args:
+            tensors: what the batch and the model offer, each with the batch along its first dimension.
+
+        Raises:
+            ConfigError: a tensor is missing, or a loss returns something else than a scalar.
+        """
+        taken = self._take(tensors)
+        results = {}
+        for name, loss in self.losses.items():
+            arguments = {item.parameter: taken[item.key] for item in self._inputs[name] if item.key in taken}
+            device = next((value.device.type for value in arguments.values()), "cpu")
+            with torch.autocast(device, enabled=False):
+                value = loss(**arguments)
+            if not isinstance(value, Tensor) or value.dim() > 0:
+                found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+                raise ConfigError(
+                    f"loss {name!r}: {type(loss).__name__} must return a scalar and returned {found}; "
+                    f"a loss of torch.nn does with `reduction: mean`"
+                )
+            results[name] = self.weights[name] * value
+        return results
+
+    def _take(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors that the losses use, in float32 and from all processes."""
+        taken = {}
+        for name, inputs in self._inputs.items():
+            for item in inputs:
+                if item.key in taken or (item.key not in tensors and not item.required):
+                    continue
+                value = tensors.get(item.key)
+                if not isinstance(value, Tensor):
+                    raise ConfigError(self._missing(name, item, tensors))
+                value = value.float() if value.is_floating_point() else value
+                taken[item.key] = value if self.gather is None else self.gather(value)
+        return taken
+
+    def _missing(self, name: str, item: _Input, tensors: Mapping[str, Tensor]) -> str:
+        offered = ", ".join(sorted(key for key, value in tensors.items() if isinstance(value, Tensor))) or "none"
+        return (
+            f"loss {name!r}: {type(self.losses[name]).__name__}.forward takes {item.parameter!r}, and there is no tensor "
+            f"{item.key!r}. Tensors available: {offered}. Map the parameter to one of them with "
+            f"`inputs: {{{item.parameter}: <tensor>}}`."
+        )
+
+
+def _build(name: str, node: Mapping[str, Any]) -> nn.Module:
+    if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
+        raise ConfigError(f"loss {name!r}: expected an entry with a 'type', got {node!r}")
+    found = LOSS.get(node["type"])
+    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
+        raise ConfigError(
+            f"loss {name!r}: {node['type']} is not a class derived from torch.nn.Module; wrap a function in one"
+        )
+    try:
+        return LOSS.build({key: value for key, value in node.items() if key not in RESERVED})
+    except ConfigError as error:
+        raise ConfigError(f"loss {name!r}: {error}") from None
+
+
+def _weight(name: str, weight: Any) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        raise ConfigError(f"loss {name!r}: weight must be a number, got {weight!r}")
+    return float(weight)
+
+
+def _find_inputs(name: str, loss: nn.Module, mapping: Mapping[str, str]) -> list[_Input]:
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(f"loss {name!r}: inputs must be a mapping {{parameter: tensor}}, got {mapping!r}")
+    parameters = inspect.signature(loss.forward).parameters.values()
+    named = [item for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)]
+    names = [item.name for item in named]
+    unknown = [key for key in mapping if key not in names]
+    # A forward with **kwargs takes any name.
+    if unknown and not any(item.kind is item.VAR_KEYWORD for item in parameters):
+        raise ConfigError(
+            f"loss {name!r}: {type(loss).__name__}.forward has no parameter {', '.join(unknown)}; it has: {', '.join(names)}"
+        )
+    inputs = [_Input(p.name, mapping.get(p.name, p.name), p.name in mapping or p.default is p.empty) for p in named]
+    inputs += [_Input(key, mapping[key], True) for key in unknown]
+    if not inputs:
+        raise ConfigError(
+            f"loss {name!r}: {type(loss).__name__}.forward names no tensors; say which with "
+            f"`inputs: {{<parameter>: <tensor>}}`"
+        )
+    return inputs

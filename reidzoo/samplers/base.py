@@ -1,0 +1,71 @@
+"""What all samplers share: passes, restarts, whole batches only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reidzoo.errors import ConfigError
+from reidzoo.samplers.seeding import SAMPLING, random_generator
+
+__all__ = ["BatchSampler"]
+
+
+class BatchSampler:
+    """Cuts passes over the images into batches; a pass's incomplete last batch is dropped.
+
+    Args:
+        pids: (N,) identity of each image, -1 for junk.
+        camids: (N,) camera of each image.
+        domains: (N,) domain of each image.
+        batch_size: images per batch, over all processes.
+
+    Raises:
+        ConfigError: a batch size below 1.
+        ValueError: the lengths differ.
+    """
+
+    def __init__(
+        self,
+        pids: Sequence[int] | np.ndarray,
+        camids: Sequence[int] | np.ndarray,
+        domains: Sequence[int] | np.ndarray,
+        batch_size: int,
+    ) -> None:
+        self.pids, self.camids, self.domains = (np.asarray(a, dtype=np.int64) for a in (pids, camids, domains))
+        self.batch_size = batch_size
+        if batch_size < 1:
+            raise ConfigError(f"{type(self).__name__}: batch_size must be at least 1, got {batch_size}")
+        if not len(self.pids) == len(self.camids) == len(self.domains):
+            lengths = (len(self.pids), len(self.camids), len(self.domains))
+            raise ValueError(f"pids, camids and domains must be equally long, got {lengths}")
+
+    def batches(self, seed: int, epoch: int, count: int = 0) -> list[np.ndarray]:
+        """Return the batches of an epoch: int64 arrays (batch_size,) of row numbers.
+
+        Args:
+            seed: the run's seed, not negative.
+            epoch: counted from 0.
+            count: how many batches; the sampler starts over as often as that takes. 0 for one pass.
+
+        Raises:
+            ConfigError: a negative seed, epoch or count.
+        """
+        if count < 0:
+            raise ConfigError(f"{type(self).__name__}: the number of batches must not be negative, got {count}")
+        return self.draw(random_generator(SAMPLING, seed=seed, epoch=epoch), count)
+
+    def draw(self, rng: np.random.Generator, count: int) -> list[np.ndarray]:
+        """Return ``count`` batches, or those of one pass for 0, from random numbers of ``rng``."""
+        batches: list[np.ndarray] = []
+        while True:
+            rows = self.one_pass(rng)
+            whole = len(rows) // self.batch_size
+            batches.extend(rows[: whole * self.batch_size].reshape(whole, self.batch_size))
+            if len(batches) >= count:
+                return batches[: count or None]
+
+    def one_pass(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the row numbers of one pass in order, at least ``batch_size`` of them."""
+        raise NotImplementedError

@@ -1,0 +1,63 @@
+"""P x K batches with the same number of images from every domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reidzoo.errors import ConfigError
+from reidzoo.registry import SAMPLER
+from reidzoo.samplers.base import BatchSampler
+from reidzoo.samplers.identity import IdentitySampler
+
+__all__ = ["DomainBalancedSampler"]
+
+
+@SAMPLER.register_module()
+class DomainBalancedSampler(BatchSampler):
+    """Each batch is one batch of ``IdentitySampler`` per domain, one after the other in the order of the domains.
+
+    A pass ends with the domain that has most batches; the others start over meanwhile.
+
+    Args:
+        pids: (N,) identity of each image; those of -1 are never drawn.
+        camids: (N,) camera of each image.
+        domains: (N,) domain of each image.
+        batch_size: images per batch, over all domains and processes.
+        num_instances: K.
+
+    Raises:
+        ConfigError: the batch size is not a multiple of K times the number of domains.
+        DatasetError: one pass over a domain has fewer images than its share of a batch.
+    """
+
+    def __init__(
+        self,
+        pids: Sequence[int] | np.ndarray,
+        camids: Sequence[int] | np.ndarray,
+        domains: Sequence[int] | np.ndarray,
+        batch_size: int,
+        num_instances: int = 4,
+    ) -> None:
+        super().__init__(pids, camids, domains, batch_size)
+        present = np.unique(self.domains[self.pids != -1]).tolist() or [0]
+        if batch_size % (len(present) * num_instances):
+            raise ConfigError(
+                f"DomainBalancedSampler: the batch size must be a multiple of {num_instances} images x {len(present)} "
+                f"domains, got {batch_size}"
+            )
+        self.samplers = []
+        for domain in present:
+            own = np.where(self.domains == domain, self.pids, -1)
+            share = batch_size // len(present)
+            self.samplers.append(IdentitySampler(own, self.camids, self.domains, share, num_instances))
+
+    def draw(self, rng: np.random.Generator, count: int) -> list[np.ndarray]:
+        """Return ``count`` batches, or those of one pass for 0, from random numbers of ``rng``."""
+        streams = rng.spawn(len(self.samplers))
+        if count == 0:
+            # A pass's length varies with no draw, so any stream tells it.
+            count = max(len(sampler.draw(np.random.default_rng(0), 0)) for sampler in self.samplers)
+        parts = [sampler.draw(stream, count) for sampler, stream in zip(self.samplers, streams)]
+        return [np.concatenate(batch) for batch in zip(*parts)]

@@ -1,0 +1,103 @@
+"""P identities x K images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.registry import SAMPLER
+from reidzoo.samplers.base import BatchSampler
+
+__all__ = ["IdentitySampler"]
+
+
+@SAMPLER.register_module()
+class IdentitySampler(BatchSampler):
+    """P x K batches that prefer other cameras, as MMT, SpCL and DomainMix draw them.
+
+    A pass takes the identities in random order, each once. An identity gives a random anchor image and K - 1 others:
+    from its images of other cameras than the anchor's, or from its other images if it has one camera. They are
+    distinct if there are at least K to choose from, else drawn with replacement. An identity of one image gives this
+    image alone, so that batches need not begin with an identity: SpCL's outliers enter batches so.
+
+    Args:
+        pids: (N,) identity of each image; those of -1 are never drawn.
+        camids: (N,) camera of each image.
+        domains: (N,) domain of each image; not used.
+        batch_size: images per batch, over all processes: P = batch_size / num_instances.
+        num_instances: K.
+
+    Raises:
+        ConfigError: the batch size is not a multiple of K.
+        DatasetError: one pass has fewer images than one batch takes.
+    """
+
+    def __init__(
+        self,
+        pids: Sequence[int] | np.ndarray,
+        camids: Sequence[int] | np.ndarray,
+        domains: Sequence[int] | np.ndarray,
+        batch_size: int,
+        num_instances: int = 4,
+    ) -> None:
+        super().__init__(pids, camids, domains, batch_size)
+        if num_instances < 1 or batch_size % num_instances:
+            raise ConfigError(
+                f"IdentitySampler: the batch size must be a multiple of num_instances, got {batch_size} and {num_instances}"
+            )
+        self.num_instances = num_instances
+        self._group()
+        per_pass = int(np.where(self._size > 1, num_instances, 1).sum())
+        if per_pass < batch_size:
+            raise DatasetError(
+                f"IdentitySampler: {len(self._size)} identities with {int(self._size.sum())} images give {per_pass} images "
+                f"in one pass at {num_instances} each, and a batch takes {batch_size}; lower the batch size to at most "
+                f"{per_pass}, or train on more identities"
+            )
+
+    def _group(self) -> None:
+        """Order the rows by identity and camera, and find where each of both begins and ends."""
+        rows = np.flatnonzero(self.pids != -1)
+        self._rows = rows[np.lexsort((self.camids[rows], self.pids[rows]))]
+        pids, camids = self.pids[self._rows], self.camids[self._rows]
+        new_pid = np.ones(len(rows), dtype=bool)
+        new_pid[1:] = pids[1:] != pids[:-1]
+        new_camera = new_pid.copy()
+        new_camera[1:] |= camids[1:] != camids[:-1]
+        self._start = np.flatnonzero(new_pid)
+        self._size = np.diff(self._start, append=len(rows))
+        cameras = np.flatnonzero(new_camera)
+        lengths = np.diff(cameras, append=len(rows))
+        self._camera_start = np.repeat(cameras, lengths)
+        self._camera_size = np.repeat(lengths, lengths)
+
+    def one_pass(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the rows of one pass, identity by identity."""
+        order = rng.permutation(len(self._start))
+        start, size = self._start[order], self._size[order]
+        anchor = start + rng.integers(0, size)
+        # The images not to choose from lie together: the anchor's camera, or the anchor if there is one camera.
+        barred_start, barred = self._camera_start[anchor], self._camera_size[anchor]
+        one_camera = barred == size
+        barred_start = np.where(one_camera, anchor, barred_start)
+        barred = np.where(one_camera, 1, barred)
+        chosen = start[:, None] + self._choose(rng, size - barred)
+        chosen += np.where(chosen >= barred_start[:, None], barred[:, None], 0)
+        positions = np.concatenate([anchor[:, None], chosen], axis=1)
+        drawn = np.ones(positions.shape, dtype=bool)
+        drawn[size == 1, 1:] = False
+        return self._rows[positions[drawn]]
+
+    def _choose(self, rng: np.random.Generator, available: np.ndarray) -> np.ndarray:
+        """Return (P, K - 1) numbers below ``available`` (P,), distinct in a row where at least K are available."""
+        distinct = available >= self.num_instances
+        chosen = np.zeros((len(available), self.num_instances - 1), dtype=np.int64)
+        for draw in range(self.num_instances - 1):
+            # The draw-th of the numbers not yet taken: step over those taken, from the smallest on.
+            number = rng.integers(0, np.maximum(available - draw * distinct, 1))
+            for taken in np.sort(chosen[:, :draw], axis=1).T:
+                number += distinct & (number >= taken)
+            chosen[:, draw] = number
+        return chosen

@@ -1,0 +1,49 @@
+"""Every image once per pass, in random order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reidzoo.errors import DatasetError
+from reidzoo.registry import SAMPLER
+from reidzoo.samplers.base import BatchSampler
+
+__all__ = ["ShuffleSampler"]
+
+
+@SAMPLER.register_module()
+class ShuffleSampler(BatchSampler):
+    """Plain shuffling.
+
+    Args:
+        pids: (N,) identity of each image.
+        camids: (N,) camera of each image.
+        domains: (N,) domain of each image.
+        batch_size: images per batch, over all processes.
+        unlabelled: draw images of identity -1 too, for methods that need no labels.
+
+    Raises:
+        DatasetError: fewer images than one batch takes.
+    """
+
+    def __init__(
+        self,
+        pids: Sequence[int] | np.ndarray,
+        camids: Sequence[int] | np.ndarray,
+        domains: Sequence[int] | np.ndarray,
+        batch_size: int,
+        unlabelled: bool = False,
+    ) -> None:
+        super().__init__(pids, camids, domains, batch_size)
+        self.rows = np.flatnonzero((self.pids != -1) | unlabelled)
+        if len(self.rows) < batch_size:
+            raise DatasetError(
+                f"ShuffleSampler: there are {len(self.rows)} images to draw from ({len(self.pids)} with those of identity "
+                f"-1), and a batch takes {batch_size}; lower the batch size or add images"
+            )
+
+    def one_pass(self, rng: np.random.Generator) -> np.ndarray:
+        """Return every row once."""
+        return rng.permutation(self.rows)

@@ -1,0 +1,242 @@
+"""The training loop of one stage: parts, phases, hooks, and a state that resumes bit for bit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from reidzoo.datasets import TrainSet
+from reidzoo.engine import distributed
+from reidzoo.engine.build import build_loader, build_model
+from reidzoo.engine.optim import build_optimizers
+from reidzoo.engine.seed import load_random_state, random_state
+from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.hooks.hook import build_hooks
+from reidzoo.losses import LossSet
+from reidzoo.registry import CLUSTERER, DISCRIMINATOR, MEMORY
+
+__all__ = ["Trainer"]
+
+logger = logging.getLogger("reidzoo")
+
+
+class Trainer:
+    """Trains one stage. A method is a subclass with one ``step_<phase>`` for each of its phases.
+
+    ``train_step`` calls ``step_<phase>``, and only a hook assigns ``phase``. Everything that a step does to weights is
+    visible in the step. Hooks may use what is listed here and nothing private:
+
+    Attributes:
+        cfg: the stage's configuration, frozen.
+        sets: name -> training set; change its labels through ``relabel`` only.
+        loader: gives the batches.
+        parts: every module with weights or buffers, by name: ``model``, the discriminators, the memories, ``losses``.
+        model: ``parts["model"]``.
+        losses: phase -> ``LossSet``.
+        optims: name -> ``Optimizer``.
+        clusterer: the CLUSTERER, or None.
+        phase: the name of the phase; decides which step is taken.
+        epoch, step, iter: complete epochs, complete steps of this epoch, complete steps in all.
+        max_epochs: where it ends.
+        scalars: what the last step returned.
+        metrics: what the last evaluation found, ``{target: {mAP: ..., ...}}``.
+        hooks: name -> hook, in the order in which they are called.
+        output_dir, device: where files go, and where tensors live.
+        stop: set it to end after this step, with a checkpoint to resume from.
+    """
+
+    def __init__(self, cfg: CfgNode, sets: Mapping[str, TrainSet], output_dir: Path, device: torch.device) -> None:
+        self.cfg, self.sets, self.output_dir, self.device = cfg, dict(sets), Path(output_dir), device
+        self.phase = "model"
+        self.epoch = self.step = self.iter = 0
+        self.max_epochs = cfg.SOLVER.MAX_EPOCHS
+        self.scalars: dict[str, Tensor] = {}
+        self.metrics: dict[str, dict[str, float]] = {}
+        self.stop = False
+        self.relabelled: set[str] = set()
+        self.loader = build_loader(cfg, self.sets, device)
+        self.parts = self.build_parts().to(device)
+        if cfg.SOLVER.CHANNELS_LAST:
+            self.parts.to(memory_format=torch.channels_last)
+        self.optims = build_optimizers(cfg.OPTIMIZERS, self.parts, cfg.SOLVER.GRAD_CLIP)
+        self.clusterer = CLUSTERER.build(cfg.CLUSTERER) if cfg.CLUSTERER else None
+        self.hooks = build_hooks(cfg.HOOKS)
+        self._check_everything_is_trained()
+
+    # ---- parts ------------------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> nn.Module:
+        """The part that embeds images."""
+        return self.parts["model"]
+
+    @property
+    def losses(self) -> nn.ModuleDict:
+        """Phase -> its losses."""
+        return self.parts["losses"]
+
+    @property
+    def num_classes(self) -> int:
+        """How many identities the classifier tells apart; 0 for a method without one."""
+        return sum(data.num_classes for data in self.sets.values())
+
+    def build_parts(self) -> nn.ModuleDict:
+        """Build the model, the named discriminators and memories, and the losses of each phase."""
+        cfg = self.cfg
+        parts = nn.ModuleDict({"model": build_model(cfg, self.num_classes)})
+        dim = parts["model"].embedding_dim
+        for name, node in cfg.DISCRIMINATORS.items():
+            self._add_part(parts, name, DISCRIMINATOR.build(node, in_channels=dim))
+        for name, node in cfg.MEMORIES.items():
+            self._add_part(parts, name, self.build_memory(node, dim))
+        phases: dict[str, dict] = {}
+        for name, node in cfg.LOSSES.items():
+            phases.setdefault(node.get("phase", "model"), {})[name] = node
+        losses = {phase: LossSet(nodes, gather=distributed.gather) for phase, nodes in phases.items()}
+        self._add_part(parts, "losses", nn.ModuleDict(losses))
+        return parts
+
+    def build_memory(self, node: Mapping[str, Any], dim: int) -> nn.Module:
+        """Build one MEMORY; a trainer whose memory needs to know the training sets' sizes overrides this."""
+        return MEMORY.build(node, dim=dim)
+
+    @staticmethod
+    def _add_part(parts: nn.ModuleDict, name: str, part: nn.Module) -> None:
+        if name in parts:
+            raise ConfigError(f"two parts are called {name!r}; names of discriminators and memories must differ")
+        parts[name] = part
+
+    def _check_everything_is_trained(self) -> None:
+        trained = {id(p) for optim in self.optims.values() for p in optim.parameters}
+        idle = [key for key, p in self.parts.named_parameters() if p.requires_grad and id(p) not in trained]
+        if idle:
+            raise ConfigError(
+                f"no optimizer trains {idle[0]}{f' and {len(idle) - 1} more' if idle[1:] else ''}: "
+                f"add an entry to OPTIMIZERS, or name it under an entry's 'params'"
+            )
+
+    # ---- the loop ---------------------------------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """Train until ``max_epochs``, or until a hook asks to stop."""
+        self.call("before_train")
+        self.parts.train()
+        while self.epoch < self.max_epochs and not self.stop:
+            self._train_epoch()
+        if not self.stop:
+            self.call("after_train")
+
+    def _train_epoch(self) -> None:
+        if self.step == 0:  # an epoch resumed half-way has begun already
+            self.call("before_train_epoch")
+        for batch in self.loader.epoch(self.epoch, self.step):
+            self.call("before_train_iter", batch_idx=self.step, data_batch=batch)
+            self.scalars = self.train_step(batch)
+            self.step, self.iter = self.step + 1, self.iter + 1
+            self.call("after_train_iter", batch_idx=self.step - 1, data_batch=batch, outputs=self.scalars)
+            self.call("save_point")
+            if self.stop:
+                return
+        self.call("after_train_epoch")
+        self.epoch, self.step = self.epoch + 1, 0
+        self.call("save_point")
+
+    def train_step(self, batch: dict) -> dict[str, Tensor]:
+        """Take the current phase's step; returns detached scalars for the log."""
+        return getattr(self, f"step_{self.phase}")(batch)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the model's outputs, computed in the configured precision."""
+        if self.cfg.SOLVER.CHANNELS_LAST:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.SOLVER.PRECISION == "bf16"):
+            return self.model(images)
+
+    def call(self, event: str, **arguments: Any) -> None:
+        """Call ``event`` on every hook that has it."""
+        for hook in self.hooks.values():
+            method = getattr(hook, event, None)
+            if method is not None:
+                method(self, **arguments)
+
+    # ---- labels -----------------------------------------------------------------------------------------------------
+
+    def relabel(self, name: str, labels: Tensor) -> None:
+        """Give training set ``name`` new labels, int64 (N,), -1 for images to leave out, and make the classifier fit.
+
+        The classifier starts anew; its optimizer forgets the old one's moments.
+        """
+        self.sets[name].relabel(labels.cpu().numpy())
+        self.relabelled.add(name)
+        self.renew_classifier()
+
+    def renew_classifier(self) -> None:
+        """Make a classifier with ``num_classes`` rows and let the optimizers take it up."""
+        before = dict(self.parts.named_parameters())
+        self.model.reset_classifier(self.num_classes)
+        self.parts.to(self.device)
+        for key, parameter in self.parts.named_parameters():
+            if before.get(key) is not parameter and key in before:
+                for optim in self.optims.values():
+                    optim.replace(before[key], parameter)
+
+    # ---- state ------------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that it takes to go on from here: tensors and plain values only. Every rank must call it."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "iter": self.iter,
+            "phase": self.phase,
+            "labels": {name: torch.from_numpy(self.sets[name].pids.copy()) for name in sorted(self.relabelled)},
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "optims": {name: optim.state_dict() for name, optim in self.optims.items()},
+            "clusterer": _state_of(self.clusterer),
+            "hooks": {name: _state_of(hook) for name, hook in self.hooks.items()},
+            "random": random_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state.
+
+        Raises:
+            WeightsError: the state is of another configuration.
+        """
+        for name, labels in state["labels"].items():
+            self.relabel(name, labels)
+        for kind, ours in (("parts", self.parts), ("optims", self.optims)):
+            if set(state[kind]) != set(ours):
+                raise WeightsError(
+                    f"the checkpoint's {kind} are {sorted(state[kind])}, this configuration's {sorted(ours)}: "
+                    f"resume with the configuration the run was started with"
+                )
+            for name, saved in state[kind].items():
+                _load(f"{kind}.{name}", ours[name], saved)
+        for name, saved in state["hooks"].items():
+            if name in self.hooks and saved is not None:
+                self.hooks[name].load_state_dict(saved)
+        if self.clusterer is not None and state["clusterer"] is not None:
+            self.clusterer.load_state_dict(state["clusterer"])
+        self.epoch, self.step, self.iter, self.phase = state["epoch"], state["step"], state["iter"], state["phase"]
+        load_random_state(state["random"])
+
+
+def _state_of(thing: Any) -> Any:
+    return thing.state_dict() if hasattr(thing, "state_dict") else None
+
+
+def _load(name: str, thing: Any, saved: Mapping[str, Any]) -> None:
+    try:
+        thing.load_state_dict(saved)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"the checkpoint's {name} does not fit this configuration; resume with the one the run was started with. "
+            f"{error}"
+        ) from None
