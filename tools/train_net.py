@@ -19,9 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--config-file", required=True, metavar="FILE", help="a YAML file, such as projects/*/*.yml")
     parser.add_argument("--resume", action="store_true", help="continue the run that the output folder holds")
     parser.add_argument("--eval-only", action="store_true", help="only test MODEL.WEIGHTS on DATASETS.TESTS")
-    parser.add_argument(
-        "--stage", default="", help="with --eval-only: whose model to build (default: the last stage's)"
-    )
+    parser.add_argument("--stage", default="", help="with --eval-only: whose model (default: the last's)")
     parser.add_argument("--output-dir", metavar="DIR", help="the run's folder; short for OUTPUT_DIR DIR")
     parser.add_argument("--seed", type=int, help="short for SEED N")
     parser.add_argument("--overlay", action="append", default=[], metavar="FILE", help="a YAML merged over the file")

@@ -201,6 +201,4 @@ def map_torchreid(name: str) -> str | None:
         return None
     name = re.sub(r"^conv([23])\.2\.0\.", r"pool\1.0.", name)
     name = re.sub(r"\.conv2a\.", ".conv2.0.layers.0.", name)
-    return re.sub(
-        r"\.conv2([bcd])\.(\d)\.", lambda found: f".conv2.{'abcd'.index(found[1])}.layers.{found[2]}.", name
-    )
+    return re.sub(r"\.conv2([bcd])\.(\d)\.", lambda found: f".conv2.{'abcd'.index(found[1])}.layers.{found[2]}.", name)

@@ -43,8 +43,7 @@ def neighbours_of_normalised(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
     else:
         keys = spread_to_members(top_keys(features[first], min(k, len(first))), first, group, k)
     indices, similarities = unpack(keys)
-    similarities[:, 0] = 1.0
-    return indices, similarities
+    return indices, similarities.masked_fill(similarities.isinf(), 1.0)  # the row itself and its equals
 
 
 def equal_rows(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,15 +106,11 @@ def take(tile: Tensor, best: Tensor, floor: Tensor, row0: int, column0: int) -> 
     keys = pack(tile[rows, columns], columns + column0)
     rows, order = rows.sort(stable=True)
     keys = keys[order]
-    hit, position, counts = rows.unique_consecutive(return_inverse=True, return_counts=True)
-    starts = counts.cumsum(0) - counts
-    place = torch.arange(len(rows), device=rows.device) - starts[position]
-    k = best.shape[1]
-    merged = torch.full((len(hit), k + int(counts.max())), EMPTY, device=best.device)
-    merged[:, :k] = best[hit + row0]
-    merged[position, place + k] = keys
-    best[hit + row0] = merged.topk(k, dim=1).values
-    raise_floor(best, floor, hit + row0)
+    hit, position = rows.unique_consecutive(return_inverse=True)
+    hit += row0
+    merged = torch.cat([best[hit], padded(position, keys, len(hit), 0)], dim=1)
+    best[hit] = merged.topk(best.shape[1], dim=1).values
+    raise_floor(best, floor, hit)
 
 
 def candidates(tile: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,8 +173,9 @@ def spread_to_members(keys: Tensor, first: Tensor, group: Tensor, k: int) -> Ten
         listed = lists[group[start : start + 1024]]
         itself = torch.arange(start, start + len(listed), device=keys.device)[:, None]
         others = torch.where(unpack(listed)[0] == itself, EMPTY, listed)
-        own = pack(torch.full_like(itself, torch.inf, dtype=torch.float32), itself - LOW)  # before every equal row
-        result[start : start + 1024] = torch.cat([own, others], dim=1).topk(k, dim=1).values
+        own = pack(torch.full_like(itself, torch.inf, dtype=torch.float32), itself)
+        # Put in front by hand: among equal rows the keys alone would let a smaller index come first.
+        result[start : start + 1024] = torch.cat([own, others.topk(k - 1, dim=1).values], dim=1)
     return result
 
 

@@ -107,7 +107,8 @@ class Dataset:
                 "(CSVDataset and FolderDataset read images of any name)."
             )
         if not matches:
-            raise DatasetError(f"{self.name}: {folder} holds no image; was the archive unpacked completely?")
+            problem = f"{self.name}: {folder} holds no image; was the archive unpacked completely?"
+            raise DatasetError("\n".join([problem, *self._remedies()]))
         return [(os.path.join(folder, name), match) for name, match in matches if match]
 
     def summary(self) -> str:
@@ -128,12 +129,17 @@ class Dataset:
                 return os.path.normpath(path)
         tried = [f"  {p} ({'lacks ' + ', '.join(absent[p]) if p in absent else 'no such folder'})" for p in paths]
         wanted = ", ".join(_any_of(names) for names in self.required) or "the images"
-        lines = [f"{self.name} was not found. Looked for {wanted} in:", *tried]
+        raise DatasetError(
+            "\n".join([f"{self.name} was not found. Looked for {wanted} in:", *tried, *self._remedies()])
+        )
+
+    def _remedies(self) -> list[str]:
+        lines = []
         if self.homepage:
             lines.append(f"Obtain it from {self.homepage} and unpack it there, or name its folder with folder: PATH.")
         if self.twin:
             lines.append(f"Or render a small twin in its place: python tools/render_data.py --root {self.root}")
-        raise DatasetError("\n".join(lines))
+        return lines
 
     def _absent_names(self, folder: str) -> list[str]:
         choices = [(names,) if isinstance(names, str) else names for names in self.required]

@@ -45,7 +45,7 @@ class FolderDataset(Dataset):
         self.pid_of = {name: int(name) if numeric else i for i, name in enumerate(names)}
         images = {split: self._images(split, people[split]) for split in SPLITS}
         if not any(images.values()):
-            raise DatasetError(f"FolderDataset: {self.folder} holds no image; expected <split>/<person>/<image>.jpg")
+            raise DatasetError(f"FolderDataset: {self.folder} holds no image; expected <split>/<person>/<image>")
         cameras = {camera for split in ("query", "gallery") for _, _, camera in images[split]}
         self.protocol = protocol or ("camera_free" if cameras == {None} else "market1501")
         self._records = {

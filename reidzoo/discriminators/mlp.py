@@ -15,7 +15,7 @@ __all__ = ["MLPDiscriminator"]
 class MLPDiscriminator(nn.Module):
     """Linear, batch norm and leaky ReLU per hidden width, then a linear layer to the classes.
 
-    The defaults are those of DomainMix's released code (the paper, BMVC 2021, Fig. 3, gives no sizes); initialisation is
+    The defaults are those of DomainMix's released code; the paper (BMVC 2021) gives no sizes. Initialisation is
     PyTorch's default.
 
     Args:

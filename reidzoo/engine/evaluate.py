@@ -37,10 +37,12 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
     """Evaluate ``model`` on every dataset of ``DATASETS.TESTS``.
 
     Returns:
-        target -> ``mAP``, ``rank-1``, ``rank-5``, ``rank-10``, ``mINP`` as fractions in [0, 1].
+        target (called a twin where it is rendered) -> ``mAP``, ``rank-1``, ``rank-5``, ``rank-10``, ``mINP`` as
+        fractions in [0, 1].
     """
     datasets = [build_dataset(node, root=cfg.DATASETS.ROOT) for node in cfg.DATASETS.TESTS]
-    return {dataset.name: evaluate_dataset(cfg, model, dataset, device) for dataset in datasets}
+    titles = [f"{dataset.name} twin" if dataset.is_twin else dataset.name for dataset in datasets]
+    return {title: evaluate_dataset(cfg, model, dataset, device) for title, dataset in zip(titles, datasets)}
 
 
 def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, float]:

@@ -75,7 +75,7 @@ def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_cl
     """Build the named optimizers.
 
     Args:
-        nodes: optimizer name -> ``{type: Adam, lr: ..., ...}``; ``type`` is a class of ``torch.optim`` or a dotted path.
+        nodes: optimizer name -> ``{type: Adam, lr: ..., ...}``; ``type`` is a class of ``torch.optim`` or dotted.
             Two keys are ours: ``params``, the dotted names of the sub-modules to move (default: the part of the
             optimizer's own name), and ``lr_mult``, sub-module -> factor on the learning rate.
         parts: the trainer's parts.

@@ -45,8 +45,8 @@ class Pipeline:
         cfg: a frozen configuration, as ``load_config`` gives it.
 
     The folder ``OUTPUT_DIR`` receives the resolved configuration, the environment and the log; each stage's own folder
-    in it receives its checkpoints, ``metrics.jsonl``, ``results.json`` and pseudo labels. A configuration without stages
-    has one, and its folder is ``OUTPUT_DIR`` itself.
+    in it receives its checkpoints, ``metrics.jsonl``, ``results.json`` and pseudo labels. A configuration without
+    stages has one, and its folder is ``OUTPUT_DIR`` itself.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -130,12 +130,16 @@ class Pipeline:
         """Find out now what would stop the run later: missing data, missing weights."""
         seen = set()
         for name, cfg in self.stages.items():
-            trained = [] if only else [node for given in cfg.DATASETS.TRAIN.values() for node in _listed(given)]
-            for node in [*trained, *cfg.DATASETS.TESTS]:
+            if only and name != only:
+                continue
+            needed = [(node, "query") for node in cfg.DATASETS.TESTS]
+            if not only:
+                needed += [(node, "train") for given in cfg.DATASETS.TRAIN.values() for node in _listed(given)]
+            for node, split in needed:
                 node = _innermost(node)
-                if (only in ("", name)) and repr(node) not in seen:
-                    seen.add(repr(node))
-                    build_dataset(node, root=cfg.DATASETS.ROOT)
+                if (repr(node), split) not in seen:
+                    seen.add((repr(node), split))
+                    build_dataset(node, root=cfg.DATASETS.ROOT).records(split)
             if only:
                 continue
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():

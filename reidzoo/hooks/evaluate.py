@@ -18,8 +18,8 @@ __all__ = ["EvaluateHook"]
 class EvaluateHook(Hook):
     """Evaluates on DATASETS.TESTS every TEST.EVAL_PERIOD epochs and after the last one.
 
-    The results are ``trainer.metrics``; the last ones are written to ``results.json``. They choose nothing: the model of
-    the last epoch is the one that is kept and reported.
+    The results are ``trainer.metrics``; the last ones are written to ``results.json``. They choose nothing: the model
+    of the last epoch is the one that is kept and reported.
     """
 
     priority = 40

@@ -13,6 +13,7 @@ from reidzoo.clustering import singletons, size_bounds
 from reidzoo.datasets import write_pseudo_labels
 from reidzoo.engine.distributed import broadcast_object, is_main
 from reidzoo.engine.evaluate import extract_train_features
+from reidzoo.engine.files import write_text
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -64,7 +65,8 @@ class PseudoLabelHook(Hook):
     def _labels(self, runner: Any) -> Tensor:
         if runner.clusterer is None or self.target not in runner.sets:
             raise ConfigError(
-                f"HOOKS: pseudo labels need a CLUSTERER and a training set {self.target!r}; there are {list(runner.sets)}"
+                f"HOOKS: pseudo labels need a CLUSTERER and a training set {self.target!r}; "
+                f"the sets are {list(runner.sets)}"
             )
         features = self._features(runner)
         clusters = broadcast_object(runner.clusterer.fit_predict(features) if is_main() else None)
@@ -86,9 +88,9 @@ class PseudoLabelHook(Hook):
         )  # fmt: skip
         if labels.max() < 0:
             raise UserError(
-                f"no cluster of {self.target!r} is left in epoch {runner.epoch + 1}: {clusters.max() + 1} clusters were "
-                f"found, sizes allowed are {self.min_size} to {self.max_size or 'any'}. Train longer on the source "
-                f"first, or loosen CLUSTERER.eps or the bounds"
+                f"no cluster of {self.target!r} is left in epoch {runner.epoch + 1}: {clusters.max() + 1} clusters "
+                f"were found, sizes allowed are {self.min_size} to {self.max_size or 'any'}. Train longer on the "
+                f"source first, or loosen CLUSTERER.eps or the bounds"
             )
 
 
@@ -109,16 +111,18 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
         """Extract, cluster, refine, write."""
         labels = self._labels(runner)
         if is_main():
-            write_pseudo_labels(runner.output_dir / "pseudo_labels.csv", runner.sets[self.target], labels.numpy())
+            self._write(runner, "pseudo_labels.csv", labels.numpy())
 
     def _report(self, runner: Any, clusters: Any, labels: Any) -> None:
         super()._report(runner, clusters, labels)
         if is_main():
-            write_pseudo_labels(
-                runner.output_dir / "pseudo_labels_initial.csv", runner.sets[self.target], singletons(clusters)
-            )
+            self._write(runner, "pseudo_labels_initial.csv", singletons(clusters))
             counts = {
                 "clusters": int(clusters.max() + 1), "images": len(clusters), "outliers": int((clusters < 0).sum()),
                 "clusters_kept": int(labels.max() + 1), "images_kept": int((labels >= 0).sum()),
             }  # fmt: skip
-            (runner.output_dir / "pseudo_labels.json").write_text(json.dumps(counts, indent=1) + "\n")
+            write_text(runner.output_dir / "pseudo_labels.json", json.dumps(counts, indent=1) + "\n")
+
+    def _write(self, runner: Any, name: str, labels: Any) -> None:
+        data = runner.sets[self.target]
+        write_pseudo_labels(runner.output_dir / name, data.records, labels, data.folder_of(0))

@@ -39,7 +39,8 @@ class Schedule(Hook):
         unknown = set(self.optimizers) - set(runner.optims)
         if unknown:
             raise ConfigError(
-                f"HOOKS: {type(self).__name__} names the optimizers {sorted(unknown)}; there are {sorted(runner.optims)}"
+                f"HOOKS: {type(self).__name__} names the optimizers {sorted(unknown)}; "
+                f"there are {sorted(runner.optims)}"
             )
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:

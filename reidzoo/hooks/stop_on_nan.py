@@ -25,6 +25,7 @@ class StopOnNaNHook(Hook):
             return
         bad = ", ".join(f"{name} = {value.item()}" for name, value in outputs.items() if not torch.isfinite(value))
         raise UserError(
-            f"{bad} at iteration {runner.iter} (epoch {runner.epoch + 1}, phase {runner.phase}). The last good checkpoint "
-            f"is kept in {runner.output_dir}; lower the learning rate, set SOLVER.GRAD_CLIP, or use SOLVER.PRECISION fp32"
+            f"{bad} at iteration {runner.iter} (epoch {runner.epoch + 1}, phase {runner.phase}). The last good "
+            f"checkpoint is kept in {runner.output_dir}; lower the learning rate, set SOLVER.GRAD_CLIP, or use "
+            f"SOLVER.PRECISION fp32"
         )

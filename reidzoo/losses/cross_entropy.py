@@ -55,9 +55,7 @@ class CrossEntropyLoss(nn.Module):
             low, high = int(pid.min()), int(pid.max())
             if low < 0 or high >= logits.shape[1]:
                 raise ValueError(f"labels must be in [0, {logits.shape[1]}), got values from {low} to {high}")
-        return F.cross_entropy(
-            logits / self.temperature, pid, label_smoothing=self.smoothing, ignore_index=NO_CLASS
-        )
+        return F.cross_entropy(logits / self.temperature, pid, label_smoothing=self.smoothing, ignore_index=NO_CLASS)
 
     def extra_repr(self) -> str:
         """Return the settings, for ``print(model)``."""

@@ -51,7 +51,9 @@ class LossSet(nn.Module):
         ConfigError: a node cannot be built, is not an ``nn.Module``, or ``inputs`` names a parameter it has not.
     """
 
-    def __init__(self, nodes: Mapping[str, Mapping[str, Any]], gather: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(
+        self, nodes: Mapping[str, Mapping[str, Any]], gather: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         super().__init__()
         self.gather = gather
         self.losses = nn.ModuleDict()
@@ -112,8 +114,8 @@ class LossSet(nn.Module):
     def _missing(self, name: str, item: _Input, tensors: Mapping[str, Tensor]) -> str:
         offered = ", ".join(sorted(key for key, value in tensors.items() if isinstance(value, Tensor))) or "none"
         return (
-            f"loss {name!r}: {type(self.losses[name]).__name__}.forward takes {item.parameter!r}, and there is no tensor "
-            f"{item.key!r}. Tensors available: {offered}. Map the parameter to one of them with "
+            f"loss {name!r}: {type(self.losses[name]).__name__}.forward takes {item.parameter!r}, and there is no "
+            f"tensor {item.key!r}. Tensors available: {offered}. Map the parameter to one of them with "
             f"`inputs: {{{item.parameter}: <tensor>}}`."
         )
 
@@ -148,7 +150,8 @@ def _find_inputs(name: str, loss: nn.Module, mapping: Mapping[str, str]) -> list
     # A forward with **kwargs takes any name.
     if unknown and not any(item.kind is item.VAR_KEYWORD for item in parameters):
         raise ConfigError(
-            f"loss {name!r}: {type(loss).__name__}.forward has no parameter {', '.join(unknown)}; it has: {', '.join(names)}"
+            f"loss {name!r}: {type(loss).__name__}.forward has no parameter {', '.join(unknown)}; "
+            f"it has: {', '.join(names)}"
         )
     inputs = [_Input(p.name, mapping.get(p.name, p.name), p.name in mapping or p.default is p.empty) for p in named]
     inputs += [_Input(key, mapping[key], True) for key in unknown]

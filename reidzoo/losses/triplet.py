@@ -72,7 +72,7 @@ def mine_batch_hard(feat: Tensor, pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def euclidean(first: Tensor, second: Tensor) -> Tensor:
-    """Return the distances (B,) of the rows of two (B, D) tensors, at least 1e-6; the gradient is 0 where they coincide.
+    """Return the Euclidean distances (B,) of the rows of two (B, D) tensors, at least 1e-6 and there without gradient.
 
     The differences are squared one by one: the product form that mining uses loses small distances to cancellation.
     """

@@ -137,8 +137,8 @@ class HybridMemory(nn.Module):
     def update(self, feat: Tensor, index: Tensor) -> None:
         """Move the rows ``index`` (B,) towards ``feat`` (B, D): v <- m v + (1 - m) f, normalised.
 
-        A row that occurs several times is moved as often, in the order of the batch. With several processes all give the
-        whole batch, so that their memories stay the same.
+        A row that occurs several times is moved as often, in the order of the batch. With several processes all give
+        the whole batch, so that their memories stay the same.
 
         Raises:
             IndexError: a row is outside 0..S+N-1.
@@ -150,9 +150,9 @@ class HybridMemory(nn.Module):
         target_rows = torch.from_numpy(np.unique(rows[rows >= self.num_source])).to(self.features.device)
         before = self.features[target_rows]
         for positions in _rounds(rows):
-            positions = torch.from_numpy(positions).to(self.features.device)
-            moved = index[positions]
-            mixed = self.momentum * self.features[moved] + (1 - self.momentum) * feat[positions]
+            moved = torch.from_numpy(rows[positions]).to(self.features.device)
+            given = feat[torch.from_numpy(positions).to(feat.device)]
+            mixed = self.momentum * self.features[moved] + (1 - self.momentum) * given
             self.features[moved] = F.normalize(mixed, dim=1)
         classes = self.labels[target_rows] - self.num_source
         if len(self.target_sums):
@@ -161,7 +161,8 @@ class HybridMemory(nn.Module):
     def _sum_classes(self, num_classes: int) -> None:
         self.target_sums = self.features.new_zeros(num_classes, self.features.shape[1])
         if num_classes:
-            _add_rows(self.target_sums, self.labels[self.num_source :] - self.num_source, self.features[self.num_source :])
+            classes = self.labels[self.num_source :] - self.num_source
+            _add_rows(self.target_sums, classes, self.features[self.num_source :])
         self._scale_classes()
 
     def _scale_classes(self) -> None:

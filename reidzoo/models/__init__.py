@@ -1,1 +1,25 @@
-"""reidzoo.models"""
+"""Models: backbone and head composed, batch-norm conversions, safe and strict weight loading."""
+
+from __future__ import annotations
+
+from reidzoo.models.batch_norm import (
+    DomainBatchNorm,
+    GlobalBatchNorm,
+    GroupBatchNorm,
+    convert_batch_norm,
+    split_batch_norm,
+)
+from reidzoo.models.embedder import Embedder
+from reidzoo.models.loading import atomic_save, load_weights, safe_read
+
+__all__ = [
+    "DomainBatchNorm",
+    "Embedder",
+    "GlobalBatchNorm",
+    "GroupBatchNorm",
+    "atomic_save",
+    "convert_batch_norm",
+    "load_weights",
+    "safe_read",
+    "split_batch_norm",
+]

@@ -82,7 +82,7 @@ RANDPERSON = Style(
 )  # fmt: skip
 
 CUHK03 = Style(
-    name="CUHK03",
+    name="CUHK03NP",
     wardrobe=Wardrobe(
         upper={"white": 16, "black": 16, "grey": 12, "navy": 8, "blue": 7, "red": 6, "sky": 6, "purple": 5, "green": 4, "lilac": 4,
                "pink": 5, "charcoal": 7, "cream": 3, "burgundy": 3},

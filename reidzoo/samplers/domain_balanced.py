@@ -57,7 +57,6 @@ class DomainBalancedSampler(BatchSampler):
         """Return ``count`` batches, or those of one pass for 0, from random numbers of ``rng``."""
         streams = rng.spawn(len(self.samplers))
         if count == 0:
-            # A pass's length varies with no draw, so any stream tells it.
-            count = max(len(sampler.draw(np.random.default_rng(0), 0)) for sampler in self.samplers)
+            count = max(sampler.images_per_pass // sampler.batch_size for sampler in self.samplers)
         parts = [sampler.draw(stream, count) for sampler, stream in zip(self.samplers, streams)]
         return [np.concatenate(batch) for batch in zip(*parts)]

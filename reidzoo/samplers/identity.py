@@ -29,6 +29,9 @@ class IdentitySampler(BatchSampler):
         batch_size: images per batch, over all processes: P = batch_size / num_instances.
         num_instances: K.
 
+    Attributes:
+        images_per_pass: how many images one pass draws, the incomplete last batch included.
+
     Raises:
         ConfigError: the batch size is not a multiple of K.
         DatasetError: one pass has fewer images than one batch takes.
@@ -45,16 +48,17 @@ class IdentitySampler(BatchSampler):
         super().__init__(pids, camids, domains, batch_size)
         if num_instances < 1 or batch_size % num_instances:
             raise ConfigError(
-                f"IdentitySampler: the batch size must be a multiple of num_instances, got {batch_size} and {num_instances}"
+                f"IdentitySampler: the batch size must be a multiple of num_instances, got {batch_size} and "
+                f"{num_instances}"
             )
         self.num_instances = num_instances
         self._group()
-        per_pass = int(np.where(self._size > 1, num_instances, 1).sum())
-        if per_pass < batch_size:
+        self.images_per_pass = int(np.where(self._size > 1, num_instances, 1).sum())
+        if self.images_per_pass < batch_size:
             raise DatasetError(
-                f"IdentitySampler: {len(self._size)} identities with {int(self._size.sum())} images give {per_pass} images "
-                f"in one pass at {num_instances} each, and a batch takes {batch_size}; lower the batch size to at most "
-                f"{per_pass}, or train on more identities"
+                f"IdentitySampler: {len(self._size)} identities with {int(self._size.sum())} images give "
+                f"{self.images_per_pass} images in one pass at {num_instances} each, and a batch takes {batch_size}; "
+                f"lower the batch size to at most {self.images_per_pass}, or train on more identities"
             )
 
     def _group(self) -> None:

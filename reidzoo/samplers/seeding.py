@@ -18,9 +18,9 @@ def random_generator(purpose: int, **numbers: int) -> np.random.Generator:
     """Return the generator of these numbers; the same ones give the same stream in any process and on any machine.
 
     Args:
-        purpose: keeps streams apart that are otherwise seeded alike. It comes first because numpy pads a seed with zeros:
-            (seed, epoch) and (seed, epoch, 0) are one stream.
-        **numbers: at most three, such as ``seed=0, epoch=3``, each in [0, 2**32).
+        purpose: keeps streams apart that are otherwise seeded alike. It comes first because numpy pads a seed with
+            zeros: (seed, epoch) and (seed, epoch, 0) are one stream.
+        **numbers: such as ``seed=0, epoch=3``, each in [0, 2**32); for one purpose always equally many.
 
     Raises:
         ConfigError: a number is out of that range.

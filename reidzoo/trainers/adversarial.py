@@ -16,8 +16,8 @@ class AdversarialTrainer(Trainer):
     """Two phases on the same batches; a phase hook says whose turn it is.
 
     ``discriminator``: the discriminator learns from the fixed model's embeddings. ``model``: the model learns from its
-    losses, among them one on the fixed discriminator's logits. "Fixed" means that no step is taken: batch norm statistics
-    of both go on, as in DomainMix's code. Losses find the discriminator's output as ``domain_logits``.
+    losses, among them one on the fixed discriminator's logits. "Fixed" means that no step is taken: batch norm
+    statistics of both go on, as in DomainMix's code. Losses find the discriminator's output as ``domain_logits``.
 
     The discriminator is the entry ``discriminator`` of DISCRIMINATORS; so is its optimizer.
     """

@@ -18,12 +18,12 @@ __all__ = ["DomainAdaptationTrainer"]
 
 @TRAINER.register_module()
 class DomainAdaptationTrainer(Trainer):
-    """A labelled set ``source``, an unlabelled set ``target``, and one memory of both (Ge et al., NeurIPS 2020, Eq. 1-4).
+    """A labelled set ``source``, an unlabelled set ``target``, one memory of both (Ge et al., NeurIPS 2020, Eq. 1-4).
 
-    The memory is the entry ``memory`` of MEMORIES. Its first rows are the source classes' centroids, the rest the target
-    images. Each step sees half a batch of either set in one forward, source first, which is what domain-specific batch
-    norm expects. Losses find the memory's scores as ``source_scores`` and ``target_scores`` (B, classes), and the classes
-    to find as ``source_label`` and ``target_label``.
+    The memory is the entry ``memory`` of MEMORIES. Its first rows are the source classes' centroids, the rest the
+    target images. Each step sees half a batch of either set in one forward, source first, which is what domain-specific
+    batch norm expects. Losses find the memory's scores as ``source_scores`` and ``target_scores`` (B, classes), and the
+    classes to find as ``source_label`` and ``target_label``.
     """
 
     @property
@@ -46,14 +46,9 @@ class DomainAdaptationTrainer(Trainer):
         index = torch.cat([source["pid"], target["index"] + memory.num_source])
         scores, labels = memory(feat, index), memory.targets(index)
         half = len(source["img"])
-        losses = self.losses["model"](
-            {
-                "source_scores": scores[:half],
-                "source_label": labels[:half],
-                "target_scores": scores[half:],
-                "target_label": labels[half:],
-            }  # fmt: skip
-        )
+        tensors = {"source_scores": scores[:half], "target_scores": scores[half:]}
+        tensors |= {"source_label": labels[:half], "target_label": labels[half:]}
+        losses = self.losses["model"](tensors)
         self.optims["model"].minimize(sum(losses.values()))
         memory.update(gather(feat.detach()), gather(index))
         return {name: loss.detach() for name, loss in losses.items()}

@@ -1,1 +1,13 @@
-"""reidzoo.transforms"""
+"""Image reading and the augmentation of whole batches."""
+
+from __future__ import annotations
+
+from reidzoo.transforms.compose import Compose
+from reidzoo.transforms.decode import read_image
+from reidzoo.transforms.draw import BatchDraw
+from reidzoo.transforms.normalize import Normalize
+from reidzoo.transforms.pad_crop import PadCrop
+from reidzoo.transforms.random_erasing import RandomErasing
+from reidzoo.transforms.random_horizontal_flip import RandomHorizontalFlip
+
+__all__ = ["BatchDraw", "Compose", "Normalize", "PadCrop", "RandomErasing", "RandomHorizontalFlip", "read_image"]

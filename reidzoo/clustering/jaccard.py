@@ -1,0 +1,238 @@
+"""The k-reciprocal Jaccard distance as a sparse graph."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from reidzoo.clustering.errors import ClusteringError
+from reidzoo.clustering.features import normalised
+from reidzoo.clustering.neighbours import neighbours_of_normalised
+
+ENTRIES = 1 << 22  # entries of one block's tree matrix, 12 bytes each
+SNAP = 1e-12  # a distance below this is a zero that rounding has moved
+
+
+def jaccard_graph(
+    features: Tensor | np.ndarray,
+    k1: int = 30,
+    k2: int = 6,
+    max_distance: float = 1.0,
+    count_self: bool = True,
+) -> sparse.csr_matrix:
+    """Return the k-reciprocal Jaccard distances (Zhong et al., CVPR 2017) between N features as a sparse graph.
+
+    With R(i, k) the rows j that are among i's k nearest and have i among theirs: R(i, k1) is expanded by R(j, k1 / 2)
+    of each member j when more than two thirds of that set lie in the unexpanded R(i, k1); V_i is the softmax of
+    -(2 - 2 cos) over the expanded set; each V_i is replaced by the mean of V over i's first k2 neighbours; and
+
+        d(i, j) = 1 - m / (2 - m),   m = sum_c min(V_ic, V_jc).
+
+    Pairs that share no neighbour have distance 1 and are not stored. Neighbours are searched in float32, ties broken
+    by index after the image itself; m is summed in float64 and d rounded once, to float32. No array has N x N elements.
+
+    Args:
+        features: (N, D), numpy or torch, on any device; L2-normalised here. Neighbours are searched on its device.
+        k1: neighbours of the reciprocal sets.
+        k2: neighbours of the local query expansion; 1 leaves V as it is.
+        max_distance: pairs farther apart than this are not stored either; the largest eps of DBSCAN is enough.
+        count_self: True counts the image itself among the k1, as the code of SpCL and DomainMix does; False takes k1
+            neighbours beside itself, as Zhong et al. do. The half set has round(k1 / 2) beside itself in both.
+
+    Returns:
+        csr_matrix (N, N) of float32 distances, symmetric, indices sorted; a missing entry means ``> max_distance``, or
+        1 where that is 1. A distance of 0, the diagonal among them, is a stored entry. The attribute ``max_distance``
+        tells ``dbscan`` how far the graph reaches.
+
+    Raises:
+        ClusteringError: features that are not a finite matrix without zero rows, k1 < 1, k2 outside [1, k1], or
+            max_distance outside (0, 1].
+    """
+    check_settings(k1, k2, max_distance)
+    rows = normalised(features)
+    membership = neighbourhood_weights(rows, k1, k2, count_self)
+    del rows
+    graph = distances(membership, max_distance)
+    graph.max_distance = float(max_distance)
+    return graph
+
+
+def check_settings(k1: int, k2: int, max_distance: float) -> None:
+    """Raise ClusteringError for settings outside their ranges."""
+    if k1 < 1 or not 1 <= k2 <= k1:
+        raise ClusteringError(f"expected k1 >= 1 and 1 <= k2 <= k1, got k1={k1}, k2={k2}")
+    if not 0 < max_distance <= 1:
+        raise ClusteringError(f"max_distance: expected a distance in (0, 1], got {max_distance}")
+
+
+def neighbourhood_weights(rows: Tensor, k1: int, k2: int, count_self: bool) -> sparse.csr_matrix:
+    """Return V after the local query expansion: (N, N) float64 of about 2 k1 entries a row, each row's sum 1.
+
+    Args:
+        rows: (N, D) float32, L2-normalised.
+    """
+    ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1)[0].cpu().numpy().astype(np.int32)
+    full = reciprocal(ranking)
+    half = reciprocal(ranking[:, : round(k1 / 2) + 1])
+    expanded = expand(full, half)
+    weights = softmax_weights(rows, expanded)
+    if k2 > 1:
+        weights = knn_pattern(ranking[:, :k2]) @ weights
+        weights.data /= min(k2, ranking.shape[1])
+    weights.sort_indices()
+    return weights
+
+
+def knn_pattern(ranking: np.ndarray, dtype: type = np.float64) -> sparse.csr_matrix:
+    """Return the (N, N) matrix with a one at (i, j) for each j in row i of ``ranking`` (N, k)."""
+    n, k = ranking.shape
+    ones = np.ones(n * k, dtype=dtype)
+    return sparse.csr_matrix((ones, ranking.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+
+
+def reciprocal(ranking: np.ndarray) -> sparse.csr_matrix:
+    """Return the pattern of the pairs that are in one another's rows of ``ranking`` (N, k); ones of int32."""
+    nearest = knn_pattern(ranking, np.int32)
+    nearest.sort_indices()
+    return nearest.multiply(nearest.T.tocsr()).tocsr()
+
+
+def expand(full: sparse.csr_matrix, half: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return the pattern of each row's ``full`` set and the ``half`` sets of those members that mostly lie in it."""
+    shared = (full @ half).multiply(full).tocsr()  # |R(i, k1) and R(j, k1/2)| for j in R(i, k1); both are symmetric
+    size = np.diff(half.indptr)
+    # In integers: more than two thirds, where floating point would have to be lucky.
+    shared.data = (3 * shared.data > 2 * size[shared.indices]).astype(np.int32)
+    shared.eliminate_zeros()
+    expanded = full + shared @ half
+    expanded.sort_indices()
+    return expanded
+
+
+def softmax_weights(rows: Tensor, pattern: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return the matrix with softmax_j(-(2 - 2 cos(i, j))) over each row's ``pattern``, float64."""
+    weights = np.exp(2.0 * pair_similarities(rows, pattern).astype(np.float64) - 2.0)
+    totals = np.add.reduceat(weights, pattern.indptr[:-1])  # no row is empty: each holds itself
+    weights /= np.repeat(totals, np.diff(pattern.indptr))
+    return sparse.csr_matrix((weights, pattern.indices, pattern.indptr), shape=pattern.shape)
+
+
+def pair_similarities(rows: Tensor, pattern: sparse.csr_matrix) -> np.ndarray:
+    """Return the float32 inner product of rows i and j for each (i, j) of ``pattern``, in its order."""
+    if rows.device.type == "cpu":
+        return sampled_products(rows, pattern)
+    n = len(rows)
+    first = torch.from_numpy(np.repeat(np.arange(n), np.diff(pattern.indptr)))
+    second = torch.from_numpy(pattern.indices.astype(np.int64))
+    chunk = max(1, (1 << 26) // rows.shape[1])
+    parts = [
+        (rows[a.to(rows.device)] * rows[b.to(rows.device)]).sum(dim=1).cpu()
+        for a, b in zip(first.split(chunk), second.split(chunk))
+    ]
+    return torch.cat(parts).numpy()
+
+
+def sampled_products(rows: Tensor, pattern: sparse.csr_matrix) -> np.ndarray:
+    """Do ``pair_similarities`` on the CPU without copying any row."""
+    n = len(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls its CSR tensors beta, and says that it does not check this one
+        places = torch.sparse_csr_tensor(
+            torch.from_numpy(pattern.indptr.astype(np.int64)),
+            torch.from_numpy(pattern.indices.astype(np.int64)),
+            torch.zeros(pattern.nnz),
+            size=(n, n),
+        )
+        return torch.sparse.sampled_addmm(places, rows, rows.T, beta=0.0).values().numpy()
+
+
+def distances(membership: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
+    """Return the Jaccard distances up to ``max_distance`` (below 1 where that is 1) between the rows of V.
+
+    sum_c min(V_ic, V_jc) is no matrix product, but a sum of them: within column c, sort the rows by V_ic and halve
+    them again and again. Two rows part company at exactly one of those splits, the lower half holds the smaller value,
+    and so min(V_ic, V_jc) is that row's value times one. One sparse product over all splits does the sum.
+    """
+    tree = SplitTree(membership)
+    n = membership.shape[0]
+    blocks = list(tree.row_blocks())
+    pieces: list[list[sparse.csr_matrix]] = [[] for _ in blocks]
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for columns in tree.row_blocks(8):
+            right = tree.matrix(columns, partner=True).T.tocsr()
+
+            def work(block: slice, right: sparse.csr_matrix = right) -> sparse.csr_matrix:
+                return close_pairs(tree.matrix(block) @ right, max_distance)
+
+            for piece, found in zip(pieces, pool.map(work, blocks)):
+                piece.append(found)
+    graph = sparse.vstack([sparse.hstack(row, format="csr") for row in pieces], format="csr")
+    graph.sort_indices()
+    return sparse.csr_matrix(graph, shape=(n, n))
+
+
+def close_pairs(sums: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
+    """Turn sums of minima into distances, and keep those up to ``max_distance``; zeros stay stored."""
+    distance = 1.0 - sums.data / (2.0 - sums.data)
+    distance[distance < SNAP] = 0.0
+    distance = distance.astype(np.float32)
+    keep = distance < 1.0 if max_distance == 1.0 else distance <= np.float32(max_distance)
+    kept = np.concatenate([[0], np.cumsum(keep)])[sums.indptr]
+    return sparse.csr_matrix((distance[keep], sums.indices[keep], kept), shape=sums.shape)
+
+
+class SplitTree:
+    """The splits of every column of V, as two sparse matrices whose product holds the sums of minima.
+
+    A row has one entry for each split it takes part in: its value where it is in the lower half, one where it is in the
+    upper. Entries of the two halves of a split meet in the product; one entry more lets each row meet itself.
+    """
+
+    def __init__(self, membership: sparse.csr_matrix) -> None:
+        self.values = membership
+        self.counts = np.bincount(membership.indices, minlength=membership.shape[1])
+        starts = np.cumsum(self.counts) - self.counts
+        order = np.lexsort((membership.data, membership.indices))
+        self.rank = np.empty(membership.nnz, dtype=np.int32)
+        self.rank[order] = np.arange(membership.nnz) - starts[membership.indices[order]]
+        self.starts = starts
+        self.levels = max(int(self.counts.max()) - 1, 0).bit_length()
+
+    def row_blocks(self, multiple: int = 1) -> Iterator[slice]:
+        """Yield slices of rows, each of about ENTRIES * multiple tree entries at most."""
+        limit = max(ENTRIES * multiple // 8 // (self.levels + 1), 1)
+        n = self.values.shape[0]
+        start = 0
+        while start < n:
+            stop = int(np.searchsorted(self.values.indptr, self.values.indptr[start] + limit, side="right")) - 1
+            stop = min(max(stop, start + 1), n)
+            yield slice(start, stop)
+            start = stop
+
+    def matrix(self, block: slice, partner: bool = False) -> sparse.csr_matrix:
+        """Return the entries of a block of rows; ``partner`` puts each where its counterparts of the product are."""
+        pointer = self.values.indptr[block.start : block.stop + 1]
+        entries = slice(pointer[0], pointer[-1])
+        pointer = pointer - pointer[0]
+        column, rank = self.values.indices[entries], self.rank[entries]
+        nodes = np.zeros((len(rank), self.levels + 1), dtype=np.int64)
+        data = np.ones(nodes.shape)
+        valid = np.zeros(nodes.shape, dtype=bool)
+        base, counts = 2 * self.starts[column], self.counts[column]
+        for level in range(self.levels):
+            upper = (rank >> level) & 1
+            split = ((rank >> level) | 1) << level  # the first rank of the upper half names the split
+            nodes[:, level] = base + 2 * split + (upper ^ partner)
+            data[:, level] = np.where(upper, 1.0, self.values.data[entries])
+            valid[:, level] = split < counts
+        nodes[pointer[:-1], -1] = 2 * self.values.nnz + np.arange(block.start, block.stop)
+        valid[pointer[:-1], -1] = True
+        ends = np.concatenate([[0], np.cumsum(valid.sum(axis=1))])[pointer]
+        shape = (len(pointer) - 1, 2 * self.values.nnz + self.values.shape[0])
+        return sparse.csr_matrix((data[valid], nodes[valid], ends), shape=shape)

@@ -1,0 +1,167 @@
+"""Every UPPER key of a configuration, with its default: what it means, its unit, and the values it takes.
+
+A ``free`` node holds what registered classes are built from: ``{type: Name, <constructor arguments>}``, or names each with
+such an entry. Its lower-case keys belong to those classes and are not declared here; their defaults live in the
+constructors. A plug-in declares UPPER keys of its own in ``add_config(cfg)``, with the functions of this file::
+
+    def add_config(cfg):
+        cfg.DOMAINMIX = CfgNode({"START_EPOCH": 5})
+        cfg.TEACHERS = free()
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yacs.config import CfgNode
+
+__all__ = ["CHOICES", "LENGTHS", "PLAIN_ENTRIES", "free", "get_cfg"]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "DEVICE": ("auto", "cpu", "cuda"),
+    "DATALOADER.CACHE": ("auto", "on", "off"),
+    "SOLVER.PRECISION": ("fp32", "bf16"),
+    "TEST.AP": ("step", "trapezoid"),
+}
+"""The values of the keys whose values are a closed list."""
+
+LENGTHS: dict[str, int] = {"INPUT.SIZE": 2, "INPUT.MEAN": 3, "INPUT.STD": 3}
+"""How many elements the lists of fixed length have."""
+
+PLAIN_ENTRIES = ("WEIGHTS", "DATASETS.TRAIN")
+"""The free nodes whose entries may be plain values; in all others an entry is a mapping with a ``type``."""
+
+
+def free(entries: dict[str, Any] | None = None) -> CfgNode:
+    """Return a node that takes lower-case keys that nobody declared, beside the given ones."""
+    return CfgNode(entries or {}, new_allowed=True)
+
+
+def get_cfg() -> CfgNode:
+    """Return a fresh, mutable copy of the defaults."""
+    cfg = CfgNode()
+    # Packages that register parts: an importable name, looked up beside the YAML first, or a path relative to it.
+    cfg.PLUGINS = []
+    # Start of every random number of the run.
+    cfg.SEED = 0
+    # auto (the GPU where there is one), cpu or cuda.
+    cfg.DEVICE = "auto"
+    # Where the run writes, relative to the working directory.
+    cfg.OUTPUT_DIR = "output"
+    # Stages of the run in their order: stage name -> what differs from the rest of the file. {}: one stage, "train".
+    cfg.STAGES = free()
+    # Part name -> the checkpoint it starts from, or stage:NAME for that part of an earlier stage.
+    cfg.WEIGHTS = free()
+    # Patterns (fnmatch) of the weights that WEIGHTS need not have or must not load, such as "head.classifier.*".
+    cfg.WEIGHTS_IGNORE = []
+    _add_data(cfg)
+    _add_parts(cfg)
+    _add_run(cfg)
+    return cfg
+
+
+def _add_data(cfg: CfgNode) -> None:
+    cfg.DATASETS = CfgNode()
+    # Folder of all datasets, relative to the working directory.
+    cfg.DATASETS.ROOT = "datasets"
+    # Name of a training set -> a dataset name, a list of them (joined), or {type: ...}.
+    # With one set a batch is that set's; with several it is a dict by these names.
+    cfg.DATASETS.TRAIN = free()
+    # Datasets to evaluate on, each by name or as {type: ...}.
+    cfg.DATASETS.TESTS = []
+
+    cfg.INPUT = CfgNode()
+    # Height and width that images are resized to, in pixels.
+    cfg.INPUT.SIZE = [256, 128]
+    # Mean and standard deviation per channel (R, G, B) of pixels in [0, 1]; the defaults are ImageNet's.
+    cfg.INPUT.MEAN = [0.485, 0.456, 0.406]
+    cfg.INPUT.STD = [0.229, 0.224, 0.225]
+    # How images are resized: nearest, bilinear, bicubic, ...
+    cfg.INPUT.INTERPOLATION = "bicubic"
+    # Training transforms in their order, after the resize. Normalize takes MEAN and STD from above.
+    cfg.INPUT.TRANSFORMS = free(
+        {
+            "flip": {"type": "RandomHorizontalFlip", "p": 0.5},
+            "crop": {"type": "PadCrop", "pad": 10},
+            "normalize": {"type": "Normalize"},
+            "erase": {"type": "RandomErasing"},
+        }
+    )
+
+    cfg.DATALOADER = CfgNode()
+    # Processes that decode images beside the main one; 0 decodes in the main process.
+    cfg.DATALOADER.NUM_WORKERS = 0
+    # Keep decoded images in shared memory: auto (where they fit), on or off.
+    cfg.DATALOADER.CACHE = "auto"
+
+    # Which images make a batch.
+    cfg.SAMPLER = free({"type": "IdentitySampler", "num_instances": 4})
+
+
+def _add_parts(cfg: CfgNode) -> None:
+    cfg.MODEL = free({"type": "Embedder"})
+    # Checkpoint that the whole model starts from; "" for none.
+    cfg.MODEL.WEIGHTS = ""
+    # Images that share batch-norm statistics while training (ghost batch norm); 0: the whole batch of a process.
+    cfg.MODEL.BN_GROUP = 0
+    # Sets of batch-norm statistics, one per domain; 1: shared.
+    cfg.MODEL.BN_DOMAINS = 1
+    cfg.BACKBONE = free({"type": "ResNet", "depth": 50, "last_stride": 1, "pretrained": "imagenet"})
+    cfg.HEAD = free({"type": "BNNeck"})
+
+    # Name -> loss: {type, <arguments>, weight: 1.0, inputs: {parameter: tensor}, phase: model}.
+    cfg.LOSSES = free()
+    # Name -> memory.
+    cfg.MEMORIES = free()
+    # Name -> discriminator.
+    cfg.DISCRIMINATORS = free()
+    # How pseudo labels are made; {}: not at all.
+    cfg.CLUSTERER = free()
+
+
+def _add_run(cfg: CfgNode) -> None:
+    # Part name -> optimizer.
+    cfg.OPTIMIZERS = free({"model": {"type": "Adam", "lr": 3.5e-4, "weight_decay": 5e-4}})
+    # Optimizer name, or `all`, -> learning-rate schedule; {}: constant.
+    cfg.SCHEDULES = free()
+    cfg.TRAINER = free({"type": "BaselineTrainer"})
+    # Name -> hook, beside those that every run has.
+    cfg.HOOKS = free()
+
+    cfg.SOLVER = CfgNode()
+    cfg.SOLVER.MAX_EPOCHS = 20
+    # Iterations of an epoch; 0: one pass of the sampler.
+    cfg.SOLVER.ITERS_PER_EPOCH = 0
+    # Images in a batch of each training set, over all processes.
+    cfg.SOLVER.IMS_PER_BATCH = 64
+    # fp32 or bf16 (autocast).
+    cfg.SOLVER.PRECISION = "fp32"
+    # Channels-last memory layout: faster convolutions.
+    cfg.SOLVER.CHANNELS_LAST = True
+    # Largest norm of the gradient; 0: not clipped.
+    cfg.SOLVER.GRAD_CLIP = 0.0
+    # Epochs between checkpoints.
+    cfg.SOLVER.CHECKPOINT_PERIOD = 1
+    # Iterations between further checkpoints in the middle of an epoch; 0: none.
+    cfg.SOLVER.CHECKPOINT_ITERS = 0
+    # torch.compile the model: slow to start, then faster.
+    cfg.SOLVER.COMPILE = False
+
+    cfg.TEST = CfgNode()
+    # Epochs between evaluations; 0: only at the end of the stage.
+    cfg.TEST.EVAL_PERIOD = 0
+    # Images in a batch of the evaluation.
+    cfg.TEST.IMS_PER_BATCH = 128
+    # Distance between embeddings: cosine or euclidean.
+    cfg.TEST.METRIC = "cosine"
+    # Average precision as a step sum (scikit-learn) or by trapezoids (the first Market-1501 code).
+    cfg.TEST.AP = "step"
+    # auto (the dataset's own), or a protocol's name.
+    cfg.TEST.PROTOCOL = "auto"
+    # Sum the embeddings of an image and its mirror image.
+    cfg.TEST.FLIP = False
+    # k-reciprocal re-ranking (Zhong et al., CVPR 2017) with its k1, k2 and lambda.
+    cfg.TEST.RERANK = CfgNode({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
+
+    # Iterations between log lines.
+    cfg.LOG = CfgNode({"PERIOD": 50})

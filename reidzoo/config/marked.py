@@ -1,0 +1,161 @@
+"""YAML with places: every value knows the file and line, or the override, that said it.
+
+The scalars are those of YAML 1.2 with plain decimal numbers, because YAML 1.1 reads ``010`` as 8, ``1:30`` as 90 and
+``no`` as False: only ``true`` and ``false`` are booleans, ``1e-3`` is a number, and everything else is a string. An
+unquoted ``010``, ``yes``, ``no``, ``on`` or ``off`` is a string that remembers how it was written (``Doubtful``): where
+a declared key says what is expected it is checked against that, and where nobody can say it is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from reidzoo.errors import ConfigError
+
+__all__ = ["Doubtful", "Marked", "dump_yaml", "parse_yaml", "unmark", "with_place"]
+
+_TAG = "tag:yaml.org,2002:"
+_DOUBTFUL_TAG = "!doubtful"
+_SCALAR_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
+_KEY_TAGS = (_TAG + "str", _TAG + "merge", _DOUBTFUL_TAG)
+_RESOLVERS = (
+    (_TAG + "bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    (_TAG + "null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    (_TAG + "int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    (
+        _TAG + "float",
+        r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    (_TAG + "merge", r"<<", "<"),
+    (_DOUBTFUL_TAG, r"yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|[-+]?0[0-9]+", "yYnNoO-+0"),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict = {}
+
+
+class _Dumper(yaml.SafeDumper):
+    yaml_implicit_resolvers: dict = {}
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401
+        return True
+
+
+for _class in (_Loader, _Dumper):
+    for _tag, _pattern, _first in _RESOLVERS:
+        _class.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), list(_first))
+
+
+class Doubtful(str):
+    """An unquoted scalar that YAML 1.1 would not have read as the string it is here."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A value and the place that said it, such as ``rp_msmt.yml:12``.
+
+    ``value`` is a scalar, a list of ``Marked`` or a dict of ``Marked``.
+    """
+
+    value: Any
+    where: str
+
+
+def parse_yaml(text: str, where: Callable[[int], str]) -> Marked:
+    """Parse one YAML document; ``where(line)`` names a place in it, lines counted from 1.
+
+    Raises:
+        ConfigError: not valid YAML, a duplicate key, a key that is not a string, or a tag that is not plain data.
+    """
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        return Marked(None, where(1)) if root is None else _Marker(loader, where).mark(root)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = where(mark.line + 1 if mark else 1)
+        raise ConfigError(f"{place}: not valid YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where(1)}: not valid YAML: {error}") from None
+    finally:
+        loader.dispose()
+
+
+def dump_yaml(value: Any) -> str:  # noqa: ANN401
+    """Write plain data as YAML that ``parse_yaml`` reads back as the same data, in the same order."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+
+
+def unmark(marked: Marked) -> Any:  # noqa: ANN401
+    """Return the plain data without places."""
+    value = marked.value
+    if isinstance(value, dict):
+        return {key: unmark(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [unmark(child) for child in value]
+    return value
+
+
+def with_place(value: Any, where: str) -> Marked:  # noqa: ANN401
+    """Give plain data one place; the inverse of ``unmark``."""
+    if isinstance(value, dict):
+        return Marked({key: with_place(child, where) for key, child in value.items()}, where)
+    if isinstance(value, (list, tuple)):
+        return Marked([with_place(child, where) for child in value], where)
+    return Marked(value, where)
+
+
+class _Marker:
+    """Turns a document's YAML nodes into ``Marked`` values; a node that aliases share is read once."""
+
+    def __init__(self, loader: _Loader, where: Callable[[int], str]) -> None:
+        self.loader, self.where = loader, where
+        self.values: dict[int, Any] = {}
+        self.open: set[int] = set()
+
+    def mark(self, node: yaml.Node) -> Marked:
+        place = self.where(node.start_mark.line + 1)
+        if id(node) in self.open:
+            raise ConfigError(f"{place}: an anchor contains itself")
+        if id(node) not in self.values:
+            self.open.add(id(node))
+            self.values[id(node)] = self.read(node, place)
+            self.open.remove(id(node))
+        return Marked(self.values[id(node)], place)
+
+    def read(self, node: yaml.Node, place: str) -> Any:  # noqa: ANN401
+        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+            return self.read_mapping(node)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+            return [self.mark(child) for child in node.value]
+        if isinstance(node, yaml.ScalarNode) and node.tag == _DOUBTFUL_TAG:
+            return Doubtful(node.value)
+        if isinstance(node, yaml.ScalarNode) and node.tag in _SCALAR_TAGS:
+            try:
+                return self.loader.construct_object(node)
+            except (ValueError, KeyError):
+                raise ConfigError(f"{place}: {node.value!r} is not a {node.tag.removeprefix(_TAG)}") from None
+        raise ConfigError(f"{place}: {node.tag} is not plain data (numbers, strings, lists and mappings)")
+
+    def read_mapping(self, node: yaml.MappingNode) -> dict[str, Marked]:
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in _KEY_TAGS:
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "it"
+                raise ConfigError(f"{self.where(line)}: keys are strings; put {shown} in quotes")
+            if key.value in first:
+                raise ConfigError(f"{self.where(line)}: duplicate key {key.value}, first at line {first[key.value]}")
+            first[key.value] = line
+        # `<<: *anchor`: the anchor's entries come first, so that the mapping's own win.
+        self.loader.flatten_mapping(node)
+        return {
+            key.value: Marked(self.mark(child).value, self.where(key.start_mark.line + 1)) for key, child in node.value
+        }

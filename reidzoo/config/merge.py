@@ -1,0 +1,342 @@
+"""Merges one configuration from marked trees, and checks every key on the way.
+
+*Case tells the owner.* UPPER keys are declared, so an unknown one or a wrong type is an error. Lower-case keys in a free
+node are arguments of the class that ``type`` names, which checks them when it is built.
+
+How a tree changes what is there:
+
+* a mapping merges into the mapping, except that a new ``type`` in a free node replaces the node's lower-case entries;
+* ``null`` deletes an entry of a named dict, and all entries where it stands for the whole of a free UPPER node; among the
+  arguments of a ``type`` it is an argument, None;
+* ``_REPLACE_: true`` in a mapping replaces the free nodes that it gives, instead of merging into them;
+* a list, a number, a string replace what was there;
+* entries keep their order, new ones come last; but a mapping that names every entry there was gives its own order.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+from yacs.config import CfgNode
+
+from reidzoo.config.defaults import CHOICES, LENGTHS, PLAIN_ENTRIES, free, get_cfg
+from reidzoo.config.marked import Doubtful, Marked
+from reidzoo.errors import ConfigError
+
+__all__ = ["REPLACE", "Merge", "absent_everywhere"]
+
+REPLACE = "_REPLACE_"
+
+_NOUNS = {bool: "true or false", int: "an integer", float: "a number", str: "a string", list: "a list", tuple: "a list"}
+
+
+class Merge:
+    """One configuration under construction.
+
+    Attributes:
+        config: the merged configuration, mutable.
+        errors: entries that ``override`` did not find here, by path.
+        applied: paths that ``override`` has set here.
+    """
+
+    def __init__(self, config: CfgNode, declared: CfgNode, prefix: str = "") -> None:
+        self.config, self.declared, self.prefix = config, declared, prefix
+        self.errors: dict[str, ConfigError] = {}
+        self.applied: set[str] = set()
+        self._origins: dict[str, str] = {}
+        self._deleted: set[str] = set()
+        self._overriding = False
+
+    def fork(self, prefix: str) -> Merge:
+        """Return a copy that goes its own way; ``prefix`` stands before its keys in messages."""
+        other = Merge(self.config.clone(), self.declared, prefix)
+        other._origins = dict(self._origins)
+        return other
+
+    def add(self, tree: Marked) -> None:
+        """Merge a tree as a file gives it.
+
+        Raises:
+            ConfigError: an unknown key, a wrong type, or a deletion of what is not there.
+        """
+        self._overriding = False
+        self._merge(self.config, self.declared, tree.value, "", False, False)
+
+    def override(self, tree: Marked) -> None:
+        """Merge a tree that speaks to several configurations at once.
+
+        An entry that is not in this one lands in ``errors`` instead; an entry that this one deleted stays deleted.
+
+        Raises:
+            ConfigError: an unknown key or a wrong type.
+        """
+        self._overriding = True
+        self.errors, self.applied = {}, set()
+        self._merge(self.config, self.declared, tree.value, "", False, False)
+
+    def check_nodes(self) -> None:
+        """Check that every entry of the framework's free nodes has a ``type``, itself or in its own entries.
+
+        Raises:
+            ConfigError: one has not.
+        """
+        for path, node in _free_nodes(get_cfg(), self.config):
+            self._check_node(node, path, path in PLAIN_ENTRIES)
+
+    def _merge(
+        self, target: CfgNode, declared: CfgNode | None, tree: dict[str, Marked], path: str, replace: bool, inside: bool
+    ) -> None:
+        """Merge ``tree`` into ``target``; ``inside``: these are arguments of a ``type`` further up."""
+        entries = dict(tree)
+        if REPLACE in entries:
+            replace = self._flag(entries.pop(REPLACE), path) or replace
+        loose = _is_free(declared)
+        before = [key for key in target if not _owned(declared, key)] if loose else []
+        if loose and (replace or self._changes_type(target, entries, path, inside)):
+            for key in before:
+                del target[key]
+        typed = inside or (loose and ("type" in entries or "type" in target))
+        for key, child in entries.items():
+            full = f"{path}.{key}" if path else key
+            if self._overriding and full in self._deleted:
+                continue
+            if _owned(declared, key):
+                self._set_declared(target, declared[key], key, child, full, replace)
+            elif loose and (inside or not key.isupper()):
+                self._set_entry(target, key, child, full, replace, typed)
+            else:
+                raise self._unknown(child, full)
+        if loose and set(before) <= set(entries):
+            _reorder(target, entries)
+
+    def _set_declared(
+        self, target: CfgNode, default: Any, key: str, child: Marked, full: str, replace: bool  # noqa: ANN401
+    ) -> None:
+        if not isinstance(default, CfgNode):
+            target[key] = self._coerce(child, default, full)
+        elif isinstance(child.value, dict):
+            self._merge(target[key], default, child.value, full, replace, False)
+        elif child.value is None and _is_free(default) and not any(_owned(default, name) for name in default):
+            target[key].clear()
+            self._deleted.add(full)
+        else:
+            raise self._error(child, full, f"expected a mapping, got {_show(child.value)}")
+        self._note(child, full)
+
+    def _set_entry(self, target: CfgNode, key: str, child: Marked, full: str, replace: bool, typed: bool) -> None:
+        if child.value is None and not typed:
+            self._delete(target, key, child, full, replace)
+            return
+        if self._overriding and not typed and self._is_new(target, key, child, full):
+            near = difflib.get_close_matches(key, list(target), n=1, cutoff=0.5)
+            said = f"; did you mean {self.prefix}{full.rpartition('.')[0]}.{near[0]}?" if near else ""
+            reason = f"{self._name(full)} is not there, and a new entry needs a type{said}"
+            self.errors[full] = ConfigError(f"{child.where}: {reason}")
+            return
+        if isinstance(child.value, dict):
+            there = target.get(key)
+            node = there if isinstance(there, CfgNode) else free()
+            self._merge(node, None, child.value, full, replace, typed)
+            target[key] = node
+        else:
+            target[key] = self._plain(child, full)
+        self._deleted.discard(full)
+        self._note(child, full)
+
+    def _delete(self, target: CfgNode, key: str, child: Marked, full: str, replace: bool) -> None:
+        if key in target:
+            del target[key]
+            self._deleted.add(full)
+            self.applied.add(full)
+        elif not replace:
+            near = difflib.get_close_matches(key, list(target), n=1, cutoff=0.5)
+            said = f"; did you mean {near[0]}?" if near else ""
+            error = self._error(child, full, f"null deletes an entry, and there is none of this name{said}")
+            if not self._overriding:
+                raise error
+            self.errors[full] = error
+
+    def _is_new(self, target: CfgNode, key: str, child: Marked, full: str) -> bool:
+        """Whether an override names an entry that is not there without saying what it should be."""
+        parent = full.rpartition(".")[0]
+        if parent in PLAIN_ENTRIES or _lookup(get_cfg(), parent.split(".")[0]) is None:
+            return False
+        there = target.get(key)
+        return not isinstance(there, CfgNode) and not (isinstance(child.value, dict) and _has_type(child.value))
+
+    def _changes_type(self, target: CfgNode, entries: dict[str, Marked], path: str, inside: bool) -> bool:
+        if "type" not in entries:
+            return False
+        new = entries["type"]
+        if not isinstance(new.value, str) and not inside:
+            raise self._error(new, f"{path}.type", f"expected a registered name, got {_show(new.value)}")
+        return "type" in target and target["type"] != new.value
+
+    def _flag(self, marked: Marked, path: str) -> bool:
+        if not isinstance(marked.value, bool):
+            full = f"{path}.{REPLACE}" if path else REPLACE
+            raise self._error(marked, full, f"expected true or false, got {_show(marked.value)}")
+        return marked.value
+
+    def _coerce(self, child: Marked, default: Any, full: str) -> Any:  # noqa: ANN401
+        """Return the value in the type of ``default``: an integer becomes a float where one is expected."""
+        value = child.value
+        if default is None:
+            return self._plain(child, full)
+        kind = type(default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if isinstance(value, Doubtful) and kind is str:
+            value = str(value)
+        if isinstance(value, list) and kind in (list, tuple):
+            value = kind(self._coerce_elements(value, default, full))
+        if type(value) is not kind:
+            raise self._error(child, full, f"expected {_NOUNS[kind]}, got {_show(child.value)}")
+        if value not in CHOICES.get(full, (value,)):
+            raise self._error(child, full, f"expected one of {', '.join(CHOICES[full])}; got {_show(value)}")
+        return value
+
+    def _coerce_elements(self, elements: list[Marked], default: list | tuple, full: str) -> list[Any]:
+        if full in LENGTHS and len(elements) != LENGTHS[full]:
+            where = elements[0].where if elements else self._origins.get(full, full)
+            raise ConfigError(f"{where}: {self._name(full)}: expected {LENGTHS[full]} elements, got {len(elements)}")
+        one_type = len({type(element) for element in default}) == 1
+        if not one_type or isinstance(default[0], (dict, list, tuple)):
+            return [self._plain(element, f"{full}[{index}]") for index, element in enumerate(elements)]
+        return [self._coerce(element, default[0], f"{full}[{index}]") for index, element in enumerate(elements)]
+
+    def _plain(self, child: Marked, full: str) -> Any:  # noqa: ANN401
+        """Return an undeclared value; nobody can say what a doubtful scalar in it was meant to be."""
+        value = child.value
+        if isinstance(value, Doubtful):
+            meant = f"{int(value)}" if value.lstrip("+-").isdigit() else "true or false"
+            raise self._error(child, full, f"{value} is read differently by different YAML; write {meant}, or quote it")
+        if isinstance(value, list):
+            return [self._plain(element, f"{full}[{index}]") for index, element in enumerate(value)]
+        if isinstance(value, dict):
+            node = free()
+            for key, element in value.items():
+                node[key] = self._plain(element, f"{full}.{key}")
+            return node
+        return value
+
+    def _check_node(self, node: CfgNode, path: str, plain: bool) -> None:
+        for key, entry in node.items():
+            if "type" in node or key.isupper():
+                continue
+            full = f"{path}.{key}"
+            if isinstance(entry, CfgNode) and entry:
+                self._check_node(entry, full, False)
+            elif isinstance(entry, CfgNode) or not plain:
+                got = "{}" if isinstance(entry, CfgNode) else _show(entry)
+                raise ConfigError(f"{self._origin(full)}: {self._name(path)} has no type, so {self._name(full)} "
+                                  f"must be a mapping with one; got {got}")
+
+    def _note(self, child: Marked, full: str) -> None:
+        self._origins[full] = child.where
+        self.applied.add(full)
+
+    def _origin(self, full: str) -> str:
+        while full and full not in self._origins:
+            full = full.rpartition(".")[0]
+        return self._origins.get(full, "defaults")
+
+    def _name(self, full: str) -> str:
+        return self.prefix + full
+
+    def _error(self, child: Marked, full: str, message: str) -> ConfigError:
+        return ConfigError(f"{child.where}: {self._name(full)}: {message}")
+
+    def _unknown(self, child: Marked, full: str) -> ConfigError:
+        near = _nearest(full, self.declared)
+        if near:
+            hint = f"did you mean {self.prefix}{near}?"
+        else:
+            section = full.rpartition(".")[0]
+            there = _lookup(self.declared, section)
+            known = [key for key in there if key.isupper()] if isinstance(there, CfgNode) else []
+            hint = f"{section or 'the top level'} has {', '.join(known)}" if known else "UPPER keys are declared, and " \
+                f"entries and arguments are in lower case: {full.rpartition('.')[2].lower()}"
+        return ConfigError(f"{child.where}: unknown key {self._name(full)}; {hint}")
+
+
+def absent_everywhere(merges: list[Merge]) -> ConfigError | None:
+    """Return the first error of an override that none of ``merges`` could take, after ``Merge.override`` of each."""
+    applied = set().union(*(merge.applied for merge in merges))
+    for merge in merges:
+        for path, error in merge.errors.items():
+            if path not in applied:
+                return error
+    return None
+
+
+def _is_free(declared: CfgNode | None) -> bool:
+    return declared is None or declared.is_new_allowed()
+
+
+def _owned(declared: CfgNode | None, key: str) -> bool:
+    """Whether ``key`` is declared in the node: the default entries of a free node are not."""
+    return declared is not None and key in declared and (key.isupper() or not declared.is_new_allowed())
+
+
+def _reorder(target: CfgNode, entries: dict[str, Marked]) -> None:
+    for key in entries:
+        if key in target and not key.isupper():
+            target[key] = target.pop(key)
+
+
+def _has_type(entries: dict[str, Marked]) -> bool:
+    return "type" in entries or any(isinstance(e.value, dict) and _has_type(e.value) for e in entries.values())
+
+
+def _free_nodes(declared: CfgNode, config: CfgNode, path: str = "") -> Iterator[tuple[str, CfgNode]]:
+    for key, default in declared.items():
+        if isinstance(default, CfgNode) and key.isupper():
+            full = f"{path}.{key}" if path else key
+            if default.is_new_allowed():
+                yield full, config[key]
+            else:
+                yield from _free_nodes(default, config[key], full)
+
+
+def _lookup(config: CfgNode, path: str) -> Any:  # noqa: ANN401
+    node = config
+    for key in path.split(".") if path else []:
+        node = node.get(key) if isinstance(node, CfgNode) else None
+    return node
+
+
+def _paths(declared: CfgNode, path: str = "") -> Iterator[str]:
+    for key, value in declared.items():
+        if key.isupper():
+            full = f"{path}.{key}" if path else key
+            yield full
+            if isinstance(value, CfgNode):
+                yield from _paths(value, full)
+
+
+def _nearest(full: str, declared: CfgNode) -> str | None:
+    """Return the declared key that was probably meant: the same name elsewhere, a sibling, or a name much like it."""
+    section, _, last = full.upper().rpartition(".")
+    paths = list(_paths(declared))
+    same = [path for path in paths if path.rpartition(".")[2] == last]
+    if same:
+        return min(same, key=lambda path: path.rpartition(".")[0] != section)
+    for candidates, cutoff in (([path for path in paths if path.rpartition(".")[0] == section], 0.4), (paths, 0.75)):
+        by_last = {path.rpartition(".")[2]: path for path in reversed(candidates)}
+        near = difflib.get_close_matches(last, list(by_last), n=1, cutoff=cutoff)
+        if near:
+            return by_last[near[0]]
+    return None
+
+
+def _show(value: Any) -> str:  # noqa: ANN401
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return f"the string {str(value)!r}" if isinstance(value, str) else repr(value)

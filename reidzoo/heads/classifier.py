@@ -1,0 +1,43 @@
+"""The identity classifier of the heads, and how it is made anew when the identities change."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["build_classifier"]
+
+
+def build_classifier(
+    in_features: int, num_classes: int, *, bias: bool, centroids: torch.Tensor | None = None
+) -> nn.Linear | None:
+    """Return a linear classifier, None for 0 classes.
+
+    Weights are N(0, 0.001), drawn on the CPU so that they do not depend on the device; with centroids they are those,
+    L2-normalised. The bias is 0.
+
+    Args:
+        in_features: D of the embedding.
+        num_classes: number of identities C.
+        bias: whether it has a bias.
+        centroids: (C, D) or None.
+
+    Raises:
+        ValueError: ``num_classes`` is negative, or the centroids are not (C, D).
+    """
+    if num_classes < 0:
+        raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
+    if centroids is not None and tuple(centroids.shape) != (num_classes, in_features):
+        raise ValueError(f"centroids must be ({num_classes}, {in_features}), got {tuple(centroids.shape)}")
+    if num_classes == 0:
+        return None
+    classifier = nn.Linear(in_features, num_classes, bias=bias)
+    with torch.no_grad():
+        if centroids is None:
+            classifier.weight.normal_(0.0, 0.001)
+        else:
+            classifier.weight.copy_(functional.normalize(centroids.detach().to("cpu", torch.float32), dim=1))
+        if bias:
+            classifier.bias.zero_()
+    return classifier

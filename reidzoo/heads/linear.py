@@ -1,0 +1,75 @@
+"""The plain head: pooling, an optional fully connected layer, a classifier."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from reidzoo.heads.classifier import build_classifier
+from reidzoo.heads.pooling import build_pooling
+from reidzoo.registry import HEAD
+
+__all__ = ["LinearHead"]
+
+
+@HEAD.register_module()
+class LinearHead(nn.Module):
+    """Pooling, then with ``embedding_dim`` Linear + BN + ReLU, then dropout and a linear classifier with bias.
+
+    ``feat`` and ``embedding`` are the same tensor, taken before the dropout. With ``embedding_dim=512`` this is the
+    head of OSNet (Zhou et al., ICCV 2019), under torchreid's names ``fc`` and ``classifier``.
+
+    Args:
+        in_channels: channels C of the feature map.
+        num_classes: identities; 0 makes no classifier.
+        embedding_dim: outputs of the fully connected layer (Kaiming normal, fan out; bias 0); 0 leaves it out.
+        dropout: probability that the classifier does not see a feature, in training.
+        pooling: "avg", "max" or "gem" (`GeM`).
+
+    Attributes:
+        num_classes, embedding_dim: sizes of ``logits`` and ``embedding``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int = 0,
+        embedding_dim: int = 0,
+        dropout: float = 0.0,
+        pooling: str = "avg",
+    ) -> None:
+        super().__init__()
+        self.embedding_dim = embedding_dim or in_channels
+        self.num_classes = num_classes
+        self.pooling = build_pooling(pooling)
+        self.fc = None
+        if embedding_dim:
+            self.fc = nn.Sequential(nn.Linear(in_channels, embedding_dim), nn.BatchNorm1d(embedding_dim), nn.ReLU())
+            nn.init.kaiming_normal_(self.fc[0].weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(self.fc[0].bias)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = build_classifier(self.embedding_dim, num_classes, bias=True)
+
+    def forward(self, maps: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return ``feat`` and ``embedding``, both (B, D), in training also ``logits`` (B, num_classes).
+
+        Args:
+            maps: (B, C, h, w).
+        """
+        feat = self.pooling(maps)
+        if self.fc is not None:
+            feat = self.fc(feat)
+        outputs = {"feat": feat, "embedding": feat}
+        if self.training and self.classifier is not None:
+            outputs["logits"] = self.classifier(self.dropout(feat))
+        return outputs
+
+    def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
+        """Replace the classifier by a new one, as `BNNeck.reset_classifier` does."""
+        classifier = build_classifier(self.embedding_dim, num_classes, bias=True, centroids=centroids)
+        # Without fc and classifier there is no parameter to ask for the device.
+        place = next(self.parameters(), None)
+        if classifier is not None and place is not None:
+            classifier = classifier.to(place.device, place.dtype)
+        self.classifier = classifier
+        self.num_classes = num_classes

@@ -1,0 +1,71 @@
+"""Global pooling: feature map (B, C, h, w) -> (B, C), in float32 also for half-precision maps."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from reidzoo.errors import ConfigError
+
+__all__ = ["AvgPool", "GeM", "MaxPool", "build_pooling"]
+
+
+class AvgPool(nn.Module):
+    """Mean over the map."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w) -> (B, C)."""
+        dtype = torch.float32 if maps.dtype in (torch.float16, torch.bfloat16) else maps.dtype
+        return maps.mean((2, 3), dtype=dtype)
+
+
+class MaxPool(nn.Module):
+    """Maximum over the map."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w) -> (B, C)."""
+        pooled = functional.adaptive_max_pool2d(maps, 1).flatten(1)
+        return pooled.float() if pooled.dtype in (torch.float16, torch.bfloat16) else pooled
+
+
+class GeM(nn.Module):
+    """Generalised mean (Radenovic et al., TPAMI 2019, Eq. 3): (mean over the map of max(x, eps)^p)^(1/p).
+
+    Computed relative to each channel's maximum m, as m * mean((x / m)^p)^(1/p), which is the same number and the same
+    gradient: eps^p alone underflows float32 for p > 6, and a root of 0 has no finite gradient.
+
+    Args:
+        p: initial exponent; learnt. 1 is the mean, infinity the maximum.
+        eps: floor of the activations.
+    """
+
+    def __init__(self, p: float = 3.0, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor([float(p)]))
+        self.eps = eps
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w) -> (B, C)."""
+        with torch.autocast(maps.device.type, enabled=False):
+            if maps.dtype in (torch.float16, torch.bfloat16):
+                maps = maps.float()
+            maps = maps.clamp(min=self.eps)
+            # A constant as far as the gradient goes: the pooled value does not depend on it.
+            peak = maps.detach().amax((2, 3), keepdim=True)
+            mean = (maps / peak).pow(self.p).mean((2, 3))
+            return peak.flatten(1) * mean.pow(1.0 / self.p)
+
+
+POOLINGS = {"avg": AvgPool, "max": MaxPool, "gem": GeM}
+
+
+def build_pooling(name: str) -> nn.Module:
+    """Return the pooling called "avg", "max" or "gem".
+
+    Raises:
+        ConfigError: there is no such pooling.
+    """
+    if name not in POOLINGS:
+        raise ConfigError(f"pooling must be one of {', '.join(POOLINGS)}, got {name!r}")
+    return POOLINGS[name]()

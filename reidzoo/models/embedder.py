@@ -1,0 +1,58 @@
+"""The model of most papers: a backbone and a head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from reidzoo.registry import BACKBONE, HEAD, MODEL
+
+__all__ = ["Embedder"]
+
+
+@MODEL.register_module()
+class Embedder(nn.Module):
+    """A backbone and a head: images -> feature map -> what the losses and the retrieval need.
+
+    Args:
+        backbone: node of a `BACKBONE`: ``type`` and its arguments.
+        head: node of a `HEAD`: ``type`` and its arguments, without ``in_channels`` and ``num_classes``.
+        num_classes: identities that the head tells apart; 0 for none (evaluation, memories).
+
+    Raises:
+        ConfigError: a node is wrong.
+    """
+
+    def __init__(self, backbone: Mapping[str, Any], head: Mapping[str, Any], num_classes: int = 0) -> None:
+        super().__init__()
+        self.backbone = BACKBONE.build(backbone)
+        self.head = HEAD.build(head, in_channels=self.backbone.out_channels, num_classes=num_classes)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of identities of the head's classifier, 0 without one."""
+        return self.head.num_classes
+
+    @property
+    def embedding_dim(self) -> int:
+        """D of the embedding."""
+        return self.head.embedding_dim
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the head's dict for images (B, 3, H, W): ``feat``, ``embedding``, in training also ``logits``."""
+        return self.head(self.backbone(images))
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the L2-normalised embedding (B, D), float32, of images (B, 3, H, W).
+
+        The mode of the module is not touched: call ``eval()`` before, or batch norm uses the batch's statistics.
+        """
+        return functional.normalize(self.head(self.backbone(images))["embedding"].float(), dim=1)
+
+    def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
+        """Give the head a new classifier, see `BNNeck.reset_classifier`; optimizers have to be told its parameters."""
+        self.head.reset_classifier(num_classes, centroids)

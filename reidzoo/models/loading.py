@@ -1,0 +1,249 @@
+"""Reading weight files safely, loading them strictly, and writing checkpoints atomically."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from reidzoo.errors import WeightsError
+
+__all__ = ["atomic_save", "load_weights", "map_torchvision", "safe_read", "unwrap_state"]
+
+KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
+_SHOWN = 10
+
+
+def safe_read(path: str | os.PathLike[str]) -> Any:
+    """Read a weight file or checkpoint without running any code that it might hold.
+
+    Tensors come to the CPU. Besides what ``torch.load(weights_only=True)`` knows, plain numpy numbers are read: several
+    published re-identification checkpoints keep their best mAP as one.
+
+    Args:
+        path: a ``torch.save`` file, or a ``.safetensors`` file if that package is installed.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or contains Python objects besides tensors and numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"no such weight file: {path}")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        with torch.serialization.safe_globals(_numpy_numbers()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in a dozen ways, from KeyError to RuntimeError
+        refused = re.search(
+            r"(?:GLOBAL|global|class|type) ([\w.]+\.[\w.]+)", str(error).partition("WeightsUnpickler")[2]
+        )
+        if refused:
+            raise WeightsError(
+                f"{path} contains Python objects besides tensors ({refused[1].rstrip('.')}); refused, because reading "
+                f"them can run code. Save the state dict alone and load that."
+            ) from None
+        short = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise WeightsError(f"{path} is not a readable weight file (truncated, or another format?): {short}") from error
+
+
+def _numpy_numbers() -> list[Any]:
+    """Return what unpickling a numpy number needs, under the names of numpy 1 and of numpy 2."""
+    scalar = np.float64(0).__reduce__()[0]
+    names = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    return [*names, np.dtype, *(type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4", "?"))]
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file, an optional format."""
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise WeightsError(f"{path} needs the package safetensors: pip install safetensors") from None
+    try:
+        return load_file(str(path))
+    except Exception as error:
+        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tensor]:
+    """Return the state dict within what a file holds.
+
+    Unwrapped are ``{"state_dict": ...}``, ``{"model": ...}`` and a checkpoint's ``{"parts": {"model": ...}}``; the
+    prefix ``module.`` of (Distributed)DataParallel is taken off when every key has it.
+
+    Args:
+        content: what `safe_read` returned.
+        where: how an error calls it.
+
+    Raises:
+        WeightsError: there is no state dict in it.
+    """
+    state = content
+    while isinstance(state, Mapping):
+        inner = next(
+            (state[key] for key in ("parts", "state_dict", "model") if isinstance(state.get(key), Mapping)), None
+        )
+        if inner is None:
+            break
+        state = inner
+    if (
+        not isinstance(state, Mapping)
+        or not state
+        or not all(isinstance(value, torch.Tensor) for value in state.values())
+    ):
+        found = ", ".join(map(str, list(state)[:_SHOWN])) if isinstance(state, Mapping) else type(state).__name__
+        raise WeightsError(f"{where} holds no state dict (names and tensors); found: {found or 'nothing'}")
+    if all(key.startswith("module.") for key in state):
+        return {key.removeprefix("module."): value for key, value in state.items()}
+    return dict(state)
+
+
+def load_weights(
+    module: nn.Module,
+    path_or_state: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    prefix: str = "",
+    ignore: Iterable[str] = (),
+    key_map: KeyMap | None = None,
+) -> None:
+    """Load weights strictly: every name and every shape has to fit, or nothing is loaded.
+
+    Names go through three steps: only those that begin with ``prefix`` are taken, without it; then ``key_map``; then
+    ``ignore`` drops some. Missing ``num_batches_tracked`` are allowed: files older than torch 0.4.1 lack this counter,
+    which no result depends on.
+
+    Args:
+        module: where the weights go; they are cast to its dtype and device.
+        path_or_state: a file for `safe_read`, or what such a file holds.
+        prefix: e.g. ``"backbone."`` to load a backbone from an embedder's file.
+        ignore: patterns with ``*`` and ``?`` of names dropped on purpose from the file *and* allowed to be missing from
+            it, e.g. ``["head.classifier.*"]``.
+        key_map: name in the file -> name in the module, or None to drop it; a mapping leaves other names as they are.
+
+    Raises:
+        WeightsError: missing, unexpected or mis-shaped names, at most ten of each with their number; two names mapped
+            to one; or no readable file.
+    """
+    is_path = isinstance(path_or_state, (str, os.PathLike))
+    where = os.fspath(path_or_state) if is_path else "the given state"
+    content = safe_read(path_or_state) if is_path else path_or_state
+    ignore = [ignore] if isinstance(ignore, str) else list(ignore)
+    source = _rename(unwrap_state(content, where), prefix, key_map, where)
+    source = {name: value for name, value in source.items() if not _matches(name, ignore)}
+    target = module.state_dict()
+    missing = [
+        name
+        for name in target
+        if name not in source and not _matches(name, ignore) and not name.endswith("num_batches_tracked")
+    ]
+    unexpected = [name for name in source if name not in target]
+    shapes = {
+        name: (tuple(value.shape), tuple(target[name].shape))
+        for name, value in source.items()
+        if name in target and value.shape != target[name].shape
+    }
+    if missing or unexpected or shapes:
+        raise WeightsError(_report(where, type(module).__name__, missing, unexpected, shapes))
+    module.load_state_dict({**target, **source})
+
+
+def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | None, where: str) -> dict[str, Any]:
+    """Apply ``prefix`` and ``key_map`` to the names of a state dict."""
+    renamed: dict[str, Any] = {}
+    for name, value in state.items():
+        if not name.startswith(prefix):
+            continue
+        new: str | None = name[len(prefix) :]
+        if callable(key_map):
+            new = key_map(new)
+        elif key_map is not None:
+            new = key_map.get(new, new)
+        if new is None:
+            continue
+        if new in renamed:
+            raise WeightsError(f"{where}: the key map brings two names to {new!r}, one of them {name!r}")
+        renamed[new] = value
+    if prefix and not renamed:
+        raise WeightsError(f"{where}: no name begins with {prefix!r}; the first is {next(iter(state))!r}")
+    return renamed
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    """Say whether a name matches one of the patterns."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _report(
+    where: str, model: str, missing: list[str], unexpected: list[str], shapes: Mapping[str, tuple[Any, Any]]
+) -> str:
+    """Return the text of a strict loading error."""
+    lines = [f"{where} does not fit {model}; nothing was loaded."]
+    for name, (theirs, ours) in shapes.items():
+        if name.endswith("classifier.weight") and theirs[1:] == ours[1:]:
+            pattern = name.removesuffix("weight") + "*"
+            lines.append(
+                f"The file's classifier has {theirs[0]} classes, the model {ours[0]}; to drop it, add {pattern!r} to "
+                f"MODEL.WEIGHTS_IGNORE."
+            )
+    clashes = [
+        f"{name} {list(theirs)} in the file, {list(ours)} in the model" for name, (theirs, ours) in shapes.items()
+    ]
+    for title, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", clashes)):
+        if names:
+            more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            lines.append(f"{len(names)} {title}: {', '.join(names[:_SHOWN])}{more}")
+    return "\n  ".join(lines)
+
+
+def map_torchvision(name: str) -> str | None:
+    """Key map of torchvision's and of IBN-Net's ResNets: the same names, without the ImageNet classifier ``fc``."""
+    return None if name.startswith("fc.") else name
+
+
+def atomic_save(obj: Any, path: str | os.PathLike[str]) -> None:
+    """Write with ``torch.save`` so that ``path`` always holds a whole file, the old one or the new.
+
+    The temporary file is in the same folder, is on the disk (fsync) before it is renamed, and is removed on failure.
+
+    Args:
+        obj: what to save; plain containers, numbers and tensors, or `safe_read` will refuse it.
+        path: the file; its folder is made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(obj, file)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes the file private; give it the mode that open() would have given it.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the rename itself to the disk, where the system can sync a folder."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

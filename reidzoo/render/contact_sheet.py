@@ -1,0 +1,50 @@
+"""A contact sheet of one twin: the same people under different cameras, to be looked at."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageDraw
+
+from .layouts import LAYOUTS, Shot
+from .photographer import Photographer
+from .twins import plan
+
+CELL = (72, 144)
+HEADER = 18
+
+
+def contact_sheet(name: str, seed: int = 0, people: int = 8, columns: int = 14) -> Image.Image:
+    """Draw `people` identities, one row each, under as many cameras as saw them; the images are those of the twin.
+
+    Raises:
+        KeyError: there is no twin of `name`.
+    """
+    layout = LAYOUTS[name]
+    photographer = Photographer(name, seed)
+    rows: dict[int, list[Shot]] = {}
+    for shot in plan(name, max(1.0, people) / max(layout.train_ids, 1), seed):
+        rows.setdefault(shot.person, []).append(shot)
+    sheet = Image.new("RGB", (60 + columns * CELL[0], HEADER + people * (CELL[1] + HEADER)), (250, 250, 248))
+    draw = ImageDraw.Draw(sheet)
+    draw.text((4, 3), f"{name}: rows are identities, columns are cameras (c) and moments (n); seed {seed}", (30, 30, 30))
+    for row, (person, shots) in enumerate(list(rows.items())[:people]):
+        top = HEADER + row * (CELL[1] + HEADER)
+        draw.text((4, top + 60), f"id {person}", (30, 30, 30))
+        for column, shot in enumerate(_spread(shots)[:columns]):
+            image = photographer.take(shot)[0]
+            if image.height > CELL[1] or image.width > CELL[0]:
+                image.thumbnail(CELL, Image.Resampling.LANCZOS)
+            left = 60 + column * CELL[0]
+            sheet.paste(image, (left, top))
+            draw.text((left, top + CELL[1] + 2), f"c{shot.camera + 1} n{shot.number}", (90, 90, 90))
+    return sheet
+
+
+def _spread(shots: list[Shot]) -> list[Shot]:
+    """Interleave the cameras: the first image under each, then the second, and so on."""
+    seen: dict[int, int] = {}
+    ranked = []
+    for shot in shots:
+        seen[shot.camera] = seen.get(shot.camera, 0) + 1
+        ranked.append((seen[shot.camera], shot.camera, shot.number, shot))
+    chosen = sorted(ranked, key=lambda entry: entry[:3])
+    return [entry[-1] for entry in chosen]

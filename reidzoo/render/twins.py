@@ -1,0 +1,154 @@
+"""Writes the twins: whole folders, in the real layouts, by several processes, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from reidzoo.errors import DatasetError
+
+from .layouts import LAYOUTS, Shot
+from .photographer import Photographer
+
+RENDERER_VERSION = 1
+"""Counts up with every change of a rendered byte; figures of two versions are not to be compared."""
+RECORD = "twin.json"
+CHUNK = 64
+
+
+class Twin(NamedTuple):
+    """What was asked for and where it is: one row of the tool's summary."""
+
+    dataset: str
+    ids: int
+    images: int
+    folder: str
+    rendered: bool
+
+
+def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = None, scale: float = 1.0, seed: int = 0,
+                 jobs: int = 0) -> list[Twin]:  # fmt: skip
+    """Render twins of datasets into `root`, each in its real layout; a twin that is already there is left alone.
+
+    The bytes depend on the dataset, `seed` and `RENDERER_VERSION` (and the releases of Pillow and numpy), not on `jobs`.
+    A larger `scale` adds identities and keeps those of the smaller one.
+
+    Args:
+        root: the folder that holds the datasets; made if it is not there.
+        datasets: names out of `LAYOUTS`; all of them if None.
+        scale: factor on the number of identities; each split keeps at least two.
+        seed: non-negative; another seed is another world of people and cameras.
+        jobs: processes; 0 takes one per available core.
+
+    Raises:
+        DatasetError: an unknown name, a bad number, or a folder in the way that holds anything but this very twin.
+    """
+    names = list(LAYOUTS) if datasets is None else list(dict.fromkeys(datasets))
+    unknown = [name for name in names if name not in LAYOUTS]
+    if unknown:
+        raise DatasetError(f"there is no twin of {', '.join(unknown)}; there are twins of {', '.join(LAYOUTS)}")
+    if not 0 < scale <= 40:
+        raise DatasetError(f"scale is {scale}; it is a factor above 0 and at most 40 (the names have four digits for a pid)")
+    if seed < 0 or jobs < 0:
+        raise DatasetError(f"seed ({seed}) and jobs ({jobs}) cannot be negative")
+    root = Path(root)
+    present = {name: _already_there(root, name, scale, seed) for name in names}  # all checks before any work
+    return [present[name] or _render(root, name, scale, seed, jobs) for name in names]
+
+
+def _record(name: str, scale: float, seed: int) -> dict[str, object]:
+    return {"twin_of": name, "version": RENDERER_VERSION, "seed": seed, "scale": float(scale)}
+
+
+def _already_there(root: Path, name: str, scale: float, seed: int) -> Twin | None:
+    folder = root / LAYOUTS[name].folder
+    if not os.path.lexists(folder):
+        return None
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        counts = (int(found.pop("ids")), int(found.pop("images")))
+    except (OSError, ValueError, KeyError, AttributeError):
+        raise DatasetError(
+            f"{folder} exists and was not made by the renderer (it has no {RECORD}); nothing was touched. "
+            "Choose another --root, so that real and rendered data never mix."
+        ) from None
+    if found != _record(name, scale, seed):
+        raise DatasetError(
+            f"{folder} holds the twin of renderer version {found.get('version')}, seed {found.get('seed')}, "
+            f"scale {found.get('scale')}, not of version {RENDERER_VERSION}, seed {seed}, scale {float(scale)}; "
+            "nothing was touched. Delete that folder or choose another --root."
+        )
+    return Twin(name, *counts, str(folder), False)
+
+
+def plan(name: str, scale: float, seed: int) -> list[Shot]:
+    """All shots of one twin, those of a person one after the other."""
+    layout = LAYOUTS[name]
+    ids = [max(2, round(count * scale)) if count else 0 for count in (layout.train_ids, layout.test_ids)]
+    return list(layout.plan(seed, *ids))
+
+
+def _render(root: Path, name: str, scale: float, seed: int, jobs: int) -> Twin:
+    layout, shots = LAYOUTS[name], plan(name, scale, seed)
+    final, work = root / layout.folder, root / f".{layout.folder}.rendering-{os.getpid()}"
+    work.mkdir(parents=True)
+    try:
+        for folder in sorted({os.path.dirname(path) for shot in shots for path, _ in shot.files}):
+            (work / folder).mkdir(parents=True, exist_ok=True)
+        chunks = [shots[start : start + CHUNK] for start in range(0, len(shots), CHUNK)]
+        with _mapper(min(jobs or available_cores(), len(chunks))) as mapper:
+            with tqdm(total=len(shots), desc=name, unit="img", disable=None) as bar:
+                for done in mapper(partial(render_chunk, name, seed, str(work)), chunks):
+                    bar.update(done)
+        for file, text in layout.lists(shots).items():
+            (work / file).write_text(text, encoding="utf-8", newline="\n")
+        people = {shot.person for shot in shots if shot.person < 10_000_000}
+        record = {**_record(name, scale, seed), "ids": len(people), "images": sum(len(shot.files) for shot in shots)}
+        (work / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        work.rename(final)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Twin(name, len(people), record["images"], str(final), True)
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _mapper(jobs: int) -> Iterator:
+    """An unordered map over `jobs` processes, or the built-in one."""
+    if jobs == 1:
+        yield map
+        return
+    # Spawned, not forked: the caller may run threads (torch) or hold a GPU.
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield pool.imap_unordered
+
+
+_photographers: dict[tuple[str, int], Photographer] = {}
+
+
+def render_chunk(name: str, seed: int, folder: str, shots: Iterable[Shot]) -> int:
+    """Render some shots into `folder`; returns how many. Runs in a worker process."""
+    photographer = _photographers.setdefault((name, seed), Photographer(name, seed))
+    count = 0
+    for count, shot in enumerate(shots, start=1):
+        quality = photographer.camera(shot.camera).quality
+        for (path, _), image in zip(shot.files, photographer.take(shot)):
+            target = os.path.join(folder, path)
+            if path.endswith(".png"):
+                image.save(target, compress_level=1)
+            else:
+                image.save(target, quality=quality)
+    return count

@@ -1,0 +1,64 @@
+"""A pipeline of transforms, built from a configuration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reidzoo.errors import ConfigError
+from reidzoo.registry import TRANSFORM
+from reidzoo.transforms.draw import BatchDraw
+
+__all__ = ["Compose"]
+
+
+class Compose:
+    """Applies named transforms in the order of the configuration.
+
+    Args:
+        nodes: the transforms by name, each ``{type: <a TRANSFORM>, <constructor arguments>}``.
+        mean: of the model's input per channel, in units of 0..1. It and ``std`` go to every transform whose constructor
+            has parameters of these names, unless its node sets them.
+        std: likewise the standard deviation.
+
+    Attributes:
+        transforms: the transforms by name.
+
+    Raises:
+        ConfigError: a node cannot be built.
+    """
+
+    def __init__(self, nodes: Mapping[str, Mapping[str, Any]], mean: Sequence[float], std: Sequence[float]) -> None:
+        self.transforms = {}
+        for name, node in nodes.items():
+            given = {}
+            if isinstance(node, Mapping) and isinstance(node.get("type"), str):
+                takes = inspect.signature(TRANSFORM.get(node["type"])).parameters
+                offered = {"mean": mean, "std": std}
+                given = {key: value for key, value in offered.items() if key in takes and key not in node}
+            try:
+                self.transforms[name] = TRANSFORM.build(node, **given)
+            except ConfigError as error:
+                raise ConfigError(f"transform {name!r}: {error}") from None
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, draw: BatchDraw | None) -> Tensor:
+        """Return the transformed batch, a float tensor; ``images`` (B, 3, H, W) uint8 is left as it is.
+
+        Args:
+            images: on any device.
+            draw: the batch's random numbers; None for a pipeline that needs none, such as the test's.
+
+        Raises:
+            ConfigError: the pipeline does not end in floating-point images.
+        """
+        for transform in self.transforms.values():
+            images = transform(images, draw)
+        if not images.is_floating_point():
+            names = ", ".join(self.transforms) or "none"
+            raise ConfigError(f"the transforms ({names}) leave the images {images.dtype}; add {{type: Normalize}}")
+        return images

@@ -1,0 +1,40 @@
+"""Normalisation of images per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from reidzoo.errors import ConfigError
+from reidzoo.registry import TRANSFORM
+from reidzoo.transforms.draw import BatchDraw
+
+__all__ = ["Normalize"]
+
+
+@TRANSFORM.register_module()
+class Normalize:
+    """Subtracts the mean and divides by the standard deviation of each channel.
+
+    Args:
+        mean: per channel in units of 0..1; from ``MODEL`` unless the node sets it.
+        std: likewise, positive.
+
+    Raises:
+        ConfigError: a standard deviation that is not positive, or unequal lengths.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        if len(mean) != len(std) or not all(value > 0 for value in std):
+            raise ConfigError(f"Normalize: mean and std must be equally long and std positive, got {mean} and {std}")
+        self._mean = 255 * torch.tensor(mean, dtype=torch.float64)[:, None, None]
+        self._factor = 1 / (255 * torch.tensor(std, dtype=torch.float64)[:, None, None])
+        self._mean, self._factor = self._mean.float(), self._factor.float()
+
+    def __call__(self, images: Tensor, draw: BatchDraw | None = None) -> Tensor:
+        """Return the batch (B, C, H, W), uint8 or floating in 0..255, as a new float32 tensor."""
+        if self._mean.device != images.device:
+            self._mean, self._factor = self._mean.to(images.device), self._factor.to(images.device)
+        return images.to(torch.float32, copy=True).sub_(self._mean).mul_(self._factor)

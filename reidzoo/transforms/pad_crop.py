@@ -1,0 +1,39 @@
+"""Zero padding and a random crop back."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reidzoo.errors import ConfigError
+from reidzoo.registry import TRANSFORM
+from reidzoo.transforms.draw import BatchDraw
+
+__all__ = ["PadCrop"]
+
+
+@TRANSFORM.register_module()
+class PadCrop:
+    """Pads every side with zeros and crops each image to its old size at a random place.
+
+    Zero is black in uint8 images; on normalised images it is their mean. The papers pad before normalising.
+
+    Args:
+        pad: pixels per side; every offset of 0..2 pad is equally likely in both directions.
+
+    Raises:
+        ConfigError: a negative ``pad``.
+    """
+
+    def __init__(self, pad: int = 10) -> None:
+        if pad < 0:
+            raise ConfigError(f"PadCrop: pad must not be negative, got {pad}")
+        self.pad = pad
+
+    def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
+        """Return the batch (B, C, H, W), of any dtype, shifted."""
+        height, width = images.shape[2:]
+        offsets = (draw.uniform(2) * (2 * self.pad + 1)).astype(int).tolist()
+        padded = F.pad(images, (self.pad,) * 4)
+        return torch.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, offsets)])

@@ -1,0 +1,103 @@
+"""Small trees in the real layouts, so that everything can run in a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)
+
+
+def draw_person(path: Path, pid: int, camid: int, number: int) -> None:
+    """Write a 32 x 16 image whose two halves have the colours of ``pid``, with the noise of a camera."""
+    colours = np.random.default_rng(pid).integers(30, 225, (2, 3))
+    noise = np.random.default_rng([pid, camid, number])
+    image = np.repeat(colours, 16, axis=0)[:, None, :] + noise.normal(8 * camid, 12, (32, 16, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+
+
+def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
+    """Write Market-1501, RandPerson and MSMT17 trees of random two-coloured 'people', marked as twins."""
+    market, msmt, rp = root / "Market-1501-v15.09.15", root / "MSMT17_V1", root / "RandPerson"
+    lists = {"list_train.txt": [], "list_val.txt": [], "list_query.txt": [], "list_gallery.txt": []}
+    for pid in range(1, ids + 1):
+        for n in range(images):
+            cam = n % 3 + 1
+            name = f"{pid:04d}_c{cam}s1_{n:06d}_00.jpg"
+            draw_person(market / "bounding_box_train" / name, 100 + pid, cam, n)
+            name = f"{500 + pid:04d}_c{cam}s1_{n:06d}_00.jpg"
+            draw_person(market / ("query" if n < 2 else "bounding_box_test") / name, 200 + pid, cam, n)
+            name = f"{pid:06d}_s01_c{cam:02d}_f{n:06d}.jpg"
+            draw_person(rp / "subset" / "randperson_subset" / name, 300 + pid, cam, n)
+            file = f"{pid - 1:04d}/{pid - 1:04d}_{n:03d}_{cam:02d}_0303morning_0008_0.jpg"
+            draw_person(msmt / "train" / file, 400 + pid, cam, n)
+            lists["list_val.txt" if n == 5 else "list_train.txt"].append(f"{file} {pid - 1}")
+            draw_person(msmt / "test" / file, 600 + pid, cam, n)
+            lists["list_query.txt" if n < 2 else "list_gallery.txt"].append(f"{file} {pid - 1}")
+    for name, lines in lists.items():
+        (msmt / name).write_text("\n".join(lines) + "\n")
+    for folder in (market, msmt, rp):
+        (folder / "twin.json").write_text(json.dumps({"made_by": "tests"}))
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_datasets(tmp_path_factory.mktemp("datasets"))
+
+
+TINY = {
+    "INPUT": {"SIZE": [32, 16], "TRANSFORMS": {"crop": {"pad": 2}}},
+    "BACKBONE": {"type": "ResNet", "depth": 18, "width": 4, "last_stride": 1, "pretrained": ""},
+    "SOLVER": {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 4, "MAX_EPOCHS": 2},
+    "LOSSES": {"id": {"type": "CrossEntropyLoss"}, "triplet": {"type": "TripletLoss"}},
+    "LOG": {"PERIOD": 2},
+    "DEVICE": "cpu",
+}
+"""A configuration that trains in a second; tests add data and change what they are about."""
+
+
+@pytest.fixture
+def write_config(tmp_path: Path, tiny_root: Path):
+    """Return a function that writes a YAML file over ``TINY`` and returns its path."""
+    import yaml
+
+    def write(name: str = "tiny.yml", **changes) -> Path:
+        node = {**TINY, "OUTPUT_DIR": str(tmp_path / "run"), **changes}
+        node.setdefault("DATASETS", {})
+        node["DATASETS"] = {
+            "ROOT": str(tiny_root),
+            "TRAIN": {"train": "Market1501"},
+            "TESTS": ["Market1501"],
+            **node["DATASETS"],
+        }
+        path = tmp_path / name
+        path.write_text(yaml.safe_dump(node, sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run_tool():
+    """Return a function that runs ``tools/NAME`` as a user does and returns the finished process."""
+
+    def run(name: str, *args: object, **options) -> subprocess.CompletedProcess:
+        env = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+        command = [sys.executable, str(REPOSITORY / "tools" / name), *map(str, args)]
+        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
+
+    return run

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from reidzoo.datasets import FolderDataset, build_dataset
+from reidzoo.errors import DatasetError
+
+
+def test_numeric_folders_and_cameras(tmp_path, touch):
+    touch(tmp_path / "mine", ["train/3/c2_a.jpg", "train/3/x_c11s1.png", "query/07/a.jpg", "gallery/-1/abc5.jpg"])
+    touch(tmp_path / "mine", ["gallery/07/.hidden.jpg", "gallery/.git/a.jpg", "gallery/07/Thumbs.db", "gallery/b.jpg"])
+    dataset = build_dataset({"type": "FolderDataset", "folder": "mine"}, tmp_path)
+    assert [record[1:3] for record in dataset.train] == [(3, 2), (3, 11)]
+    assert [record[1:3] for record in dataset.query] == [(7, 0)]
+    assert [record[1:3] for record in dataset.gallery] == [(-1, 0)]
+    assert dataset.train[0].path == os.path.join(tmp_path, "mine/train/3/c2_a.jpg")
+    assert dataset.name == "mine"
+
+
+def test_named_folders_share_one_numbering(tmp_path, touch):
+    touch(tmp_path, ["train/cleo/a.jpg", "query/bert/a_c1.jpg", "gallery/anna/a_c2.jpg", "gallery/bert/a_c2.jpg"])
+    dataset = FolderDataset(tmp_path, ".")
+    assert dataset.pid_of == {"anna": 0, "bert": 1, "cleo": 2}
+    assert [r.pid for r in dataset.train + dataset.query + dataset.gallery] == [2, 1, 0, 1]
+
+
+def test_protocol_without_cameras_is_camera_free(tmp_path, touch):
+    touch(tmp_path, ["train/1/a_c1.jpg", "query/2/a.jpg", "gallery/2/b.jpg"])
+    assert FolderDataset(tmp_path, ".").protocol == "camera_free"
+    assert FolderDataset(tmp_path, ".", protocol="cuhk03").protocol == "cuhk03"
+    touch(tmp_path, ["gallery/2/b_c4.jpg"])
+    assert FolderDataset(tmp_path, ".").protocol == "market1501"
+
+
+def test_train_only(tmp_path, touch):
+    touch(tmp_path, ["train/1/a.jpg"])
+    dataset = FolderDataset(tmp_path, ".")
+    assert (len(dataset.train), dataset.query, dataset.gallery) == (1, [], [])
+    assert dataset.protocol == "market1501"
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DatasetError, match=r"(?s)Looked for train or query or gallery.*mine \(no such folder\)"):
+        FolderDataset(tmp_path, "mine")
+    (tmp_path / "mine" / "train").mkdir(parents=True)
+    with pytest.raises(DatasetError, match="holds no image; expected <split>/<person>/<image>"):
+        FolderDataset(tmp_path, "mine")

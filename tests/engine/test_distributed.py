@@ -1,0 +1,32 @@
+"""Two processes under torchrun give the losses, the weights and the evaluation that one gives, up to float error."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+
+
+@pytest.mark.parametrize("group", [0, 8])
+def test_two_processes_equal_one(write_config, tmp_path, group):
+    config = write_config(MODEL={"BN_GROUP": group}, LOG={"PERIOD": 1}, HOOKS={"schedule": {"type": "ConstantSchedule"}})
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for processes in (1, 2):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command += ["tools/train_net.py", "--config-file", str(config), "--output-dir", str(tmp_path / f"{processes}")]
+        subprocess.run(command, env=env, check=True, capture_output=True, timeout=300)
+    rows = [
+        [json.loads(line) for line in (tmp_path / f"{n}" / "metrics.jsonl").read_text().splitlines()] for n in (1, 2)
+    ]
+    assert len(rows[0]) == len(rows[1]) == 9
+    for one, two in zip(*rows):
+        for key in ("id", "triplet"):
+            assert one.get(key) == pytest.approx(two.get(key), rel=1e-4)
+    states = [torch.load(tmp_path / f"{n}" / "model_final.pth", weights_only=True) for n in (1, 2)]
+    for key, value in states[0]["parts"]["model"].items():
+        torch.testing.assert_close(states[1]["parts"]["model"][key], value, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,115 @@
+"""The command line as its users meet it: what works, and how it says what does not."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+
+
+def refused(run) -> str:
+    """Return the message of a run that ended as the user's mistake: code 2, one message, no traceback."""
+    assert run.returncode == 2, run.stderr
+    assert "Traceback" not in run.stderr
+    return run.stderr
+
+
+def test_train_prints_the_table_and_where_the_files_are(write_config, run_tool, tmp_path):
+    run = run_tool("train_net.py", "--config-file", write_config(), "--seed", 3)
+    assert run.returncode == 0, run.stderr
+    assert "Market1501 twin" in run.stdout
+    assert "rank-10" in run.stdout
+    assert str(tmp_path / "run") in run.stdout
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.yml", "environment.json", "log.txt", "metrics.jsonl", "model_final.pth", "results.json"} <= names
+    assert "last.pth" not in names
+
+    again = run_tool("train_net.py", "--config-file", write_config())
+    assert "--resume" in refused(again)
+    resumed = run_tool("train_net.py", "--config-file", write_config(), "--resume")
+    assert resumed.returncode == 0
+    assert resumed.stdout == run.stdout
+
+    weights = tmp_path / "run" / "model_final.pth"
+    tested = run_tool("train_net.py", "--config-file", write_config(), "--eval-only", "MODEL.WEIGHTS", weights)
+    assert tested.returncode == 0, tested.stderr
+    figures = run.stdout.splitlines()[3].split()[-4:]
+    assert tested.stdout.splitlines()[3].split()[-4:] == figures
+
+    repeated = run_tool("train_net.py", "--config-file", tmp_path / "run/config.yml", "--output-dir", tmp_path / "b")
+    assert repeated.returncode == 0, repeated.stderr
+    first, second = ((tmp_path / name / "metrics.jsonl").read_text() for name in ("run", "b"))
+    assert first == second
+
+
+def test_missing_dataset(write_config, run_tool, tmp_path):
+    config = write_config(DATASETS={"TESTS": ["DukeMTMC"]})
+    message = refused(run_tool("train_net.py", "--config-file", config))
+    for part in ("DukeMTMC", "bounding_box_train", "tools/render_data.py"):
+        assert part in message
+    assert not (tmp_path / "run" / "model_final.pth").exists()
+
+
+def test_unknown_key(write_config, run_tool):
+    message = refused(run_tool("train_net.py", "--config-file", write_config(), "SOLVER.MAX_EPOCH", 2))
+    assert "SOLVER.MAX_EPOCHS" in message
+
+
+def test_missing_config_file(run_tool, tmp_path):
+    assert "none.yml" in refused(run_tool("train_net.py", "--config-file", tmp_path / "none.yml"))
+
+
+def test_missing_weights(write_config, run_tool):
+    config = write_config()
+    for mode in ([], ["--eval-only"]):
+        assert "gone.pth" in refused(run_tool("train_net.py", "--config-file", config, *mode, "MODEL.WEIGHTS", "gone.pth"))
+    assert "MODEL.WEIGHTS" in refused(run_tool("train_net.py", "--config-file", config, "--eval-only"))
+
+
+def test_class_count_mismatch(write_config, run_tool, tmp_path):
+    first = run_tool("train_net.py", "--config-file", write_config(), "SOLVER.MAX_EPOCHS", 1)
+    assert first.returncode == 0, first.stderr
+    config = write_config(DATASETS={"TRAIN": {"train": ["Market1501", "RandPerson"]}})
+    weights = tmp_path / "run" / "model_final.pth"
+    arguments = ["--config-file", config, "--output-dir", tmp_path / "other", "MODEL.WEIGHTS", weights]
+    message = refused(run_tool("train_net.py", *arguments))
+    assert "12 classes" in message and "24" in message and "WEIGHTS_IGNORE" in message
+    ignoring = run_tool("train_net.py", *arguments, "WEIGHTS_IGNORE", "['head.classifier.*']", "SOLVER.MAX_EPOCHS", 1)
+    assert ignoring.returncode == 0, ignoring.stderr
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+def test_checkpoint_with_code_is_refused(write_config, run_tool, tmp_path):
+    torch.save({"state_dict": {}, "extra": Evil()}, tmp_path / "evil.pth", pickle_module=pickle)
+    run = run_tool(
+        "train_net.py", "--config-file", write_config(), "--eval-only", "MODEL.WEIGHTS", tmp_path / "evil.pth"
+    )
+    assert "evil.pth" in refused(run)
+    assert "executed" not in run.stdout
+
+
+def test_unknown_type_names_the_near_miss(write_config, run_tool):
+    message = refused(run_tool("train_net.py", "--config-file", write_config(), "HEAD.type", "BNNek"))
+    assert "BNNeck" in message and "HEAD" in message
+
+
+def test_wrong_argument_names_class_and_parameters(write_config, run_tool):
+    message = refused(run_tool("train_net.py", "--config-file", write_config(), "HEAD.poling", "gem"))
+    assert "BNNeck" in message and "pooling" in message
+
+
+def test_loss_of_torch(write_config, run_tool):
+    node = {"type": "torch.nn.CrossEntropyLoss", "label_smoothing": 0.1, "inputs": {"input": "logits", "target": "pid"}}
+    run = run_tool("train_net.py", "--config-file", write_config(LOSSES={"id": node}), "SOLVER.MAX_EPOCHS", 1)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("key, value", [("LOSSES.id.weight", "nan"), ("OPTIMIZERS.model.lr", "1.0e30")])
+def test_a_loss_that_is_no_number_stops_the_run(write_config, run_tool, key, value):
+    run = run_tool("train_net.py", "--config-file", write_config(), key, value)
+    assert "iteration" in refused(run)
