@@ -93,7 +93,7 @@ def knn_pattern(ranking: np.ndarray, dtype: type = np.float64) -> sparse.csr_mat
     """Return the (N, N) matrix with a one at (i, j) for each j in row i of ``ranking`` (N, k)."""
     n, k = ranking.shape
     ones = np.ones(n * k, dtype=dtype)
-    return sparse.csr_matrix((ones, ranking.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    return sparse.csr_matrix((ones, ranking.flatten(), np.arange(0, n * k + 1, k)), shape=(n, n))
 
 
 def reciprocal(ranking: np.ndarray) -> sparse.csr_matrix:

@@ -1,8 +1,8 @@
 """Every UPPER key of a configuration, with its default: what it means, its unit, and the values it takes.
 
-A ``free`` node holds what registered classes are built from: ``{type: Name, <constructor arguments>}``, or names each with
-such an entry. Its lower-case keys belong to those classes and are not declared here; their defaults live in the
-constructors. A plug-in declares UPPER keys of its own in ``add_config(cfg)``, with the functions of this file::
+A ``free`` node holds what registered classes are built from: ``{type: Name, <constructor arguments>}``, or names
+each with such an entry. Its lower-case keys belong to those classes and are not declared here; their defaults live in
+the constructors. A plug-in declares UPPER keys of its own in ``add_config(cfg)``, with the functions of this file::
 
     def add_config(cfg):
         cfg.DOMAINMIX = CfgNode({"START_EPOCH": 5})

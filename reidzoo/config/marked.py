@@ -44,7 +44,7 @@ class _Loader(yaml.SafeLoader):
 class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers: dict = {}
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401
+    def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
@@ -88,12 +88,12 @@ def parse_yaml(text: str, where: Callable[[int], str]) -> Marked:
         loader.dispose()
 
 
-def dump_yaml(value: Any) -> str:  # noqa: ANN401
+def dump_yaml(value: Any) -> str:
     """Write plain data as YAML that ``parse_yaml`` reads back as the same data, in the same order."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
 
 
-def unmark(marked: Marked) -> Any:  # noqa: ANN401
+def unmark(marked: Marked) -> Any:
     """Return the plain data without places."""
     value = marked.value
     if isinstance(value, dict):
@@ -103,7 +103,7 @@ def unmark(marked: Marked) -> Any:  # noqa: ANN401
     return value
 
 
-def with_place(value: Any, where: str) -> Marked:  # noqa: ANN401
+def with_place(value: Any, where: str) -> Marked:
     """Give plain data one place; the inverse of ``unmark``."""
     if isinstance(value, dict):
         return Marked({key: with_place(child, where) for key, child in value.items()}, where)
@@ -130,7 +130,7 @@ class _Marker:
             self.open.remove(id(node))
         return Marked(self.values[id(node)], place)
 
-    def read(self, node: yaml.Node, place: str) -> Any:  # noqa: ANN401
+    def read(self, node: yaml.Node, place: str) -> Any:
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self.read_mapping(node)
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":

@@ -1,13 +1,13 @@
 """Merges one configuration from marked trees, and checks every key on the way.
 
-*Case tells the owner.* UPPER keys are declared, so an unknown one or a wrong type is an error. Lower-case keys in a free
-node are arguments of the class that ``type`` names, which checks them when it is built.
+*Case tells the owner.* UPPER keys are declared, so an unknown one or a wrong type is an error. Lower-case keys in a
+free node are arguments of the class that ``type`` names, which checks them when it is built.
 
 How a tree changes what is there:
 
 * a mapping merges into the mapping, except that a new ``type`` in a free node replaces the node's lower-case entries;
-* ``null`` deletes an entry of a named dict, and all entries where it stands for the whole of a free UPPER node; among the
-  arguments of a ``type`` it is an argument, None;
+* ``null`` deletes an entry of a named dict, and all entries where it stands for the whole of a free UPPER node; among
+  the arguments of a ``type`` it is an argument, None;
 * ``_REPLACE_: true`` in a mapping replaces the free nodes that it gives, instead of merging into them;
 * a list, a number, a string replace what was there;
 * entries keep their order, new ones come last; but a mapping that names every entry there was gives its own order.
@@ -29,6 +29,7 @@ __all__ = ["REPLACE", "Merge", "absent_everywhere"]
 
 REPLACE = "_REPLACE_"
 
+_CORE = get_cfg()
 _NOUNS = {bool: "true or false", int: "an integer", float: "a number", str: "a string", list: "a list", tuple: "a list"}
 
 
@@ -55,14 +56,14 @@ class Merge:
         other._origins = dict(self._origins)
         return other
 
-    def add(self, tree: Marked) -> None:
-        """Merge a tree as a file gives it.
+    def add(self, tree: Marked, inside: bool = False) -> None:
+        """Merge a tree as a file gives it; ``inside``: ``config`` holds arguments of a ``type`` further up.
 
         Raises:
             ConfigError: an unknown key, a wrong type, or a deletion of what is not there.
         """
         self._overriding = False
-        self._merge(self.config, self.declared, tree.value, "", False, False)
+        self._merge(self.config, self.declared, tree.value, "", False, inside)
 
     def override(self, tree: Marked) -> None:
         """Merge a tree that speaks to several configurations at once.
@@ -82,7 +83,7 @@ class Merge:
         Raises:
             ConfigError: one has not.
         """
-        for path, node in _free_nodes(get_cfg(), self.config):
+        for path, node in _free_nodes(_CORE, self.config):
             self._check_node(node, path, path in PLAIN_ENTRIES)
 
     def _merge(
@@ -108,11 +109,17 @@ class Merge:
                 self._set_entry(target, key, child, full, replace, typed)
             else:
                 raise self._unknown(child, full)
-        if loose and set(before) <= set(entries):
-            _reorder(target, entries)
+        if loose:
+            _order(target, list(entries) if set(before) <= set(entries) else before)
 
     def _set_declared(
-        self, target: CfgNode, default: Any, key: str, child: Marked, full: str, replace: bool  # noqa: ANN401
+        self,
+        target: CfgNode,
+        default: Any,
+        key: str,
+        child: Marked,
+        full: str,
+        replace: bool,
     ) -> None:
         if not isinstance(default, CfgNode):
             target[key] = self._coerce(child, default, full)
@@ -161,7 +168,7 @@ class Merge:
     def _is_new(self, target: CfgNode, key: str, child: Marked, full: str) -> bool:
         """Whether an override names an entry that is not there without saying what it should be."""
         parent = full.rpartition(".")[0]
-        if parent in PLAIN_ENTRIES or _lookup(get_cfg(), parent.split(".")[0]) is None:
+        if parent in PLAIN_ENTRIES or _lookup(_CORE, parent.split(".")[0]) is None:
             return False
         there = target.get(key)
         return not isinstance(there, CfgNode) and not (isinstance(child.value, dict) and _has_type(child.value))
@@ -180,7 +187,7 @@ class Merge:
             raise self._error(marked, full, f"expected true or false, got {_show(marked.value)}")
         return marked.value
 
-    def _coerce(self, child: Marked, default: Any, full: str) -> Any:  # noqa: ANN401
+    def _coerce(self, child: Marked, default: Any, full: str) -> Any:
         """Return the value in the type of ``default``: an integer becomes a float where one is expected."""
         value = child.value
         if default is None:
@@ -191,23 +198,26 @@ class Merge:
         if isinstance(value, Doubtful) and kind is str:
             value = str(value)
         if isinstance(value, list) and kind in (list, tuple):
-            value = kind(self._coerce_elements(value, default, full))
+            value = kind(self._coerce_elements(child, default, full))
         if type(value) is not kind:
             raise self._error(child, full, f"expected {_NOUNS[kind]}, got {_show(child.value)}")
         if value not in CHOICES.get(full, (value,)):
             raise self._error(child, full, f"expected one of {', '.join(CHOICES[full])}; got {_show(value)}")
         return value
 
-    def _coerce_elements(self, elements: list[Marked], default: list | tuple, full: str) -> list[Any]:
+    def _coerce_elements(self, child: Marked, default: list | tuple, full: str) -> list[Any]:
+        elements = child.value
         if full in LENGTHS and len(elements) != LENGTHS[full]:
-            where = elements[0].where if elements else self._origins.get(full, full)
-            raise ConfigError(f"{where}: {self._name(full)}: expected {LENGTHS[full]} elements, got {len(elements)}")
-        one_type = len({type(element) for element in default}) == 1
-        if not one_type or isinstance(default[0], (dict, list, tuple)):
-            return [self._plain(element, f"{full}[{index}]") for index, element in enumerate(elements)]
-        return [self._coerce(element, default[0], f"{full}[{index}]") for index, element in enumerate(elements)]
+            raise self._error(child, full, f"expected {LENGTHS[full]} elements, got {len(elements)}")
+        checked = len({type(element) for element in default}) == 1 and type(default[0]) in (bool, int, float, str)
+        return [
+            self._coerce(element, default[0], f"{full}[{index}]")
+            if checked
+            else self._plain(element, f"{full}[{index}]")
+            for index, element in enumerate(elements)
+        ]
 
-    def _plain(self, child: Marked, full: str) -> Any:  # noqa: ANN401
+    def _plain(self, child: Marked, full: str) -> Any:
         """Return an undeclared value; nobody can say what a doubtful scalar in it was meant to be."""
         value = child.value
         if isinstance(value, Doubtful):
@@ -231,8 +241,10 @@ class Merge:
                 self._check_node(entry, full, False)
             elif isinstance(entry, CfgNode) or not plain:
                 got = "{}" if isinstance(entry, CfgNode) else _show(entry)
-                raise ConfigError(f"{self._origin(full)}: {self._name(path)} has no type, so {self._name(full)} "
-                                  f"must be a mapping with one; got {got}")
+                raise ConfigError(
+                    f"{self._origin(full)}: {self._name(path)} has no type, so {self._name(full)} "
+                    f"must be a mapping with one; got {got}"
+                )
 
     def _note(self, child: Marked, full: str) -> None:
         self._origins[full] = child.where
@@ -257,8 +269,12 @@ class Merge:
             section = full.rpartition(".")[0]
             there = _lookup(self.declared, section)
             known = [key for key in there if key.isupper()] if isinstance(there, CfgNode) else []
-            hint = f"{section or 'the top level'} has {', '.join(known)}" if known else "UPPER keys are declared, and " \
+            hint = (
+                f"{section or 'the top level'} has {', '.join(known)}"
+                if known
+                else "UPPER keys are declared, and "
                 f"entries and arguments are in lower case: {full.rpartition('.')[2].lower()}"
+            )
         return ConfigError(f"{child.where}: unknown key {self._name(full)}; {hint}")
 
 
@@ -281,10 +297,12 @@ def _owned(declared: CfgNode | None, key: str) -> bool:
     return declared is not None and key in declared and (key.isupper() or not declared.is_new_allowed())
 
 
-def _reorder(target: CfgNode, entries: dict[str, Marked]) -> None:
-    for key in entries:
-        if key in target and not key.isupper():
-            target[key] = target.pop(key)
+def _order(target: CfgNode, names: list[str]) -> None:
+    """Order a free node: its type, its UPPER keys, then ``names``, then what else there is."""
+    rank = {key: index for index, key in enumerate(names)}
+    keys = sorted(target, key=lambda key: (key != "type", not key.isupper(), rank.get(key, len(rank))))
+    for key in keys:
+        target[key] = target.pop(key)
 
 
 def _has_type(entries: dict[str, Marked]) -> bool:
@@ -301,7 +319,7 @@ def _free_nodes(declared: CfgNode, config: CfgNode, path: str = "") -> Iterator[
                 yield from _free_nodes(default, config[key], full)
 
 
-def _lookup(config: CfgNode, path: str) -> Any:  # noqa: ANN401
+def _lookup(config: CfgNode, path: str) -> Any:
     node = config
     for key in path.split(".") if path else []:
         node = node.get(key) if isinstance(node, CfgNode) else None
@@ -332,7 +350,7 @@ def _nearest(full: str, declared: CfgNode) -> str | None:
     return None
 
 
-def _show(value: Any) -> str:  # noqa: ANN401
+def _show(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):

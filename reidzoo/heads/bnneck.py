@@ -56,7 +56,8 @@ class BNNeck(nn.Module):
 
         Args:
             num_classes: identities; 0 removes the classifier.
-            centroids: (num_classes, C) class means; their L2-normalised rows become the weights. None draws N(0, 0.001).
+            centroids: (num_classes, C) class means, whose L2-normalised rows become the weights; None draws
+                N(0, 0.001).
 
         Raises:
             ValueError: the shapes do not fit.

@@ -44,12 +44,10 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
         with torch.serialization.safe_globals(_numpy_numbers()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file fails in a dozen ways, from KeyError to RuntimeError
-        refused = re.search(
-            r"(?:GLOBAL|global|class|type) ([\w.]+\.[\w.]+)", str(error).partition("WeightsUnpickler")[2]
-        )
+        refused = re.search(r"GLOBAL ([\w.]+)", str(error).partition("WeightsUnpickler")[2])
         if refused:
             raise WeightsError(
-                f"{path} contains Python objects besides tensors ({refused[1].rstrip('.')}); refused, because reading "
+                f"{path} contains Python objects besides tensors ({refused[1]}); refused, because reading "
                 f"them can run code. Save the state dict alone and load that."
             ) from None
         short = str(error).strip().partition("\n")[0][:200] or type(error).__name__

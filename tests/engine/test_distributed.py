@@ -11,10 +11,11 @@ import pytest
 import torch
 
 
-
 @pytest.mark.parametrize("group", [0, 8])
 def test_two_processes_equal_one(write_config, tmp_path, group):
-    config = write_config(MODEL={"BN_GROUP": group}, LOG={"PERIOD": 1}, HOOKS={"schedule": {"type": "ConstantSchedule"}})
+    config = write_config(
+        MODEL={"BN_GROUP": group}, LOG={"PERIOD": 1}, HOOKS={"schedule": {"type": "ConstantSchedule"}}
+    )
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     for processes in (1, 2):
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]

@@ -17,7 +17,7 @@ version = "1.0"
 packages = ["their_parts"]
 """
 
-CODE = '''
+CODE = """
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -67,7 +67,7 @@ class CountHook(Hook):
     def after_train(self, runner):
         with open(runner.output_dir / self.file, "w") as file:
             file.write(str(self.steps))
-'''
+"""
 
 
 def test_package_is_used_by_name_with_no_edit_here(write_config, run_tool, tmp_path):

@@ -63,7 +63,9 @@ def test_missing_config_file(run_tool, tmp_path):
 def test_missing_weights(write_config, run_tool):
     config = write_config()
     for mode in ([], ["--eval-only"]):
-        assert "gone.pth" in refused(run_tool("train_net.py", "--config-file", config, *mode, "MODEL.WEIGHTS", "gone.pth"))
+        assert "gone.pth" in refused(
+            run_tool("train_net.py", "--config-file", config, *mode, "MODEL.WEIGHTS", "gone.pth")
+        )
     assert "MODEL.WEIGHTS" in refused(run_tool("train_net.py", "--config-file", config, "--eval-only"))
 
 

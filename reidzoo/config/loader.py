@@ -1,0 +1,243 @@
+"""Loads configurations: files with ``_BASE_``, plug-ins, stages and overrides, into one frozen ``CfgNode``.
+
+What wins, from the weakest:
+
+1. the defaults and what plug-ins declare;
+2. the file and its ``_BASE_`` files, these first, each file once; then, in each stage, what ``STAGES`` says of it;
+3. each overlay file, in all stages at once; then what its own ``STAGES`` says;
+4. the overrides ``KEY VALUE``, in all stages at once; then those that begin with ``STAGES.<name>.``
+
+So ``SOLVER.MAX_EPOCHS 1`` means every stage, whatever the file says of them. An entry that a stage deleted stays
+deleted there, and an override of an entry that only some stages have reaches those.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from reidzoo.config.defaults import free, get_cfg
+from reidzoo.config.files import BASE, Source, parse_overrides, read_chain
+from reidzoo.config.marked import Marked, dump_yaml, with_place
+from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
+from reidzoo.config.plugins import import_plugin
+from reidzoo.errors import ConfigError
+
+__all__ = ["dump", "load_config", "load_plugins", "stage_configs"]
+
+_ONLY_AT_TOP = (BASE, "PLUGINS", "STAGES")
+_STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def load_config(
+    path: str | os.PathLike[str], opts: Sequence[Any] = (), overlays: Iterable[str | os.PathLike[str]] = ()
+) -> CfgNode:
+    """Load a configuration file.
+
+    Args:
+        path: the YAML file.
+        opts: overrides, ``[KEY, VALUE, KEY, VALUE, ...]``; values are parsed as YAML.
+        overlays: further YAML files, which win over the file in every stage.
+
+    Returns:
+        The frozen configuration. ``STAGES`` holds, per stage, what differs from the rest; see ``stage_configs``.
+
+    Raises:
+        ConfigError: anything wrong in a file or an override; the message begins with its place.
+    """
+    layers = [read_chain(Path(path)), *(read_chain(Path(overlay)) for overlay in overlays), parse_overrides(opts)]
+    declared = get_cfg()
+    plugins = load_plugins((source for layer in layers for source in layer), declared)
+    declared.PLUGINS = plugins
+    base, stages = Merge(declared.clone(), declared), {}
+    for number, layer in enumerate(layers):
+        _add_values(base, stages, layer, first=number == 0)
+        for source in layer:
+            _add_stages(base, stages, source, partial=layer is layers[-1])
+    for merge in stages.values() if stages else [base]:
+        merge.check_nodes()
+    cfg = base.config
+    cfg.STAGES = free({name: _difference(cfg, stage.config) for name, stage in stages.items()})
+    return _freeze(cfg)
+
+
+def load_plugins(sources: Iterable[Source], cfg: CfgNode) -> list[str]:
+    """Import the plug-ins that the sources name, and let each declare its keys in ``cfg``.
+
+    Returns:
+        The plug-ins, as names or absolute paths, each once.
+
+    Raises:
+        ConfigError: a plug-in cannot be imported, or its ``add_config(cfg)`` fails.
+    """
+    names: list[str] = []
+    for source in sources:
+        listed = source.get("PLUGINS")
+        if listed is None:
+            continue
+        if not isinstance(listed.value, list) or not all(isinstance(entry.value, str) for entry in listed.value):
+            raise ConfigError(f"{listed.where}: PLUGINS: expected a list of importable names or paths")
+        for entry in listed.value:
+            name, module = import_plugin(entry.value, source.folder, entry.where)
+            if name in names:
+                continue
+            names.append(name)
+            try:
+                getattr(module, "add_config", lambda _: None)(cfg)
+            except Exception as error:
+                raise ConfigError(f"{entry.where}: add_config of plug-in {name} failed: {error!r}") from error
+    return names
+
+
+def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
+    """Return the stages' names and frozen configurations, in their order; each is complete and has no ``STAGES``.
+
+    A configuration without stages is one stage, ``train``.
+    """
+    base = cfg.clone()
+    base.defrost()
+    stages = base.pop("STAGES", None) or {"train": {}}
+    configs = {}
+    for name, differences in stages.items():
+        merge = Merge(base.clone(), base, f"STAGES.{name}.")
+        merge.add(with_place(_to_plain(differences), f"STAGES.{name}"))
+        configs[name] = _freeze(merge.config)
+    return configs
+
+
+def dump(cfg: CfgNode) -> str:
+    """Write a configuration as YAML that, loaded again from anywhere, gives the same configuration.
+
+    ``_REPLACE_`` at its top keeps the entries of free nodes from merging with the defaults. Plug-ins found by path are
+    absolute paths; ``OUTPUT_DIR`` and ``DATASETS.ROOT`` stay relative to the working directory.
+    """
+    return dump_yaml({REPLACE: True, **_to_plain(cfg)})
+
+
+def _add_values(base: Merge, stages: dict[str, Merge], layer: list[Source], first: bool) -> None:
+    """Merge everything of a layer but its stages: into the base, and later layers into each stage as well."""
+    for source in layer:
+        tree = source.without(*_ONLY_AT_TOP)
+        if first:
+            base.add(tree)
+            continue
+        merges = [base, *stages.values()]
+        for merge in merges:
+            merge.override(tree)
+        error = absent_everywhere(merges)
+        if error:
+            raise error
+
+
+def _add_stages(base: Merge, stages: dict[str, Merge], source: Source, partial: bool) -> None:
+    """Merge a source's ``STAGES``; ``partial``: it is an override, whose entries must be there."""
+    node = source.get("STAGES")
+    if node is None:
+        return
+    if node.value is None:
+        stages.clear()
+        return
+    entries = _stage_entries(node)
+    before = list(stages)
+    replace = source.get(REPLACE)
+    if replace is not None and replace.value:
+        stages.clear()
+    for name, child in entries.items():
+        _check_stage(name, child, stages, invent=source.depth < 3)
+        if child.value is None:
+            del stages[name]
+            continue
+        if name not in stages:
+            stages[name] = base.fork(f"STAGES.{name}.")
+        merge = stages[name]
+        if partial:
+            merge.override(child)
+            error = absent_everywhere([merge])
+            if error:
+                raise error
+        else:
+            merge.add(child)
+    if set(before) <= set(entries):
+        for name in entries:
+            if name in stages:
+                stages[name] = stages.pop(name)
+
+
+def _stage_entries(node: Marked) -> dict[str, Marked]:
+    """Return stage name -> overrides, also from the form ``[{NAME: label, ...}, ...]``."""
+    if isinstance(node.value, dict):
+        return node.value
+    if not isinstance(node.value, list):
+        raise ConfigError(f"{node.where}: STAGES: expected a mapping of stage names to what differs in them")
+    entries: dict[str, Marked] = {}
+    for stage in node.value:
+        name = stage.value.get("NAME") if isinstance(stage.value, dict) else None
+        if name is None or not isinstance(name.value, str):
+            raise ConfigError(f"{stage.where}: STAGES: expected a stage with a NAME")
+        if name.value in entries:
+            raise ConfigError(f"{name.where}: duplicate stage {name.value}")
+        overrides = {key: child for key, child in stage.value.items() if key != "NAME"}
+        entries[name.value] = Marked(overrides, stage.where)
+    return entries
+
+
+def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: bool) -> None:
+    if not _STAGE_NAME.fullmatch(name):
+        raise ConfigError(f"{child.where}: STAGES.{name}: a stage's name is made of letters, digits, _ and -")
+    if name not in stages and (child.value is None or not invent):
+        near = difflib.get_close_matches(name, list(stages), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"stages: {', '.join(stages) or 'none'}"
+        reason = "null deletes a stage, {} is one without overrides; " if child.value is None else ""
+        raise ConfigError(f"{child.where}: STAGES.{name}: {reason}there is no stage {name}; {hint}")
+    if child.value is not None and not isinstance(child.value, dict):
+        raise ConfigError(f"{child.where}: STAGES.{name}: expected a mapping of what differs in the stage")
+    for key in _ONLY_AT_TOP:
+        if child.value and key in child.value:
+            raise ConfigError(f"{child.value[key].where}: STAGES.{name}.{key}: {key} stands at the top of a file only")
+
+
+def _difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str, Any]:
+    """Return the plain tree that, merged into ``base``, gives ``other``; ``inside``: among a type's arguments."""
+    typed = inside or "type" in base or "type" in other
+    tree: dict[str, Any] = {} if typed else {key: None for key in base if key not in other}
+    for key, value in other.items():
+        if key in base and isinstance(value, CfgNode) and isinstance(base[key], CfgNode):
+            below = _difference(base[key], value, typed)
+            if below:
+                tree[key] = below
+        elif key not in base or not _same(base[key], value):
+            tree[key] = _to_plain(value)
+    if base.is_new_allowed():
+        merge = Merge(base.clone(), base)
+        merge.add(with_place(tree, "STAGES"), inside)
+        if not _same(merge.config, other):
+            return {REPLACE: True, **_to_plain(other)}
+    return tree
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, also in their types and in the order of their keys."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other))
+    return type(one) is type(other) and one == other
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _to_plain(child) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_plain(child) for child in value]
+    return value
+
+
+def _freeze(cfg: CfgNode) -> CfgNode:
+    cfg.freeze()
+    return cfg

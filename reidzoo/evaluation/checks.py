@@ -1,0 +1,61 @@
+"""Checks of what the user hands to the evaluation: every complaint says what, where, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from reidzoo.errors import EvaluationError
+
+
+class EvaluationInputError(EvaluationError, ValueError):
+    """Features, ids, cameras or options that cannot be evaluated. It is a ``ValueError`` too, for plain Python callers."""
+
+
+def as_ids(values: Any, name: str, length: int, owner: str) -> np.ndarray:
+    """Return ids or cameras as int64 (length,).
+
+    Args:
+        values: a list, array or tensor of integers.
+        name: what the user called it, for the message.
+        length: how many there must be.
+        owner: the argument that sets the length, for the message.
+
+    Raises:
+        EvaluationInputError: not one integer per row of ``owner``.
+    """
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().numpy()
+    array = np.asarray(values)
+    if array.ndim != 1 or len(array) != length:
+        raise EvaluationInputError(
+            f"{name} has shape {array.shape}, but {owner} has {length} rows; give one integer per row."
+        )
+    if array.dtype.kind not in "iu":
+        raise EvaluationInputError(f"{name} holds {array.dtype} values; ids and cameras must be integers.")
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise EvaluationInputError(f"{name} holds {int(array.max())}, which does not fit a signed 64-bit integer.")
+    return array.astype(np.int64)
+
+
+def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Complain unless ``value`` is one of ``choices``.
+
+    Raises:
+        EvaluationInputError: it is not.
+    """
+    if value not in choices:
+        raise EvaluationInputError(f"{name}={value!r} is not known; choose one of {', '.join(choices)}.")
+
+
+def check_count(value: Any, name: str) -> int:
+    """Return ``value`` as an int if it is a whole number of at least 1.
+
+    Raises:
+        EvaluationInputError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise EvaluationInputError(f"{name}={value!r}: expected a whole number of at least 1.")
+    return int(value)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from reidzoo.errors import ConfigError
+from reidzoo.hooks import EpochPhaseHook, IterationPhaseHook, ThresholdPhaseHook
+
+
+class Runner(SimpleNamespace):
+    def step_model(self, batch): ...
+
+    def step_discriminator(self, batch): ...
+
+
+def phases(hook, epochs=3, length=4):
+    runner = Runner(phase="model", epoch=0, metrics={})
+    hook.before_train(runner)
+    found = []
+    for runner.epoch in range(epochs):
+        for step in range(length):
+            hook.before_train_iter(runner, step)
+            found.append(runner.phase[0])
+    return "".join(found)
+
+
+def test_one_phase_an_epoch():
+    assert phases(EpochPhaseHook(["discriminator", "model"])) == "ddddmmmmdddd"
+
+
+def test_phases_by_iteration_start_anew_each_epoch():
+    hook = IterationPhaseHook({"discriminator": 1, "model": 2})
+    assert phases(hook) == "dmmd" * 3
+
+
+def test_phases_by_iteration_from_an_epoch_on():
+    hook = IterationPhaseHook({"discriminator": 1, "model": 9}, begin_epoch=1)
+    assert phases(hook, epochs=2, length=12) == "m" * 12 + "dmmmmmmmmmdm"
+
+
+def test_unknown_phase_names_those_there_are():
+    with pytest.raises(ConfigError, match="discriminator"):
+        phases(EpochPhaseHook(["disc", "model"]))
+    with pytest.raises(ConfigError, match="needs steps"):
+        IterationPhaseHook({})
+
+
+RULES = {
+    "model": [{"metric": "val/rank-1", "above": 0.5, "next": "discriminator"}],
+    "discriminator": [{"metric": "val/rank-1", "below": 0.3, "next": "model"}],
+}
+
+
+def test_thresholds_switch_both_ways_and_the_history_tells_why():
+    hook, runner = ThresholdPhaseHook("model", RULES), Runner(phase="model", epoch=0)
+    hook.before_train(runner)
+    found = []
+    for runner.epoch, value in enumerate([0.4, 0.5, 0.6, 0.4, 0.2, 0.1]):
+        hook.before_train_iter(runner, 0)
+        found.append(runner.phase[0])
+        runner.metrics = {"val": {"rank-1": value}}
+        hook.after_train_epoch(runner)
+    assert "".join(found) == "mmmddm"
+    assert hook.history == [
+        {"epoch": 3, "from": "model", "to": "discriminator", "val/rank-1": 0.6},
+        {"epoch": 5, "from": "discriminator", "to": "model", "val/rank-1": 0.2},
+    ]
+    other = ThresholdPhaseHook("model", RULES)
+    other.load_state_dict(hook.state_dict())
+    assert (other.phase, other.history) == (hook.phase, hook.history)
+
+
+def test_threshold_on_a_metric_that_nobody_measured():
+    hook = ThresholdPhaseHook("model", RULES)
+    with pytest.raises(ConfigError, match="EVAL_PERIOD"):
+        hook.after_train_epoch(Runner(phase="model", epoch=0, metrics={}))
+
+
+@pytest.mark.parametrize("rule", [{"metric": "a/b", "next": "model"}, {"above": 1, "next": "model"}])
+def test_incomplete_rules_are_refused(rule):
+    with pytest.raises(ConfigError, match="above and below"):
+        ThresholdPhaseHook("model", {"model": [rule]})
