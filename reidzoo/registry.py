@@ -34,6 +34,10 @@ class Registry(MMEngineRegistry):
     def __init__(self, name: str, location: str) -> None:
         super().__init__(name, build_func=build_from_node, scope="reidzoo", locations=[location])
 
+    def build(self, node: Mapping[str, Any], /, **given: Any) -> Any:
+        """Build what ``node["type"]`` names; see ``build_from_node``."""
+        return self.build_func(node, registry=self, **given)
+
     def get(self, key: str) -> Any:
         """Return what is registered as ``key``, or what a dotted ``key`` imports.
 
@@ -55,7 +59,7 @@ class Registry(MMEngineRegistry):
         return found
 
 
-def build_from_node(node: Mapping[str, Any], *, registry: Registry, **given: Any) -> Any:
+def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: Any) -> Any:
     """Build what ``node["type"]`` names, with the node's other entries and ``given`` as keyword arguments.
 
     Args:

@@ -1,4 +1,4 @@
-"""Render twins of re-identification datasets, in the real layouts: `python tools/render_data.py --root datasets-mini`."""
+"""Render twins of re-identification datasets in the real layouts: python tools/render_data.py --root datasets-mini."""
 
 from __future__ import annotations
 

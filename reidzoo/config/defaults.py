@@ -122,11 +122,17 @@ def _add_parts(cfg: CfgNode) -> None:
 def _add_run(cfg: CfgNode) -> None:
     # Part name -> optimizer.
     cfg.OPTIMIZERS = free({"model": {"type": "Adam", "lr": 3.5e-4, "weight_decay": 5e-4}})
-    # Optimizer name, or `all`, -> learning-rate schedule; {}: constant.
-    cfg.SCHEDULES = free()
     cfg.TRAINER = free({"type": "BaselineTrainer"})
-    # Name -> hook, beside those that every run has.
-    cfg.HOOKS = free()
+    # Name -> hook. These every run has unless it sets one to null; a learning-rate schedule is a hook too.
+    cfg.HOOKS = free(
+        {
+            "stop_on_nan": {"type": "StopOnNaNHook"},
+            "evaluate": {"type": "EvaluateHook"},
+            "log": {"type": "LogHook"},
+            "progress": {"type": "ProgressHook"},
+            "checkpoint": {"type": "CheckpointHook"},
+        }
+    )
 
     cfg.SOLVER = CfgNode()
     cfg.SOLVER.MAX_EPOCHS = 20

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from reidzoo.config.marked import Marked, parse_yaml, with_place
+from reidzoo.config.nearest import closest
 from reidzoo.errors import ConfigError
 
 __all__ = ["BASE", "Source", "parse_overrides", "read_chain", "show_path"]
@@ -100,8 +100,8 @@ def _read_text(path: Path, named_at: str | None) -> str:
     place = f"{named_at}: _BASE_: " if named_at else ""
     if not path.is_file():
         names = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, names, n=1)
-        hint = f"; did you mean {show_path(path.parent / near[0])}?" if near else ""
+        near = closest(path.name, names, 0.6)
+        hint = f"; did you mean {show_path(path.parent / near)}?" if near else ""
         reason = "is a folder, not a file" if path.is_dir() else "no such file"
         raise ConfigError(f"{place}{show_path(path)}: {reason}{hint}")
     try:

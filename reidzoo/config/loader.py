@@ -13,7 +13,6 @@ deleted there, and an override of an entry that only some stages have reaches th
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -26,6 +25,7 @@ from reidzoo.config.defaults import free, get_cfg
 from reidzoo.config.files import BASE, Source, parse_overrides, read_chain
 from reidzoo.config.marked import Marked, dump_yaml, with_place
 from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
+from reidzoo.config.nearest import closest
 from reidzoo.config.plugins import import_plugin
 from reidzoo.errors import ConfigError
 
@@ -127,10 +127,9 @@ def _add_values(base: Merge, stages: dict[str, Merge], layer: list[Source], firs
         if first:
             base.add(tree)
             continue
-        merges = [base, *stages.values()]
-        for merge in merges:
+        for merge in (base, *stages.values()):
             merge.override(tree)
-        error = absent_everywhere(merges)
+        error = absent_everywhere(list(stages.values()) or [base], base)
         if error:
             raise error
 
@@ -158,7 +157,7 @@ def _add_stages(base: Merge, stages: dict[str, Merge], source: Source, partial: 
         merge = stages[name]
         if partial:
             merge.override(child)
-            error = absent_everywhere([merge])
+            error = absent_everywhere([merge], merge)
             if error:
                 raise error
         else:
@@ -191,8 +190,8 @@ def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: boo
     if not _STAGE_NAME.fullmatch(name):
         raise ConfigError(f"{child.where}: STAGES.{name}: a stage's name is made of letters, digits, _ and -")
     if name not in stages and (child.value is None or not invent):
-        near = difflib.get_close_matches(name, list(stages), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"stages: {', '.join(stages) or 'none'}"
+        near = closest(name, list(stages), 0.5)
+        hint = f"did you mean {near}?" if near else f"stages: {', '.join(stages) or 'none'}"
         reason = "null deletes a stage, {} is one without overrides; " if child.value is None else ""
         raise ConfigError(f"{child.where}: STAGES.{name}: {reason}there is no stage {name}; {hint}")
     if child.value is not None and not isinstance(child.value, dict):

@@ -74,8 +74,8 @@ def parse_yaml(text: str, where: Callable[[int], str]) -> Marked:
     Raises:
         ConfigError: not valid YAML, a duplicate key, a key that is not a string, or a tag that is not plain data.
     """
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         root = loader.get_single_node()
         return Marked(None, where(1)) if root is None else _Marker(loader, where).mark(root)
     except yaml.MarkedYAMLError as error:
@@ -84,8 +84,6 @@ def parse_yaml(text: str, where: Callable[[int], str]) -> Marked:
         raise ConfigError(f"{place}: not valid YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{where(1)}: not valid YAML: {error}") from None
-    finally:
-        loader.dispose()
 
 
 def dump_yaml(value: Any) -> str:

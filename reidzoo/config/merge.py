@@ -15,7 +15,6 @@ How a tree changes what is there:
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +22,7 @@ from yacs.config import CfgNode
 
 from reidzoo.config.defaults import CHOICES, LENGTHS, PLAIN_ENTRIES, free, get_cfg
 from reidzoo.config.marked import Doubtful, Marked
+from reidzoo.config.nearest import closest, lookup, nearest_key
 from reidzoo.errors import ConfigError
 
 __all__ = ["REPLACE", "Merge", "absent_everywhere"]
@@ -102,13 +102,14 @@ class Merge:
         for key, child in entries.items():
             full = f"{path}.{key}" if path else key
             if self._overriding and full in self._deleted:
+                self._keep_deleted(child, full)
                 continue
             if _owned(declared, key):
                 self._set_declared(target, declared[key], key, child, full, replace)
             elif loose and (inside or not key.isupper()):
                 self._set_entry(target, key, child, full, replace, typed)
             else:
-                raise self._unknown(child, full)
+                raise self._unknown(child, full, target)
         if loose:
             _order(target, list(entries) if set(before) <= set(entries) else before)
 
@@ -137,10 +138,9 @@ class Merge:
             self._delete(target, key, child, full, replace)
             return
         if self._overriding and not typed and self._is_new(target, key, child, full):
-            near = difflib.get_close_matches(key, list(target), n=1, cutoff=0.5)
-            said = f"; did you mean {self.prefix}{full.rpartition('.')[0]}.{near[0]}?" if near else ""
-            reason = f"{self._name(full)} is not there, and a new entry needs a type{said}"
-            self.errors[full] = ConfigError(f"{child.where}: {reason}")
+            self.errors[full] = self._error(
+                child, full, f"no such entry, and a new one needs a type{self._entry_hint(target, full)}"
+            )
             return
         if isinstance(child.value, dict):
             there = target.get(key)
@@ -158,17 +158,22 @@ class Merge:
             self._deleted.add(full)
             self.applied.add(full)
         elif not replace:
-            near = difflib.get_close_matches(key, list(target), n=1, cutoff=0.5)
-            said = f"; did you mean {near[0]}?" if near else ""
-            error = self._error(child, full, f"null deletes an entry, and there is none of this name{said}")
+            hint = self._entry_hint(target, full)
+            error = self._error(child, full, f"null deletes an entry, and there is none of this name{hint}")
             if not self._overriding:
                 raise error
             self.errors[full] = error
 
+    def _keep_deleted(self, child: Marked, full: str) -> None:
+        if child.value is None:
+            self.applied.add(full)
+        else:
+            self.errors[full] = self._error(child, full, "the stage deletes this entry")
+
     def _is_new(self, target: CfgNode, key: str, child: Marked, full: str) -> bool:
         """Whether an override names an entry that is not there without saying what it should be."""
         parent = full.rpartition(".")[0]
-        if parent in PLAIN_ENTRIES or _lookup(_CORE, parent.split(".")[0]) is None:
+        if parent in PLAIN_ENTRIES or lookup(_CORE, parent.split(".")[0]) is None:
             return False
         there = target.get(key)
         return not isinstance(there, CfgNode) and not (isinstance(child.value, dict) and _has_type(child.value))
@@ -259,32 +264,40 @@ class Merge:
         return self.prefix + full
 
     def _error(self, child: Marked, full: str, message: str) -> ConfigError:
-        return ConfigError(f"{child.where}: {self._name(full)}: {message}")
+        name = self._name(full)
+        place = child.where if child.where == f"override {name}" else f"{child.where}: {name}"
+        return ConfigError(f"{place}: {message}")
 
-    def _unknown(self, child: Marked, full: str) -> ConfigError:
-        near = _nearest(full, self.declared)
+    def _entry_hint(self, target: CfgNode, full: str) -> str:
+        section, _, key = full.rpartition(".")
+        near = closest(key, list(target), 0.5)
+        return f"; did you mean {self._name(section)}.{near}?" if near else ""
+
+    def _unknown(self, child: Marked, full: str, target: CfgNode) -> ConfigError:
+        section, _, key = full.rpartition(".")
+        argument = f"{section}.{key.lower()}" if key != key.lower() and key.lower() in target else None
+        near = argument or nearest_key(full, self.declared)
+        there = lookup(self.declared, section)
+        known = [name for name in there if name.isupper()] if isinstance(there, CfgNode) else []
         if near:
-            hint = f"did you mean {self.prefix}{near}?"
+            hint = f"did you mean {self._name(near)}?"
+        elif known:
+            hint = f"{section or 'the top level'} has {', '.join(known)}"
         else:
-            section = full.rpartition(".")[0]
-            there = _lookup(self.declared, section)
-            known = [key for key in there if key.isupper()] if isinstance(there, CfgNode) else []
-            hint = (
-                f"{section or 'the top level'} has {', '.join(known)}"
-                if known
-                else "UPPER keys are declared, and "
-                f"entries and arguments are in lower case: {full.rpartition('.')[2].lower()}"
-            )
+            hint = f"names and arguments here are in lower case: {key.lower()}"
         return ConfigError(f"{child.where}: unknown key {self._name(full)}; {hint}")
 
 
-def absent_everywhere(merges: list[Merge]) -> ConfigError | None:
-    """Return the first error of an override that none of ``merges`` could take, after ``Merge.override`` of each."""
+def absent_everywhere(merges: list[Merge], base: Merge) -> ConfigError | None:
+    """Return the first error of an entry that none of ``merges`` could take, after ``Merge.override`` of each.
+
+    The error is told as ``base`` tells it, where it has one of its own.
+    """
     applied = set().union(*(merge.applied for merge in merges))
     for merge in merges:
         for path, error in merge.errors.items():
             if path not in applied:
-                return error
+                return base.errors.get(path, error)
     return None
 
 
@@ -317,37 +330,6 @@ def _free_nodes(declared: CfgNode, config: CfgNode, path: str = "") -> Iterator[
                 yield full, config[key]
             else:
                 yield from _free_nodes(default, config[key], full)
-
-
-def _lookup(config: CfgNode, path: str) -> Any:
-    node = config
-    for key in path.split(".") if path else []:
-        node = node.get(key) if isinstance(node, CfgNode) else None
-    return node
-
-
-def _paths(declared: CfgNode, path: str = "") -> Iterator[str]:
-    for key, value in declared.items():
-        if key.isupper():
-            full = f"{path}.{key}" if path else key
-            yield full
-            if isinstance(value, CfgNode):
-                yield from _paths(value, full)
-
-
-def _nearest(full: str, declared: CfgNode) -> str | None:
-    """Return the declared key that was probably meant: the same name elsewhere, a sibling, or a name much like it."""
-    section, _, last = full.upper().rpartition(".")
-    paths = list(_paths(declared))
-    same = [path for path in paths if path.rpartition(".")[2] == last]
-    if same:
-        return min(same, key=lambda path: path.rpartition(".")[0] != section)
-    for candidates, cutoff in (([path for path in paths if path.rpartition(".")[0] == section], 0.4), (paths, 0.75)):
-        by_last = {path.rpartition(".")[2]: path for path in reversed(candidates)}
-        near = difflib.get_close_matches(last, list(by_last), n=1, cutoff=cutoff)
-        if near:
-            return by_last[near[0]]
-    return None
 
 
 def _show(value: Any) -> str:

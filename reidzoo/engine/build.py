@@ -48,7 +48,7 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
         backbone["pretrained"] = ""  # overwritten a moment later
     model = MODEL.build(own, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
     if weights:
-        load_weights(model, weights, prefix="model", ignore=tuple(cfg.WEIGHTS_IGNORE))
+        load_weights(model, weights, ignore=tuple(cfg.WEIGHTS_IGNORE))
     if cfg.MODEL.BN_DOMAINS > 1:
         split_batch_norm(model, cfg.MODEL.BN_DOMAINS)
     return convert_batch_norm(model, cfg.MODEL.BN_GROUP)

@@ -85,7 +85,7 @@ class Pipeline:
         cfg = self.stages[name]
         self._check(only=name)
         model = build_model(cfg, num_classes=0, initialise=False)
-        load_weights(model, weights, prefix="model", ignore=("head.classifier.*", *cfg.WEIGHTS_IGNORE))
+        load_weights(model, weights, ignore=("head.classifier.*", *cfg.WEIGHTS_IGNORE))
         return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
 
     def results(self) -> dict[str, dict[str, dict[str, float]]]:

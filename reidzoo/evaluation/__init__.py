@@ -1,1 +1,27 @@
-"""reidzoo.evaluation"""
+"""Retrieval evaluation: streaming exact ranking measures, protocols, re-ranking and query expansion."""
+
+from __future__ import annotations
+
+from reidzoo.evaluation.checks import EvaluationInputError
+from reidzoo.evaluation.protocol import Judgement, Labels, Protocol
+from reidzoo.evaluation.protocols import PROTOCOLS
+from reidzoo.evaluation.query_expansion import average_query_expansion
+from reidzoo.evaluation.ranking import evaluate_distances, evaluate_ranking
+from reidzoo.evaluation.ranking_result import RankingResult
+from reidzoo.evaluation.rerank import KReciprocal, rerank_k_reciprocal
+from reidzoo.evaluation.roc_curve import RocCurve
+
+__all__ = [
+    "PROTOCOLS",
+    "EvaluationInputError",
+    "Judgement",
+    "KReciprocal",
+    "Labels",
+    "Protocol",
+    "RankingResult",
+    "RocCurve",
+    "average_query_expansion",
+    "evaluate_distances",
+    "evaluate_ranking",
+    "rerank_k_reciprocal",
+]

@@ -11,7 +11,7 @@ from reidzoo.errors import EvaluationError
 
 
 class EvaluationInputError(EvaluationError, ValueError):
-    """Features, ids, cameras or options that cannot be evaluated. It is a ``ValueError`` too, for plain Python callers."""
+    """Features, ids, cameras or options that cannot be evaluated; a ``ValueError`` too, for plain Python callers."""
 
 
 def as_ids(values: Any, name: str, length: int, owner: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,27 +22,40 @@ class FeatureTable:
         device: where tiles are put.
 
     Args:
-        features: (N, D) numpy array (a memory-mapped one too), torch tensor or nested list of real numbers. A tuple of
-            such arrays stands for their concatenation.
+        features: (N, D) numpy array (a memory-mapped one too), torch tensor or nested list of real numbers.
         name: what the user called it, for error messages.
         device: torch device of the tiles.
 
     Raises:
-        EvaluationInputError: not two-dimensional, empty, not real numbers, NaN or infinite in float32, or the parts of
-            a tuple differ in D.
+        EvaluationInputError: not two-dimensional, empty, not real numbers, or NaN or infinite in float32.
     """
 
     def __init__(self, features: Any, name: str, device: str | torch.device = "cpu") -> None:
-        self.name = name
-        self.device = torch.device(device)
-        parts = features if isinstance(features, tuple) else (features,)
-        self._parts = [_as_matrix(part, name) for part in parts]
-        self._starts = np.cumsum([0] + [len(part) for part in self._parts])
-        self.dim = int(self._parts[0].shape[1])
-        for part in self._parts:
-            if part.shape[1] != self.dim:
-                raise EvaluationInputError(f"{name}: rows of {self.dim} and of {part.shape[1]} values do not go together.")
+        matrix = _as_matrix(features, name)
+        self.name, self.device = name, torch.device(device)
+        self.dim = int(matrix.shape[1])
+        self._parts, self._starts = [matrix], np.array([0, len(matrix)])
         self.norms = self._scan()
+
+    @classmethod
+    def joined(cls, tables: Sequence[FeatureTable], name: str) -> FeatureTable:
+        """Return the rows of several tables, one after the other, without copying or checking them again.
+
+        Raises:
+            EvaluationInputError: the tables differ in D.
+        """
+        first = tables[0]
+        for table in tables[1:]:
+            if table.dim != first.dim:
+                raise EvaluationInputError(
+                    f"{first.name} has {first.dim} values a row and {table.name} has {table.dim}: not the same model?"
+                )
+        joined = object.__new__(cls)
+        joined.name, joined.device, joined.dim = name, first.device, first.dim
+        joined._parts = [part for table in tables for part in table._parts]
+        joined._starts = np.cumsum([0] + [len(part) for part in joined._parts])
+        joined.norms = np.concatenate([table.norms for table in tables])
+        return joined
 
     def __len__(self) -> int:
         """Return N, the number of rows."""
@@ -80,7 +94,7 @@ class FeatureTable:
         return out
 
     def midrange(self) -> torch.Tensor:
-        """Return (smallest + greatest) / 2 of every column, float32 (D,); unlike a mean it has no order of summation."""
+        """Return (smallest + greatest) / 2 of every column, float32 (D,): no order of summation."""
         low = torch.full((self.dim,), torch.inf, device=self.device)
         high = torch.full((self.dim,), -torch.inf, device=self.device)
         for start in range(0, len(self), SCAN_ROWS):

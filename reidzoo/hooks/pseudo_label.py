@@ -76,7 +76,8 @@ class PseudoLabelHook(Hook):
 
     def _features(self, runner: Any) -> Tensor:
         if self.features == "memory":
-            return runner.parts["memory"].target_features.cpu()
+            memory = runner.parts["memory"]
+            return memory.features[memory.num_source :].cpu()
         return extract_train_features(runner, self.target, title=f"features of {self.target}")
 
     def _report(self, runner: Any, clusters: Any, labels: Any) -> None:

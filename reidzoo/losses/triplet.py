@@ -44,7 +44,7 @@ class TripletLoss(nn.Module):
     def forward(self, feat: Tensor, pid: Tensor) -> Tensor:
         """Return the scalar loss of ``feat`` (B, D), not necessarily normalised, with identities ``pid`` (B,)."""
         positive, negative, has_negative = mine_batch_hard(feat, pid)
-        difference = euclidean(feat, feat[positive]) - euclidean(feat, feat[negative])
+        difference = euclidean(feat, _rows(feat, positive)) - euclidean(feat, _rows(feat, negative))
         cost = F.softplus(difference) if self.margin is None else F.relu(self.margin + difference)
         return torch.where(has_negative, cost, torch.zeros_like(cost)).mean()
 
@@ -69,6 +69,12 @@ def mine_batch_hard(feat: Tensor, pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     positive = distance.masked_fill(~same, -torch.inf).argmax(1)
     negative = distance.masked_fill(same, torch.inf).argmin(1)
     return positive, negative, ~same.all(1)
+
+
+def _rows(feat: Tensor, index: Tensor) -> Tensor:
+    """Return ``feat[index]`` with a gradient that is summed in the same order in every run."""
+    # Each device has one operation of the two whose backward pass is deterministic.
+    return feat.index_select(0, index) if feat.device.type == "cpu" else feat[index]
 
 
 def euclidean(first: Tensor, second: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ class HybridMemory(nn.Module):
         if self.num_target and not len(self.target_sums):
             raise RuntimeError("HybridMemory: call relabel() with the target's clusters before the first forward pass")
         with torch.autocast(feat.device.type, enabled=False):
-            feat = feat.float()
+            feat = feat.to(self.features.dtype)
             source = feat @ self.features[: self.num_source].t() / self.temperature
             target = feat @ self.target_sums.t() * self.target_scale
             return torch.cat([source, target], dim=1)

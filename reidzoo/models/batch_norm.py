@@ -32,18 +32,20 @@ class _ConvertedBatchNorm(_BatchNorm):
         # 0 features: the tensors are replaced at once, whatever their device and dtype.
         new = cls(0, norm.eps, norm.momentum, norm.affine, norm.track_running_stats, **arguments)
         new.num_features = norm.num_features
-        for name, parameter in norm.named_parameters(recurse=False):
-            setattr(new, name, parameter)
-        for name, buffer in norm.named_buffers(recurse=False):
-            setattr(new, name, buffer)
+        for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+            setattr(new, name, getattr(norm, name))
         return new.train(norm.training)
+
+    def _count_batch(self) -> float:
+        """Count one more batch and return its weight in the running statistics; momentum None is their plain mean."""
+        self.num_batches_tracked.add_(1)
+        return 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
 
     def _update(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
         """Move the running statistics towards ``mean`` and the unbiased ``variance``, both (C,)."""
         if not (self.training and self.track_running_stats):
             return
-        self.num_batches_tracked.add_(1)
-        momentum = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        momentum = self._count_batch()
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
         self.running_var.lerp_(variance.to(self.running_var.dtype), momentum)
 
@@ -101,8 +103,7 @@ class GroupBatchNorm(_ConvertedBatchNorm):
         # Momentum 1 makes batch_norm hand out the statistics of this batch themselves.
         mean = torch.zeros(count * channels, dtype=dtype, device=maps.device)
         variance = torch.ones_like(mean)
-        weight = self.weight.repeat(count) if self.affine else None
-        bias = self.bias.repeat(count) if self.affine else None
+        weight, bias = (None if affine is None else affine.repeat(count) for affine in (self.weight, self.bias))
         columns = functional.batch_norm(columns, mean, variance, weight, bias, True, 1.0, self.eps)
         if self.training and self.track_running_stats:
             self._update(*_mean_over_groups(mean.view(count, channels), variance.view(count, channels)))
@@ -175,10 +176,8 @@ class GlobalBatchNorm(_ConvertedBatchNorm):
             return output
         if not (self.training and self.track_running_stats):
             return functional.batch_norm(maps, None, None, self.weight, self.bias, True, 0.0, self.eps)
-        self.num_batches_tracked.add_(1)
-        momentum = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         return functional.batch_norm(
-            maps, self.running_mean, self.running_var, self.weight, self.bias, True, momentum, self.eps
+            maps, self.running_mean, self.running_var, self.weight, self.bias, True, self._count_batch(), self.eps
         )
 
 
@@ -200,7 +199,9 @@ class _NormaliseTogether(torch.autograd.Function):
         scale = (variance + eps).rsqrt()
         output = (wide - mean.view(ctx.shape)).mul_(scale.view(ctx.shape))
         if weight is not None:
-            output = output.mul_(weight.view(ctx.shape)).add_(bias.view(ctx.shape))
+            output = output.mul_(weight.view(ctx.shape))
+        if bias is not None:
+            output = output.add_(bias.view(ctx.shape))
         ctx.save_for_backward(maps, weight, mean, scale, total)
         unbiased = variance * (total / (total - 1))
         ctx.mark_non_differentiable(mean, unbiased)
@@ -221,9 +222,8 @@ class _NormaliseTogether(torch.autograd.Function):
         inner = (grad - mean_grad.view(ctx.shape)).addcmul_(centred, mean_product.view(ctx.shape), value=-1)
         factor = scale if weight is None else scale * weight
         grad_maps = inner.mul_(factor.view(ctx.shape)).to(maps.dtype)
-        if weight is None:
-            return grad_maps, None, None, None
-        return grad_maps, grad_weight.to(weight.dtype), grad_bias.to(weight.dtype), None
+        _, needs_weight, needs_bias, _ = ctx.needs_input_grad
+        return grad_maps, grad_weight if needs_weight else None, grad_bias if needs_bias else None, None
 
 
 def _widen(maps: torch.Tensor) -> torch.Tensor:
@@ -342,6 +342,8 @@ def _replace(module: nn.Module, convert: Any, done: dict[nn.Module, nn.Module]) 
         if new is not None:
             done[module] = new
             return new
-        for name, child in module.named_children():
-            setattr(module, name, _replace(child, convert, done))
+        # Not named_children(), which names a module that stands in two places only once.
+        for name, child in list(module._modules.items()):
+            if child is not None:
+                setattr(module, name, _replace(child, convert, done))
     return done[module]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import pickle
 import re
 import tempfile
+import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
         with torch.serialization.safe_globals(_numpy_numbers()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file fails in a dozen ways, from KeyError to RuntimeError
-        refused = re.search(r"GLOBAL ([\w.]+)", str(error).partition("WeightsUnpickler")[2])
+        refused = re.search(r"\bGLOBAL ([\w.]+)", str(error))
         if refused:
             raise WeightsError(
                 f"{path} contains Python objects besides tensors ({refused[1]}); refused, because reading "
@@ -56,8 +58,18 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
 
 def _numpy_numbers() -> list[Any]:
     """Return what unpickling a numpy number needs, under the names of numpy 1 and of numpy 2."""
-    scalar = np.float64(0).__reduce__()[0]
-    names = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    unpickle = np.float64(0).__reduce__()[0]
+
+    def number(dtype: np.dtype, data: bytes) -> Any:
+        if not isinstance(dtype, np.dtype) or dtype.kind not in "fiub":
+            raise pickle.UnpicklingError(f"a numpy scalar of type {dtype}")
+        return unpickle(dtype, data)
+
+    names = []
+    for core in ("core", "_core"):
+        alias = types.FunctionType(number.__code__, number.__globals__, "scalar", None, number.__closure__)
+        alias.__module__, alias.__qualname__ = f"numpy.{core}.multiarray", "scalar"
+        names.append(alias)
     return [*names, np.dtype, *(type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4", "?"))]
 
 

@@ -25,7 +25,7 @@ class Pose:
     """One moment of a walk.
 
     Attributes:
-        yaw: radians between the walking direction and the camera; 0 comes towards it, pi goes away, pi / 2 to the right.
+        yaw: radians between the walking direction and the camera: 0 comes towards it, pi / 2 goes to the right.
         elevation: radians by which the camera looks down.
         phase: radians of the gait cycle.
         stride: swing of the legs, radians; near 0 for a standing person.
@@ -129,12 +129,18 @@ class Figure:
         x = lateral * self._cos + forward * self._sin
         near = forward * self._cos - lateral * self._sin
         # What is high up is nearer to a camera that looks down, so it appears wider.
-        wide = 1 + 0.3 * self._down * (up - 0.5)
-        return self.pose.feet[0] + self.scale * x * wide, self.pose.feet[1] - self.scale * (up * self._up - near * self._down)
+        wide, rise = 1 + 0.3 * self._down * (up - 0.5), up * self._up - near * self._down
+        return self.pose.feet[0] + self.scale * x * wide, self.pose.feet[1] - self.scale * rise
 
-    def _half_width(self, lateral: float, depth: float) -> float:
-        """Half the pixels which an elliptic cross-section of the given half axes takes up at this yaw."""
-        return self.thick * math.hypot(lateral * self._cos, depth * self._sin)
+    def _sides(self, sections: Sequence[tuple[float, float, float, float]]) -> tuple[list[Point], list[Point]]:
+        """Left and right outline of a trunk of elliptic (height, half width, half depth, forward) cross-sections."""
+        left, right = [], []
+        for height, lateral, depth, forward in sections:
+            x, y = self.at(0, height, forward)
+            half = self.thick * math.hypot(lateral * self._cos, depth * self._sin)
+            left.append((x - half, y))
+            right.append((x + half, y))
+        return left, right
 
     @staticmethod
     def _hem(left: Point, right: Point, drop: float) -> list[Point]:
@@ -156,47 +162,47 @@ class Figure:
             joints[f"knee{side}"] = self.at(*knee)
             joints[f"ankle{side}"] = self.at(*ankle)
             joints[f"toe{side}"] = self.at(0.05 * side, ankle[1] - 0.028, ankle[2] + 0.075)
-            reach = self.person.shoulders * self.person.build
+            reach = self.person.shoulders * self.person.build**0.7
             arm = -leg * 0.8 + 0.05
             fore = arm + pose.elbow[side > 0]
-            elbow = (0.128 * reach * side, 0.81 + bob - 0.17 * math.cos(arm), pose.lean + 0.17 * math.sin(arm))
-            hand = (elbow[0] * (1 - 0.18 * math.sin(fore)), elbow[1] - 0.16 * math.cos(fore), elbow[2] + 0.16 * math.sin(fore))
-            joints[f"shoulder{side}"] = self.at(0.108 * reach * side, 0.795 + bob, pose.lean)
+            elbow = (0.122 * reach * side, 0.79 + bob - 0.165 * math.cos(arm), pose.lean + 0.17 * math.sin(arm))
+            inward = 1 - 0.18 * math.sin(fore)
+            hand = (elbow[0] * inward, elbow[1] - 0.16 * math.cos(fore), elbow[2] + 0.16 * math.sin(fore))
+            joints[f"shoulder{side}"] = self.at(0.1 * reach * side, 0.79 + bob, pose.lean)
             joints[f"elbow{side}"], joints[f"hand{side}"] = self.at(*elbow), self.at(*hand)
         joints["head"] = self.at(0, 0.928 + bob, pose.lean * 1.3 + 0.012)
         return joints
 
     def _torso(self, painter: Painter, level: int) -> None:
         person, lean = self.person, self.pose.lean
-        sections = [  # height, half width sideways, half depth, of an average build
-            (0.855, 0.032, 0.032), (0.84, 0.07 * person.shoulders, 0.045), (0.81, 0.122 * person.shoulders, 0.055),
-            (0.72, 0.105 * person.shoulders, 0.07), (0.62, 0.098 * person.waist, 0.064), (0.53, 0.098, 0.07),
+        broad = person.shoulders
+        sections = [
+            (0.855, 0.032, 0.032), (0.84, 0.07 * broad, 0.045), (0.812, 0.116 * broad, 0.055), (0.72, 0.1 * broad, 0.07),
+            (0.62, 0.098 * person.waist, 0.064), (0.53, 0.098, 0.07),
         ]  # fmt: skip
         if person.hem < 0.5:
-            sections.append((person.hem, 0.1 + 0.05 * (0.5 - person.hem) * 4, 0.075 + 0.03 * (0.5 - person.hem) * 4))
-        left, right = [], []
-        for height, lateral, depth in sections:
-            x, y = self.at(0, height, lean * (height - 0.5) * 3)
-            half = self._half_width(lateral, depth)
-            left.append((x - half, y))
-            right.append((x + half, y))
-        hem = self._hem(left[-1], right[-1], self.thick * 0.1 * self._down + 2)
-        neck, head = self.at(0, 0.84, lean), self._joints["head"]
-        painter.limb(neck, head, self.scale * 0.03, self.scale * 0.026, shaded(person.skin, 0.86), level - 4)
+            flare = 4 * (0.5 - person.hem)
+            sections.append((person.hem, 0.1 + 0.05 * flare, 0.075 + 0.03 * flare))
+        left, right = self._sides([(*section, lean * (section[0] - 0.5) * 3) for section in sections])
+        neck = self.at(0, 0.84, lean)
+        painter.limb(neck, self._joints["head"], self.scale * 0.03, self.scale * 0.026, shaded(person.skin, 0.86), level - 4)
         if person.hem >= 0.49 and not person.skirt:  # the seat of the trousers under a short top
-            x, y = self.at(0, 0.5, 0)
-            half = self._half_width(0.097, 0.075)
-            painter.polygon([(left[-1][0], left[-1][1] - 3), (x - half, y), (x, y + half * 0.5), (x + half, y), (right[-1][0], right[-1][1] - 3)], person.lower, level - 6)
+            seat = self._sides([(0.535, 0.096, 0.07, 0.0), (0.5, 0.097, 0.075, 0.0)])
+            painter.polygon([*seat[0], *self._hem(seat[0][-1], seat[1][-1], 8), *seat[1][::-1]], person.lower, level - 6)
         cloth = visible_half(self._texture, self.pose.yaw, (64, 64))
+        hem = self._hem(left[-1], right[-1], self.thick * 0.1 * self._down + 2)
         painter.polygon([*left, *hem, *right[::-1]], cloth, level)
-        if person.hairstyle != "hood" and person.bag == "backpack" and self._cos > 0.1:
+        self._straps(painter, level + 3)
+
+    def _straps(self, painter: Painter, level: int) -> None:
+        """What holds a backpack, seen from the front, or a satchel, seen from either side."""
+        colour, wide = self.person.bag_colour, self.scale * 0.011
+        if self.person.bag == "backpack" and self._cos > 0.1:
             for side in (-1, 1):
-                top, low = self.at(0.065 * side, 0.838, 0.03), self.at(0.075 * side, 0.68, 0.06)
-                painter.limb(top, low, self.scale * 0.014, self.scale * 0.011, person.bag_colour, level + 3)
-        if person.bag == "satchel":
-            side = self._bag_side()
-            facing = 1 if self._cos > 0 else -1
-            painter.limb(self.at(-0.06 * side, 0.838, 0.03 * facing), self.at(0.1 * side, 0.55, 0.04 * facing), self.scale * 0.009, self.scale * 0.009, person.bag_colour, level + 3)
+                painter.limb(self.at(0.065 * side, 0.838, 0.03), self.at(0.075 * side, 0.68, 0.06), wide, wide, colour, level)
+        elif self.person.bag == "satchel":
+            side, out = self._bag_side(), math.copysign(0.035, self._cos)
+            painter.limb(self.at(-0.06 * side, 0.838, out), self.at(0.1 * side, 0.55, out), wide * 0.8, wide * 0.8, colour, level)
 
     def _arm(self, painter: Painter, level: int, side: int) -> None:
         person, joints, thick = self.person, self._joints, self.thick
@@ -230,23 +236,19 @@ class Figure:
             end = along(knee, ankle, person.bottom * 2 - 1)
             painter.limb(knee, end, wide * 0.04, wide * 0.03, person.lower, level)
         if person.side_stripe and side * self._sin < 0.3:
-            shift = -side * self._cos * wide * 0.03
+            shift = side * self._cos * wide * 0.03
             ends = [(x + shift, y) for x, y in (hip, knee, ankle)]
-            painter.limb(ends[0], ends[1], 2.5, 2.5, person.accent, level + 2)
-            painter.limb(ends[1], ends[2], 2.5, 2, person.accent, level + 2)
+            for start, end in zip(ends, ends[1:]):
+                painter.limb(start, end, 2.5, 2.0, person.accent, level + 2)
 
     def _skirt(self, painter: Painter, level: int) -> None:
         person = self.person
         hem = 0.51 * (1 - person.bottom) + 0.03
         sway = 0.03 * math.sin(self.pose.phase) * self.pose.stride
-        points = []
-        for height, lateral, depth in ((0.56, 0.085, 0.064), (0.5, 0.098, 0.08), (hem, 0.098 * person.skirt, 0.085 * person.skirt)):
-            x, y = self.at(0, height, sway if height == hem else 0)
-            half = self._half_width(lateral, depth)
-            points.append((x - half, y))
-            points.insert(0, (x + half, y))
-        points += self._hem(points[-1], points[0], 2 + self.thick * 0.15 * self._down)
-        painter.polygon(points, person.lower, level)
+        wide = (0.098 * person.skirt, 0.085 * person.skirt)
+        left, right = self._sides([(0.56, 0.085, 0.064, 0.0), (0.5, 0.098, 0.08, 0.0), (hem, *wide, sway)])
+        round_hem = self._hem(left[-1], right[-1], 2 + self.thick * 0.15 * self._down)
+        painter.polygon([*left, *round_hem, *right[::-1]], person.lower, level)
 
     def _head(self, painter: Painter, level: int) -> None:
         person, (x, y) = self.person, self._joints["head"]
@@ -258,18 +260,19 @@ class Figure:
         painter.ellipse((x - sin * rx * 0.12, y - ry * 0.04), rx * volume, ry * volume, hair, level)
         face = rx * (0.55 + 0.32 * cos if cos > 0 else 0.55 + 0.7 * cos)
         if face > rx * 0.08:
-            centre = (x + sin * (rx - face * 0.82), y + ry * 0.17 + drop)
-            painter.ellipse(centre, face, ry * 0.82 - drop * 0.5, person.skin, level)
+            middle = (x + sin * (rx - face * 0.82), y + ry * 0.17 + drop)
+            painter.ellipse(middle, face, ry * 0.82 - drop * 0.5, person.skin, level)
             if cos > 0.25:  # the shadows of the eyes and the mouth
-                for offset in (-0.42, 0.42):
-                    painter.ellipse((centre[0] + face * offset, centre[1] - ry * 0.08), rx * 0.14, ry * 0.06, shaded(person.skin, 0.5), level)
-                painter.ellipse((centre[0], centre[1] + ry * 0.42), rx * 0.24, ry * 0.045, shaded(person.skin, 0.7), level)
+                for aside, down, wide in ((-0.42, -0.08, 0.14), (0.42, -0.08, 0.14), (0.0, 0.42, 0.22)):
+                    spot = (middle[0] + face * aside, middle[1] + ry * down)
+                    painter.ellipse(spot, rx * wide, ry * 0.055, shaded(person.skin, 0.55), level)
         if person.hairstyle == "bun":
             painter.ellipse((x - sin * rx * 0.7, y - ry * 0.95), rx * 0.5, ry * 0.38, shaded(hair, 0.9), level - 1)
         if person.hat != "none":
             painter.ellipse((x, y - ry * 0.38), rx * 1.18, ry * 0.76, person.hat_colour, level + 2)
-            if person.hat == "cap" and cos > -0.5:
-                painter.ellipse((x + sin * rx * 0.85, y - ry * 0.02 + drop), rx * (0.35 + 0.6 * abs(cos)), ry * 0.16, shaded(person.hat_colour, 0.75), level + 3)
+        if person.hat == "cap" and cos > -0.5:
+            brim, peak = shaded(person.hat_colour, 0.75), (x + sin * rx * 0.85, y - ry * 0.02 + drop)
+            painter.ellipse(peak, rx * (0.35 + 0.6 * abs(cos)), ry * 0.16, brim, level + 3)
 
     def _hair_behind(self, painter: Painter, level: int) -> None:
         """Long hair over the neck and the back."""
@@ -277,40 +280,34 @@ class Figure:
         length = {"long": 0.15, "bob": 0.055, "pony": 0.14}.get(person.hairstyle)
         if length is None:
             return
-        narrow = 0.4 if person.hairstyle == "pony" else 1.0
-        back = self.scale * 0.035 * self._sin * (1.6 if person.hairstyle == "pony" else 1.0)
+        narrow, out = (0.4, 1.6) if person.hairstyle == "pony" else (1.0, 1.0)
+        back, wide = self.scale * 0.035 * self._sin * out, self.scale * 0.05 * narrow
         end = (x - back * 1.3, y + self.scale * length)
-        painter.limb((x - back, y), end, self.scale * 0.052 * narrow, self.scale * 0.048 * narrow, shaded(person.hair, 0.92), level)
+        painter.limb((x - back, y), end, wide, wide, shaded(person.hair, 0.92), level)
 
     def _bag_side(self) -> int:
         return 1 if self.person.key % 2 else -1
 
     def _backpack(self, painter: Painter, level: int) -> None:
-        colour = self.person.bag_colour
-        corners = []
-        for height, wide in ((0.835, 0.07), (0.8, 0.088), (0.62, 0.092), (0.585, 0.075)):
-            x, y = self.at(0, height, -0.105)
-            half = self._half_width(wide, 0.05)
-            corners.append((x - half, y))
-            corners.insert(0, (x + half, y))
-        painter.polygon(corners, colour, level)
+        colour, box = self.person.bag_colour, ((0.835, 0.07), (0.8, 0.088), (0.62, 0.092), (0.585, 0.075))
+        left, right = self._sides([(height, wide, 0.05, -0.105) for height, wide in box])
+        painter.polygon([*left, *right[::-1]], colour, level)
         if self._cos < 0.3:
-            x, y = self.at(0, 0.655, -0.14)
-            half = self._half_width(0.07, 0.03)
-            painter.polygon([(x - half, y - self.scale * 0.035), (x + half, y - self.scale * 0.035), (x + half, y + self.scale * 0.045), (x - half, y + self.scale * 0.045)], shaded(colour, 0.8), level + 3)
+            left, right = self._sides([(0.69, 0.07, 0.03, -0.14), (0.61, 0.07, 0.03, -0.14)])
+            painter.polygon([*left, *right[::-1]], shaded(colour, 0.8), level + 3)
 
     def _side_bag(self, painter: Painter, level: int) -> None:
         """A satchel at the hip, or a bag carried in the hand."""
         side, colour = self._bag_side(), self.person.bag_colour
+        half, tall = self.scale * (0.02 + 0.065 * abs(self._sin)), self.scale * 0.055
         if self.person.bag == "satchel":
             x, y = self.at(0.125 * side, 0.5, 0)
         else:
             x, y = self._joints[f"hand{side}"]
+            painter.limb((x, y), (x, y + self.scale * 0.02), 2, 2, shaded(colour, 0.7), level)
             y += self.scale * 0.075
-        half, tall = self.scale * (0.02 + 0.065 * abs(self._sin)), self.scale * 0.055
-        if self.person.bag == "handbag":
-            painter.limb((x, y - tall), (x, y - self.scale * 0.075), 2, 2, shaded(colour, 0.7), level)
-        painter.polygon([(x - half * 0.9, y - tall), (x + half * 0.9, y - tall), (x + half, y + tall), (x - half, y + tall)], colour, level)
+        outline = [(x - half * 0.9, y - tall), (x + half * 0.9, y - tall), (x + half, y + tall), (x - half, y + tall)]
+        painter.polygon(outline, colour, level)
 
 
 def sample_pose(rng: np.random.Generator, yaw: float, elevation: float, standing: float = 0.15) -> Pose:

@@ -23,9 +23,9 @@ class CameraSpread:
     """
 
     kinds: tuple[str, ...]
-    gain: float = 0.1
-    exposure: float = 0.1
-    gamma: float = 0.1
+    gain: float = 0.085
+    exposure: float = 0.12
+    gamma: float = 0.12
     response: tuple[float, float, float] = (1.0, 1.0, 1.0)
     saturation: Range = (0.8, 1.0)
     contrast: Range = (0.85, 1.05)

@@ -25,7 +25,8 @@ def contact_sheet(name: str, seed: int = 0, people: int = 8, columns: int = 14) 
         rows.setdefault(shot.person, []).append(shot)
     sheet = Image.new("RGB", (60 + columns * CELL[0], HEADER + people * (CELL[1] + HEADER)), (250, 250, 248))
     draw = ImageDraw.Draw(sheet)
-    draw.text((4, 3), f"{name}: rows are identities, columns are cameras (c) and moments (n); seed {seed}", (30, 30, 30))
+    title = f"{name}: rows are identities, columns are cameras (c) and moments (n); seed {seed}"
+    draw.text((4, 3), title, (30, 30, 30))
     for row, (person, shots) in enumerate(list(rows.items())[:people]):
         top = HEADER + row * (CELL[1] + HEADER)
         draw.text((4, top + 60), f"id {person}", (30, 30, 30))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -25,13 +27,15 @@ def upper_texture(person: Person) -> Image.Image:
     front = TURN // 2
     if person.open_jacket:
         half = int(rng.integers(6, 13))
-        draw.polygon([(front - half, 0), (front + half, 0), (front + half * 0.7, HEIGHT), (front - half * 0.7, HEIGHT)], person.inner)
-        draw.line([(front - half, 0), (front - half * 0.7, HEIGHT)], shaded(person.upper, 0.6), 2)
-        draw.line([(front + half, 0), (front + half * 0.7, HEIGHT)], shaded(person.upper, 0.6), 2)
+        left, right = [(front - half, 0), (front - half * 0.7, HEIGHT)], [(front + half, 0), (front + half * 0.7, HEIGHT)]
+        draw.polygon([*left, *right[::-1]], person.inner)
+        for edge in (left, right):
+            draw.line(edge, shaded(person.upper, 0.6), 2)
     elif person.sleeve == 1.0 and person.key % 3 == 0:
         draw.line([(front, 0), (front, HEIGHT)], shaded(person.upper, 0.55), 1)
     neckline = 3 + person.key % 7
-    draw.polygon([(front - 8, 0), (front + 8, 0), (front, neckline)], person.inner if person.open_jacket else person.skin)
+    collar = person.inner if person.open_jacket else person.skin
+    draw.polygon([(front - 8, 0), (front + 8, 0), (front, neckline)], collar)
     both = Image.new("RGB", (2 * TURN, HEIGHT))
     both.paste(turn, (0, 0))
     both.paste(turn, (TURN, 0))
@@ -41,7 +45,7 @@ def upper_texture(person: Person) -> Image.Image:
 def visible_half(texture: Image.Image, yaw: float, size: tuple[int, int]) -> Image.Image:
     """The half turn of `texture` which a camera sees of a body turned by `yaw` radians, at `size` pixels."""
     # A point at angle a from the front appears at screen angle a + yaw, so the middle of the picture shows a = -yaw.
-    left = int(round(TURN * (0.25 - yaw / (2 * np.pi)))) % TURN
+    left = round(TURN * (0.25 - yaw / (2 * math.pi))) % TURN
     return texture.resize(size, Image.Resampling.BILINEAR, box=(left, 0, left + TURN // 2, HEIGHT))
 
 

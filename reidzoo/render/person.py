@@ -19,8 +19,22 @@ NAMED_COLOURS: dict[str, Colour] = {
     "magenta": (186, 58, 122), "purple": (98, 66, 142), "lilac": (172, 152, 202), "brown": (98, 66, 46),
     "khaki": (168, 146, 106), "beige": (198, 178, 146),
 }  # fmt: skip
-SKIN_TONES: list[Colour] = [(242, 208, 184), (230, 190, 160), (214, 168, 134), (184, 134, 100), (140, 96, 68), (92, 62, 46)]
-HAIR_COLOURS: list[Colour] = [(26, 22, 22), (52, 36, 28), (92, 62, 40), (150, 108, 62), (202, 170, 110), (150, 148, 146), (128, 50, 30)]
+SKIN_TONES: list[Colour] = [
+    (242, 208, 184), (230, 190, 160), (214, 168, 134), (184, 134, 100), (140, 96, 68), (92, 62, 46),
+]  # fmt: skip
+HAIR_COLOURS: list[Colour] = [
+    (26, 22, 22), (52, 36, 28), (92, 62, 40), (150, 108, 62), (202, 170, 110), (150, 148, 146), (128, 50, 30),
+]  # fmt: skip
+SHIRT_COLOURS: Weights = {"white": 3, "grey": 2, "black": 2, "red": 1, "sky": 1, "cream": 1}
+SHOE_COLOURS: Weights = {"black": 5, "white": 3, "brown": 2, "grey": 1.5, "red": 0.7, "blue": 0.6}
+BAG_COLOURS: Weights = {
+    "black": 5, "navy": 2, "grey": 2, "red": 1.4, "brown": 1.6, "blue": 1, "beige": 1, "pink": 0.7, "green": 0.6,
+}  # fmt: skip
+SLEEVES = {"none": 0.08, "short": 0.45, "elbow": 0.62, "long": 1.0}
+BOTTOMS = {"trousers": 1.0, "cropped": 0.85, "shorts": 0.5, "skirt": 0.42, "dress": 0.4, "long skirt": 0.8}
+HEMS = {"tucked": 0.535, "waist": 0.5, "hip": 0.465, "thigh": 0.4, "coat": 0.31}
+LONG_HAIR: Weights = {"long": 4, "pony": 3, "bob": 2, "bun": 1.5}
+SHORT_HAIR: Weights = {"short": 7, "bob": 1, "crop": 2, "bald": 0.7}
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,6 @@ class Person:
     shoes: Colour
     bag: str
     bag_colour: Colour
-    stride: float
 
 
 def pick(rng: np.random.Generator, weights: Weights) -> str:
@@ -122,12 +135,9 @@ def sample_person(rng: np.random.Generator, wardrobe: Wardrobe) -> Person:
     accent = contrasting(rng, upper, wardrobe.upper, wardrobe.vivid)
     lower = garment_colour(rng, wardrobe.lower, wardrobe.vivid)
     pattern = pick(rng, wardrobe.pattern)
-    sleeve = {"none": 0.08, "short": 0.45, "elbow": 0.62, "long": 1.0}[pick(rng, wardrobe.sleeve)]
-    bottom = {"trousers": 1.0, "cropped": 0.85, "shorts": 0.5, "skirt": 0.42, "dress": 0.4, "long skirt": 0.8}
-    bottom_kind = pick(rng, wardrobe.bottom)
-    skirt = bottom_kind in ("skirt", "dress", "long skirt")
+    sleeve, bottom = SLEEVES[pick(rng, wardrobe.sleeve)], pick(rng, wardrobe.bottom)
+    skirt = bottom in ("skirt", "dress", "long skirt")
     long_hair = skirt or rng.random() < 0.3
-    styles = {"long": 4, "pony": 3, "bob": 2, "bun": 1.5} if long_hair else {"short": 7, "bob": 1, "crop": 2, "bald": 0.7}
     skin = SKIN_TONES[int(rng.choice(len(SKIN_TONES), p=np.divide(wardrobe.skin, sum(wardrobe.skin))))]
     hair = HAIR_COLOURS[int(rng.choice(len(HAIR_COLOURS), p=np.divide(wardrobe.hair, sum(wardrobe.hair))))]
     return Person(
@@ -138,25 +148,24 @@ def sample_person(rng: np.random.Generator, wardrobe: Wardrobe) -> Person:
         waist=float(rng.normal(0.82 if long_hair else 0.94, 0.05)),
         skin=shaded(skin, rng.uniform(0.93, 1.05)),
         hair=shaded(hair, rng.uniform(0.75, 1.25)),
-        hairstyle=pick(rng, styles),
+        hairstyle=pick(rng, LONG_HAIR if long_hair else SHORT_HAIR),
         hat=pick(rng, wardrobe.hat),
         hat_colour=garment_colour(rng, wardrobe.upper, wardrobe.vivid),
         pattern=pattern,
         upper=upper,
         accent=accent,
-        inner=contrasting(rng, upper, {"white": 3, "grey": 2, "black": 2, "red": 1, "sky": 1, "cream": 1}, 0.0),
+        inner=contrasting(rng, upper, SHIRT_COLOURS, 0.0),
         open_jacket=bool(sleeve == 1.0 and rng.random() < wardrobe.open_jacket),
         sleeves=accent if pattern == "raglan" else upper,
         sleeve=sleeve,
-        hem={"tucked": 0.535, "waist": 0.5, "hip": 0.465, "thigh": 0.4, "coat": 0.31}[pick(rng, wardrobe.hem)],
-        lower=upper if bottom_kind == "dress" else lower,
-        bottom=bottom[bottom_kind] + rng.normal(0, 0.03) * (bottom[bottom_kind] < 0.9),
+        hem=HEMS[pick(rng, wardrobe.hem)],
+        lower=upper if bottom == "dress" else lower,
+        bottom=BOTTOMS[bottom] + rng.normal(0, 0.03) * (BOTTOMS[bottom] < 0.9),
         skirt=rng.uniform(1.05, 1.75) if skirt else 0.0,
         leg_width=float(np.clip(rng.normal(1.0 if skirt else 1.13, 0.16), 0.85, 1.6)),
         tights=skin if rng.random() < 0.7 else (48, 44, 48),
         side_stripe=bool(rng.random() < 0.1 and not skirt),
-        shoes=NAMED_COLOURS[pick(rng, {"black": 5, "white": 3, "brown": 2, "grey": 1.5, "red": 0.7, "blue": 0.6})],
+        shoes=NAMED_COLOURS[pick(rng, SHOE_COLOURS)],
         bag=pick(rng, wardrobe.bag),
-        bag_colour=garment_colour(rng, {"black": 5, "navy": 2, "grey": 2, "red": 1.4, "brown": 1.6, "blue": 1, "beige": 1, "pink": 0.7, "green": 0.6}, wardrobe.vivid),
-        stride=float(rng.uniform(0.75, 1.15)),
+        bag_colour=garment_colour(rng, BAG_COLOURS, wardrobe.vivid),
     )

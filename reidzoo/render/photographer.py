@@ -17,8 +17,11 @@ from .scene import draw_occluder
 from .styles import STYLES
 
 Box = tuple[float, float, float, float]
-CAMERA, PERSON, TRACK, SHOT, PASSER_BY = range(5)
+CAMERA, PERSON, TRACK, SHOT = range(4)
 """What a random stream is for; part of its seed."""
+
+PASSERS_BY = 20_000_000
+"""First key of the people in the background."""
 
 
 class Photographer:
@@ -78,7 +81,7 @@ class Photographer:
         return camera.view.crop((left, 0, left + CANVAS[0], CANVAS[1]))
 
     def _passer_by(self, drawing: Image.Image, rng: np.random.Generator, camera: Camera) -> None:
-        person, texture = self.person(10_000_000 + int(rng.integers(64)))
+        person, texture = self.person(PASSERS_BY + int(rng.integers(64)))
         pose = sample_pose(rng, float(rng.uniform(0, 2 * np.pi)), camera.elevation)
         side = 1 if rng.random() < 0.5 else -1
         feet = (CANVAS[0] / 2 + side * rng.uniform(42, 75), CANVAS[1] - rng.uniform(45, 90))
@@ -89,9 +92,10 @@ class Photographer:
         """A soft dark patch on the ground, on the side away from the light."""
         x, y = pose.feet
         reach = -camera.sun * 40
-        mask = Image.new("L", (CANVAS[0] // 4, 12))
-        ImageDraw.Draw(mask).ellipse(((x + min(reach, 0) - 26) / 4, 2, (x + max(reach, 0) + 26) / 4, 9), 120)
-        mask = mask.resize((CANVAS[0], 48), Image.Resampling.BICUBIC)
+        mask = Image.new("L", (CANVAS[0], 48))
+        pen = ImageDraw.Draw(mask)
+        for grow, dark in ((0, 50), (-4, 85), (-8, 115)):
+            pen.ellipse((x + min(reach, 0) - 28 - grow, 8 - grow, x + max(reach, 0) + 28 + grow, 36 + grow), dark)
         drawing.paste((24, 24, 28), (0, int(y) - 26), mask)
 
     def _light(self, shot: Shot, camera: Camera, track: np.random.Generator) -> np.ndarray:

@@ -28,7 +28,7 @@ class Style:
     cameras: CameraSpread
     height: tuple[int, int] = (128, 128)
     aspect: tuple[float, float] = (0.5, 0.5)
-    jitter: float = 0.035
+    jitter: float = 0.045
     occluded: float = 0.08
     company: float = 0.12
 
@@ -46,7 +46,7 @@ MARKET = Style(
         hem={"tucked": 1, "waist": 4, "hip": 5, "thigh": 2}, bag={"none": 45, "backpack": 27, "satchel": 14, "handbag": 14},
         hat={"none": 90, "cap": 9, "beanie": 1}, skin=(3, 6, 4, 1, 0.1, 0.1), hair=(8, 5, 2, 0.6, 0.2, 0.5, 0.3), open_jacket=0.3,
     ),
-    cameras=CameraSpread(kinds=("campus",), response=(1.0, 1.02, 0.98), elevation=(0.12, 0.3), noise=(2.0, 5.0)),
+    cameras=CameraSpread(kinds=("campus",), response=(1.0, 1.02, 0.98), elevation=(0.12, 0.3), resolution=(0.42, 0.8), noise=(2.0, 5.0)),
 )  # fmt: skip
 
 MSMT17 = Style(
@@ -74,7 +74,7 @@ RANDPERSON = Style(
         sleeve={"none": 15, "short": 40, "elbow": 10, "long": 35},
         bottom={"trousers": 50, "cropped": 10, "shorts": 18, "skirt": 10, "dress": 6, "long skirt": 6},
         hem={"tucked": 2, "waist": 4, "hip": 4, "thigh": 1, "coat": 1}, bag={"none": 70, "backpack": 16, "satchel": 7, "handbag": 7},
-        hat={"none": 82, "cap": 12, "beanie": 6}, skin=(2, 2, 2, 2, 2, 2), hair=(2, 2, 2, 2, 2, 1, 2), vivid=0.6, open_jacket=0.2,
+        hat={"none": 82, "cap": 12, "beanie": 6}, skin=(2, 2, 2, 2, 2, 2), hair=(2, 2, 2, 2, 2, 1, 2), vivid=0.7, open_jacket=0.2,
     ),
     cameras=CameraSpread(kinds=("game",), gain=0.05, exposure=0.12, gamma=0.08, saturation=(1.0, 1.15), contrast=(0.95, 1.1), haze=(0.0, 0.0),
                          elevation=(0.05, 0.35), resolution=(1.0, 1.3), blur=(0.0, 0.0), noise=(0.0, 0.0), quality=(85, 95), shading=0.45),

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from reidzoo.errors import DatasetError
 
-from .layouts import LAYOUTS, Shot
+from .layouts import DISTRACTORS, LAYOUTS, Shot
 from .photographer import Photographer
 
 RENDERER_VERSION = 1
@@ -57,7 +57,7 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
     if unknown:
         raise DatasetError(f"there is no twin of {', '.join(unknown)}; there are twins of {', '.join(LAYOUTS)}")
     if not 0 < scale <= 40:
-        raise DatasetError(f"scale is {scale}; it is a factor above 0 and at most 40 (the names have four digits for a pid)")
+        raise DatasetError(f"scale is {scale}; it is a factor above 0 and at most 40 (file names have four digits for a pid)")
     if seed < 0 or jobs < 0:
         raise DatasetError(f"seed ({seed}) and jobs ({jobs}) cannot be negative")
     root = Path(root)
@@ -76,7 +76,7 @@ def _already_there(root: Path, name: str, scale: float, seed: int) -> Twin | Non
     try:
         found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         counts = (int(found.pop("ids")), int(found.pop("images")))
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise DatasetError(
             f"{folder} exists and was not made by the renderer (it has no {RECORD}); nothing was touched. "
             "Choose another --root, so that real and rendered data never mix."
@@ -105,13 +105,13 @@ def _render(root: Path, name: str, scale: float, seed: int, jobs: int) -> Twin:
         for folder in sorted({os.path.dirname(path) for shot in shots for path, _ in shot.files}):
             (work / folder).mkdir(parents=True, exist_ok=True)
         chunks = [shots[start : start + CHUNK] for start in range(0, len(shots), CHUNK)]
-        with _mapper(min(jobs or available_cores(), len(chunks))) as mapper:
-            with tqdm(total=len(shots), desc=name, unit="img", disable=None) as bar:
-                for done in mapper(partial(render_chunk, name, seed, str(work)), chunks):
-                    bar.update(done)
+        bar = tqdm(total=len(shots), desc=name, unit="img", disable=None)
+        with bar, _mapper(min(jobs or available_cores(), len(chunks))) as mapper:
+            for done in mapper(partial(render_chunk, name, seed, str(work)), chunks):
+                bar.update(done)
         for file, text in layout.lists(shots).items():
             (work / file).write_text(text, encoding="utf-8", newline="\n")
-        people = {shot.person for shot in shots if shot.person < 10_000_000}
+        people = {shot.person for shot in shots if shot.person < DISTRACTORS}
         record = {**_record(name, scale, seed), "ids": len(people), "images": sum(len(shot.files) for shot in shots)}
         (work / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         work.rename(final)
@@ -139,11 +139,10 @@ def _mapper(jobs: int) -> Iterator:
 _photographers: dict[tuple[str, int], Photographer] = {}
 
 
-def render_chunk(name: str, seed: int, folder: str, shots: Iterable[Shot]) -> int:
+def render_chunk(name: str, seed: int, folder: str, shots: Sequence[Shot]) -> int:
     """Render some shots into `folder`; returns how many. Runs in a worker process."""
     photographer = _photographers.setdefault((name, seed), Photographer(name, seed))
-    count = 0
-    for count, shot in enumerate(shots, start=1):
+    for shot in shots:
         quality = photographer.camera(shot.camera).quality
         for (path, _), image in zip(shot.files, photographer.take(shot)):
             target = os.path.join(folder, path)
@@ -151,4 +150,4 @@ def render_chunk(name: str, seed: int, folder: str, shots: Iterable[Shot]) -> in
                 image.save(target, compress_level=1)
             else:
                 image.save(target, quality=quality)
-    return count
+    return len(shots)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import inspect
+import re
+
+from yacs.config import CfgNode
+
+from reidzoo.config import defaults, get_cfg
+from reidzoo.config.nearest import lookup
+
+
+def test_each_call_gives_a_fresh_mutable_copy():
+    first = get_cfg()
+    first.SOLVER.MAX_EPOCHS = 99
+    first.INPUT.SIZE.append(3)
+    assert get_cfg().SOLVER.MAX_EPOCHS == 20
+    assert get_cfg().INPUT.SIZE == [256, 128]
+    assert not get_cfg().is_frozen()
+
+
+def test_declared_keys_are_upper_case():
+    def check(node):
+        for key, value in node.items():
+            assert key.isupper(), key
+            if isinstance(value, CfgNode) and not value.is_new_allowed():
+                check(value)
+
+    check(get_cfg())
+
+
+def test_choices_lengths_and_plain_entries_name_keys_that_are_there():
+    cfg = get_cfg()
+    assert all(lookup(cfg, path) in choices for path, choices in defaults.CHOICES.items())
+    assert all(len(lookup(cfg, path)) == length for path, length in defaults.LENGTHS.items())
+    assert all(lookup(cfg, path).is_new_allowed() for path in defaults.PLAIN_ENTRIES)
+
+
+def test_free_nodes():
+    cfg = get_cfg()
+    for path in ("STAGES", "WEIGHTS", "DATASETS.TRAIN", "INPUT.TRANSFORMS", "MODEL", "HEAD", "LOSSES", "OPTIMIZERS"):
+        assert lookup(cfg, path).is_new_allowed(), path
+    for path in ("SOLVER", "TEST", "TEST.RERANK", "INPUT", "DATASETS"):
+        assert not lookup(cfg, path).is_new_allowed(), path
+    assert list(cfg.INPUT.TRANSFORMS) == ["flip", "crop", "normalize", "erase"]
+
+
+def test_a_key_has_a_comment_unless_its_name_says_it_all():
+    lines = inspect.getsource(defaults).splitlines()
+    bare = {
+        line.strip().partition(" = ")[0]
+        for above, line in zip(lines, lines[1:])
+        if re.match(r"    cfg\.[A-Z_.]+ = ", line) and not above.strip().startswith("#") and "CfgNode()" not in line
+    }
+    named = {"INPUT.STD", "MODEL", "BACKBONE", "HEAD", "TRAINER", "SOLVER.MAX_EPOCHS"}
+    assert bare <= {f"cfg.{name}" for name in named}

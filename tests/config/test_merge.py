@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from yacs.config import CfgNode
+
+from reidzoo.config import get_cfg
+from reidzoo.config.marked import with_place
+from reidzoo.config.merge import Merge, absent_everywhere
+
+
+def test_values_merge_into_the_defaults(load):
+    cfg = load("SEED: 3\nSOLVER: {MAX_EPOCHS: 2}\nTEST:\n  RERANK: {K1: 5}")
+    assert (cfg.SEED, cfg.SOLVER.MAX_EPOCHS, cfg.TEST.RERANK.K1, cfg.TEST.RERANK.K2) == (3, 2, 5, 6)
+    assert cfg.SOLVER.IMS_PER_BATCH == 64
+
+
+# Unknown keys
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("SEED: 1\nSOLVER:\n  MAXX: 2", "a.yml:3: unknown key SOLVER.MAXX; did you mean SOLVER.MAX_EPOCHS?"),
+        ("solver: {}", "a.yml:1: unknown key solver; did you mean SOLVER?"),
+        ("SOLVER: {EVAL_PERIOD: 1}", "a.yml:1: unknown key SOLVER.EVAL_PERIOD; did you mean TEST.EVAL_PERIOD?"),
+        ("LOG: {ZZZ: 1}", "a.yml:1: unknown key LOG.ZZZ; LOG has PERIOD"),
+        ("MODEL:\n  BN_GROUPS: 1", "a.yml:2: unknown key MODEL.BN_GROUPS; did you mean MODEL.BN_GROUP?"),
+        ("BACKBONE: {DEPTH: 18}", "a.yml:1: unknown key BACKBONE.DEPTH; did you mean BACKBONE.depth?"),
+        (
+            "LOSSES: {id: {type: A, QQQ: 1}}",
+            "a.yml:1: unknown key LOSSES.id.QQQ; names and arguments here are in lower case: qqq",
+        ),
+        (
+            "LOSSES: {QQQ: {type: A}}",
+            "a.yml:1: unknown key LOSSES.QQQ; names and arguments here are in lower case: qqq",
+        ),
+    ],
+)
+def test_an_unknown_key(fails, text, message):
+    assert fails(text) == message
+
+
+def test_an_unknown_section_is_answered_with_all_sections(fails):
+    assert fails("FOO: 1").startswith("a.yml:1: unknown key FOO; the top level has PLUGINS, SEED, DEVICE,")
+
+
+def test_lower_case_arguments_are_not_checked_and_may_nest(load):
+    cfg = load("HEAD: {type: BNNeck, anything: {deep: [1, {A: 2}], UPPER: 1}}")
+    assert cfg.HEAD.anything.deep == [1, {"A": 2}]
+    assert cfg.HEAD.anything.UPPER == 1
+
+
+# Types
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("SEED: x", "a.yml:1: SEED: expected an integer, got the string 'x'"),
+        ("SEED: 010", "a.yml:1: SEED: expected an integer, got the string '010'"),
+        ("SEED: 1.0", "a.yml:1: SEED: expected an integer, got 1.0"),
+        ("SEED: true", "a.yml:1: SEED: expected an integer, got true"),
+        ("SEED: null", "a.yml:1: SEED: expected an integer, got null"),
+        ("SEED: [1]", "a.yml:1: SEED: expected an integer, got a list"),
+        ("SOLVER:\n  GRAD_CLIP: '1'", "a.yml:2: SOLVER.GRAD_CLIP: expected a number, got the string '1'"),
+        ("SOLVER: {GRAD_CLIP: true}", "a.yml:1: SOLVER.GRAD_CLIP: expected a number, got true"),
+        ("TEST: {FLIP: no}", "a.yml:1: TEST.FLIP: expected true or false, got the string 'no'"),
+        ("TEST: {FLIP: 0}", "a.yml:1: TEST.FLIP: expected true or false, got 0"),
+        ("OUTPUT_DIR: 5", "a.yml:1: OUTPUT_DIR: expected a string, got 5"),
+        ("SOLVER: 5", "a.yml:1: SOLVER: expected a mapping, got 5"),
+        ("SOLVER:", "a.yml:1: SOLVER: expected a mapping, got null"),
+        ("MODEL: null", "a.yml:1: MODEL: expected a mapping, got null"),
+        ("SEED: {a: 1}", "a.yml:1: SEED: expected an integer, got a mapping"),
+        ("INPUT: {SIZE: 256}", "a.yml:1: INPUT.SIZE: expected a list, got 256"),
+        ("INPUT: {SIZE: [256, 1.5]}", "a.yml:1: INPUT.SIZE[1]: expected an integer, got 1.5"),
+        ("INPUT:\n  SIZE:\n  - 256\n  - x", "a.yml:4: INPUT.SIZE[1]: expected an integer, got the string 'x'"),
+        ("INPUT: {SIZE: [256]}", "a.yml:1: INPUT.SIZE: expected 2 elements, got 1"),
+        ("INPUT: {MEAN: []}", "a.yml:1: INPUT.MEAN: expected 3 elements, got 0"),
+        ("DEVICE: gpu", "a.yml:1: DEVICE: expected one of auto, cpu, cuda; got the string 'gpu'"),
+        ("HEAD: {type: 5}", "a.yml:1: HEAD.type: expected a registered name, got 5"),
+        ("HEAD: {type: null}", "a.yml:1: HEAD.type: expected a registered name, got null"),
+    ],
+)
+def test_a_wrong_type(fails, text, message):
+    assert fails(text) == message
+
+
+def test_an_integer_is_a_number_and_a_number_in_e_notation_too(load):
+    cfg = load("SOLVER: {GRAD_CLIP: 1}\nINPUT: {MEAN: [0, 0, 1]}\nTEST: {RERANK: {LAMBDA: 1e-3}}")
+    assert type(cfg.SOLVER.GRAD_CLIP) is float
+    assert [type(value) for value in cfg.INPUT.MEAN] == [float] * 3
+    assert cfg.TEST.RERANK.LAMBDA == 0.001
+    assert load("OPTIMIZERS: {model: {lr: 1e-3}}").OPTIMIZERS.model.lr == 0.001
+
+
+def test_on_and_leading_zeros_are_strings_where_a_string_is_declared(load):
+    cfg = load("DATALOADER: {CACHE: on}\nOUTPUT_DIR: 010")
+    assert (cfg.DATALOADER.CACHE, cfg.OUTPUT_DIR) == ("on", "010")
+    assert type(cfg.OUTPUT_DIR) is str
+
+
+def test_on_and_leading_zeros_are_errors_where_nobody_can_say(fails, load):
+    assert fails("HEAD: {bias: no}") == (
+        "a.yml:1: HEAD.bias: no is read differently by different YAML; write true or false, or quote it"
+    )
+    assert fails("LOSSES:\n  id: {type: A, ids: [1, 010]}") == (
+        "a.yml:2: LOSSES.id.ids[1]: 010 is read differently by different YAML; write 10, or quote it"
+    )
+    assert load("HEAD: {bias: 'no'}").HEAD.bias == "no"
+
+
+# Nodes
+
+
+def test_the_same_type_merges_and_a_new_type_replaces(load):
+    assert load("BACKBONE: {depth: 18}").BACKBONE == {
+        "type": "ResNet", "depth": 18, "last_stride": 1, "pretrained": "imagenet",
+    }  # fmt: skip
+    assert load("BACKBONE: {type: ResNet, depth: 18}").BACKBONE.last_stride == 1
+    assert load("BACKBONE: {type: OSNet, width: 2}").BACKBONE == {"type": "OSNet", "width": 2}
+
+
+def test_a_new_type_keeps_declared_keys(load):
+    cfg = load("MODEL: {type: Other, BN_GROUP: 16, depth: 2}")
+    assert cfg.MODEL == {"type": "Other", "WEIGHTS": "", "BN_GROUP": 16, "BN_DOMAINS": 1, "depth": 2}
+
+
+def test_null_deletes_an_entry_of_a_named_dict(load):
+    assert list(load("INPUT:\n  TRANSFORMS: {erase: null}").INPUT.TRANSFORMS) == ["flip", "crop", "normalize"]
+
+
+def test_null_among_arguments_is_an_argument(load):
+    assert load("BACKBONE: {pretrained: null}").BACKBONE.pretrained is None
+    assert load("HEAD: {type: A, b: {c: null}}").HEAD.b == {"c": None}
+
+
+def test_null_empties_a_free_node(load):
+    cfg = load("INPUT: {TRANSFORMS: null}\nHEAD: null")
+    assert cfg.INPUT.TRANSFORMS == {}
+    assert cfg.HEAD == {}
+
+
+def test_null_of_an_entry_that_is_not_there_is_an_error(fails):
+    assert fails("INPUT:\n  TRANSFORMS:\n    eraze: null") == (
+        "a.yml:3: INPUT.TRANSFORMS.eraze: null deletes an entry, and there is none of this name; "
+        "did you mean INPUT.TRANSFORMS.erase?"
+    )
+
+
+def test_new_entries_come_last_and_a_complete_mapping_gives_its_order(load):
+    partial = load("INPUT: {TRANSFORMS: {gray: {type: Gray}, crop: {pad: 4}}}").INPUT.TRANSFORMS
+    assert list(partial) == ["flip", "crop", "normalize", "erase", "gray"]
+    full = load("INPUT: {TRANSFORMS: {gray: {type: Gray}, crop: {}, flip: {}, normalize: {}, erase: null}}")
+    assert list(full.INPUT.TRANSFORMS) == ["gray", "crop", "flip", "normalize"]
+    assert full.INPUT.TRANSFORMS.crop.pad == 10
+
+
+def test_replace_replaces_free_nodes_and_keeps_declared_keys(load):
+    cfg = load(
+        "INPUT: {_REPLACE_: true, TRANSFORMS: {flip: {type: A}}}\nMODEL: {_REPLACE_: true, type: Embedder, x: 1}"
+    )
+    assert cfg.INPUT.TRANSFORMS == {"flip": {"type": "A"}}
+    assert cfg.INPUT.SIZE == [256, 128]
+    assert cfg.MODEL == {"type": "Embedder", "x": 1, "WEIGHTS": "", "BN_GROUP": 0, "BN_DOMAINS": 1}
+    assert load("_REPLACE_: true\nBACKBONE: {type: ResNet}").BACKBONE == {"type": "ResNet"}
+
+
+def test_replace_is_true_or_false(fails):
+    assert fails("LOSSES: {_REPLACE_: 1}") == "a.yml:1: LOSSES._REPLACE_: expected true or false, got 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("LOSSES: {id: 5}", "LOSSES has no type, so LOSSES.id must be a mapping with one; got 5"),
+        ("LOSSES: {id: {}}", "LOSSES has no type, so LOSSES.id must be a mapping with one; got {}"),
+        ("HOOKS: {ema: {decay: 0.9}}", "HOOKS.ema has no type, so HOOKS.ema.decay must be a mapping with one; got 0.9"),
+        ("CLUSTERER: {eps: 0.6}", "CLUSTERER has no type, so CLUSTERER.eps must be a mapping with one; got 0.6"),
+        (
+            "DATASETS: {TRAIN: {source: {root: x}}}",
+            "DATASETS.TRAIN.source has no type, so DATASETS.TRAIN.source.root must be a mapping with one; "
+            "got the string 'x'",
+        ),
+    ],
+)
+def test_an_entry_without_a_type(fails, text, message):
+    assert fails("SEED: 1\n" + text) == f"a.yml:2: {message}"
+
+
+def test_plain_entries_where_they_belong(load):
+    cfg = load("WEIGHTS: {model: 'stage:label', head: b.pth}\nDATASETS: {TRAIN: {source: [A, {type: B}], target: C}}")
+    assert cfg.WEIGHTS.model == "stage:label"
+    assert cfg.DATASETS.TRAIN.source[1].type == "B"
+    assert cfg.DATASETS.TRAIN.target == "C"
+
+
+def test_a_named_dict_of_nodes_in_place_of_a_node(load):
+    cfg = load("BACKBONE: {_REPLACE_: true, student: {type: A}, teacher: {type: B}}")
+    assert cfg.BACKBONE == {"student": {"type": "A"}, "teacher": {"type": "B"}}
+
+
+def test_nodes_come_back_as_nodes(load):
+    cfg = load("LOSSES: {id: {type: A, inputs: {x: feat}}}")
+    assert isinstance(cfg.LOSSES.id.inputs, CfgNode)
+    assert isinstance(cfg.LOSSES.id, Mapping)
+    assert dict(cfg.LOSSES.id.inputs) == {"x": "feat"}
+
+
+# Merges of several configurations at once
+
+
+def test_an_override_reaches_the_configurations_that_have_the_entry():
+    declared = get_cfg()
+    base = Merge(declared.clone(), declared)
+    stage = base.fork("STAGES.a.")
+    stage.add(with_place({"LOSSES": {"tri": {"type": "T"}}}, "a.yml:1"))
+    for merge in (base, stage):
+        merge.override(with_place({"LOSSES": {"tri": {"margin": 1}}}, "override LOSSES.tri.margin"))
+    assert base.config.LOSSES == {}
+    assert stage.config.LOSSES.tri == {"type": "T", "margin": 1}
+    assert absent_everywhere([base, stage], base) is None
+    assert str(absent_everywhere([base], base)) == (
+        "override LOSSES.tri.margin: LOSSES.tri: no such entry, and a new one needs a type"
+    )

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from reidzoo.errors import ConfigError
+from reidzoo.losses import LossSet
+from reidzoo.registry import LOSS
+
+
+class Probe(nn.Module):
+    """Remembers what it was given."""
+
+    def forward(self, feat, pid, camid=None):
+        self.seen = {"feat": feat, "pid": pid, "camid": camid}
+        self.autocast = torch.is_autocast_enabled("cpu")
+        return feat.sum()
+
+
+class Rows(nn.Module):
+    def forward(self, feat):
+        return feat.sum(1)
+
+
+class Plain(nn.Module):
+    def forward(self, feat):
+        return 1.0
+
+
+class Anything(nn.Module):
+    def forward(self, **tensors):
+        return sum(value.sum() for value in tensors.values())
+
+
+class Wrapped(nn.Module):
+    def forward(self, *args):
+        return args[0].sum()
+
+
+class NotAModule:
+    def forward(self, feat):
+        return feat.sum()
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    added = {"Probe": Probe, "Rows": Rows, "Plain": Plain, "Anything": Anything, "Wrapped": Wrapped}
+    added["NotAModule"] = NotAModule
+    LOSS._module_dict.update(added)
+    yield
+    for name in added:
+        del LOSS._module_dict[name]
+
+
+@pytest.fixture
+def tensors():
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "feat": torch.randn(6, 4, generator=generator),
+        "logits": torch.randn(6, 3, generator=generator),
+        "pid": torch.tensor([0, 0, 1, 1, 2, 2]),
+    }
+
+
+def test_weights_and_names(tensors):
+    losses = LossSet({"id": {"type": "CrossEntropyLoss", "weight": 10}, "metric": {"type": "TripletLoss"}})(tensors)
+    once = LossSet({"id": {"type": "CrossEntropyLoss", "phase": "model"}})(tensors)
+    assert list(losses) == ["id", "metric"]
+    assert losses["id"].item() == pytest.approx(10 * once["id"].item())
+
+
+def test_inputs_map_a_dotted_type(tensors):
+    node = {"type": "torch.nn.CrossEntropyLoss", "inputs": {"input": "logits", "target": "pid"}, "label_smoothing": 0.1}
+    losses = LossSet({"ce": node})
+    assert losses.needs == {"logits", "pid"}
+    expected = nn.functional.cross_entropy(tensors["logits"], tensors["pid"], label_smoothing=0.1)
+    assert torch.equal(losses(tensors)["ce"], expected)
+
+
+def test_optional_parameters(tensors):
+    losses = LossSet({"probe": {"type": "Probe"}})
+    assert losses.needs == {"feat", "pid"}
+    losses(tensors)
+    assert losses.losses["probe"].seen["camid"] is None
+    losses({**tensors, "camid": tensors["pid"]})
+    assert losses.losses["probe"].seen["camid"] is tensors["pid"]
+    mapped = LossSet({"probe": {"type": "Probe", "inputs": {"camid": "domain"}}})
+    assert mapped.needs == {"feat", "pid", "domain"}
+    with pytest.raises(ConfigError, match="'domain'"):
+        mapped(tensors)
+
+
+def test_any_keyword(tensors):
+    losses = LossSet({"any": {"type": "Anything", "inputs": {"x": "feat"}}})
+    assert torch.equal(losses(tensors)["any"], tensors["feat"].sum())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_float32_and_no_autocast(tensors, dtype):
+    losses = LossSet({"probe": {"type": "Probe"}})
+    with torch.autocast("cpu", torch.bfloat16):
+        losses({**tensors, "feat": tensors["feat"].to(dtype)})
+    probe = losses.losses["probe"]
+    assert probe.seen["feat"].dtype == torch.float32
+    assert probe.seen["pid"].dtype == torch.int64
+    assert not probe.autocast
+
+
+def test_gathers_each_tensor_once_with_gradient(tensors):
+    gathered = []
+
+    def gather(tensor):
+        gathered.append(tensor.shape[1:])
+        return torch.cat([tensor, tensor])
+
+    nodes = {"a": {"type": "Probe"}, "b": {"type": "TripletLoss"}, "c": {"type": "CrossEntropyLoss"}}
+    losses = LossSet(nodes, gather)
+    tensors["feat"].requires_grad_()
+    losses({**tensors, "img": torch.zeros(6, 3, 8, 4)})["a"].backward()
+    assert gathered == [(4,), (), (3,)]
+    assert len(losses.losses["a"].seen["feat"]) == 12
+    assert torch.equal(tensors["feat"].grad, torch.full((6, 4), 2.0))
+
+
+def test_missing_tensor_says_the_way_out(tensors):
+    with pytest.raises(ConfigError) as error:
+        LossSet({"id": {"type": "CrossEntropyLoss"}})({"feat": tensors["feat"], "pid": tensors["pid"], "path": ["a"]})
+    message = str(error.value)
+    for part in (
+        "'id'",
+        "CrossEntropyLoss.forward",
+        "'logits'",
+        "available: feat, pid.",
+        "`inputs: {logits: <tensor>}`",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(("kind", "said"), [("Rows", r"shape \(6,\)"), ("Plain", "float")])
+def test_result_must_be_scalar(tensors, kind, said):
+    with pytest.raises(ConfigError, match=said):
+        LossSet({"bad": {"type": kind}})(tensors)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ({"x": {"type": "TripletLos"}}, "Did you mean TripletLoss"),
+        ({"x": {"type": "TripletLoss", "margn": 1}}, "loss 'x'.*margn"),
+        ({"x": {"type": "TripletLoss", "inputs": {"features": "feat"}}}, "no parameter features; it has: feat, pid"),
+        ({"x": {"type": "TripletLoss", "inputs": ["feat"]}}, "must be a mapping"),
+        ({"x": {"type": "TripletLoss", "weight": "1"}}, "weight must be a number"),
+        ({"x": {"type": "TripletLoss", "weight": True}}, "weight must be a number"),
+        ({"x": {"type": "NotAModule"}}, "torch.nn.Module"),
+        ({"x": {"type": "torch.nn.functional.cross_entropy"}}, "wrap a function"),
+        ({"x": {"type": "Wrapped"}}, "names no tensors"),
+        ({"x": {"weight": 1.0}}, "'type'"),
+        ({"x": None}, "'type'"),
+        ({"a.b": {"type": "TripletLoss"}}, "dot"),
+        ({"keys": {"type": "TripletLoss"}}, "taken"),
+    ],
+)
+def test_wrong_nodes(nodes, said):
+    with pytest.raises(ConfigError, match=said):
+        LossSet(nodes)
+
+
+def test_no_losses(tensors):
+    losses = LossSet({})
+    assert losses(tensors) == {}
+    assert losses.needs == set()

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reidzoo.errors import DatasetError
+from reidzoo.render import RENDERER_VERSION, render_twins
+from reidzoo.render.layouts import LAYOUTS
+from reidzoo.render.twins import plan
+
+TINY = 0.03
+NAMES = {
+    "Market1501": r"(bounding_box_train|query|bounding_box_test)/(-1|\d{4})_c[1-6]s\d_\d{6}_\d\d\.jpg",
+    "MSMT17": r"(train|test)/(\d{4})/\2_\d{3}_(0[1-9]|1[0-5])_\d{4}(morning|noon|afternoon)_\d{4}_\d\.jpg",
+    "RandPerson": r"subset/randperson_subset/\d{6}_s(0\d|10)_c0[01]_f\d{6}\.jpg",
+    "CUHK03NP": r"(detected|labeled)/(bounding_box_train|query|bounding_box_test)/\d{4}_c[12]_\d+\.png",
+    "DukeMTMC": r"(bounding_box_train|query|bounding_box_test)/\d{4}_c[1-8]_f\d{7}\.jpg",
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("datasets-mini")
+    render_twins(folder, scale=TINY, jobs=1)
+    return folder
+
+
+def images_of(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.suffix in (".jpg", ".png"))
+
+
+def digest(folder: Path) -> dict[str, str]:
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_file_names_are_those_of_the_real_dataset(root: Path, name: str) -> None:
+    folder = root / LAYOUTS[name].folder
+    images = images_of(folder)
+    assert images
+    assert [image for image in images if not re.fullmatch(NAMES[name], image)] == []
+    assert len(images) == sum(len(shot.files) for shot in plan(name, TINY, 0))
+    assert len({file for shot in plan(name, 1, 0) for file, _ in shot.files}) == sum(len(s.files) for s in plan(name, 1, 0))
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_twin_json_tells_what_was_rendered(root: Path, name: str) -> None:
+    folder = root / LAYOUTS[name].folder
+    record = json.loads((folder / "twin.json").read_text())
+    assert record == {
+        "twin_of": name, "version": RENDERER_VERSION, "seed": 0, "scale": TINY,
+        "ids": record["ids"], "images": len(images_of(folder)),
+    }  # fmt: skip
+    assert [p.name for p in root.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_images_are_not_flat_and_show_different_people(root: Path, name: str) -> None:
+    folder = root / LAYOUTS[name].folder
+    for path in images_of(folder)[:20]:
+        with Image.open(folder / path) as image:
+            assert image.mode == "RGB"
+            assert 110 <= image.height <= 190 and 0.3 <= image.width / image.height <= 0.6
+            assert np.asarray(image).std() > 10
+    assert len(set(digest(folder).values())) == len(digest(folder))
+
+
+def split_views(name: str, scale: float) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """(identity, camera) of every query and gallery image of the (detected) test set, by the planned file names."""
+    query, gallery = [], []
+    for shot in plan(name, scale, 0):
+        path = shot.files[0][0]
+        if name == "MSMT17":
+            part, pid = path.split("/")[:2]
+            if part == "test":
+                (gallery if shot.number % 4 else query).append((pid, shot.camera))
+        elif "query" in path or "bounding_box_test" in path:
+            (query if "query" in path else gallery).append((Path(path).name.split("_")[0], shot.camera))
+    return query, gallery
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "RandPerson"])
+@pytest.mark.parametrize("scale", [TINY, 1.0])
+def test_every_query_has_a_match_under_another_camera(name: str, scale: float) -> None:
+    query, gallery = split_views(name, scale)
+    cameras = defaultdict(set)
+    for pid, camera in gallery:
+        cameras[pid].add(camera)
+    assert query and all(cameras[pid] - {camera} for pid, camera in query)
+    assert len(set(query)) == len(query)  # one query per identity and camera
+
+
+def test_market_has_junk_and_distractors_and_disjoint_identities(root: Path) -> None:
+    folder = root / LAYOUTS["Market1501"].folder
+    pids = {part: {p.name.split("_")[0] for p in (folder / part).iterdir()} for part in ("bounding_box_train", "query", "bounding_box_test")}
+    assert {"-1", "0000"} < pids["bounding_box_test"]
+    assert pids["query"] == pids["bounding_box_test"] - {"-1", "0000"}
+    assert not pids["bounding_box_train"] & pids["bounding_box_test"]
+
+
+def test_msmt17_lists_name_every_image_once(root: Path) -> None:
+    folder = root / LAYOUTS["MSMT17"].folder
+    listed = []
+    for part in ("train", "val", "query", "gallery"):
+        lines = (folder / f"list_{part}.txt").read_text().splitlines()
+        assert lines
+        for line in lines:
+            path, pid = line.split(" ")
+            assert int(path[:4]) == int(pid)
+            listed.append(f"{'train' if part in ('train', 'val') else 'test'}/{path}")
+    assert sorted(listed) == images_of(folder)
+    assert (folder / "test" / "0000").is_dir()
+
+
+def test_cuhk03_boxes_are_of_the_same_photographs(root: Path) -> None:
+    folder = root / LAYOUTS["CUHK03NP"].folder
+    assert images_of(folder / "detected") == images_of(folder / "labeled")
+
+
+def test_same_bytes_whatever_the_number_of_processes(root: Path, tmp_path: Path) -> None:
+    render_twins(tmp_path, ["Market1501", "CUHK03NP"], scale=TINY, jobs=2)
+    for name in ("Market1501", "CUHK03NP"):
+        assert digest(tmp_path / LAYOUTS[name].folder) == digest(root / LAYOUTS[name].folder)
+
+
+def test_another_seed_is_another_world(root: Path, tmp_path: Path) -> None:
+    render_twins(tmp_path, ["RandPerson"], scale=0.005, seed=1, jobs=1)
+    before, after = digest(root / "RandPerson"), digest(tmp_path / "RandPerson")
+    assert not set(before.values()) & set(after.values())
+
+
+def test_a_larger_scale_adds_identities_and_keeps_the_others(root: Path, tmp_path: Path) -> None:
+    small, = render_twins(tmp_path, ["DukeMTMC"], scale=0.02, jobs=1)
+    large = digest(root / LAYOUTS["DukeMTMC"].folder)
+    kept = digest(Path(small.folder))
+    del kept["twin.json"]
+    # Its gallery-only people come after the test people, so they are not the same under another scale.
+    same = [path for path, value in kept.items() if large.get(path) == value]
+    assert len(same) > 0.7 * len(kept) and len(large) > len(kept)
+    assert {path for path in kept if "train" in path} <= set(same)
+
+
+def test_a_twin_that_is_there_is_left_alone(root: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in root.rglob("*")}
+    twins = render_twins(root, scale=TINY, jobs=1)
+    assert not any(twin.rendered for twin in twins)
+    assert {p: p.stat().st_mtime_ns for p in root.rglob("*")} == before
+    assert [twin.images for twin in twins] == [len(images_of(root / LAYOUTS[t.dataset].folder)) for t in twins]
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[]", "not json"])
+def test_a_foreign_folder_is_never_touched(tmp_path: Path, content: str | None) -> None:
+    real = tmp_path / "MSMT17_V1"
+    real.mkdir()
+    (real / "list_train.txt").write_text("mine")
+    if content is not None:
+        (real / "twin.json").write_text(content)
+    before = digest(tmp_path)
+    with pytest.raises(DatasetError, match="MSMT17_V1.*nothing was touched"):
+        render_twins(tmp_path, scale=TINY, jobs=1)
+    assert digest(tmp_path) == before  # nor was any other dataset begun
+
+
+@pytest.mark.parametrize("changed", [{"seed": 3}, {"scale": 0.04}])
+def test_another_twin_in_the_way_is_an_error(root: Path, changed: dict[str, float]) -> None:
+    with pytest.raises(DatasetError, match="nothing was touched"):
+        render_twins(root, ["RandPerson"], **{"scale": TINY, "seed": 0, **changed})
+
+
+@pytest.mark.parametrize(
+    "bad", [{"datasets": ["Market"]}, {"scale": 0.0}, {"scale": -1.0}, {"scale": float("nan")}, {"scale": 1e6}, {"seed": -1}, {"jobs": -1}]
+)  # fmt: skip
+def test_bad_arguments_are_user_errors(tmp_path: Path, bad: dict[str, object]) -> None:
+    with pytest.raises(DatasetError):
+        render_twins(tmp_path / "new", **bad)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reidzoo.render.twins.render_chunk", stop)
+    with pytest.raises(KeyboardInterrupt):
+        render_twins(tmp_path, ["Market1501"], scale=TINY, jobs=1)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.registry import SAMPLER
+
+PIDS = np.concatenate([np.repeat(np.arange(40), 4), np.repeat(np.arange(40, 48), 4), [-1]])
+DOMAINS = np.array([0] * 160 + [1] * 32 + [2])
+
+
+def build(batch_size, num_instances=4):
+    node = {"type": "DomainBalancedSampler", "num_instances": num_instances}
+    camids = np.arange(len(PIDS)) % 4
+    return SAMPLER.build(node, pids=PIDS, camids=camids, domains=DOMAINS, batch_size=batch_size)
+
+
+def test_every_batch_has_the_same_share():
+    batches = build(32).batches(0, 0)
+    assert len(batches) == 10
+    for rows in batches:
+        assert (DOMAINS[rows] == np.repeat([0, 1], 16)).all()
+        assert (np.unique(PIDS[rows], return_counts=True)[1] == 4).all()
+    assert sorted(np.unique(PIDS[np.concatenate(batches)])) == list(range(48))
+
+
+def test_count_and_seed():
+    sampler = build(32)
+    batches = sampler.batches(0, 1, 23)
+    assert len(batches) == 23
+    assert all((a == b).all() for a, b in zip(batches, build(32).batches(0, 1, 23)))
+    assert any((a != b).any() for a, b in zip(batches, sampler.batches(0, 2, 23)))
+
+
+def test_wrong_sizes():
+    with pytest.raises(ConfigError, match="4 images x 2 domains, got 12"):
+        build(12)
+    with pytest.raises(DatasetError, match="8 identities"):
+        build(80)

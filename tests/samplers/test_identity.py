@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.registry import SAMPLER
+from reidzoo.samplers import IdentitySampler
+
+K = 4
+
+
+def one_pass(pids, camids, epoch=0, batch_size=K):
+    sampler = IdentitySampler(pids, camids, np.zeros(len(pids)), batch_size, K)
+    return sampler.one_pass(np.random.default_rng(epoch)), sampler
+
+
+def groups(rows, pids):
+    """Split a pass where the identity changes."""
+    ends = np.flatnonzero(np.diff(pids[rows])) + 1
+    return np.split(rows, ends)
+
+
+def check_group(group, pids, camids):
+    """The rules of the sampler, one identity at a time."""
+    anchor, others = group[0], group[1:]
+    own = np.flatnonzero(pids == pids[anchor])
+    elsewhere = own[camids[own] != camids[anchor]]
+    pool = elsewhere if len(elsewhere) else own[own != anchor]
+    assert len(others) == (K - 1 if len(pool) else 0)
+    assert set(others) <= set(pool)
+    if len(pool) >= K:
+        assert len(set(others)) == K - 1
+
+
+def test_every_group_keeps_the_rules():
+    rng = np.random.default_rng(0)
+    pids = rng.permutation(np.concatenate([np.repeat(np.arange(60), rng.integers(1, 12, 60)), np.full(9, -1)]))
+    camids = rng.integers(0, 3, len(pids))
+    for epoch in range(20):
+        rows, sampler = one_pass(pids, camids, epoch)
+        split = groups(rows, pids)
+        assert sorted(pids[group[0]] for group in split) == list(range(60))
+        assert len(rows) == sampler.images_per_pass
+        for group in split:
+            check_group(group, pids, camids)
+
+
+def test_choices_are_uniform():
+    """Identity 0: anchors over 6 images; from camera 0 the others are 3 of the 4 images of camera 1, in any order."""
+    pids, camids = np.zeros(6, dtype=np.int64), np.array([0, 1, 1, 0, 1, 1])
+    anchors, triples = Counter(), Counter()
+    sampler = IdentitySampler(pids, camids, pids, K, K)
+    rng = np.random.default_rng(0)
+    for _ in range(6000):
+        rows = sampler.one_pass(rng)
+        anchors[rows[0]] += 1
+        if camids[rows[0]] == 0:
+            triples[tuple(rows[1:])] += 1
+    assert len(anchors) == 6
+    assert all(abs(count - 1000) < 150 for count in anchors.values())
+    assert len(triples) == 24
+    assert all(abs(count - 2000 / 24) < 45 for count in triples.values())
+
+
+def test_draws_with_replacement_from_few():
+    pids, camids = np.zeros(4, dtype=np.int64), np.array([0, 1, 1, 1])
+    passes = [one_pass(pids, camids, epoch)[0] for epoch in range(1000)]
+    seen = {tuple(sorted(rows[1:])) for rows in passes if rows[0] == 0}
+    assert {(1, 1, 1), (1, 1, 2), (1, 2, 3)} <= seen
+
+
+def test_one_camera_never_repeats_the_anchor():
+    pids, camids = np.zeros(6, dtype=np.int64), np.zeros(6, dtype=np.int64)
+    for epoch in range(50):
+        rows, _ = one_pass(pids, camids, epoch)
+        assert len(set(rows)) == K
+
+
+def test_single_images_come_alone():
+    pids = np.array([0, 1, 2, 3, 3, -1])
+    rows, _ = one_pass(pids, np.zeros(6, dtype=np.int64))
+    assert Counter(pids[rows]) == {0: 1, 1: 1, 2: 1, 3: 4}
+
+
+def test_batches():
+    node = {"type": "IdentitySampler", "num_instances": 2}
+    pids = np.repeat(np.arange(10), 3)
+    given = {"pids": pids, "camids": np.tile([0, 1, 2], 10), "domains": 0 * pids, "batch_size": 8}
+    sampler = SAMPLER.build(node, **given)
+    batches = sampler.batches(0, 0)
+    assert [len(batch) for batch in batches] == [8, 8]
+    assert batches[0].dtype == np.int64
+    for batch in batches:
+        assert list(Counter(pids[batch]).values()) == [2] * 4
+    assert len(sampler.batches(0, 0, 7)) == 7
+    assert all((a == b).all() for a, b in zip(batches, SAMPLER.build(node, **given).batches(0, 0)))
+
+
+def test_one_image_per_identity():
+    pids = np.arange(8)
+    sampler = IdentitySampler(pids, pids, pids, 4, num_instances=1)
+    assert sorted(np.concatenate(sampler.batches(0, 0))) == list(range(8))
+
+
+def test_too_few_images_say_the_numbers():
+    with pytest.raises(DatasetError, match=r"2 identities with 6 images give 5 .* takes 8; lower .* at most 5"):
+        IdentitySampler([0] * 5 + [1, -1], [0] * 7, [0] * 7, 8)
+    with pytest.raises(DatasetError, match="0 identities"):
+        IdentitySampler([-1], [0], [0], 4)
+    with pytest.raises(DatasetError, match="0 identities"):
+        IdentitySampler([], [], [], 4)
+
+
+@pytest.mark.parametrize("num_instances", [0, 3])
+def test_batch_must_hold_whole_groups(num_instances):
+    with pytest.raises(ConfigError, match="multiple of num_instances"):
+        IdentitySampler([0], [0], [0], 8, num_instances)
+
+
+def test_randperson_size_is_fast():
+    rng = np.random.default_rng(0)
+    pids = np.concatenate([np.arange(8000), rng.integers(0, 8000, 124_145)])
+    camids = rng.integers(0, 19, len(pids))
+    begin = time.perf_counter()
+    batches = IdentitySampler(pids, camids, 0 * pids, 64).batches(0, 0, 2000)
+    assert len(batches) == 2000
+    assert time.perf_counter() - begin < 1

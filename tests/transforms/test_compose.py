@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reidzoo.errors import ConfigError
+from reidzoo.transforms import BatchDraw, Compose, Normalize, PadCrop, RandomErasing, RandomHorizontalFlip
+
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+NODES = {
+    "flip": {"type": "RandomHorizontalFlip"},
+    "crop": {"type": "PadCrop", "pad": 4},
+    "normalize": {"type": "Normalize"},
+    "erase": {"type": "RandomErasing", "p": 0.5},
+}
+
+
+def images(size=8):
+    return torch.randint(0, 256, (size, 3, 32, 16), dtype=torch.uint8)
+
+
+def test_applies_in_order_and_leaves_the_input():
+    batch = images()
+    before = batch.clone()
+    pipeline = Compose(NODES, MEAN, STD)
+    assert list(pipeline.transforms) == list(NODES)
+    draw = BatchDraw(0, 0, 0, 8)
+    expected = batch
+    for step in (RandomHorizontalFlip(), PadCrop(4), Normalize(MEAN, STD), RandomErasing()):
+        expected = step(expected, draw)
+    assert torch.equal(pipeline(batch, BatchDraw(0, 0, 0, 8)), expected)
+    assert torch.equal(batch, before)
+
+
+def test_does_not_depend_on_sharding():
+    batch = images(12)
+    pipeline = Compose(NODES, MEAN, STD)
+    whole = pipeline(batch, BatchDraw(1, 2, 3, 12))
+    parts = [pipeline(batch[a:b], BatchDraw(1, 2, 3, 12, a, b)) for a, b in ((0, 5), (5, 6), (6, 12))]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_test_pipeline_needs_no_numbers():
+    assert Compose({"normalize": {"type": "Normalize"}}, MEAN, STD)(images(), None).dtype == torch.float32
+
+
+def test_a_node_may_set_its_own_mean():
+    own = Compose({"n": {"type": "Normalize", "mean": [0.0] * 3, "std": [1 / 255] * 3}}, MEAN, STD)
+    batch = images()
+    assert torch.allclose(own(batch, None), batch.float(), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ({"a": {"type": "RandomFlip"}}, "RandomHorizontalFlip"),
+        ({"a": {"type": "PadCrop", "padding": 4}}, "transform 'a'.*padding"),
+        ({"a": None}, "transform 'a'.*'type'"),
+    ],
+)
+def test_wrong_nodes(nodes, said):
+    with pytest.raises(ConfigError, match=said):
+        Compose(nodes, MEAN, STD)
+
+
+@pytest.mark.parametrize("nodes", [{}, {"flip": {"type": "RandomHorizontalFlip"}}])
+def test_must_end_in_floating_point(nodes):
+    with pytest.raises(ConfigError, match=r"add {type: Normalize}"):
+        Compose(nodes, MEAN, STD)(images(), BatchDraw(0, 0, 0, 8))
