@@ -9,7 +9,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from reidzoo.errors import UserError
-from reidzoo.render import RENDERER_VERSION, contact_sheet, render_twins
+from reidzoo.render import RENDERER_VERSION, contact_sheet, overview, render_twins
 from reidzoo.render.layouts import LAYOUTS
 
 
@@ -21,7 +21,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of identities")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes")
     parser.add_argument("--jobs", type=int, default=0, help="processes; 0 takes one per available core")
-    parser.add_argument("--contact-sheet", metavar="DIR", help="also draw one contact sheet per dataset into DIR")
+    parser.add_argument("--contact-sheet", metavar="DIR", help="also draw contact sheets of these datasets into DIR")
     return parser.parse_args(argv)
 
 
@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         for twin in twins:
             contact_sheet(twin.dataset, args.seed).save(folder / f"{twin.dataset}.png")
+        overview(args.seed).save(folder / "overview.png")
         print(f"contact sheets in {folder}")
     return 0
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reidzoo.clustering.errors import ClusteringError
 
-ROWS = 4096  # rows checked at a time, so that the float64 copies stay small
+ROWS = 256  # rows checked at a time, so that the float64 copies stay small
 
 
 def normalised(features: Tensor | np.ndarray) -> Tensor:

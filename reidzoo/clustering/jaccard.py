@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
 from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.features import normalised
 from reidzoo.clustering.neighbours import neighbours_of_normalised
+from reidzoo.clustering.split_tree import ROWS, Group, SplitTree
 
-ENTRIES = 1 << 22  # entries of one block's tree matrix, 12 bytes each
 SNAP = 1e-12  # a distance below this is a zero that rounding has moved
 
 
@@ -152,29 +152,34 @@ def sampled_products(rows: Tensor, pattern: sparse.csr_matrix) -> np.ndarray:
         return torch.sparse.sampled_addmm(places, rows, rows.T, beta=0.0).values().numpy()
 
 
-def distances(membership: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
-    """Return the Jaccard distances up to ``max_distance`` (below 1 where that is 1) between the rows of V.
-
-    sum_c min(V_ic, V_jc) is no matrix product, but a sum of them: within column c, sort the rows by V_ic and halve
-    them again and again. Two rows part company at exactly one of those splits, the lower half holds the smaller value,
-    and so min(V_ic, V_jc) is that row's value times one. One sparse product over all splits does the sum.
-    """
-    tree = SplitTree(membership)
-    n = membership.shape[0]
-    blocks = list(tree.row_blocks())
-    pieces: list[list[sparse.csr_matrix]] = [[] for _ in blocks]
+def distances(weights: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
+    """Return the Jaccard distances up to ``max_distance`` (below 1 where that is 1) between the rows of V."""
+    n = weights.shape[0]
+    # Rows that share neighbours are put side by side: what one looks up is then still in the cache for the next.
+    order = reverse_cuthill_mckee(weights).astype(np.int32)
+    place = np.empty_like(order)
+    place[order] = np.arange(n, dtype=np.int32)
+    weights = weights[order]
+    weights.indices = place[weights.indices]
+    weights.has_sorted_indices = False
+    weights.sort_indices()
+    tree = SplitTree(weights)
+    pieces: list[sparse.csr_matrix] = []
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for columns in tree.row_blocks(8):
-            right = tree.matrix(columns, partner=True).T.tocsr()
+        for group in tree.groups():
 
-            def work(block: slice, right: sparse.csr_matrix = right) -> sparse.csr_matrix:
-                return close_pairs(tree.matrix(block) @ right, max_distance)
+            def work(start: int, group: Group = group) -> sparse.csr_matrix:
+                return close_pairs(tree.sums(group, slice(start, min(start + ROWS, group.rows.stop))), max_distance)
 
-            for piece, found in zip(pieces, pool.map(work, blocks)):
-                piece.append(found)
-    graph = sparse.vstack([sparse.hstack(row, format="csr") for row in pieces], format="csr")
+            pieces.extend(pool.map(work, range(group.rows.start, group.rows.stop, ROWS)))
+    del tree, weights
+    graph = sparse.vstack(pieces, format="csr")
+    pieces.clear()
+    graph.indices = order[graph.indices]
+    graph.has_sorted_indices = False
+    graph = graph[place]
     graph.sort_indices()
-    return sparse.csr_matrix(graph, shape=(n, n))
+    return graph
 
 
 def close_pairs(sums: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
@@ -185,54 +190,3 @@ def close_pairs(sums: sparse.csr_matrix, max_distance: float) -> sparse.csr_matr
     keep = distance < 1.0 if max_distance == 1.0 else distance <= np.float32(max_distance)
     kept = np.concatenate([[0], np.cumsum(keep)])[sums.indptr]
     return sparse.csr_matrix((distance[keep], sums.indices[keep], kept), shape=sums.shape)
-
-
-class SplitTree:
-    """The splits of every column of V, as two sparse matrices whose product holds the sums of minima.
-
-    A row has one entry for each split it takes part in: its value where it is in the lower half, one where it is in the
-    upper. Entries of the two halves of a split meet in the product; one entry more lets each row meet itself.
-    """
-
-    def __init__(self, membership: sparse.csr_matrix) -> None:
-        self.values = membership
-        self.counts = np.bincount(membership.indices, minlength=membership.shape[1])
-        starts = np.cumsum(self.counts) - self.counts
-        order = np.lexsort((membership.data, membership.indices))
-        self.rank = np.empty(membership.nnz, dtype=np.int32)
-        self.rank[order] = np.arange(membership.nnz) - starts[membership.indices[order]]
-        self.starts = starts
-        self.levels = max(int(self.counts.max()) - 1, 0).bit_length()
-
-    def row_blocks(self, multiple: int = 1) -> Iterator[slice]:
-        """Yield slices of rows, each of about ENTRIES * multiple tree entries at most."""
-        limit = max(ENTRIES * multiple // 8 // (self.levels + 1), 1)
-        n = self.values.shape[0]
-        start = 0
-        while start < n:
-            stop = int(np.searchsorted(self.values.indptr, self.values.indptr[start] + limit, side="right")) - 1
-            stop = min(max(stop, start + 1), n)
-            yield slice(start, stop)
-            start = stop
-
-    def matrix(self, block: slice, partner: bool = False) -> sparse.csr_matrix:
-        """Return the entries of a block of rows; ``partner`` puts each where its counterparts of the product are."""
-        pointer = self.values.indptr[block.start : block.stop + 1]
-        entries = slice(pointer[0], pointer[-1])
-        pointer = pointer - pointer[0]
-        column, rank = self.values.indices[entries], self.rank[entries]
-        nodes = np.zeros((len(rank), self.levels + 1), dtype=np.int64)
-        data = np.ones(nodes.shape)
-        valid = np.zeros(nodes.shape, dtype=bool)
-        base, counts = 2 * self.starts[column], self.counts[column]
-        for level in range(self.levels):
-            upper = (rank >> level) & 1
-            split = ((rank >> level) | 1) << level  # the first rank of the upper half names the split
-            nodes[:, level] = base + 2 * split + (upper ^ partner)
-            data[:, level] = np.where(upper, 1.0, self.values.data[entries])
-            valid[:, level] = split < counts
-        nodes[pointer[:-1], -1] = 2 * self.values.nnz + np.arange(block.start, block.stop)
-        valid[pointer[:-1], -1] = True
-        ends = np.concatenate([[0], np.cumsum(valid.sum(axis=1))])[pointer]
-        shape = (len(pointer) - 1, 2 * self.values.nnz + self.values.shape[0])
-        return sparse.csr_matrix((data[valid], nodes[valid], ends), shape=shape)

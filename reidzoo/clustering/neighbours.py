@@ -54,7 +54,7 @@ def equal_rows(features: Tensor) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     factors = torch.randint(-(2**62), 2**62, (features.shape[1],), generator=generator).to(features.device) * 2 + 1
     bits = features.view(torch.int32)
-    sums = torch.cat([(part.long() * factors).sum(1) for part in bits.split(1024)]).cpu().numpy()
+    sums = torch.cat([(part.long() * factors).sum(1) for part in bits.split(256)]).cpu().numpy()
     _, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
     n = len(features)
     if len(first) == n:

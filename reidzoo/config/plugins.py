@@ -32,6 +32,7 @@ def import_plugin(entry: str, folder: Path, where: str) -> tuple[str, ModuleType
     Raises:
         ConfigError: it is not there, it fails while it is imported, or another module already has its name.
     """
+    folder = Path(os.path.abspath(folder))
     by_path = "/" in entry or os.sep in entry or entry in (".", "..") or entry.endswith(".py")
     names = entry.split(".")
     if not by_path and not all(name.isidentifier() for name in names):

@@ -70,7 +70,10 @@ class ImageTable(Dataset):
 
     def batches(self, rows: list[np.ndarray], workers: int, pin: bool = False) -> Iterator[Tensor]:
         """Yield the images of each list of rows, in order, read by ``workers`` processes."""
-        return iter(DataLoader(self, batch_size=None, sampler=rows, num_workers=workers, pin_memory=pin))
+        generator = torch.Generator()  # or the loader draws from torch's, once more in a resumed run
+        return iter(
+            DataLoader(self, batch_size=None, sampler=rows, num_workers=workers, pin_memory=pin, generator=generator)
+        )
 
 
 def _free_shared() -> int:

@@ -112,7 +112,8 @@ class Pipeline:
     def _open_folder(self, go_on: bool) -> None:
         file = self.output_dir / "config.yml"
         text = dump(self.cfg)
-        started = distributed.broadcast_object(file.exists())
+        saved = [folder / name for folder in self.folders.values() for name in (LAST, FINAL)]
+        started = distributed.broadcast_object(file.exists() and any(path.exists() for path in saved))
         if started and not go_on:
             raise UserError(
                 f"{self.output_dir} holds a run already; continue it with --resume, or choose another --output-dir"
@@ -122,6 +123,8 @@ class Pipeline:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         _log_to(self.output_dir / "log.txt")
         if started and (changed := _changes(file.read_text(), text)):
+            if "-SEED:" in changed:
+                raise UserError(f"{self.output_dir} holds a run with another seed; resume it with the seed it has")
             logger.warning("resuming with a changed configuration:\n%s", changed)
         write_text(file, text)
         write_text(self.output_dir / "environment.json", json.dumps(_environment(), indent=1) + "\n")

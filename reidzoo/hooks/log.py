@@ -89,7 +89,7 @@ class LogHook(Hook):
 
     def state_dict(self) -> dict[str, Any]:
         """Return how much has been written and the running sums."""
-        keys = sorted(self.sums)
+        keys = list(self.sums)
         return {
             "size": self.size,
             "keys": keys,

@@ -6,7 +6,7 @@ on the dataset whose layout they borrow.
 
 from __future__ import annotations
 
-from .contact_sheet import contact_sheet
+from .contact_sheet import contact_sheet, overview
 from .twins import RENDERER_VERSION, Twin, render_twins
 
-__all__ = ["RENDERER_VERSION", "Twin", "contact_sheet", "render_twins"]
+__all__ = ["RENDERER_VERSION", "Twin", "contact_sheet", "overview", "render_twins"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -177,18 +178,20 @@ class Figure:
         person, lean = self.person, self.pose.lean
         broad = person.shoulders
         sections = [
-            (0.855, 0.032, 0.032), (0.84, 0.07 * broad, 0.045), (0.812, 0.116 * broad, 0.055), (0.72, 0.1 * broad, 0.07),
-            (0.62, 0.098 * person.waist, 0.064), (0.53, 0.098, 0.07),
+            (0.855, 0.032, 0.032), (0.84, 0.07 * broad, 0.045), (0.812, 0.116 * broad, 0.055),
+            (0.72, 0.1 * broad, 0.07), (0.62, 0.098 * person.waist, 0.064), (0.53, 0.098, 0.07),
         ]  # fmt: skip
         if person.hem < 0.5:
             flare = 4 * (0.5 - person.hem)
             sections.append((person.hem, 0.1 + 0.05 * flare, 0.075 + 0.03 * flare))
         left, right = self._sides([(*section, lean * (section[0] - 0.5) * 3) for section in sections])
         neck = self.at(0, 0.84, lean)
-        painter.limb(neck, self._joints["head"], self.scale * 0.03, self.scale * 0.026, shaded(person.skin, 0.86), level - 4)
+        slim, head = self.scale * 0.028, self._joints["head"]
+        painter.limb(neck, head, slim, slim, shaded(person.skin, 0.86), level - 4)
         if person.hem >= 0.49 and not person.skirt:  # the seat of the trousers under a short top
             seat = self._sides([(0.535, 0.096, 0.07, 0.0), (0.5, 0.097, 0.075, 0.0)])
-            painter.polygon([*seat[0], *self._hem(seat[0][-1], seat[1][-1], 8), *seat[1][::-1]], person.lower, level - 6)
+            crotch = self._hem(seat[0][-1], seat[1][-1], 8)
+            painter.polygon([*seat[0], *crotch, *seat[1][::-1]], person.lower, level - 6)
         cloth = visible_half(self._texture, self.pose.yaw, (64, 64))
         hem = self._hem(left[-1], right[-1], self.thick * 0.1 * self._down + 2)
         painter.polygon([*left, *hem, *right[::-1]], cloth, level)
@@ -199,10 +202,12 @@ class Figure:
         colour, wide = self.person.bag_colour, self.scale * 0.011
         if self.person.bag == "backpack" and self._cos > 0.1:
             for side in (-1, 1):
-                painter.limb(self.at(0.065 * side, 0.838, 0.03), self.at(0.075 * side, 0.68, 0.06), wide, wide, colour, level)
+                top, low = self.at(0.065 * side, 0.838, 0.03), self.at(0.075 * side, 0.68, 0.06)
+                painter.limb(top, low, wide, wide, colour, level)
         elif self.person.bag == "satchel":
             side, out = self._bag_side(), math.copysign(0.035, self._cos)
-            painter.limb(self.at(-0.06 * side, 0.838, out), self.at(0.1 * side, 0.55, out), wide * 0.8, wide * 0.8, colour, level)
+            top, low = self.at(-0.06 * side, 0.838, out), self.at(0.1 * side, 0.55, out)
+            painter.limb(top, low, wide * 0.8, wide * 0.8, colour, level)
 
     def _arm(self, painter: Painter, level: int, side: int) -> None:
         person, joints, thick = self.person, self._joints, self.thick
@@ -215,9 +220,11 @@ class Figure:
         if person.pattern in ALL_OVER:
             cloth = self._texture.crop((0, 20, 20, 60))
         cuff = min(1.0, person.sleeve / 0.5)
-        painter.limb(shoulder, along(shoulder, elbow, cuff), thick * 0.034, thick * (0.034 - 0.004 * cuff), cloth, level)
+        end = along(shoulder, elbow, cuff)
+        painter.limb(shoulder, end, thick * 0.034, thick * (0.034 - 0.004 * cuff), cloth, level)
         if person.sleeve > 0.5:
-            painter.limb(elbow, along(elbow, hand, person.sleeve * 1.84 - 0.92), thick * 0.03, thick * 0.025, cloth, level)
+            end = along(elbow, hand, person.sleeve * 1.84 - 0.92)
+            painter.limb(elbow, end, thick * 0.03, thick * 0.025, cloth, level)
 
     def _leg(self, painter: Painter, level: int, side: int) -> None:
         person, joints, thick = self.person, self._joints, self.thick
@@ -238,7 +245,7 @@ class Figure:
         if person.side_stripe and side * self._sin < 0.3:
             shift = side * self._cos * wide * 0.03
             ends = [(x + shift, y) for x, y in (hip, knee, ankle)]
-            for start, end in zip(ends, ends[1:]):
+            for start, end in pairwise(ends):
                 painter.limb(start, end, 2.5, 2.0, person.accent, level + 2)
 
     def _skirt(self, painter: Painter, level: int) -> None:

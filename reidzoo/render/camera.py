@@ -23,9 +23,9 @@ class CameraSpread:
     """
 
     kinds: tuple[str, ...]
-    gain: float = 0.085
-    exposure: float = 0.12
-    gamma: float = 0.12
+    gain: float = 0.075
+    exposure: float = 0.16
+    gamma: float = 0.15
     response: tuple[float, float, float] = (1.0, 1.0, 1.0)
     saturation: Range = (0.8, 1.0)
     contrast: Range = (0.85, 1.05)
@@ -92,7 +92,7 @@ def sample_camera(rng: np.random.Generator, spread: CameraSpread) -> Camera:
 def shade(relief: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
     """Light and shadow on the bodies.
 
-    The edges of the blurred relief are slopes that catch the light; where something nearer overlaps, it throws a shade.
+    The edges of the blurred relief are slopes that catch the light; something nearer throws a shade where it overlaps.
 
     Args:
         relief: (H, W) float32 nearness in 0..255, 0 where there is no person.
@@ -113,7 +113,7 @@ def shade(relief: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.nd
 
 
 def expose(rgb: np.ndarray, camera: Camera, light: np.ndarray) -> np.ndarray:
-    """Colour of the light, sensor gain, saturation, contrast, haze and gamma; (H, W, 3) float32 in 0..255, in and out."""
+    """Apply light, sensor gain, saturation, contrast, haze and gamma to (H, W, 3) float32 colours in 0..255."""
     rgb = rgb * (camera.gain * light * camera.exposure)
     grey = rgb.mean(axis=2, keepdims=True)
     rgb = grey + (rgb - grey) * camera.saturation
@@ -134,7 +134,8 @@ def photograph(drawing: Image.Image, relief: Image.Image, size: tuple[int, int],
         small = (max(8, round(size[0] * scale)), max(16, round(size[1] * scale)))
         image = image.resize(small, Image.Resampling.BILINEAR).resize(size, Image.Resampling.BICUBIC)
     if camera.blur or camera.noise:
-        rgb = gaussian_filter(np.asarray(image, np.float32), (camera.blur, camera.blur * rng.uniform(0.8, 1.6), 0), truncate=2.5)
+        sigma = (camera.blur, camera.blur * rng.uniform(0.8, 1.6), 0)  # more along the direction of walking
+        rgb = gaussian_filter(np.asarray(image, np.float32), sigma, truncate=2.5)
         rgb += rng.standard_normal(rgb.shape, np.float32) * camera.noise
         image = Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
     return image

@@ -1,4 +1,4 @@
-"""A contact sheet of one twin: the same people under different cameras, to be looked at."""
+"""Contact sheets, to be looked at: the same people under different cameras, and all twins side by side."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def contact_sheet(name: str, seed: int = 0, people: int = 8, columns: int = 14) 
     layout = LAYOUTS[name]
     photographer = Photographer(name, seed)
     rows: dict[int, list[Shot]] = {}
-    for shot in plan(name, max(1.0, people) / max(layout.train_ids, 1), seed):
+    for shot in plan(name, people / layout.train_ids, seed):
         rows.setdefault(shot.person, []).append(shot)
     sheet = Image.new("RGB", (60 + columns * CELL[0], HEADER + people * (CELL[1] + HEADER)), (250, 250, 248))
     draw = ImageDraw.Draw(sheet)
@@ -37,6 +37,24 @@ def contact_sheet(name: str, seed: int = 0, people: int = 8, columns: int = 14) 
             left = 60 + column * CELL[0]
             sheet.paste(image, (left, top))
             draw.text((left, top + CELL[1] + 2), f"c{shot.camera + 1} n{shot.number}", (90, 90, 90))
+    return sheet
+
+
+def overview(seed: int = 0, columns: int = 14) -> Image.Image:
+    """Draw one row of people per twin at the size of the files, and below each the 64x32 pixels of a small model."""
+    step = CELL[1] + 64 + HEADER + 10
+    sheet = Image.new("RGB", (columns * (CELL[0] + 4), len(LAYOUTS) * step), (250, 250, 248))
+    draw = ImageDraw.Draw(sheet)
+    for row, name in enumerate(LAYOUTS):
+        draw.text((4, row * step + 3), name, (30, 30, 30))
+        photographer = Photographer(name, seed)
+        first = list({shot.person: shot for shot in plan(name, 0.3, seed)}.values())
+        for column, shot in enumerate(first[:columns]):
+            image = photographer.take(shot)[0]
+            image.thumbnail(CELL, Image.Resampling.LANCZOS)
+            place = (column * (CELL[0] + 4), row * step + HEADER)
+            sheet.paste(image, place)
+            sheet.paste(image.resize((32, 64), Image.Resampling.BILINEAR), (place[0], place[1] + CELL[1] + 4))
     return sheet
 
 

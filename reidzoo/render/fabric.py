@@ -27,7 +27,8 @@ def upper_texture(person: Person) -> Image.Image:
     front = TURN // 2
     if person.open_jacket:
         half = int(rng.integers(6, 13))
-        left, right = [(front - half, 0), (front - half * 0.7, HEIGHT)], [(front + half, 0), (front + half * 0.7, HEIGHT)]
+        left = [(front - half, 0), (front - half * 0.7, HEIGHT)]
+        right = [(front + half, 0), (front + half * 0.7, HEIGHT)]
         draw.polygon([*left, *right[::-1]], person.inner)
         for edge in (left, right):
             draw.line(edge, shaded(person.upper, 0.6), 2)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SLOTS = ("morning", "noon", "afternoon")
 DISTRACTORS = 10_000_000
 """First key of the people who are in nobody's training or test list."""
 
@@ -60,6 +61,10 @@ def cameras_of(seed: int, name: int, person: int, total: int, low: int, high: in
     return sorted(int(camera) for camera in chosen)
 
 
+def _folder(train: bool, query: bool) -> str:
+    return "bounding_box_train" if train else "query" if query else "bounding_box_test"
+
+
 def _frame(seed: int, name: int, person: int, camera: int, number: int) -> int:
     """A frame number, ascending with `number` within one camera."""
     return int(np.random.default_rng([seed, name, 5, person, camera]).integers(200, 40_000)) + 25 * number
@@ -70,20 +75,21 @@ def plan_market(seed: int, train: int, test: int) -> Iterator[Shot]:
 
     def shot(folder: str, label: str, person: int, camera: int, number: int, box: str = "detected") -> Shot:
         frame = _frame(seed, 1, person, camera, number)
-        sequence = 1 + person % 3
-        return Shot(((f"{folder}/{label}_c{camera + 1}s{sequence}_{frame:06d}_{number % 10:02d}.jpg", box),), person, camera, number)
+        name = f"{folder}/{label}_c{camera + 1}s{1 + person % 3}_{frame:06d}_{number:02d}.jpg"
+        return Shot(((name, box),), person, camera, number)
 
     for index in range(train + test):
         person = 2 * (index + 1) if index < train else 2 * (index - train) + 1
         label = f"{person:04d}"
         for camera in cameras_of(seed, 1, person, 6, 3, 5):
             for number in range(5 if index < train else 4):
-                folder = "bounding_box_train" if index < train else "bounding_box_test" if number else "query"
+                folder = _folder(index < train, number == 0)
                 yield shot(folder, label, person, camera, number)
             if index >= train and person % 4 == 1:
                 yield shot("bounding_box_test", "-1", person, camera, 9, "bad")
     for index in range(2 * test):
-        yield shot("bounding_box_test", "0000", DISTRACTORS + index, index % 6, 0, "bad" if index % 3 == 0 else "detected")
+        box = "detected" if index % 3 else "bad"
+        yield shot("bounding_box_test", "0000", DISTRACTORS + index, index % 6, 0, box)
 
 
 def plan_duke(seed: int, train: int, test: int) -> Iterator[Shot]:
@@ -93,9 +99,10 @@ def plan_duke(seed: int, train: int, test: int) -> Iterator[Shot]:
         known = index < train + test
         for camera in cameras_of(seed, 2, person, 8, 2, 4) if known else cameras_of(seed, 2, person, 8, 1, 1):
             for number in range(6):
-                folder = "bounding_box_train" if index < train else "bounding_box_test" if number or not known else "query"
+                folder = _folder(index < train, number == 0 and known)
                 frame = _frame(seed, 2, person, camera, number)
-                yield Shot(((f"{folder}/{person:04d}_c{camera + 1}_f{frame:07d}.jpg", "labeled"),), person, camera, number)
+                name = f"{folder}/{person:04d}_c{camera + 1}_f{frame:07d}.jpg"
+                yield Shot(((name, "labeled"),), person, camera, number)
 
 
 def plan_cuhk03(seed: int, train: int, test: int) -> Iterator[Shot]:
@@ -104,14 +111,14 @@ def plan_cuhk03(seed: int, train: int, test: int) -> Iterator[Shot]:
         person = 2 * (index + 1) if index < train else 2 * (index - train) + 1
         for side in (0, 1):
             for number in range(5):
-                folder = "bounding_box_train" if index < train else "bounding_box_test" if number else "query"
+                folder = _folder(index < train, number == 0)
                 name = f"{folder}/{person:04d}_c{side + 1}_{number + 1 + 5 * side}.png"
                 files = tuple((f"{box}/{name}", box) for box in ("detected", "labeled"))
                 yield Shot(files, person, 2 * (person // 2 % 3) + side, number + 5 * side)
 
 
 def plan_msmt17(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """MSMT17: 3-6 of 15 cameras per person, four images under each, at three times of day; numbering from 0 per split."""
+    """MSMT17: 3-6 of 15 cameras per person, four images under each, at three times of day; pids from 0 per split."""
     for index in range(train + test):
         part, pid = ("train", index) if index < train else ("test", index - train)
         person = 2 * pid + (part == "test")
@@ -121,14 +128,13 @@ def plan_msmt17(seed: int, train: int, test: int) -> Iterator[Shot]:
             time, day = int(rng.integers(3)), ("0113", "0302", "0303", "0114")[int(rng.integers(4))]
             for _ in range(4):
                 frame = _frame(seed, 3, person, camera, number) // 10
-                slot = ("morning", "noon", "afternoon")[time]
-                name = f"{part}/{pid:04d}/{pid:04d}_{number:03d}_{camera + 1:02d}_{day}{slot}_{frame:04d}_{number % 3}.jpg"
-                yield Shot(((name, "detected"),), person, camera, number, time)
+                name = f"{pid:04d}_{number:03d}_{camera + 1:02d}_{day}{SLOTS[time]}_{frame:04d}_{number % 3}.jpg"
+                yield Shot(((f"{part}/{pid:04d}/{name}", "detected"),), person, camera, number, time)
                 number += 1
 
 
 def msmt17_lists(shots: list[Shot]) -> dict[str, str]:
-    """The four list files; every 14th training image is in list_val, the first image under each camera is a query."""
+    """The four list files: every 14th training image is in list_val, the first one under each camera is a query."""
     lists: dict[str, list[str]] = {f"list_{part}.txt": [] for part in ("train", "val", "query", "gallery")}
     for shot in shots:
         part, pid, name = shot.files[0][0].split("/")

@@ -104,7 +104,7 @@ class Photographer:
         wander = self.style.cameras.exposure * 0.4
         return daylight * np.float32(track.lognormal(0, wander))
 
-    def _box(self, tight: tuple[int, int, int, int], kind: str, rng: np.random.Generator) -> tuple[Box, tuple[int, int]]:
+    def _box(self, tight: Box, kind: str, rng: np.random.Generator) -> tuple[Box, tuple[int, int]]:
         """The box around the person, kept within the drawing, and the size of the image cut from it."""
         error = {"labeled": 0.012, "detected": self.style.jitter, "bad": 0.24}[kind]
         height = (tight[3] - tight[1]) * 1.06 * np.exp(rng.normal(0, error))

@@ -29,7 +29,7 @@ class Style:
     height: tuple[int, int] = (128, 128)
     aspect: tuple[float, float] = (0.5, 0.5)
     jitter: float = 0.045
-    occluded: float = 0.08
+    occluded: float = 0.12
     company: float = 0.12
 
 
@@ -38,80 +38,106 @@ MARKET = Style(
     wardrobe=Wardrobe(
         upper={"white": 16, "black": 11, "grey": 9, "red": 8, "blue": 8, "navy": 6, "sky": 7, "yellow": 5, "pink": 7,
                "green": 5, "purple": 4, "cream": 5, "orange": 4, "magenta": 3, "teal": 3, "lime": 2, "charcoal": 5},
-        lower={"black": 18, "denim": 16, "sky": 6, "navy": 9, "grey": 9, "khaki": 8, "white": 6, "charcoal": 8, "beige": 4,
-               "red": 2, "pink": 2, "olive": 3, "brown": 3},
+        lower={"black": 18, "denim": 16, "sky": 6, "navy": 9, "grey": 9, "khaki": 8, "white": 6, "charcoal": 8,
+               "beige": 4, "red": 2, "pink": 2, "olive": 3, "brown": 3},
         pattern={"plain": 46, "stripes": 13, "checks": 7, "logo": 16, "block": 5, "raglan": 5, "band": 5, "spots": 3},
         sleeve={"none": 8, "short": 62, "elbow": 10, "long": 20},
         bottom={"trousers": 44, "cropped": 8, "shorts": 28, "skirt": 10, "dress": 8, "long skirt": 2},
-        hem={"tucked": 1, "waist": 4, "hip": 5, "thigh": 2}, bag={"none": 45, "backpack": 27, "satchel": 14, "handbag": 14},
-        hat={"none": 90, "cap": 9, "beanie": 1}, skin=(3, 6, 4, 1, 0.1, 0.1), hair=(8, 5, 2, 0.6, 0.2, 0.5, 0.3), open_jacket=0.3,
+        hem={"tucked": 1, "waist": 4, "hip": 5, "thigh": 2},
+        bag={"none": 45, "backpack": 27, "satchel": 14, "handbag": 14},
+        hat={"none": 90, "cap": 9, "beanie": 1},
+        skin=(3, 6, 4, 1, 0.1, 0.1), hair=(8, 5, 2, 0.6, 0.2, 0.5, 0.3), open_jacket=0.3,
     ),
-    cameras=CameraSpread(kinds=("campus",), response=(1.0, 1.02, 0.98), elevation=(0.12, 0.3), resolution=(0.42, 0.8), noise=(2.0, 5.0)),
+    cameras=CameraSpread(
+        kinds=("campus",), response=(1.0, 1.02, 0.98), saturation=(0.65, 0.95), elevation=(0.12, 0.3),
+        resolution=(0.42, 0.8), noise=(2.0, 5.0),
+    ),
 )  # fmt: skip
 
 MSMT17 = Style(
     name="MSMT17",
     wardrobe=Wardrobe(
-        upper={"black": 22, "navy": 10, "charcoal": 11, "grey": 9, "white": 8, "brown": 6, "burgundy": 5, "red": 5, "beige": 5,
-               "olive": 5, "blue": 5, "khaki": 4, "purple": 2, "pink": 3, "green": 3, "mustard": 2, "sky": 3},
-        lower={"black": 26, "denim": 18, "navy": 12, "charcoal": 12, "grey": 8, "brown": 4, "khaki": 5, "olive": 3, "burgundy": 2},
+        upper={"black": 22, "navy": 10, "charcoal": 11, "grey": 9, "white": 8, "brown": 6, "burgundy": 5, "red": 5,
+               "beige": 5, "olive": 5, "blue": 5, "khaki": 4, "purple": 2, "pink": 3, "green": 3, "mustard": 2,
+               "sky": 3},
+        lower={"black": 26, "denim": 18, "navy": 12, "charcoal": 12, "grey": 8, "brown": 4, "khaki": 5, "olive": 3,
+               "burgundy": 2},
         pattern={"plain": 55, "stripes": 8, "checks": 8, "logo": 9, "block": 7, "raglan": 4, "band": 5, "sides": 3},
         sleeve={"none": 1, "short": 22, "elbow": 5, "long": 72},
         bottom={"trousers": 78, "cropped": 5, "shorts": 7, "skirt": 5, "dress": 3, "long skirt": 2},
-        hem={"waist": 3, "hip": 5, "thigh": 3, "coat": 3}, bag={"none": 42, "backpack": 30, "satchel": 14, "handbag": 14},
-        hat={"none": 91, "cap": 5, "beanie": 4}, skin=(3, 6, 3, 1, 0.2, 0.2), hair=(8, 5, 2, 0.6, 0.3, 0.5, 0.2), open_jacket=0.35,
+        hem={"waist": 3, "hip": 5, "thigh": 3, "coat": 3},
+        bag={"none": 42, "backpack": 30, "satchel": 14, "handbag": 14},
+        hat={"none": 91, "cap": 5, "beanie": 4},
+        skin=(3, 6, 3, 1, 0.2, 0.2), hair=(8, 5, 2, 0.6, 0.3, 0.5, 0.2), open_jacket=0.35,
     ),
-    cameras=CameraSpread(kinds=("street", "street", "indoor"), response=(0.98, 0.98, 1.04), saturation=(0.7, 0.95), elevation=(0.06, 0.26),
-                         resolution=(0.45, 0.9), noise=(2.0, 6.0), quality=(75, 92)),
+    cameras=CameraSpread(
+        kinds=("street", "street", "indoor"), response=(0.98, 0.98, 1.04), saturation=(0.7, 0.95),
+        elevation=(0.06, 0.26), resolution=(0.45, 0.9), noise=(2.0, 6.0), quality=(75, 92),
+    ),
     height=(128, 176), aspect=(0.4, 0.52), occluded=0.14,
 )  # fmt: skip
 
 RANDPERSON = Style(
     name="RandPerson",
     wardrobe=Wardrobe(
-        upper=dict.fromkeys(NAMED_COLOURS, 1.0), lower=dict.fromkeys(NAMED_COLOURS, 1.0),
-        pattern={"plain": 25, "stripes": 12, "pinstripes": 8, "checks": 12, "logo": 12, "block": 7, "raglan": 5, "band": 5, "sides": 6, "spots": 8},
+        pattern={"plain": 25, "stripes": 12, "pinstripes": 8, "checks": 12, "logo": 12, "block": 7, "raglan": 5,
+                 "band": 5, "sides": 6, "spots": 8},
         sleeve={"none": 15, "short": 40, "elbow": 10, "long": 35},
         bottom={"trousers": 50, "cropped": 10, "shorts": 18, "skirt": 10, "dress": 6, "long skirt": 6},
-        hem={"tucked": 2, "waist": 4, "hip": 4, "thigh": 1, "coat": 1}, bag={"none": 70, "backpack": 16, "satchel": 7, "handbag": 7},
-        hat={"none": 82, "cap": 12, "beanie": 6}, skin=(2, 2, 2, 2, 2, 2), hair=(2, 2, 2, 2, 2, 1, 2), vivid=0.7, open_jacket=0.2,
+        hem={"tucked": 2, "waist": 4, "hip": 4, "thigh": 1, "coat": 1},
+        bag={"none": 70, "backpack": 16, "satchel": 7, "handbag": 7},
+        hat={"none": 82, "cap": 12, "beanie": 6},
+        upper=dict.fromkeys(NAMED_COLOURS, 1.0), lower=dict.fromkeys(NAMED_COLOURS, 1.0), skin=(2, 2, 2, 2, 2, 2),
+        hair=(2, 2, 2, 2, 2, 1, 2), vivid=0.7, open_jacket=0.2,
     ),
-    cameras=CameraSpread(kinds=("game",), gain=0.05, exposure=0.12, gamma=0.08, saturation=(1.0, 1.15), contrast=(0.95, 1.1), haze=(0.0, 0.0),
-                         elevation=(0.05, 0.35), resolution=(1.0, 1.3), blur=(0.0, 0.0), noise=(0.0, 0.0), quality=(85, 95), shading=0.45),
+    cameras=CameraSpread(
+        kinds=("game",), gain=0.05, exposure=0.12, gamma=0.08, saturation=(1.0, 1.15), contrast=(0.95, 1.1),
+        haze=(0.0, 0.0), elevation=(0.05, 0.35), resolution=(1.0, 1.3), blur=(0.0, 0.0), noise=(0.0, 0.0),
+        quality=(85, 95), shading=0.45,
+    ),
     jitter=0.025, occluded=0.05, company=0.08,
 )  # fmt: skip
 
 CUHK03 = Style(
     name="CUHK03NP",
     wardrobe=Wardrobe(
-        upper={"white": 16, "black": 16, "grey": 12, "navy": 8, "blue": 7, "red": 6, "sky": 6, "purple": 5, "green": 4, "lilac": 4,
-               "pink": 5, "charcoal": 7, "cream": 3, "burgundy": 3},
-        lower={"black": 24, "denim": 20, "navy": 10, "charcoal": 10, "grey": 8, "khaki": 6, "sky": 4, "white": 3, "beige": 3},
+        upper={"white": 16, "black": 16, "grey": 12, "navy": 8, "blue": 7, "red": 6, "sky": 6, "purple": 5,
+               "green": 4, "lilac": 4, "pink": 5, "charcoal": 7, "cream": 3, "burgundy": 3},
+        lower={"black": 24, "denim": 20, "navy": 10, "charcoal": 10, "grey": 8, "khaki": 6, "sky": 4, "white": 3,
+               "beige": 3},
         pattern={"plain": 50, "stripes": 12, "checks": 11, "logo": 16, "raglan": 4, "band": 4, "block": 3},
         sleeve={"none": 4, "short": 50, "elbow": 8, "long": 38},
         bottom={"trousers": 62, "cropped": 6, "shorts": 18, "skirt": 8, "dress": 5, "long skirt": 1},
-        hem={"tucked": 1, "waist": 4, "hip": 5, "thigh": 1}, bag={"none": 34, "backpack": 38, "satchel": 18, "handbag": 10},
-        hat={"none": 96, "cap": 4}, skin=(2, 6, 4, 1, 0.1, 0.1), hair=(8, 5, 2, 0.6, 0.2, 0.4, 0.4), open_jacket=0.25,
+        hem={"tucked": 1, "waist": 4, "hip": 5, "thigh": 1},
+        bag={"none": 34, "backpack": 38, "satchel": 18, "handbag": 10},
+        hat={"none": 96, "cap": 4},
+        skin=(2, 6, 4, 1, 0.1, 0.1), hair=(8, 5, 2, 0.6, 0.2, 0.4, 0.4), open_jacket=0.25,
     ),
-    cameras=CameraSpread(kinds=("corridor",), response=(1.05, 1.0, 0.92), saturation=(0.65, 0.85), contrast=(0.75, 0.95), haze=(0.03, 0.1),
-                         elevation=(0.2, 0.38), resolution=(0.5, 0.8), noise=(3.0, 6.0)),
+    cameras=CameraSpread(
+        kinds=("corridor",), response=(1.05, 1.0, 0.92), saturation=(0.65, 0.85), contrast=(0.75, 0.95),
+        haze=(0.03, 0.1), elevation=(0.2, 0.38), resolution=(0.5, 0.8), noise=(3.0, 6.0),
+    ),
     height=(120, 180), aspect=(0.36, 0.5), jitter=0.045,
 )  # fmt: skip
 
 DUKE = Style(
     name="DukeMTMC",
     wardrobe=Wardrobe(
-        upper={"black": 20, "charcoal": 12, "grey": 12, "navy": 14, "white": 6, "blue": 9, "red": 6, "green": 4, "brown": 5,
-               "burgundy": 4, "olive": 4, "purple": 2, "sky": 3, "orange": 2, "teal": 2},
+        upper={"black": 20, "charcoal": 12, "grey": 12, "navy": 14, "white": 6, "blue": 9, "red": 6, "green": 4,
+               "brown": 5, "burgundy": 4, "olive": 4, "purple": 2, "sky": 3, "orange": 2, "teal": 2},
         lower={"black": 24, "denim": 30, "navy": 12, "charcoal": 10, "grey": 8, "khaki": 9, "brown": 4, "sky": 3},
         pattern={"plain": 60, "stripes": 6, "checks": 8, "logo": 8, "block": 8, "raglan": 4, "band": 4, "sides": 2},
         sleeve={"none": 1, "short": 14, "elbow": 3, "long": 82},
         bottom={"trousers": 84, "cropped": 3, "shorts": 8, "skirt": 3, "dress": 1, "long skirt": 1},
-        hem={"waist": 4, "hip": 5, "thigh": 3, "coat": 2}, bag={"none": 34, "backpack": 46, "satchel": 12, "handbag": 8},
-        hat={"none": 84, "cap": 8, "beanie": 8}, skin=(5, 4, 2, 1, 1.5, 1.5), hair=(4, 4, 3, 2, 1.5, 0.7, 0.5), open_jacket=0.3,
+        hem={"waist": 4, "hip": 5, "thigh": 3, "coat": 2},
+        bag={"none": 34, "backpack": 46, "satchel": 12, "handbag": 8},
+        hat={"none": 84, "cap": 8, "beanie": 8},
+        skin=(5, 4, 2, 1, 1.5, 1.5), hair=(4, 4, 3, 2, 1.5, 0.7, 0.5), open_jacket=0.3,
     ),
-    cameras=CameraSpread(kinds=("plaza",), response=(0.96, 1.0, 1.05), saturation=(0.7, 0.9), contrast=(0.9, 1.15), haze=(0.0, 0.05),
-                         elevation=(0.08, 0.24), resolution=(0.6, 1.0), noise=(1.0, 3.5), quality=(80, 93)),
+    cameras=CameraSpread(
+        kinds=("plaza",), response=(0.96, 1.0, 1.05), saturation=(0.7, 0.9), contrast=(0.9, 1.15), haze=(0.0, 0.05),
+        elevation=(0.08, 0.24), resolution=(0.6, 1.0), noise=(1.0, 3.5), quality=(80, 93),
+    ),
     height=(136, 180), aspect=(0.38, 0.5), occluded=0.16,
 )  # fmt: skip
 

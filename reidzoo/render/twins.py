@@ -39,7 +39,8 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
                  jobs: int = 0) -> list[Twin]:  # fmt: skip
     """Render twins of datasets into `root`, each in its real layout; a twin that is already there is left alone.
 
-    The bytes depend on the dataset, `seed` and `RENDERER_VERSION` (and the releases of Pillow and numpy), not on `jobs`.
+    The bytes depend on the dataset, `seed` and `RENDERER_VERSION` (and the releases of Pillow, numpy and scipy), not on
+    `jobs`.
     A larger `scale` adds identities and keeps those of the smaller one.
 
     Args:
@@ -57,7 +58,7 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
     if unknown:
         raise DatasetError(f"there is no twin of {', '.join(unknown)}; there are twins of {', '.join(LAYOUTS)}")
     if not 0 < scale <= 40:
-        raise DatasetError(f"scale is {scale}; it is a factor above 0 and at most 40 (file names have four digits for a pid)")
+        raise DatasetError(f"scale is {scale}; it is above 0 and at most 40 (file names have four digits for a pid)")
     if seed < 0 or jobs < 0:
         raise DatasetError(f"seed ({seed}) and jobs ({jobs}) cannot be negative")
     root = Path(root)

@@ -12,15 +12,13 @@ from reidzoo.errors import ConfigError
 
 @pytest.fixture(autouse=True)
 def _in_an_own_process(tmp_path, monkeypatch):
-    """Work in ``tmp_path``, and forget the plug-ins that a test imports."""
-    modules, paths = set(sys.modules), list(sys.path)
+    """Work in ``tmp_path``, and forget the plug-ins that a test wrote there: their names begin with z."""
     monkeypatch.chdir(tmp_path)
     yield
-    for name in set(sys.modules) - modules:
-        if name.split(".")[0] in plugins_module._loaded:
-            del sys.modules[name]
-    plugins_module._loaded.clear()
-    sys.path[:] = paths
+    for modules in (sys.modules, plugins_module._loaded):
+        for name in [name for name in modules if name.startswith("z") and name.split(".")[0] in plugins_module._loaded]:
+            del modules[name]
+    sys.path[:] = [path for path in sys.path if not path.startswith(str(tmp_path))]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 
 from yacs.config import CfgNode
@@ -48,7 +49,7 @@ def test_a_key_has_a_comment_unless_its_name_says_it_all():
     lines = inspect.getsource(defaults).splitlines()
     bare = {
         line.strip().partition(" = ")[0]
-        for above, line in zip(lines, lines[1:])
+        for above, line in itertools.pairwise(lines)
         if re.match(r"    cfg\.[A-Z_.]+ = ", line) and not above.strip().startswith("#") and "CfgNode()" not in line
     }
     named = {"INPUT.STD", "MODEL", "BACKBONE", "HEAD", "TRAINER", "SOLVER.MAX_EPOCHS"}

@@ -159,8 +159,8 @@ def test_wrong_overrides_of_stages(fails):
         "override STAGES.label.LOSSES.tri.margin: STAGES.label.LOSSES.tri: the stage deletes this entry"
     )
     assert fails(STAGES, "STAGES.train.LOSSES.mixx.weight", "1") == (
-        "override STAGES.train.LOSSES.mixx.weight: STAGES.train.LOSSES.mixx: no such entry, and a new one needs a type; "
-        "did you mean STAGES.train.LOSSES.mix?"
+        "override STAGES.train.LOSSES.mixx.weight: STAGES.train.LOSSES.mixx: no such entry, and a new one needs a "
+        "type; did you mean STAGES.train.LOSSES.mix?"
     )
     assert fails(STAGES, "STAGES.train.SEED", "x") == (
         "override STAGES.train.SEED: expected an integer, got the string 'x'"
@@ -238,8 +238,10 @@ def same(one, other):
         "BACKBONE: {_REPLACE_: true, type: ResNet, pretrained: null}",
         "MODEL: {type: Other, x: {y: [1, {z: '010'}]}, BN_GROUP: 16}",
         "STAGES: {a: {INPUT: {TRANSFORMS: {normalize: {}, flip: {}, erase: {}, crop: {}}}}, b: {CLUSTERER: {type: D}}}",
-        "CLUSTERER: {type: D, eps: 1}\nSTAGES: {a: {CLUSTERER: null, HEAD: null}, b: {CLUSTERER: {_REPLACE_: true, type: D}}}",
-        "STAGES: {a: {MODEL: {_REPLACE_: true, type: Embedder, x: null, WEIGHTS: w}}, b: {BACKBONE: {pretrained: null}}}",
+        "CLUSTERER: {type: D, eps: 1}\nSTAGES: {a: {CLUSTERER: null, HEAD: null}, b: "
+        "{CLUSTERER: {_REPLACE_: true, type: D}}}",
+        "STAGES: {a: {MODEL: {_REPLACE_: true, type: Embedder, x: null, WEIGHTS: w}}, b: "
+        "{BACKBONE: {pretrained: null}}}",
         "WEIGHTS: {model: x}\nSTAGES: {a: {WEIGHTS: {model: null}}, b: {WEIGHTS: {model: 'stage:a', head: b}}}",
         "DATASETS: {TESTS: [A, {type: B, x: 1e-5}], TRAIN: {t: [{type: C}]}}\nSTAGES: {a: {DATASETS: {TESTS: []}}}",
         "OUTPUT_DIR: 'no'\nWEIGHTS_IGNORE: ['on', '1', '~', 'a.*', '']",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 
@@ -41,7 +42,7 @@ def test_a_path_relative_to_the_yaml_or_absolute(write, tmp_path, entry):
     entry = entry.format(folder=tmp_path)
     cfg = load_config(write("p/a.yml", f"PLUGINS: [{entry}]"))
     assert sys.modules["zplug"].NAME == "q"
-    assert cfg.PLUGINS == [str(tmp_path / "q" / "zplug")]
+    assert list(cfg.PLUGINS) == [str(tmp_path / "q" / "zplug")]
 
 
 def test_a_plugin_imports_its_own_modules_in_both_ways(write):
@@ -58,7 +59,7 @@ def test_a_module_in_a_package(write, tmp_path):
     write("zplug/losses.py", "X = 1")
     cfg = load_config(write("a.yml", "PLUGINS: [zplug.losses]"))
     assert sys.modules["zplug.losses"].X == 1
-    assert cfg.PLUGINS == [str(tmp_path / "zplug.losses")]
+    assert list(cfg.PLUGINS) == [str(tmp_path / "zplug.losses")]
     assert load_config(write("b/b.yml", dump(cfg))).PLUGINS == cfg.PLUGINS
 
 
@@ -74,7 +75,7 @@ def test_an_installed_package_keeps_its_name(write, tmp_path, monkeypatch):
     write("site/zinstalled.py", DECLARES)
     monkeypatch.syspath_prepend(tmp_path / "site")
     cfg = load_config(write("a.yml", "PLUGINS: [zinstalled]\nMINE: {START: 1}"))
-    assert cfg.PLUGINS == ["zinstalled"]
+    assert list(cfg.PLUGINS) == ["zinstalled"]
     assert cfg.MINE.START == 1
     del sys.modules["zinstalled"]
 
@@ -86,7 +87,7 @@ def test_plugins_of_bases_overlays_and_overrides_add_up(write, tmp_path):
     write("zthree/over.yml", "PLUGINS: [zthree]")
     path = write("ztwo/a.yml", "_BASE_: ../zone/base.yml\nPLUGINS: [ztwo, ../zone/zone]")
     cfg = load_config(path, ["PLUGINS", "[zfour/zfour]"], overlays=["zthree/over.yml"])
-    assert cfg.PLUGINS == [str(tmp_path / name / name) for name in ("zone", "ztwo", "zthree", "zfour")]
+    assert list(cfg.PLUGINS) == [str(tmp_path / name / name) for name in ("zone", "ztwo", "zthree", "zfour")]
 
 
 def test_a_second_load_uses_the_module_that_is_there(write):
@@ -117,12 +118,10 @@ def test_a_plugin_named_as_a_module_of_others(write):
 def test_a_name_does_not_find_another_yamls_plugin(write, tmp_path):
     source = write("p/zplug.py")
     load_config(write("p/a.yml", "PLUGINS: [zplug]"))
-    assert (
-        error(write("q/b.yml", "PLUGINS: [zplug]")).endswith(
-            f"b.yml:1: no plug-in 'zplug' in {tmp_path / 'q'}, and this process holds another one from {source}; "
-            "to use that one, give its path"
-        )
-        or True
+    write("q/b.yml", "PLUGINS: [zplug]")
+    assert error("q/b.yml") == (
+        f"{os.path.join('q', 'b.yml')}:1: no plug-in 'zplug' in {tmp_path / 'q'}, and this process holds another one "
+        f"from {source}; to use that one, give its path"
     )
 
 

@@ -27,7 +27,13 @@ class KillOnceHook(Hook):
 
 STAGES = {
     "label": {
-        "DATASETS": {"TRAIN": {"source": "RandPerson", "target": {"type": "Unlabeled", "dataset": {"type": "MSMT17"}}}},
+        "DATASETS": {
+            "TRAIN": {
+                "train": None,
+                "source": "RandPerson",
+                "target": {"type": "Unlabeled", "dataset": {"type": "MSMT17"}},
+            }
+        },
         "MODEL": {"BN_DOMAINS": 2},
         "TRAINER": {"type": "DomainAdaptationTrainer"},
         "MEMORIES": {"memory": {"type": "HybridMemory"}},

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reidzoo.render import contact_sheet
+from reidzoo.render import contact_sheet, overview
 from reidzoo.render.layouts import LAYOUTS
 
 
@@ -12,3 +12,9 @@ def test_sheet_has_a_row_per_identity(name: str) -> None:
     one, two = (np.asarray(contact_sheet(name, people=people, columns=3)) for people in (1, 2))
     assert two.shape[0] - one.shape[0] > 100
     assert one.std() > 20
+
+
+def test_overview_shows_every_twin() -> None:
+    sheet = np.asarray(overview(columns=2))
+    rows = np.array_split(sheet, len(LAYOUTS))
+    assert all(row.std() > 20 for row in rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 
-import pytest
 import torch
 
 
@@ -27,7 +26,8 @@ def test_train_prints_the_table_and_where_the_files_are(write_config, run_tool, 
 
     again = run_tool("train_net.py", "--config-file", write_config())
     assert "--resume" in refused(again)
-    resumed = run_tool("train_net.py", "--config-file", write_config(), "--resume")
+    assert "seed" in refused(run_tool("train_net.py", "--config-file", write_config(), "--resume"))
+    resumed = run_tool("train_net.py", "--config-file", write_config(), "--resume", "--seed", 3)
     assert resumed.returncode == 0
     assert resumed.stdout == run.stdout
 
@@ -111,7 +111,6 @@ def test_loss_of_torch(write_config, run_tool):
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.parametrize("key, value", [("LOSSES.id.weight", "nan"), ("OPTIMIZERS.model.lr", "1.0e30")])
-def test_a_loss_that_is_no_number_stops_the_run(write_config, run_tool, key, value):
-    run = run_tool("train_net.py", "--config-file", write_config(), key, value)
+def test_a_loss_that_is_no_number_stops_the_run(write_config, run_tool):
+    run = run_tool("train_net.py", "--config-file", write_config(), "OPTIMIZERS.model.lr", "1.0e30")
     assert "iteration" in refused(run)
