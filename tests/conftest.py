@@ -26,20 +26,27 @@ def draw_person(path: Path, pid: int, camid: int, number: int) -> None:
     noise = np.random.default_rng([pid, camid, number])
     image = np.repeat(colours, 16, axis=0)[:, None, :] + noise.normal(8 * camid, 12, (32, 16, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+    Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path)
 
 
 def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
-    """Write Market-1501, RandPerson and MSMT17 trees of random two-coloured 'people', marked as twins."""
+    """Write trees of random two-coloured 'people' in the layouts of five datasets, marked as twins."""
     market, msmt, rp = root / "Market-1501-v15.09.15", root / "MSMT17_V1", root / "RandPerson"
+    duke, cuhk = root / "DukeMTMC-reID", root / "cuhk03-np"
     lists = {"list_train.txt": [], "list_val.txt": [], "list_query.txt": [], "list_gallery.txt": []}
     for pid in range(1, ids + 1):
         for n in range(images):
             cam = n % 3 + 1
+            test = "query" if n < 2 else "bounding_box_test"
             name = f"{pid:04d}_c{cam}s1_{n:06d}_00.jpg"
             draw_person(market / "bounding_box_train" / name, 100 + pid, cam, n)
             name = f"{500 + pid:04d}_c{cam}s1_{n:06d}_00.jpg"
-            draw_person(market / ("query" if n < 2 else "bounding_box_test") / name, 200 + pid, cam, n)
+            draw_person(market / test / name, 200 + pid, cam, n)
+            draw_person(duke / "bounding_box_train" / f"{pid:04d}_c{cam}_f{n:07d}.jpg", 700 + pid, cam, n)
+            draw_person(duke / test / f"{500 + pid:04d}_c{cam}_f{n:07d}.jpg", 800 + pid, cam, n)
+            for split in ("detected", "labeled"):
+                draw_person(cuhk / split / "bounding_box_train" / f"{pid:04d}_c{cam}_{n}.png", 900 + pid, cam, n)
+                draw_person(cuhk / split / test / f"{500 + pid:04d}_c{cam}_{n}.png", 950 + pid, cam, n)
             name = f"{pid:06d}_s01_c{cam:02d}_f{n:06d}.jpg"
             draw_person(rp / "subset" / "randperson_subset" / name, 300 + pid, cam, n)
             file = f"{pid - 1:04d}/{pid - 1:04d}_{n:03d}_{cam:02d}_0303morning_0008_0.jpg"
@@ -49,7 +56,7 @@ def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
             lists["list_query.txt" if n < 2 else "list_gallery.txt"].append(f"{file} {pid - 1}")
     for name, lines in lists.items():
         (msmt / name).write_text("\n".join(lines) + "\n")
-    for folder in (market, msmt, rp):
+    for folder in (market, msmt, rp, duke, cuhk):
         (folder / "twin.json").write_text(json.dumps({"made_by": "tests"}))
     return root
 

@@ -14,8 +14,9 @@ from torch import Tensor
 from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.features import normalised
 from reidzoo.clustering.neighbours import neighbours_of_normalised
-from reidzoo.clustering.split_tree import ROWS, Group, SplitTree
+from reidzoo.clustering.split_tree import SplitTree
 
+ROWS = 192  # rows of one sparse product: small enough that its memory serves the next one again
 SNAP = 1e-12  # a distance below this is a zero that rounding has moved
 
 
@@ -152,11 +153,11 @@ def sampled_products(rows: Tensor, pattern: sparse.csr_matrix) -> np.ndarray:
         return torch.sparse.sampled_addmm(places, rows, rows.T, beta=0.0).values().numpy()
 
 
-def distances(weights: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
+def distances(weights: sparse.csr_matrix, max_distance: float, order: np.ndarray | None = None) -> sparse.csr_matrix:
     """Return the Jaccard distances up to ``max_distance`` (below 1 where that is 1) between the rows of V."""
     n = weights.shape[0]
+    order = np.arange(n, dtype=np.int32) if order is None else order.astype(np.int32)
     # Rows that share neighbours are put side by side: what one looks up is then still in the cache for the next.
-    order = reverse_cuthill_mckee(weights).astype(np.int32)
     place = np.empty_like(order)
     place[order] = np.arange(n, dtype=np.int32)
     weights = weights[order]
@@ -164,16 +165,19 @@ def distances(weights: sparse.csr_matrix, max_distance: float) -> sparse.csr_mat
     weights.has_sorted_indices = False
     weights.sort_indices()
     tree = SplitTree(weights)
-    pieces: list[sparse.csr_matrix] = []
+    starts = range(0, n, ROWS)
+    pieces: list[list[sparse.csr_matrix]] = [[] for _ in starts]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for group in tree.groups():
+        for block in tree.blocks():
+            lists = tree.lists(block)
 
-            def work(start: int, group: Group = group) -> sparse.csr_matrix:
-                return close_pairs(tree.sums(group, slice(start, min(start + ROWS, group.rows.stop))), max_distance)
+            def work(start: int, lists: sparse.csr_matrix = lists) -> sparse.csr_matrix:
+                return close_pairs(tree.sums(slice(start, min(start + ROWS, n)), lists), max_distance)
 
-            pieces.extend(pool.map(work, range(group.rows.start, group.rows.stop, ROWS)))
+            for row, piece in zip(pieces, pool.map(work, starts)):
+                row.append(piece)
     del tree, weights
-    graph = sparse.vstack(pieces, format="csr")
+    graph = sparse.vstack([sum_of_disjoint(row) for row in pieces], format="csr")
     pieces.clear()
     graph.indices = order[graph.indices]
     graph.has_sorted_indices = False

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-PARTNERS = 1 << 22  # entries of one group's partner lists: 12 bytes each, and about as much again while they are made
-ROWS = 192  # rows of one product: small enough that its memory is used again for the next
-
-
-@dataclass
-class Group:
-    """Rows that are worked on together, with the lists that they look up."""
-
-    rows: slice
-    offset: np.ndarray
-    """(N,) int64: where the splits of each column begin among the lists; meaningless for columns not looked up."""
-    partners: sparse.csr_matrix
-    """(lists, N): list 2 s holds the lower half of split s, with its values; list 2 s + 1 the upper half, with ones."""
+ENTRIES = 1 << 23  # entries of one block's lists, 12 bytes each
+PART = 1 << 18  # entries of V whose splits are made at a time
 
 
 class SplitTree:
-    """sum_c min(V_ic, V_jc) of all pairs of rows (i, j) that share a column.
+    """sum_c min(V_ic, V_jc) for all pairs of rows (i, j) that share a column.
 
     The sum is no matrix product, but can be made one. Sort the rows of column c by V_ic, and halve them again and again
     (at multiples of powers of two). Two rows part company at exactly one of these splits; there the lower half holds the
@@ -46,78 +34,90 @@ class SplitTree:
         self.sorted_values = values.data[order]
         self.rank = np.empty(values.nnz, dtype=np.int32)
         self.rank[order] = np.arange(values.nnz) - self.starts[values.indices[order]]
-        # Entries that a column's lists hold: every row of it is in about one list a level.
-        self.cost = self.counts * np.ceil(np.log2(np.maximum(self.counts, 1)) + 1).astype(np.int64)
 
-    def groups(self) -> Iterator[Group]:
-        """Yield groups of successive rows, so large that their lists have about PARTNERS entries."""
+    def blocks(self) -> Iterator[slice]:
+        """Yield slices of rows whose lists have about ENTRIES entries each."""
         n = self.values.shape[0]
-        start = 0
-        size = ROWS * 8
-        while start < n:
-            stop = min(start + size, n)
-            columns = self.columns(start, stop)
-            excess = self.cost[columns].sum() / PARTNERS
-            if excess > 1 and stop - start > ROWS:
-                size = max(ROWS, int((stop - start) / excess * 0.9))
-                continue
-            yield self.group(slice(start, stop), columns)
-            start = stop
-            if excess < 0.5:
-                size *= 2
+        # A row is in about one list per level of each of its columns, and in half of those of the lowest.
+        levels = np.log2(np.maximum(self.counts, 1)) + 0.5
+        cost = np.concatenate([[0.0], np.cumsum(levels[self.values.indices])])[self.values.indptr[1:]]
+        count = int(cost[-1] // ENTRIES) + 1
+        bounds = np.searchsorted(cost, np.arange(1, count) * (cost[-1] / count))
+        edges = sorted({0, *bounds.tolist(), n})
+        for start, stop in zip(edges, edges[1:]):
+            yield slice(start, stop)
 
-    def columns(self, start: int, stop: int) -> np.ndarray:
-        """Return the columns that the rows from ``start`` to ``stop`` have entries in, rising."""
-        used = np.zeros(self.values.shape[1], dtype=bool)
-        used[self.values.indices[self.values.indptr[start] : self.values.indptr[stop]]] = True
-        return np.flatnonzero(used)
+    def lists(self, block: slice) -> sparse.csr_matrix:
+        """Return the lists of all splits, of the rows of ``block`` alone: (2 nnz + N, N).
 
-    def group(self, rows: slice, columns: np.ndarray) -> Group:
-        """Return the group of ``rows``, which have entries in ``columns`` alone."""
-        counts = self.counts[columns]
-        begin = np.cumsum(counts) - counts
-        offset = np.zeros(self.values.shape[1], dtype=np.int64)
-        offset[columns] = begin
-        # Split s of a column, 0 < s < count, is between ranks s - 1 and s, and as wide as the lowest bit of s.
-        split = np.arange(counts.sum()) - np.repeat(begin, counts)
-        width = split & -split
-        above = np.minimum(width, np.repeat(counts, counts) - split)
-        first = np.repeat(self.starts[columns], counts) + split - width
-        lengths = np.stack([width, above], axis=1).ravel()
-        total = width + above
-        source = np.arange(total.sum()) + np.repeat(first - (np.cumsum(total) - total), total)
-        upper = np.repeat(np.tile([False, True], len(split)), lengths)
-        data = np.where(upper, 1.0, self.sorted_values[source])
-        # Last, a list for each row that holds itself, because no split parts it from itself.
-        own = np.arange(rows.start, rows.stop)
-        pointer = np.concatenate([[0], np.cumsum(np.concatenate([lengths, np.ones(len(own), dtype=np.int64)]))])
-        partners = sparse.csr_matrix(
-            (np.concatenate([data, np.ones(len(own))]), np.concatenate([self.sorted_rows[source], own]), pointer),
-            shape=(len(pointer) - 1, self.values.shape[0]),
-        )
-        return Group(rows, offset, partners)
+        With s = (start of the column) + (rank where the upper half begins), list 2 s holds the lower half of a split,
+        with its values, and list 2 s + 1 the upper, with ones. List 2 nnz + i holds row i, which no split parts from
+        itself, with a one.
+        """
+        inside = (self.sorted_rows >= block.start) & (self.sorted_rows < block.stop)
+        before = np.concatenate([[0], np.cumsum(inside, dtype=np.int32)])
+        rows, values = self.sorted_rows[inside], self.sorted_values[inside]
+        del inside
+        parts = [self.part_of_lists(before, start) for start in range(0, self.values.nnz, PART)]
+        lengths = np.concatenate([lengths for lengths, _, _ in parts])
+        n = self.values.shape[0]
+        own = np.arange(block.start, block.stop, dtype=np.int32)
+        single = np.zeros(n, dtype=np.int32)
+        single[own] = 1
+        pointer = np.concatenate([[0], np.cumsum(np.concatenate([lengths, single]), dtype=np.int32)])
+        indices = np.empty(pointer[-1], dtype=np.int32)
+        data = np.ones(pointer[-1])
+        filled = 0
+        for _, source, lower in parts:
+            stop = filled + len(source)
+            indices[filled:stop] = rows[source]
+            data[filled:stop][lower] = values[source[lower]]
+            filled = stop
+        indices[filled:] = own
+        return sparse.csr_matrix((data, indices, pointer), shape=(len(pointer) - 1, n))
 
-    def sums(self, group: Group, rows: slice) -> sparse.csr_matrix:
-        """Return sum_c min(V_ic, V_jc) of ``rows``, a part of the group's, with all rows: (rows, N), indices unsorted."""
+    def part_of_lists(self, before: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return, for the splits at ``start`` and after in the sorted entries, their lists' lengths and contents.
+
+        Args:
+            before: (nnz + 1,) number of wanted entries before each of the sorted entries.
+            start: the first split.
+
+        Returns:
+            lengths (2 splits,) of lower and upper lists in turn; positions among the wanted entries, list by list; and
+            whether each belongs to a lower half.
+        """
+        place = np.arange(start, min(start + PART, self.values.nnz))
+        column = np.searchsorted(self.starts, place, side="right") - 1
+        split = place - self.starts[column]
+        width = split & -split  # a split is as wide as its lowest bit; the first place of a column is none
+        end = np.minimum(place + width, (self.starts + self.counts)[column])
+        edges = before[np.stack([place - width, place, end])]
+        lengths = np.diff(edges, axis=0).T.ravel()
+        total = edges[2] - edges[0]
+        source = np.arange(total.sum(), dtype=np.int32) + np.repeat(edges[0] - (np.cumsum(total) - total), total)
+        lower = np.repeat(np.tile([True, False], len(place)), lengths)
+        return lengths, source.astype(np.int32), lower
+
+    def sums(self, rows: slice, lists: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Return sum_c min(V_ic, V_jc) of each i of ``rows`` and each j of the lists: (rows, N), indices unsorted."""
         pointer = self.values.indptr[rows.start : rows.stop + 1]
         entries = slice(pointer[0], pointer[-1])
         pointer = pointer - pointer[0]
         column, rank, value = self.values.indices[entries], self.rank[entries], self.values.data[entries]
-        counts, base = self.counts[column], 2 * group.offset[column]
+        counts, start = self.counts[column], self.starts[column]
         levels = int(counts.max() - 1).bit_length()
-        lists = np.empty((len(rank), levels + 1), dtype=np.int64)
-        factor = np.ones(lists.shape)
-        valid = np.zeros(lists.shape, dtype=bool)
+        wanted = np.empty((len(rank), levels + 1), dtype=np.int32)
+        factor = np.ones(wanted.shape)
+        valid = np.zeros(wanted.shape, dtype=bool)
         for level in range(levels):
             lower = ((rank >> level) & 1) == 0
             split = ((rank >> level) | 1) << level
-            lists[:, level] = base + 2 * split + lower  # the list of the other half
+            wanted[:, level] = 2 * (start + split) + lower  # the other half
             factor[lower, level] = value[lower]
             valid[:, level] = split < counts
-        height = group.rows.stop - group.rows.start
-        own = group.partners.shape[0] - height - group.rows.start
-        lists[pointer[:-1], levels] = own + np.arange(rows.start, rows.stop)
+        wanted[pointer[:-1], levels] = np.arange(rows.start, rows.stop) + 2 * self.values.nnz
         valid[pointer[:-1], levels] = True
         ends = np.concatenate([[0], np.cumsum(valid.sum(axis=1))])[pointer]
-        shape = (len(pointer) - 1, group.partners.shape[0])
-        return sparse.csr_matrix((factor[valid], lists[valid], ends), shape=shape) @ group.partners
+        shape = (len(pointer) - 1, lists.shape[0])
+        return sparse.csr_matrix((factor[valid], wanted[valid], ends), shape=shape) @ lists

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reidzoo.evaluation.distances import check_range, exact_matmul, far_centre
+from reidzoo.evaluation.distances import centred_norms, check_range, exact_matmul, far_centre
 from reidzoo.evaluation.feature_table import FeatureTable
 
 TILE = 2048
+GATHER = 256
+SPARE = 8
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Neighbours:
     """The k nearest images of every image.
 
     Attributes:
-        index: int64 (N, k), nearest first; the image itself is the first, and equal distances are ordered by index.
+        index: int64 (N, k), nearest first; the image itself is the first, and equal distances (bit-equal features, to
+            be safe) are ordered by index.
         distance: float32 (N, k), squared Euclidean distances (2 - 2 cos under cosine), 0 for the image itself.
         farthest: float32 (N,), the greatest squared distance from the image to any.
     """
@@ -43,7 +46,7 @@ class SquaredDistances:
         check_range(table, metric)
         self._table, self.metric = table, metric
         self._centre = far_centre(table) if metric == "euclidean" else None
-        self._scale = torch.from_numpy(1.0 / table.norms if metric == "cosine" else np.ones(len(table)))
+        self._squares = np.ones(len(table)) if metric == "cosine" else centred_norms(table, self._centre) ** 2
 
     def __len__(self) -> int:
         """Return N."""
@@ -53,40 +56,49 @@ class SquaredDistances:
         """Return the prepared rows of the tile at ``start``, (TILE, D) with zeros past the end, and squared lengths."""
         tile = self._table.tile(start, TILE)
         if self.metric == "cosine":
-            scale = self._scale[start : start + TILE].to(tile)
-            tile = tile * torch.nn.functional.pad(scale, (0, TILE - len(scale)))[:, None]
+            tile = tile * self._padded(1.0 / self._table.norms, start)[:, None]
         elif self._centre is not None:
             tile = tile - self._centre
-        return tile, self._lengths(tile)
+        return tile, self._padded(self._squares, start)
 
     def tile(self, left: tuple[torch.Tensor, torch.Tensor], right: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """Return (TILE, TILE) squared distances between two results of :meth:`rows`."""
         with exact_matmul():
             return (left[1][:, None] + right[1][None]).addmm_(left[0], right[0].T, alpha=-2.0)
 
-    def pairs(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Return the squared distances, float32 (P,), of the pairs (left[p], right[p])."""
-        out = np.empty(len(left), dtype=np.float32)
-        for start in range(0, len(left), TILE):
-            part = slice(start, start + TILE)
-            difference = self._gather(left[part]) - self._gather(right[part])
-            out[part] = (difference * difference).sum(1).cpu().numpy()
+    def exact(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the squared distances, float64 (P,), of the pairs (left[p], right[p]), computed in float64."""
+        out = np.empty(len(left))
+        for start in range(0, len(left), GATHER):
+            part = slice(start, start + GATHER)
+            out[part] = (self._gather(left[part]) - self._gather(right[part])).square().sum(1).cpu().numpy()
         return out
 
-    def _gather(self, index: np.ndarray) -> torch.Tensor:
-        rows = self._table.gather(index)
-        return rows * self._scale[torch.from_numpy(index)].to(rows)[:, None]
+    def slack(self, rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """Return how far two values of a tile may lie apart though the distances are equal: 2e-6 (|a|^2 + |b|^2).
 
-    def _lengths(self, tile: torch.Tensor) -> torch.Tensor:
+        Args:
+            rows: int64 (n,).
+            index: int64 (n, k), the other row of each pair.
+        """
+        return 2e-6 * (self._squares[rows][:, None] + self._squares[index])
+
+    def _gather(self, index: np.ndarray) -> torch.Tensor:
+        rows = self._table.gather(index).double()
         if self.metric == "cosine":
-            return torch.ones(len(tile), device=tile.device)
-        return torch.linalg.vector_norm(tile, dim=1, dtype=torch.float64).square().to(torch.float32)
+            rows /= torch.from_numpy(self._table.norms[index]).to(rows)[:, None]
+        return rows
+
+    def _padded(self, values: np.ndarray, start: int) -> torch.Tensor:
+        part = values[start : start + TILE]
+        return torch.from_numpy(np.pad(part, (0, TILE - len(part)))).to(self._table.device, torch.float32)
 
 
 def nearest_neighbours(distances: SquaredDistances, k: int) -> Neighbours:
     """Return the ``k`` nearest rows of every row, itself first, by tiles and without an N x N matrix.
 
-    A tile of distances serves its rows and its columns, which halves the work.
+    A tile of distances serves its rows and its columns, which halves the work. Neighbours that float32 cannot tell
+    apart are put in the order of their float64 distances.
 
     Args:
         distances: between N rows.
@@ -94,8 +106,7 @@ def nearest_neighbours(distances: SquaredDistances, k: int) -> Neighbours:
     """
     count = len(distances)
     k = min(k, count)
-    # One neighbour more tells whether the k-th is tied with one left out.
-    best = _Best(count, min(k + 1, count))
+    best = _Best(count, min(k + SPARE, count))
     for first in range(0, count, TILE):
         left = distances.rows(first)
         for second in range(first, count, TILE):
@@ -106,16 +117,36 @@ def nearest_neighbours(distances: SquaredDistances, k: int) -> Neighbours:
             best.add(first, second, values)
             if second != first:
                 best.add(second, first, values.T.contiguous())
-    value, index = best.value.numpy(), best.index.numpy()
-    if k < count:
-        tied = np.flatnonzero(value[:, k - 1] == value[:, k])
-        if len(tied):
-            value[tied, :k], index[tied, :k] = _by_index(distances, tied, k)
-        value, index = value[:, :k], index[:, :k]
-    order = np.lexsort((index, value), axis=1)
-    value, index = np.take_along_axis(value, order, axis=1), np.take_along_axis(index, order, axis=1)
+    value, index = _settle(distances, *_sorted(best.value.numpy(), best.index.numpy()), k)
     value[:, 0] = 0.0
     return Neighbours(index, value, best.farthest.numpy())
+
+
+def _settle(
+    distances: SquaredDistances, value: np.ndarray, index: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first ``k`` of each row's sorted candidates, those too close for float32 in their float64 order."""
+    count, width = value.shape
+    rows = np.arange(count)
+    close = np.diff(value, axis=1) <= distances.slack(rows, index[:, 1:])
+    unsure = close[:, :k].any(axis=1)
+    # Many copies of one image: the candidates at hand may not hold all that are as close as the k-th.
+    beyond = close[:, k - 1 :].all(axis=1) & (width < count)
+    rows = np.flatnonzero(unsure & ~beyond)
+    if len(rows):
+        exact = distances.exact(np.repeat(rows, width), index[rows].ravel()).reshape(-1, width)
+        exact[index[rows] == rows[:, None]] = -np.inf
+        value[rows], index[rows] = _sorted(exact, index[rows])
+    value, index = value[:, :k].copy(), index[:, :k].copy()
+    rows = np.flatnonzero(beyond)
+    if len(rows):
+        value[rows], index[rows] = _sorted(*_by_index(distances, rows, k))
+    return value, index
+
+
+def _sorted(value: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.lexsort((index, value), axis=1)
+    return np.take_along_axis(value, order, axis=1), np.take_along_axis(index, order, axis=1)
 
 
 class _Best:

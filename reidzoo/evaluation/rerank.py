@@ -205,5 +205,5 @@ def _known_distances(
     place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
     values = np.tile(neighbours.distance.ravel(), 2)[place]
     missing = np.flatnonzero(keys[place] != wanted)
-    values[missing] = distances.pairs(rows[missing], columns[missing])
+    values[missing] = distances.exact(rows[missing], columns[missing])
     return values

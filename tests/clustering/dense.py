@@ -90,7 +90,9 @@ def self_paced(labels, tight, loose, threshold=None):
         return each
 
     classes = own(labels)
-    same, same_tight, same_loose = ((x[:, None] == x[None, :]).astype(np.float64) for x in map(own, (labels, tight, loose)))
+    same, same_tight, same_loose = (
+        (x[:, None] == x[None, :]).astype(np.float64) for x in map(own, (labels, tight, loose))
+    )
     comp = 1 - np.minimum(same, same_tight).sum(-1) / np.maximum(same, same_tight).sum(-1)
     indep = 1 - np.minimum(same, same_loose).sum(-1) / np.maximum(same, same_loose).sum(-1)
     cluster_comp, cluster_indep, count = defaultdict(list), defaultdict(list), defaultdict(int)
