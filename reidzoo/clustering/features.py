@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reidzoo.clustering.errors import ClusteringError
 
-ROWS = 256  # rows checked at a time, so that the float64 copies stay small
+ROWS = 256  # rows checked at a time, through one small float64 buffer
 
 
 def normalised(features: Tensor | np.ndarray) -> Tensor:
@@ -26,9 +26,10 @@ def normalised(features: Tensor | np.ndarray) -> Tensor:
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise ClusteringError(f"features: expected real numbers, got {tensor.dtype}")
     out = torch.empty(tensor.shape, dtype=torch.float32, device=tensor.device)
+    buffer = torch.empty((ROWS, tensor.shape[1]), dtype=torch.float64, device=tensor.device)
     for start in range(0, len(tensor), ROWS):
-        rows = tensor[start : start + ROWS].double()
-        largest = rows.abs().amax(dim=1, keepdim=True)
+        rows = buffer[: len(tensor) - start].copy_(tensor[start : start + ROWS])
+        largest = torch.linalg.vector_norm(rows, torch.inf, dim=1, keepdim=True)
         bad = torch.nonzero(~torch.isfinite(largest[:, 0]) | (largest[:, 0] == 0))
         if len(bad):
             row = int(bad[0])
@@ -37,7 +38,8 @@ def normalised(features: Tensor | np.ndarray) -> Tensor:
                 f"features: row {start + row} of {len(tensor)} holds {what}. Look at the model that made it: "
                 f"training may have diverged, or the image may be unreadable."
             )
-        rows = rows / largest
-        # Adding zero turns -0.0 into 0.0, so that equal rows are equal bit by bit.
-        out[start : start + ROWS] = rows / rows.norm(dim=1, keepdim=True) + 0.0
+        rows /= largest
+        rows /= torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+        rows += 0.0  # turns -0.0 into 0.0, so that equal rows are equal bit by bit
+        out[start : start + ROWS] = rows
     return out

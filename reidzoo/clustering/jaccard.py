@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.csgraph import reverse_cuthill_mckee
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from reidzoo.clustering.errors import ClusteringError
@@ -57,9 +57,10 @@ def jaccard_graph(
     """
     check_settings(k1, k2, max_distance)
     rows = normalised(features)
-    membership = neighbourhood_weights(rows, k1, k2, count_self)
+    ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1)[0].cpu().numpy().astype(np.int32)
+    weights = neighbourhood_weights(rows, ranking, k1, k2)
     del rows
-    graph = distances(membership, max_distance)
+    graph = distances(weights, max_distance, side_by_side(ranking))
     graph.max_distance = float(max_distance)
     return graph
 
@@ -72,17 +73,18 @@ def check_settings(k1: int, k2: int, max_distance: float) -> None:
         raise ClusteringError(f"max_distance: expected a distance in (0, 1], got {max_distance}")
 
 
-def neighbourhood_weights(rows: Tensor, k1: int, k2: int, count_self: bool) -> sparse.csr_matrix:
+def neighbourhood_weights(rows: Tensor, ranking: np.ndarray, k1: int, k2: int) -> sparse.csr_matrix:
     """Return V after the local query expansion: (N, N) float64 of about 2 k1 entries a row, each row's sum 1.
 
     Args:
         rows: (N, D) float32, L2-normalised.
+        ranking: int32 (N, k), each row's nearest rows, itself first.
+        k1: neighbours of the reciprocal sets, which sets the half set.
+        k2: neighbours of the local query expansion.
     """
-    ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1)[0].cpu().numpy().astype(np.int32)
     full = reciprocal(ranking)
     half = reciprocal(ranking[:, : round(k1 / 2) + 1])
-    expanded = expand(full, half)
-    weights = softmax_weights(rows, expanded)
+    weights = softmax_weights(rows, expand(full, half))
     if k2 > 1:
         weights = knn_pattern(ranking[:, :k2]) @ weights
         weights.data /= min(k2, ranking.shape[1])
@@ -153,18 +155,28 @@ def sampled_products(rows: Tensor, pattern: sparse.csr_matrix) -> np.ndarray:
         return torch.sparse.sampled_addmm(places, rows, rows.T, beta=0.0).values().numpy()
 
 
-def distances(weights: sparse.csr_matrix, max_distance: float, order: np.ndarray | None = None) -> sparse.csr_matrix:
-    """Return the Jaccard distances up to ``max_distance`` (below 1 where that is 1) between the rows of V."""
+def side_by_side(ranking: np.ndarray) -> np.ndarray:
+    """Return an order of the rows of ``ranking`` (N, k), int32 (N,), that puts rows of common neighbours together.
+
+    Rows are sorted by the connected parts of their reciprocal sets, of few neighbours within those of more.
+    """
+    keys = [np.arange(len(ranking))]
+    size = 2
+    while size <= ranking.shape[1]:
+        keys.append(connected_components(reciprocal(ranking[:, :size]), directed=False)[1])
+        size *= 2
+    return np.lexsort(keys).astype(np.int32)
+
+
+def distances(weights: sparse.csr_matrix, max_distance: float, order: np.ndarray) -> sparse.csr_matrix:
+    """Return the Jaccard distances up to ``max_distance`` (below 1 where that is 1) between the rows of V.
+
+    The work is done in ``order``, where what one row looks up is often still in the cache for the next.
+    """
     n = weights.shape[0]
-    order = np.arange(n, dtype=np.int32) if order is None else order.astype(np.int32)
-    # Rows that share neighbours are put side by side: what one looks up is then still in the cache for the next.
     place = np.empty_like(order)
     place[order] = np.arange(n, dtype=np.int32)
-    weights = weights[order]
-    weights.indices = place[weights.indices]
-    weights.has_sorted_indices = False
-    weights.sort_indices()
-    tree = SplitTree(weights)
+    tree = SplitTree(permuted(weights, order, place))
     starts = range(0, n, ROWS)
     pieces: list[list[sparse.csr_matrix]] = [[] for _ in starts]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
@@ -176,21 +188,36 @@ def distances(weights: sparse.csr_matrix, max_distance: float, order: np.ndarray
 
             for row, piece in zip(pieces, pool.map(work, starts)):
                 row.append(piece)
-    del tree, weights
-    graph = sparse.vstack([sum_of_disjoint(row) for row in pieces], format="csr")
+            del lists, work
+    del tree
+    graph = sparse.vstack([disjoint_sum(row) for row in pieces], format="csr")
     pieces.clear()
-    graph.indices = order[graph.indices]
-    graph.has_sorted_indices = False
-    graph = graph[place]
-    graph.sort_indices()
-    return graph
+    return permuted(graph, place, order)
+
+
+def permuted(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sparse.csr_matrix:
+    """Return the matrix whose row r is row ``rows[r]``, with ``columns[c]`` for column c; indices sorted, zeros kept."""
+    moved = matrix[rows]
+    moved = sparse.csr_matrix((moved.data, columns[moved.indices], moved.indptr), shape=matrix.shape)
+    moved.sort_indices()
+    return moved
+
+
+def disjoint_sum(pieces: list[sparse.csr_matrix]) -> sparse.csr_matrix:
+    """Return the sum of matrices that have no entry in common; stored zeros stay, which ``+`` would drop."""
+    if len(pieces) == 1:
+        return pieces[0]
+    side = sparse.hstack(pieces, format="csr")
+    return sparse.csr_matrix((side.data, side.indices % pieces[0].shape[1], side.indptr), shape=pieces[0].shape)
 
 
 def close_pairs(sums: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
     """Turn sums of minima into distances, and keep those up to ``max_distance``; zeros stay stored."""
-    distance = 1.0 - sums.data / (2.0 - sums.data)
+    least = 2.0 * (1.0 - max_distance) / (2.0 - max_distance) - 1e-6  # the sum at that distance, less some room
+    near = np.flatnonzero(sums.data >= least)
+    distance = 1.0 - sums.data[near] / (2.0 - sums.data[near])
     distance[distance < SNAP] = 0.0
     distance = distance.astype(np.float32)
     keep = distance < 1.0 if max_distance == 1.0 else distance <= np.float32(max_distance)
-    kept = np.concatenate([[0], np.cumsum(keep)])[sums.indptr]
-    return sparse.csr_matrix((distance[keep], sums.indices[keep], kept), shape=sums.shape)
+    distance, near = distance[keep], near[keep]
+    return sparse.csr_matrix((distance, sums.indices[near], np.searchsorted(near, sums.indptr)), shape=sums.shape)

@@ -49,25 +49,36 @@ def neighbours_of_normalised(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def equal_rows(features: Tensor) -> tuple[Tensor, Tensor]:
     """Return each distinct row's first index (U,), rising, and for every row the position of its own in that list.
 
-    Rows are compared through a 64-bit sum and then bit by bit; two different rows with one sum stay apart.
+    Rows are compared through 64-bit sums, of a few columns and then of all, and last bit by bit; two different rows of
+    one sum stay apart.
     """
-    generator = torch.Generator().manual_seed(0)
-    factors = torch.randint(-(2**62), 2**62, (features.shape[1],), generator=generator).to(features.device) * 2 + 1
+    n, width = features.shape
     bits = features.view(torch.int32)
-    sums = torch.cat([(part.long() * factors).sum(1) for part in bits.split(256)]).cpu().numpy()
-    _, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
-    n = len(features)
-    if len(first) == n:
-        everyone = torch.arange(n)
-        return everyone, everyone
-    owner = first[inverse.reshape(-1)]
-    candidates = np.flatnonzero(owner != np.arange(n))
-    for start in range(0, len(candidates), 1024):
-        rows = candidates[start : start + 1024]
+    few = torch.linspace(0, width - 1, min(width, 16)).long()
+    owner = first_of_equal(hashed(bits[:, few.to(bits.device)]))
+    everyone = np.arange(n)
+    if (owner != everyone).any():
+        suspects = np.flatnonzero(np.isin(owner, owner[owner != everyone]))
+        owner = everyone.copy()
+        owner[suspects] = suspects[first_of_equal(hashed(bits[torch.from_numpy(suspects)]))]
+    for rows in np.array_split(np.flatnonzero(owner != everyone), n // 256 + 1):
         same = (bits[torch.from_numpy(rows)] == bits[torch.from_numpy(owner[rows])]).all(dim=1).cpu().numpy()
         owner[rows[~same]] = rows[~same]
     first, group = np.unique(owner, return_inverse=True)
     return torch.from_numpy(first), torch.from_numpy(group.reshape(-1))
+
+
+def hashed(bits: Tensor) -> np.ndarray:
+    """Return one int64 for each row of int32 ``bits`` (N, D), alike for equal rows."""
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.randint(-(2**62), 2**62, (bits.shape[1],), generator=generator).to(bits.device) * 2 + 1
+    return torch.cat([(part * factors).sum(dim=1) for part in bits.split(256)]).cpu().numpy()
+
+
+def first_of_equal(values: np.ndarray) -> np.ndarray:
+    """Return for each of ``values`` (N,) the index of the first that equals it."""
+    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    return first[inverse.reshape(-1)]
 
 
 def top_keys(features: Tensor, k: int) -> Tensor:
@@ -80,22 +91,29 @@ def top_keys(features: Tensor, k: int) -> Tensor:
     floor = torch.full((n + spare,), -torch.inf, device=features.device)
     floor[n:] = torch.inf  # the spare rows find nothing
     starts = range(0, len(features), TILE)
+    buffer = torch.empty(min(TILE, len(features)) ** 2, device=features.device)
     for start in starts:
-        tile = features[start : start + TILE] @ features[start : start + TILE].T
+        tile = products(features, start, start, buffer)
         tile.diagonal().fill_(torch.inf)
         tile[:, max(n - start, 0) :] = -torch.inf
-        columns = torch.arange(start, start + len(tile), device=tile.device)
-        keys = pack(tile, columns.expand_as(tile)).topk(min(k, len(tile)), dim=1).values
-        best[start : start + TILE, : keys.shape[1]] = keys
-        raise_floor(best, floor, slice(start, min(start + TILE, n)))
+        if k <= len(tile):
+            inside = slice(start, min(start + TILE, n))
+            floor[inside] = tile[: n - start].topk(k, dim=1).values[:, -1]
+        take(tile, best, floor, start, start)
     for i in starts:
         for j in starts[i // TILE + 1 :]:
-            tile = features[i : i + TILE] @ features[j : j + TILE].T
+            tile = products(features, i, j, buffer)
             if j + TILE > n:
                 tile[:, n - j :] = -torch.inf
             take(tile, best, floor, i, j)
             take(tile.T, best, floor, j, i)
     return best[:n]
+
+
+def products(features: Tensor, i: int, j: int, buffer: Tensor) -> Tensor:
+    """Return the inner products of the rows from i on with those from j on, TILE of each at most, in ``buffer``."""
+    left, right = features[i : i + TILE], features[j : j + TILE]
+    return torch.mm(left, right.T, out=buffer[: len(left) * len(right)].view(len(left), len(right)))
 
 
 def take(tile: Tensor, best: Tensor, floor: Tensor, row0: int, column0: int) -> None:
@@ -118,7 +136,10 @@ def candidates(tile: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
     height, width = tile.shape
     step = width // GROUP
     # The members of a group lie `step` apart, so that the maximum runs over whole vectors.
-    maxima = tile.unflatten(1, (GROUP, step)).amax(dim=1)
+    if tile.is_contiguous():
+        maxima = tile.unflatten(1, (GROUP, step)).amax(dim=1)
+    else:
+        maxima = tile.T.unflatten(0, (GROUP, step)).amax(dim=0).T
     rows, group = torch.nonzero(maxima >= floor[:, None], as_tuple=True)
     columns = group[:, None] + step * torch.arange(GROUP, device=tile.device)
     member, which = torch.nonzero(tile[rows[:, None], columns] >= floor[rows, None], as_tuple=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-ENTRIES = 1 << 23  # entries of one block's lists, 12 bytes each
+ENTRIES = 1 << 24  # entries of one block's lists, 12 bytes each
 PART = 1 << 18  # entries of V whose splits are made at a time
 
 
@@ -58,46 +58,42 @@ class SplitTree:
         before = np.concatenate([[0], np.cumsum(inside, dtype=np.int32)])
         rows, values = self.sorted_rows[inside], self.sorted_values[inside]
         del inside
-        parts = [self.part_of_lists(before, start) for start in range(0, self.values.nnz, PART)]
-        lengths = np.concatenate([lengths for lengths, _, _ in parts])
-        n = self.values.shape[0]
+        n, nnz = self.values.shape[0], self.values.nnz
         own = np.arange(block.start, block.stop, dtype=np.int32)
-        single = np.zeros(n, dtype=np.int32)
-        single[own] = 1
-        pointer = np.concatenate([[0], np.cumsum(np.concatenate([lengths, single]), dtype=np.int32)])
+        pointer = np.zeros(2 * nnz + n + 1, dtype=np.int32)
+        lengths = pointer[1:]
+        for start in range(0, nnz, PART):
+            part = np.diff(self.split_edges(before, start), axis=0).T.ravel()
+            lengths[2 * start : 2 * start + len(part)] = part
+        lengths[2 * nnz :][own] = 1
+        np.cumsum(pointer, out=pointer)
         indices = np.empty(pointer[-1], dtype=np.int32)
         data = np.ones(pointer[-1])
-        filled = 0
-        for _, source, lower in parts:
-            stop = filled + len(source)
-            indices[filled:stop] = rows[source]
-            data[filled:stop][lower] = values[source[lower]]
-            filled = stop
-        indices[filled:] = own
+        for start in range(0, nnz, PART):
+            first, middle, last = self.split_edges(before, start)
+            total = last - first
+            offset = np.arange(total.sum()) - np.repeat(np.cumsum(total) - total, total)
+            source = offset + np.repeat(first, total)
+            lower = offset < np.repeat(middle - first, total)
+            filled = slice(pointer[2 * start], pointer[2 * start] + len(source))
+            indices[filled] = rows[source]
+            data[filled][lower] = values[source[lower]]
+        indices[pointer[2 * nnz] :] = own
         return sparse.csr_matrix((data, indices, pointer), shape=(len(pointer) - 1, n))
 
-    def part_of_lists(self, before: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return, for the splits at ``start`` and after in the sorted entries, their lists' lengths and contents.
+    def split_edges(self, before: np.ndarray, start: int) -> np.ndarray:
+        """Return where the halves of the splits at ``start`` and after begin, meet and end: (3, at most PART).
 
         Args:
-            before: (nnz + 1,) number of wanted entries before each of the sorted entries.
-            start: the first split.
-
-        Returns:
-            lengths (2 splits,) of lower and upper lists in turn; positions among the wanted entries, list by list; and
-            whether each belongs to a lower half.
+            before: (nnz + 1,) number of wanted entries before each of the sorted entries; the edges count only those.
+            start: the first of the splits, which are named by their places among the sorted entries.
         """
         place = np.arange(start, min(start + PART, self.values.nnz))
         column = np.searchsorted(self.starts, place, side="right") - 1
         split = place - self.starts[column]
-        width = split & -split  # a split is as wide as its lowest bit; the first place of a column is none
-        end = np.minimum(place + width, (self.starts + self.counts)[column])
-        edges = before[np.stack([place - width, place, end])]
-        lengths = np.diff(edges, axis=0).T.ravel()
-        total = edges[2] - edges[0]
-        source = np.arange(total.sum(), dtype=np.int32) + np.repeat(edges[0] - (np.cumsum(total) - total), total)
-        lower = np.repeat(np.tile([True, False], len(place)), lengths)
-        return lengths, source.astype(np.int32), lower
+        width = split & -split  # as wide as its lowest bit; the first place of a column is no split, and has no width
+        end = np.minimum(place + width, self.starts[column] + self.counts[column])
+        return before[np.stack([place - width, place, end])]
 
     def sums(self, rows: slice, lists: sparse.csr_matrix) -> sparse.csr_matrix:
         """Return sum_c min(V_ic, V_jc) of each i of ``rows`` and each j of the lists: (rows, N), indices unsorted."""
@@ -118,6 +114,7 @@ class SplitTree:
             valid[:, level] = split < counts
         wanted[pointer[:-1], levels] = np.arange(rows.start, rows.stop) + 2 * self.values.nnz
         valid[pointer[:-1], levels] = True
-        ends = np.concatenate([[0], np.cumsum(valid.sum(axis=1))])[pointer]
+        chosen = np.flatnonzero(valid)
+        ends = np.searchsorted(chosen, pointer * (levels + 1))
         shape = (len(pointer) - 1, lists.shape[0])
-        return sparse.csr_matrix((factor[valid], wanted[valid], ends), shape=shape) @ lists
+        return sparse.csr_matrix((factor.ravel()[chosen], wanted.ravel()[chosen], ends), shape=shape) @ lists

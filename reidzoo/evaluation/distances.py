@@ -1,7 +1,7 @@
 """Distances of queries to a gallery, in blocks.
 
 Every product is one of tiles of the same shape (a short tile is filled up with zeros), so that the value of a pair
-depends on its two vectors only: not on the place of an image in the gallery, on the number of images, or on the number
+depends on its two vectors only (and on the gallery's centre, where the Euclidean distance takes one off): not on the place of an image in the gallery, on the number of images, or on the number
 of processes. Two images with bit-equal features are then at bit-equal distances, which the tie rule of the ranking
 rests on. tests/evaluation/test_distances.py checks it for the BLAS at hand.
 """
@@ -95,14 +95,14 @@ class FeatureDistances(DistanceSource):
             scale = 1.0 / gallery.norms
         else:
             self.centre = far_centre(gallery)
-            scale = centred_norms(gallery, self.centre) ** 2
-            self._query_norms = centred_norms(query, self.centre)
+            scale = gallery.lengths(self.centre) ** 2
+            self._query_norms = query.lengths(self.centre)
         self._columns = torch.from_numpy(np.pad(scale, (0, -len(scale) % TILE)).astype(np.float32)).to(self.device)
 
     def fill(self, start: int, out: torch.Tensor) -> None:
         """Write -cos (cosine) or squared distances (euclidean); see the base class."""
         rows, constants = self._query_rows(start, len(out))
-        with exact_matmul():
+        with exact_matmul(self.device):
             for first in range(0, self.num_gallery, TILE):
                 part = out[:, first : first + TILE]
                 tile = self._gallery.tile(first, TILE)
@@ -141,7 +141,7 @@ class FeatureDistances(DistanceSource):
 
 
 @contextlib.contextmanager
-def exact_matmul() -> Iterator[None]:
+def exact_matmul(device: torch.device) -> Iterator[None]:
     """Hold matrix products at true float32, whatever TF32, bf16 or autocast setting training left behind."""
     switches = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None)]
     switches = [switch for switch in switches if hasattr(switch, "fp32_precision")]  # torch >= 2.9
@@ -152,7 +152,7 @@ def exact_matmul() -> Iterator[None]:
     for switch in switches:
         switch.fp32_precision = "ieee"
     try:
-        with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
             yield
     finally:
         for switch, precision in zip(switches, before):
@@ -188,17 +188,5 @@ def far_centre(table: FeatureTable) -> torch.Tensor | None:
     The answer does not depend on the order of the rows.
     """
     centre = table.midrange()
-    spread = (math.fsum(centred_norms(table, centre) ** 2) / len(table)) ** 0.5
+    spread = (math.fsum(table.lengths(centre) ** 2) / len(table)) ** 0.5
     return centre if float(centre.double().norm()) > 4 * spread else None
-
-
-def centred_norms(table: FeatureTable, centre: torch.Tensor | None) -> np.ndarray:
-    """Return the lengths of the rows less ``centre``, float64 (N,)."""
-    if centre is None:
-        return table.norms
-    norms = np.empty(len(table))
-    for start in range(0, len(table), TILE):
-        stop = min(start + TILE, len(table))
-        lengths = torch.linalg.vector_norm(table.rows(start, stop) - centre, dim=1, dtype=torch.float64)
-        norms[start:stop] = lengths.cpu().numpy()
-    return norms

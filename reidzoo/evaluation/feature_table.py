@@ -102,13 +102,24 @@ class FeatureTable:
             low, high = torch.minimum(low, rows.amin(0)), torch.maximum(high, rows.amax(0))
         return low / 2 + high / 2
 
+    def lengths(self, centre: torch.Tensor | None) -> np.ndarray:
+        """Return the rows' Euclidean lengths about ``centre``, float32 (D,), or zero; float64 (N,)."""
+        return self.norms if centre is None else self._lengths(centre)
+
+    def _lengths(self, centre: torch.Tensor | None) -> np.ndarray:
+        # Pieces are small, to stay in the cache, and of one shape, so that equal rows have bit-equal lengths.
+        size = min(max(65536 // self.dim, 1), len(self))
+        lengths = torch.empty(len(self), dtype=torch.float64, device=self.device)
+        for start in range(0, len(self), size):
+            start = min(start, len(self) - size)
+            rows = self.rows(start, start + size)
+            rows = rows if centre is None else rows - centre
+            lengths[start : start + size] = rows.double().square_().sum(1).sqrt_()
+        return lengths.cpu().numpy()
+
     def _scan(self) -> np.ndarray:
-        norms = np.empty(len(self), dtype=np.float64)
-        for start in range(0, len(self), SCAN_ROWS):
-            stop = min(start + SCAN_ROWS, len(self))
-            # Squares of float32 cannot overflow in float64, so a row is finite exactly when its length is.
-            lengths = torch.linalg.vector_norm(self.rows(start, stop), dim=1, dtype=torch.float64)
-            norms[start:stop] = lengths.cpu().numpy()
+        # Squares of float32 cannot overflow in float64, so a row is finite exactly when its length is.
+        norms = self._lengths(None)
         bad = np.flatnonzero(~np.isfinite(norms))
         if len(bad):
             raise EvaluationInputError(

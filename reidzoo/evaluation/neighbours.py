@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reidzoo.evaluation.distances import centred_norms, check_range, exact_matmul, far_centre
+from reidzoo.evaluation.distances import check_range, exact_matmul, far_centre
 from reidzoo.evaluation.feature_table import FeatureTable
 
 TILE = 2048
@@ -20,8 +20,9 @@ class Neighbours:
     """The k nearest images of every image.
 
     Attributes:
-        index: int64 (N, k), nearest first; the image itself is the first, and equal distances (bit-equal features, to
-            be safe) are ordered by index.
+        index: int64 (N, k), nearest first; the image itself is the first, and equal distances are ordered by index.
+            Where more than ``SPARE`` images are as close as the last one of a list, up to float32's error, that list
+            goes by float32 distances.
         distance: float32 (N, k), squared Euclidean distances (2 - 2 cos under cosine), 0 for the image itself.
         farthest: float32 (N,), the greatest squared distance from the image to any.
     """
@@ -46,7 +47,7 @@ class SquaredDistances:
         check_range(table, metric)
         self._table, self.metric = table, metric
         self._centre = far_centre(table) if metric == "euclidean" else None
-        self._squares = np.ones(len(table)) if metric == "cosine" else centred_norms(table, self._centre) ** 2
+        self._squares = np.ones(len(table)) if metric == "cosine" else table.lengths(self._centre) ** 2
 
     def __len__(self) -> int:
         """Return N."""
@@ -63,7 +64,7 @@ class SquaredDistances:
 
     def tile(self, left: tuple[torch.Tensor, torch.Tensor], right: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """Return (TILE, TILE) squared distances between two results of :meth:`rows`."""
-        with exact_matmul():
+        with exact_matmul(self._table.device):
             return (left[1][:, None] + right[1][None]).addmm_(left[0], right[0].T, alpha=-2.0)
 
     def exact(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -122,9 +123,7 @@ def nearest_neighbours(distances: SquaredDistances, k: int) -> Neighbours:
     return Neighbours(index, value, best.farthest.numpy())
 
 
-def _settle(
-    distances: SquaredDistances, value: np.ndarray, index: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _settle(distances: SquaredDistances, value: np.ndarray, index: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the first ``k`` of each row's sorted candidates, those too close for float32 in their float64 order."""
     count, width = value.shape
     rows = np.arange(count)

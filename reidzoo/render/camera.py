@@ -23,7 +23,7 @@ class CameraSpread:
     """
 
     kinds: tuple[str, ...]
-    gain: float = 0.075
+    gain: float = 0.085
     exposure: float = 0.16
     gamma: float = 0.15
     response: tuple[float, float, float] = (1.0, 1.0, 1.0)

@@ -71,10 +71,9 @@ def _frame(seed: int, name: int, person: int, camera: int, number: int) -> int:
 
 
 def plan_market(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """Market-1501: 3-5 of 6 cameras per person, four images under each; distractors and junk in the gallery."""
+    """Market-1501: 3-5 of 6 cameras per person, 4 or 5 images under each; distractors and junk in the gallery."""
 
-    def shot(folder: str, label: str, person: int, camera: int, number: int, box: str = "detected") -> Shot:
-        frame = _frame(seed, 1, person, camera, number)
+    def shot(folder: str, label: str, person: int, camera: int, number: int, frame: int, box: str = "detected") -> Shot:
         name = f"{folder}/{label}_c{camera + 1}s{1 + person % 3}_{frame:06d}_{number:02d}.jpg"
         return Shot(((name, box),), person, camera, number)
 
@@ -83,20 +82,20 @@ def plan_market(seed: int, train: int, test: int) -> Iterator[Shot]:
         label = f"{person:04d}"
         for camera in cameras_of(seed, 1, person, 6, 3, 5):
             for number in range(5 if index < train else 4):
-                folder = _folder(index < train, number == 0)
-                yield shot(folder, label, person, camera, number)
+                frame = _frame(seed, 1, person, camera, number)
+                yield shot(_folder(index < train, number == 0), label, person, camera, number, frame)
             if index >= train and person % 4 == 1:
-                yield shot("bounding_box_test", "-1", person, camera, 9, "bad")
+                yield shot("bounding_box_test", "-1", person, camera, 9, 300_000 + 25 * person, "bad")
     for index in range(2 * test):
         box = "detected" if index % 3 else "bad"
-        yield shot("bounding_box_test", "0000", DISTRACTORS + index, index % 6, 0, box)
+        yield shot("bounding_box_test", "0000", DISTRACTORS + index, index % 6, 0, 100_000 + 25 * index, box)
 
 
 def plan_duke(seed: int, train: int, test: int) -> Iterator[Shot]:
     """DukeMTMC-reID: 2-4 of 8 cameras per person, six images under each; gallery-only people as distractors."""
     for index in range(train + test + test // 2):
         person = 2 * (index + 1) if index < train else 2 * (index - train) + 1
-        known = index < train + test
+        known = index < train or (index - train) % 3 != 2  # every third test person is in the gallery only
         for camera in cameras_of(seed, 2, person, 8, 2, 4) if known else cameras_of(seed, 2, person, 8, 1, 1):
             for number in range(6):
                 folder = _folder(index < train, number == 0 and known)

@@ -40,7 +40,7 @@ MARKET = Style(
                "green": 5, "purple": 4, "cream": 5, "orange": 4, "magenta": 3, "teal": 3, "lime": 2, "charcoal": 5},
         lower={"black": 18, "denim": 16, "sky": 6, "navy": 9, "grey": 9, "khaki": 8, "white": 6, "charcoal": 8,
                "beige": 4, "red": 2, "pink": 2, "olive": 3, "brown": 3},
-        pattern={"plain": 46, "stripes": 13, "checks": 7, "logo": 16, "block": 5, "raglan": 5, "band": 5, "spots": 3},
+        pattern={"plain": 58, "stripes": 13, "checks": 7, "logo": 16, "block": 5, "raglan": 5, "band": 5, "spots": 3},
         sleeve={"none": 8, "short": 62, "elbow": 10, "long": 20},
         bottom={"trousers": 44, "cropped": 8, "shorts": 28, "skirt": 10, "dress": 8, "long skirt": 2},
         hem={"tucked": 1, "waist": 4, "hip": 5, "thigh": 2},
@@ -50,8 +50,9 @@ MARKET = Style(
     ),
     cameras=CameraSpread(
         kinds=("campus",), response=(1.0, 1.02, 0.98), saturation=(0.65, 0.95), elevation=(0.12, 0.3),
-        resolution=(0.42, 0.8), noise=(2.0, 5.0),
+        resolution=(0.36, 0.72), noise=(2.0, 5.0),
     ),
+    jitter=0.055,
 )  # fmt: skip
 
 MSMT17 = Style(
@@ -62,7 +63,7 @@ MSMT17 = Style(
                "sky": 3},
         lower={"black": 26, "denim": 18, "navy": 12, "charcoal": 12, "grey": 8, "brown": 4, "khaki": 5, "olive": 3,
                "burgundy": 2},
-        pattern={"plain": 55, "stripes": 8, "checks": 8, "logo": 9, "block": 7, "raglan": 4, "band": 5, "sides": 3},
+        pattern={"plain": 68, "stripes": 8, "checks": 8, "logo": 9, "block": 7, "raglan": 4, "band": 5, "sides": 3},
         sleeve={"none": 1, "short": 22, "elbow": 5, "long": 72},
         bottom={"trousers": 78, "cropped": 5, "shorts": 7, "skirt": 5, "dress": 3, "long skirt": 2},
         hem={"waist": 3, "hip": 5, "thigh": 3, "coat": 3},
@@ -71,10 +72,10 @@ MSMT17 = Style(
         skin=(3, 6, 3, 1, 0.2, 0.2), hair=(8, 5, 2, 0.6, 0.3, 0.5, 0.2), open_jacket=0.35,
     ),
     cameras=CameraSpread(
-        kinds=("street", "street", "indoor"), response=(0.98, 0.98, 1.04), saturation=(0.7, 0.95),
-        elevation=(0.06, 0.26), resolution=(0.45, 0.9), noise=(2.0, 6.0), quality=(75, 92),
+        kinds=("street", "street", "indoor"), gain=0.1, exposure=0.2, response=(0.98, 0.98, 1.04),
+        saturation=(0.65, 0.95), elevation=(0.06, 0.26), resolution=(0.36, 0.85), noise=(2.0, 6.0), quality=(75, 92),
     ),
-    height=(128, 176), aspect=(0.4, 0.52), occluded=0.14,
+    height=(128, 176), aspect=(0.4, 0.52), jitter=0.055, occluded=0.18,
 )  # fmt: skip
 
 RANDPERSON = Style(

@@ -23,6 +23,8 @@ RENDERER_VERSION = 1
 """Counts up with every change of a rendered byte; figures of two versions are not to be compared."""
 RECORD = "twin.json"
 CHUNK = 64
+LARGEST_SCALE = 30
+"""Beyond it, a pid would need more than the four digits it has in the file names."""
 
 
 class Twin(NamedTuple):
@@ -48,7 +50,8 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
         datasets: names out of `LAYOUTS`; all of them if None.
         scale: factor on the number of identities; each split keeps at least two.
         seed: non-negative; another seed is another world of people and cameras.
-        jobs: processes; 0 takes one per available core.
+        jobs: processes; 0 takes one per available core. A script that asks for more than 1 keeps this call under
+            ``if __name__ == "__main__":``, as for everything that spawns processes.
 
     Raises:
         DatasetError: an unknown name, a bad number, or a folder in the way that holds anything but this very twin.
@@ -57,8 +60,8 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
     unknown = [name for name in names if name not in LAYOUTS]
     if unknown:
         raise DatasetError(f"there is no twin of {', '.join(unknown)}; there are twins of {', '.join(LAYOUTS)}")
-    if not 0 < scale <= 40:
-        raise DatasetError(f"scale is {scale}; it is above 0 and at most 40 (file names have four digits for a pid)")
+    if not 0 < scale <= LARGEST_SCALE:
+        raise DatasetError(f"scale is {scale}; it is above 0 and at most {LARGEST_SCALE}")
     if seed < 0 or jobs < 0:
         raise DatasetError(f"seed ({seed}) and jobs ({jobs}) cannot be negative")
     root = Path(root)

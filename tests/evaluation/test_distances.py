@@ -89,7 +89,7 @@ def test_training_switches_do_not_reach_the_distances():
         torch.set_float32_matmul_precision("medium")
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert np.array_equal(values(q, g, "cosine")[0], want)
-        with exact_matmul():
+        with exact_matmul(torch.device("cpu")):
             pass
         assert torch.get_float32_matmul_precision() == "medium"
     finally:

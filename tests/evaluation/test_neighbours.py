@@ -38,14 +38,14 @@ def test_cosine_and_exact_pairs():
 
 
 def test_neighbours_that_float32_cannot_tell_apart():
-    # Rows so close that float32 rounds their distances to a handful of values; some are copies of others.
+    # Ten groups of 15 rows: within a group squared distances of about 1e-6, beside squared lengths of about 40.
     rng = np.random.default_rng(1)
-    x = (5 + 2e-3 * rng.standard_normal((300, 40))).astype(np.float32)
-    x[::7] = x[3]
-    x -= x.mean(axis=0) * np.float32(0.9)  # the offset stays too small to be taken off
-    want, _ = plain_neighbours(x, 12)
-    got = nearest_neighbours(SquaredDistances(FeatureTable(x, "x"), "euclidean"), 12)
-    assert (got.index == want).mean() > 0.97  # a row with 43 copies beyond the list's end keeps float32's order
-    settled = [i for i in range(300) if i % 7 and i != 3 and not np.isin(want[i], np.arange(0, 300, 7)).any()]
-    assert len(settled) > 50
-    assert np.array_equal(got.index[settled], want[settled])
+    x = np.repeat(rng.standard_normal((10, 40)), 15, axis=0) + 1e-4 * rng.standard_normal((150, 40))
+    x = x.astype(np.float32)[rng.permutation(150)]
+    want, dist = plain_neighbours(x, 12)
+    distances = SquaredDistances(FeatureTable(x, "x"), "euclidean")
+    rows = distances.rows(0)
+    assert not np.array_equal(np.argsort(distances.tile(rows, rows)[:150, :150].numpy(), axis=1)[:, :12], want)
+    got = nearest_neighbours(distances, 12)
+    assert np.array_equal(got.index, want)
+    assert np.abs(got.distance - np.take_along_axis(dist, want, axis=1)).max() < 1e-10

@@ -1,0 +1,70 @@
+"""Write what a finished run gave into its project's results.yml, and the tables of the READMEs from there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from reidzoo.engine.cli import run_tool
+from reidzoo.engine.files import write_text
+from reidzoo.engine.pipeline import results_table
+from reidzoo.errors import UserError
+
+MARKED = re.compile(r"(<!-- results: (\S+) (\S+) -->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
+REPOSITORY = Path(__file__).parent.parent
+
+
+def read_run(folder: Path) -> dict:
+    """Return the command, the environment and each stage's results of the run in ``folder``."""
+    environment = folder / "environment.json"
+    if not environment.exists():
+        raise UserError(f"{folder} holds no run: there is no environment.json")
+    config = yaml.safe_load((folder / "config.yml").read_text())
+    files = {name: folder / name / "results.json" for name in config.get("STAGES") or {}} or {
+        "train": folder / "results.json"
+    }
+    missing = [name for name, file in files.items() if not file.exists()]
+    if missing:
+        raise UserError(f"{folder}: the stages {', '.join(missing)} are not finished")
+    results = {name: json.loads(file.read_text()) for name, file in files.items()}
+    return {**json.loads(environment.read_text()), "seed": config["SEED"], "results": results}
+
+
+def fill_tables(text: str) -> str:
+    """Return Markdown ``text`` with each marked block replaced by the table its results file gives."""
+
+    def table(match: re.Match) -> str:
+        entry = yaml.safe_load((REPOSITORY / match[2]).read_text())[match[3]]
+        caption = f"One run of `{entry['command']}` (seed {entry['seed']}); percent, on rendered twins."
+        return f"{match[1]}```\n{results_table(entry['results'])}\n```\n\n{caption}\n{match[5]}"
+
+    return MARKED.sub(table, text)
+
+
+def documents() -> list[Path]:
+    """Return the Markdown files that may hold tables."""
+    return [REPOSITORY / "README.md", *sorted((REPOSITORY / "projects").glob("*/README.md"))]
+
+
+def main() -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run's folder (OUTPUT_DIR)")
+    parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="for example projects/X/results.yml")
+    parser.add_argument("--name", required=True, help="the entry's name, for example mini")
+    args = parser.parse_args()
+    entries = yaml.safe_load(args.into.read_text()) if args.into.exists() else {}
+    write_text(args.into, yaml.safe_dump({**entries, args.name: read_run(args.run)}, sort_keys=False))
+    for document in documents():
+        text = document.read_text()
+        if (filled := fill_tables(text)) != text:
+            write_text(document, filled)
+            print(f"{document.relative_to(REPOSITORY)}: tables written")
+
+
+if __name__ == "__main__":
+    run_tool(main)
