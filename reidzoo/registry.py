@@ -118,7 +118,7 @@ DATASET = Registry("DATASET", "reidzoo.datasets")
 what is missing, where it was looked for and where to get it."""
 
 SAMPLER = Registry("SAMPLER", "reidzoo.samplers")
-"""``Sampler(pids, camids, domains, batch_size, ...)``; ``batches(seed, epoch, count) -> list of index arrays``, from its
+"""``Sampler(pids, camids, domains, batch_size, ...)``; ``batches(seed, epoch, count)`` -> list of index arrays, from its
 arguments alone: the same call gives the same batches in any process."""
 
 TRANSFORM = Registry("TRANSFORM", "reidzoo.transforms")

@@ -35,13 +35,8 @@ def dbscan(graph: sparse.csr_matrix, eps: float = 0.6, min_samples: int = 4) -> 
 
 
 def dbscan_radii(graph: sparse.csr_matrix, radii: Sequence[float], min_samples: int = 4) -> list[np.ndarray]:
-    """Return ``dbscan(graph, eps, min_samples)`` for each eps of ``radii``, for less than the price of separate calls."""
-    if min_samples < 1:
-        raise ClusteringError(f"min_samples: expected at least 1, got {min_samples}")
-    reach = getattr(graph, "max_distance", 1.0)
-    for eps in radii:
-        if not 0 < eps < 1 or eps > reach:
-            raise ClusteringError(f"eps: expected a distance in (0, 1), within the graph's reach of {reach}; got {eps}")
+    """Return ``dbscan(graph, eps, min_samples)`` for each eps of ``radii``, for less work than separate calls."""
+    check_radii(radii, min_samples, getattr(graph, "max_distance", 1.0))
     graph = checked(graph)
     labels: dict[float, np.ndarray] = {}
     near = graph
@@ -49,6 +44,15 @@ def dbscan_radii(graph: sparse.csr_matrix, radii: Sequence[float], min_samples: 
         near = within(near, eps)  # the edges of a smaller radius are among those of a larger one
         labels[eps] = cluster(near, min_samples)
     return [labels[eps].copy() for eps in radii]
+
+
+def check_radii(radii: Sequence[float], min_samples: int, reach: float = 1.0) -> None:
+    """Raise ClusteringError for settings that ``dbscan`` does not take on a graph that reaches as far as ``reach``."""
+    if min_samples < 1:
+        raise ClusteringError(f"min_samples: expected at least 1, got {min_samples}")
+    for eps in radii:
+        if not 0 < eps < 1 or eps > reach:
+            raise ClusteringError(f"eps: expected a distance in (0, 1), within the graph's reach of {reach}; got {eps}")
 
 
 def checked(graph: sparse.csr_matrix) -> sparse.csr_matrix:

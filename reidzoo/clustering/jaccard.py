@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -52,20 +53,20 @@ def jaccard_graph(
         tells ``dbscan`` how far the graph reaches.
 
     Raises:
-        ClusteringError: features that are not a finite matrix without zero rows, k1 < 1, k2 outside [1, k1], or
-            max_distance outside (0, 1].
+        ClusteringError: features that are not a finite matrix without zero rows, k1 < 1, k2 outside [1, k1],
+            max_distance outside (0, 1], or thousands of images that share a neighbour, as copies of one do.
     """
     check_settings(k1, k2, max_distance)
     rows = normalised(features)
     ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1)[0].cpu().numpy().astype(np.int32)
-    weights = neighbourhood_weights(rows, ranking, k1, k2)
+    weights = [neighbourhood_weights(rows, ranking, k1, k2)]
     del rows
-    graph = distances(weights, max_distance, side_by_side(ranking))
+    graph = distances(weights.pop(), max_distance, side_by_side(ranking))  # pop: nothing else shall hold them
     graph.max_distance = float(max_distance)
     return graph
 
 
-def check_settings(k1: int, k2: int, max_distance: float) -> None:
+def check_settings(k1: int, k2: int, max_distance: float = 1.0) -> None:
     """Raise ClusteringError for settings outside their ranges."""
     if k1 < 1 or not 1 <= k2 <= k1:
         raise ClusteringError(f"expected k1 >= 1 and 1 <= k2 <= k1, got k1={k1}, k2={k2}")
@@ -173,30 +174,33 @@ def distances(weights: sparse.csr_matrix, max_distance: float, order: np.ndarray
 
     The work is done in ``order``, where what one row looks up is often still in the cache for the next.
     """
-    n = weights.shape[0]
     place = np.empty_like(order)
-    place[order] = np.arange(n, dtype=np.int32)
-    tree = SplitTree(permuted(weights, order, place))
+    place[order] = np.arange(len(order), dtype=np.int32)
+    weights = permuted(weights, order, place)
+    pieces = distance_pieces(SplitTree(weights), max_distance)
+    graph = sparse.vstack([disjoint_sum(row) for row in pieces], format="csr")
+    del pieces
+    return permuted(graph, place, order)
+
+
+def distance_pieces(tree: SplitTree, max_distance: float) -> list[list[sparse.csr_matrix]]:
+    """Return, for every ROWS rows, the distances up to ``max_distance`` to the rows of each block of the tree."""
+    n = tree.values.shape[0]
     starts = range(0, n, ROWS)
     pieces: list[list[sparse.csr_matrix]] = [[] for _ in starts]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for block in tree.blocks():
-            lists = tree.lists(block)
 
-            def work(start: int, lists: sparse.csr_matrix = lists) -> sparse.csr_matrix:
+            def work(start: int, lists: sparse.csr_matrix) -> sparse.csr_matrix:
                 return close_pairs(tree.sums(slice(start, min(start + ROWS, n)), lists), max_distance)
 
-            for row, piece in zip(pieces, pool.map(work, starts)):
+            for row, piece in zip(pieces, pool.map(work, starts, repeat(tree.lists(block)))):
                 row.append(piece)
-            del lists, work
-    del tree
-    graph = sparse.vstack([disjoint_sum(row) for row in pieces], format="csr")
-    pieces.clear()
-    return permuted(graph, place, order)
+    return pieces
 
 
 def permuted(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sparse.csr_matrix:
-    """Return the matrix whose row r is row ``rows[r]``, with ``columns[c]`` for column c; indices sorted, zeros kept."""
+    """Return the matrix whose row r is row ``rows[r]``, with column c moved to ``columns[c]``; zeros stay stored."""
     moved = matrix[rows]
     moved = sparse.csr_matrix((moved.data, columns[moved.indices], moved.indptr), shape=matrix.shape)
     moved.sort_indices()

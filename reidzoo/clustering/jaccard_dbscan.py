@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from reidzoo.clustering.dbscan import dbscan
-from reidzoo.clustering.jaccard import jaccard_graph
+from reidzoo.clustering.dbscan import check_radii, dbscan
+from reidzoo.clustering.jaccard import check_settings, jaccard_graph
 from reidzoo.registry import CLUSTERER
 
 
@@ -20,11 +20,16 @@ class JaccardDBSCAN:
         eps: DBSCAN's radius, a Jaccard distance in (0, 1).
         min_samples: neighbours of a core image, itself included.
         count_self: see ``jaccard_graph``.
+
+    Raises:
+        ClusteringError: settings out of their ranges.
     """
 
     def __init__(
         self, k1: int = 30, k2: int = 6, eps: float = 0.6, min_samples: int = 4, count_self: bool = True
     ) -> None:
+        check_settings(k1, k2)
+        check_radii([eps], min_samples)
         self.k1, self.k2, self.eps, self.min_samples, self.count_self = k1, k2, eps, min_samples, count_self
 
     def fit_predict(self, features: Tensor | np.ndarray) -> np.ndarray:

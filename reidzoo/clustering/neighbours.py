@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -38,12 +41,35 @@ def neighbours_of_normalised(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Do the work of ``nearest_neighbours`` for rows that are float32 and L2-normalised already."""
     k = min(k, len(features))
     first, group = equal_rows(features)
-    if len(first) == len(features):
-        keys = top_keys(features, k)
-    else:
-        keys = spread_to_members(top_keys(features[first], min(k, len(first))), first, group, k)
+    with full_precision():
+        if len(first) == len(features):
+            keys = top_keys(features, k)
+        else:
+            keys = spread_to_members(top_keys(features[first], min(k, len(first))), first, group, k)
     indices, similarities = unpack(keys)
     return indices, similarities.masked_fill(similarities.isinf(), 1.0)  # the row itself and its equals
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Let products of float32 be computed in float32, whatever the run allows its model, and afterwards as before."""
+    if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # torch before 2.9
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+        return
+    backends = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    allowed = [backend.fp32_precision for backend in backends]
+    try:
+        for backend in backends:
+            backend.fp32_precision = "ieee"
+        yield
+    finally:
+        for backend, precision in zip(backends, allowed):
+            backend.fp32_precision = precision
 
 
 def equal_rows(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,37 +108,35 @@ def first_of_equal(values: np.ndarray) -> np.ndarray:
 
 
 def top_keys(features: Tensor, k: int) -> Tensor:
-    """Return the packed keys (N, k) of each row's nearest rows, nearest first, itself foremost; no two rows are equal."""
+    """Return the packed keys (N, k) of each row's nearest rows, nearest first, itself foremost; no rows are equal."""
     n = len(features)
     spare = -n % GROUP
-    if spare:
-        features = torch.cat([features, features.new_zeros(spare, features.shape[1])])
+    blocks = list(features.split(TILE))
+    blocks[-1] = torch.cat([blocks[-1], features.new_zeros(spare, features.shape[1])])
     best = torch.full((n + spare, k), EMPTY, device=features.device)
     floor = torch.full((n + spare,), -torch.inf, device=features.device)
     floor[n:] = torch.inf  # the spare rows find nothing
-    starts = range(0, len(features), TILE)
-    buffer = torch.empty(min(TILE, len(features)) ** 2, device=features.device)
-    for start in starts:
-        tile = products(features, start, start, buffer)
+    buffer = torch.empty(len(blocks[0]) ** 2, device=features.device)
+    for i, left in enumerate(blocks):
+        start = i * TILE
+        tile = products(left, left, buffer)
         tile.diagonal().fill_(torch.inf)
         tile[:, max(n - start, 0) :] = -torch.inf
         if k <= len(tile):
             inside = slice(start, min(start + TILE, n))
             floor[inside] = tile[: n - start].topk(k, dim=1).values[:, -1]
         take(tile, best, floor, start, start)
-    for i in starts:
-        for j in starts[i // TILE + 1 :]:
-            tile = products(features, i, j, buffer)
-            if j + TILE > n:
-                tile[:, n - j :] = -torch.inf
-            take(tile, best, floor, i, j)
-            take(tile.T, best, floor, j, i)
+    for i, left in enumerate(blocks):
+        for j, right in enumerate(blocks[i + 1 :], i + 1):
+            tile = products(left, right, buffer)
+            tile[:, n - j * TILE :] = -torch.inf
+            take(tile, best, floor, i * TILE, j * TILE)
+            take(tile.T, best, floor, j * TILE, i * TILE)
     return best[:n]
 
 
-def products(features: Tensor, i: int, j: int, buffer: Tensor) -> Tensor:
-    """Return the inner products of the rows from i on with those from j on, TILE of each at most, in ``buffer``."""
-    left, right = features[i : i + TILE], features[j : j + TILE]
+def products(left: Tensor, right: Tensor, buffer: Tensor) -> Tensor:
+    """Return the inner products (R, C) of the rows of ``left`` and ``right``, in ``buffer``."""
     return torch.mm(left, right.T, out=buffer[: len(left) * len(right)].view(len(left), len(right)))
 
 
@@ -122,8 +146,6 @@ def take(tile: Tensor, best: Tensor, floor: Tensor, row0: int, column0: int) -> 
     if not len(rows):
         return
     keys = pack(tile[rows, columns], columns + column0)
-    rows, order = rows.sort(stable=True)
-    keys = keys[order]
     hit, position = rows.unique_consecutive(return_inverse=True)
     hit += row0
     merged = torch.cat([best[hit], padded(position, keys, len(hit), 0)], dim=1)
@@ -132,9 +154,11 @@ def take(tile: Tensor, best: Tensor, floor: Tensor, row0: int, column0: int) -> 
 
 
 def candidates(tile: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the places (rows, columns) of ``tile`` (R, C) that reach their row's ``floor`` (R,); C is a multiple of GROUP."""
-    height, width = tile.shape
-    step = width // GROUP
+    """Return the places in ``tile`` (R, C) that reach their row's ``floor`` (R,): rows, rising, and columns.
+
+    GROUP divides C.
+    """
+    step = tile.shape[1] // GROUP
     # The members of a group lie `step` apart, so that the maximum runs over whole vectors.
     if tile.is_contiguous():
         maxima = tile.unflatten(1, (GROUP, step)).amax(dim=1)
@@ -201,7 +225,7 @@ def spread_to_members(keys: Tensor, first: Tensor, group: Tensor, k: int) -> Ten
 
 
 def padded(rows: Tensor, keys: Tensor, height: int, width: int) -> Tensor:
-    """Return the ``keys`` of each row (``rows`` rising, < height) as a matrix at least ``width`` wide, filled up with EMPTY."""
+    """Return the ``keys`` of each row (``rows`` rising, < height) in a matrix, ``width`` wide or wider, else EMPTY."""
     counts = torch.bincount(rows, minlength=height)
     place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
     matrix = torch.full((height, max(width, int(counts.max()))), EMPTY, device=keys.device)

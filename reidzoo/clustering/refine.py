@@ -32,7 +32,7 @@ def size_bounds(labels: np.ndarray | Tensor, min_size: int = 5, max_size: int | 
         max_size: greatest size that stays; None sets no bound, as in the released code.
 
     Returns:
-        int64 (N,): the clusters that stay, numbered from 0 in the order of their old numbers, -1 = discarded or outlier.
+        int64 (N,): the clusters that stay, numbered from 0 in the order of their old numbers; -1 for the rest.
 
     Raises:
         ClusteringError: labels that are not integers >= -1, or bounds that nothing can meet.

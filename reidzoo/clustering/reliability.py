@@ -59,8 +59,13 @@ def independence_threshold(labels: np.ndarray, independence: np.ndarray, quantil
 
     Returns:
         T, or None where no cluster has more than one image.
+
+    Raises:
+        ClusteringError: labels that are not integers >= -1, or scores of another length.
     """
     labels = as_labels(labels)
+    if len(independence) != len(labels):
+        raise ClusteringError(f"independence: expected {len(labels)} scores, one per label, got {len(independence)}")
     inside = labels >= 0
     least = cluster_minimum(labels, independence)
     sizes = np.bincount(labels[inside])

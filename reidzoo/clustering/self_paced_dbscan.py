@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from reidzoo.clustering.dbscan import dbscan_radii
+from reidzoo.clustering.dbscan import check_radii, dbscan_radii
 from reidzoo.clustering.errors import ClusteringError
-from reidzoo.clustering.jaccard import jaccard_graph
+from reidzoo.clustering.jaccard import check_settings, jaccard_graph
 from reidzoo.clustering.reliability import independence_threshold, reliability, self_paced_filter
 from reidzoo.registry import CLUSTERER
 
@@ -27,6 +27,9 @@ class SelfPacedDBSCAN:
         eps_gap: difference of the tight and the loose radius from eps.
         min_samples: neighbours of a core image, itself included.
         count_self: see ``jaccard_graph``.
+
+    Raises:
+        ClusteringError: settings out of their ranges.
     """
 
     def __init__(
@@ -38,8 +41,10 @@ class SelfPacedDBSCAN:
         min_samples: int = 4,
         count_self: bool = True,
     ) -> None:
-        if not 0 <= eps_gap < eps or eps + eps_gap >= 1:
-            raise ClusteringError(f"expected 0 < eps - eps_gap and eps + eps_gap < 1, got {eps} and {eps_gap}")
+        check_settings(k1, k2)
+        check_radii([eps - eps_gap, eps + eps_gap], min_samples)
+        if eps_gap < 0:
+            raise ClusteringError(f"eps_gap: expected at least 0, got {eps_gap}")
         self.k1, self.k2, self.eps, self.eps_gap = k1, k2, eps, eps_gap
         self.min_samples, self.count_self = min_samples, count_self
         self.threshold: float | None = None

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
+from reidzoo.clustering.errors import ClusteringError
+
 ENTRIES = 1 << 24  # entries of one block's lists, 12 bytes each
+MOST = 8192  # rows that may share a column
 PART = 1 << 18  # entries of V whose splits are made at a time
 
 
 class SplitTree:
     """sum_c min(V_ic, V_jc) for all pairs of rows (i, j) that share a column.
 
-    The sum is no matrix product, but can be made one. Sort the rows of column c by V_ic, and halve them again and again
-    (at multiples of powers of two). Two rows part company at exactly one of these splits; there the lower half holds the
-    smaller value, so min(V_ic, V_jc) is that row's value times one. A row that looks up, at each of its splits, the list
-    of the other half therefore meets each other row of the column once, with the minimum as the product.
+    The sum is no matrix product, but can be made one. Sort the rows of column c by V_ic, and halve them again and
+    again (at multiples of powers of two). Two rows part company at exactly one of these splits; there the lower half
+    holds the smaller value, so min(V_ic, V_jc) is that row's value times one. A row that looks up, at each of its
+    splits, the list of the other half therefore meets each other row of the column once, with the minimum as product.
 
     Args:
         values: (N, N) csr_matrix of positive float64, one or more entries in each row.
+
+    Raises:
+        ClusteringError: a column that more than MOST rows share, which alone makes MOST^2 pairs.
     """
 
     def __init__(self, values: sparse.csr_matrix) -> None:
         self.values = values
         n = values.shape[0]
         self.counts = np.bincount(values.indices, minlength=n)
+        if self.counts.max() > MOST:
+            raise ClusteringError(
+                f"features: {self.counts.max()} of {n} images share a neighbour, and so every pair of them a distance, "
+                f"where {MOST} is the most. Thousands of copies of an image, or a model whose features have collapsed, "
+                f"do this: remove the copies, or look at the model."
+            )
         self.starts = np.cumsum(self.counts) - self.counts
         order = np.lexsort((values.data, values.indices))
         row = np.repeat(np.arange(n, dtype=np.int32), np.diff(values.indptr))
@@ -39,12 +52,12 @@ class SplitTree:
         """Yield slices of rows whose lists have about ENTRIES entries each."""
         n = self.values.shape[0]
         # A row is in about one list per level of each of its columns, and in half of those of the lowest.
-        levels = np.log2(np.maximum(self.counts, 1)) + 0.5
-        cost = np.concatenate([[0.0], np.cumsum(levels[self.values.indices])])[self.values.indptr[1:]]
+        levels = (np.log2(np.maximum(self.counts, 1)) + 0.5).astype(np.float32)
+        cost = np.cumsum(np.add.reduceat(levels[self.values.indices], self.values.indptr[:-1], dtype=np.float64))
         count = int(cost[-1] // ENTRIES) + 1
         bounds = np.searchsorted(cost, np.arange(1, count) * (cost[-1] / count))
         edges = sorted({0, *bounds.tolist(), n})
-        for start, stop in zip(edges, edges[1:]):
+        for start, stop in pairwise(edges):
             yield slice(start, stop)
 
     def lists(self, block: slice) -> sparse.csr_matrix:

@@ -1,9 +1,9 @@
 """Distances of queries to a gallery, in blocks.
 
-Every product is one of tiles of the same shape (a short tile is filled up with zeros), so that the value of a pair
-depends on its two vectors only (and on the gallery's centre, where the Euclidean distance takes one off): not on the place of an image in the gallery, on the number of images, or on the number
-of processes. Two images with bit-equal features are then at bit-equal distances, which the tie rule of the ranking
-rests on. tests/evaluation/test_distances.py checks it for the BLAS at hand.
+Every product is one of tiles of the same shape (a short tile is filled up with zeros), so that the value of a pair does
+not depend on the place of an image in the gallery, nor on the number of processes. Two images with bit-equal features
+are then at bit-equal distances, which the tie rule of the ranking rests on. tests/evaluation/test_distances.py checks
+it for the BLAS at hand.
 """
 
 from __future__ import annotations

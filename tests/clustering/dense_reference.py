@@ -1,4 +1,4 @@
-"""Plain, dense transcriptions of the definitions, with every N x N matrix, for the tests and the benchmark to compare."""
+"""Plain, dense transcriptions of the definitions, with every N x N matrix, for the tests to compare."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def jaccard(features, k1=30, k2=6, count_self=True):
         v = np.stack([v[rank[i, :k2]].mean(axis=0) for i in range(n)])
     distance = np.zeros((n, n))
     for i in range(n):
-        m = np.minimum(v[i], v).sum(axis=1)
+        own = np.flatnonzero(v[i])
+        m = np.minimum(v[i, own], v[:, own]).sum(axis=1)
         distance[i] = 1 - m / (2 - m)
     return np.maximum(distance, 0)
 
