@@ -118,8 +118,8 @@ DATASET = Registry("DATASET", "reidzoo.datasets")
 what is missing, where it was looked for and where to get it."""
 
 SAMPLER = Registry("SAMPLER", "reidzoo.samplers")
-"""``Sampler(pids, camids, domains, batch_size, ...)``; ``batches(seed, epoch, count)`` -> list of index arrays, from its
-arguments alone: the same call gives the same batches in any process."""
+"""``Sampler(pids, camids, domains, batch_size, ...)``; ``batches(seed, epoch, count)`` returns a list of index arrays,
+from its arguments alone: the same call gives the same batches in any process."""
 
 TRANSFORM = Registry("TRANSFORM", "reidzoo.transforms")
 """``transform(images (B, 3, H, W), draw) -> images``: whole batches, uint8 or float32, on any device; every random
