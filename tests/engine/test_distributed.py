@@ -10,12 +10,36 @@ import sys
 import pytest
 import torch
 
+SUPERVISED = {"HOOKS": {"schedule": {"type": "ConstantSchedule"}}}
+ADAPTATION = {
+    "DATASETS": {
+        "TRAIN": {"source": "RandPerson", "target": {"type": "Unlabeled", "dataset": {"type": "Market1501"}}},
+    },
+    "TRAINER": {"type": "DomainAdaptationTrainer"},
+    "MEMORIES": {"memory": {"type": "HybridMemory"}},
+    "CLUSTERER": {"type": "SelfPacedDBSCAN", "k1": 8, "k2": 3, "eps": 0.7, "min_samples": 2},
+    "LOSSES": {
+        "source": {"type": "CrossEntropyLoss", "inputs": {"logits": "source_scores", "pid": "source_label"}},
+        "target": {"type": "CrossEntropyLoss", "inputs": {"logits": "target_scores", "pid": "target_label"}},
+    },
+    "HOOKS": {
+        "memory": {"type": "MemoryHook"},
+        "cluster": {"type": "PseudoLabelHook", "features": "memory", "outliers": "singletons", "period": 2},
+    },
+}
 
-@pytest.mark.parametrize("group", [0, 8])
-def test_two_processes_equal_one(write_config, tmp_path, group):
-    config = write_config(
-        MODEL={"BN_GROUP": group}, LOG={"PERIOD": 1}, HOOKS={"schedule": {"type": "ConstantSchedule"}}
-    )
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {**SUPERVISED, "MODEL": {"BN_GROUP": 0}},
+        {**SUPERVISED, "MODEL": {"BN_GROUP": 8}},
+        {**ADAPTATION, "MODEL": {"BN_DOMAINS": 2}},
+    ],
+    ids=["whole-batch-bn", "bn-of-8", "adaptation"],
+)
+def test_two_processes_equal_one(write_config, tmp_path, changes):
+    config = write_config(LOG={"PERIOD": 1}, **changes)
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     for processes in (1, 2):
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]

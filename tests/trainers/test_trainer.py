@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from reidzoo.config import load_config
+from reidzoo.engine.build import build_train_sets
+from reidzoo.engine.pipeline import Pipeline
+from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.registry import TRAINER
+
+MIXED = {"DATASETS": {"TRAIN": {"train": ["RandPerson", "Market1501"]}}}
+ADVERSARIAL = {
+    **MIXED,
+    "TRAINER": {"type": "AdversarialTrainer"},
+    "DISCRIMINATORS": {"discriminator": {"type": "MLPDiscriminator", "widths": [16]}},
+    "LOSSES": {
+        "id": {"type": "CrossEntropyLoss"},
+        "balance": {"type": "DomainBalanceLoss"},
+        "domain": {
+            "type": "CrossEntropyLoss",
+            "inputs": {"logits": "domain_logits", "pid": "domain"},
+            "phase": "discriminator",
+        },
+    },
+    "OPTIMIZERS": {"discriminator": {"type": "Adam", "lr": 1e-3}},
+}
+
+
+@pytest.fixture
+def build(write_config, tmp_path):
+    def build(**changes):
+        (cfg,) = Pipeline(load_config(write_config(**changes))).stages.values()
+        arguments = {"cfg": cfg, "sets": build_train_sets(cfg), "output_dir": tmp_path, "device": torch.device("cpu")}
+        trainer = TRAINER.build(cfg.TRAINER, **arguments)
+        trainer.parts.train()
+        return trainer
+
+    return build
+
+
+def moved(trainer, batch):
+    """Return the parts whose parameters the step moves."""
+    before = {key: value.detach().clone() for key, value in trainer.parts.named_parameters()}
+    trainer.train_step(batch)
+    return {key.split(".")[0] for key, value in trainer.parts.named_parameters() if not torch.equal(value, before[key])}
+
+
+def test_each_phase_moves_its_own_part_only(build):
+    trainer = build(**ADVERSARIAL)
+    batch = next(trainer.loader.epoch(0))
+    assert set(batch["domain"].tolist()) == {0, 1}
+    trainer.phase = "discriminator"
+    assert moved(trainer, batch) == {"discriminator"}
+    trainer.phase = "model"
+    assert moved(trainer, batch) == {"model"}
+
+
+def test_a_part_that_nothing_trains_is_named(build):
+    with pytest.raises(ConfigError, match=r"discriminator.*OPTIMIZERS"):
+        build(**{**ADVERSARIAL, "OPTIMIZERS": {}})
+
+
+def test_names_of_parts_may_not_clash(build):
+    with pytest.raises(ConfigError, match="called 'model'"):
+        build(DISCRIMINATORS={"model": {"type": "MLPDiscriminator", "widths": [4]}})
+
+
+def test_relabel_makes_a_classifier_that_is_trained_and_sampled(build):
+    trainer = build()
+    batch = next(trainer.loader.epoch(0))
+    trainer.train_step(batch)
+    old = trainer.model.head.classifier.weight
+    labels = torch.arange(72) // 6 % 5
+    labels[60:] = -1
+    trainer.relabel("train", labels)
+    assert trainer.num_classes == 5 and trainer.model.head.classifier.weight.shape[0] == 5
+    assert all(p is not old for p in trainer.optims["model"].parameters)
+    for batch in trainer.loader.epoch(1):
+        assert set(batch["pid"].tolist()) <= set(range(5)) and batch["index"].max() < 60
+        before = trainer.model.head.classifier.weight.detach().clone()
+        trainer.train_step(batch)
+        assert not torch.equal(before, trainer.model.head.classifier.weight)
+
+
+def test_state_of_a_relabelled_run_is_restored(build):
+    first = build()
+    first.relabel("train", torch.arange(72) // 8)
+    first.train_step(next(first.loader.epoch(0)))
+    first.epoch, first.step, first.iter = 1, 2, 6
+    second = build()
+    second.load_state_dict(first.state_dict())
+    assert (second.epoch, second.step, second.iter) == (1, 2, 6)
+    np.testing.assert_array_equal(second.sets["train"].pids, first.sets["train"].pids)
+    for key, value in first.parts.state_dict().items():
+        assert torch.equal(second.parts.state_dict()[key], value), key
+
+
+def test_state_of_another_configuration_is_refused(build):
+    with pytest.raises(WeightsError, match="discriminator"):
+        build(**MIXED).load_state_dict(build(**ADVERSARIAL).state_dict())
+    other = build(BACKBONE={"type": "ResNet", "depth": 18, "width": 8, "last_stride": 1, "pretrained": ""})
+    with pytest.raises(WeightsError, match="does not fit"):
+        other.load_state_dict(build().state_dict())
+
+
+def test_bf16_gives_float32_losses_near_those_of_fp32(build):
+    exact, rough = build(), build(SOLVER={"PRECISION": "bf16", "IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 4})
+    rough.parts.load_state_dict(exact.parts.state_dict())
+    batch = next(exact.loader.epoch(0))
+    one, two = exact.train_step(batch), rough.train_step(batch)
+    assert all(value.dtype == torch.float32 for value in two.values())
+    torch.testing.assert_close(two["id"], one["id"], rtol=0.05, atol=0.05)
