@@ -11,9 +11,9 @@ from yacs.config import CfgNode
 
 from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_table
+from reidzoo.engine.extract import extract_features
 from reidzoo.errors import DatasetError
 from reidzoo.evaluation import evaluate_ranking
-from reidzoo.evaluation.extract import extract_features
 from reidzoo.transforms import Normalize
 
 if TYPE_CHECKING:

@@ -1,1 +1,0 @@
-"""reidzoo.visualization"""
