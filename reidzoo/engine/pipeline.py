@@ -68,8 +68,8 @@ class Pipeline:
         Raises:
             UserError: data or weights are missing (found out before any training), or the folder holds a run already.
         """
-        self._open_folder(go_on)
         self._check()
+        self._open_folder(go_on)
         for name, cfg in self.stages.items():
             if not (self.folders[name] / FINAL).exists() and not self._train_stage(name, cfg):
                 raise UserError(f"stopped in stage {name}; go on with the same command and --resume")

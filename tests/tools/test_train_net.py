@@ -48,7 +48,7 @@ def test_missing_dataset(write_config, run_tool, tmp_path):
     message = refused(run_tool("train_net.py", "--config-file", config))
     for part in ("DukeMTMC", "bounding_box_train", "tools/render_data.py"):
         assert part in message
-    assert not (tmp_path / "run" / "model_final.pth").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_unknown_key(write_config, run_tool):
