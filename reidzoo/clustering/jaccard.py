@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import repeat
 
 import numpy as np
@@ -14,10 +14,12 @@ from torch import Tensor
 
 from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.features import normalised
+from reidzoo.clustering.near_pairs import ROWS, near_pairs
 from reidzoo.clustering.neighbours import neighbours_of_normalised
 from reidzoo.clustering.split_tree import SplitTree
 
-ROWS = 192  # rows of one sparse product: small enough that its memory serves the next one again
+MOST = 8192  # rows that may share a neighbour
+NEAR = 0.8  # up to this distance, near pairs are so few that summing over them alone is faster
 SNAP = 1e-12  # a distance below this is a zero that rounding has moved
 
 
@@ -57,11 +59,8 @@ def jaccard_graph(
             max_distance outside (0, 1], or thousands of images that share a neighbour, as copies of one do.
     """
     check_settings(k1, k2, max_distance)
-    rows = normalised(features)
-    ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1)[0].cpu().numpy().astype(np.int32)
-    weights = [neighbourhood_weights(rows, ranking, k1, k2)]
-    del rows
-    graph = distances(weights.pop(), max_distance, side_by_side(ranking))  # pop: nothing else shall hold them
+    weights, order = ordered_weights(normalised(features), k1, k2, count_self)
+    graph = permuted(distances(weights, max_distance), inverse(order), order)
     graph.max_distance = float(max_distance)
     return graph
 
@@ -72,6 +71,20 @@ def check_settings(k1: int, k2: int, max_distance: float = 1.0) -> None:
         raise ClusteringError(f"expected k1 >= 1 and 1 <= k2 <= k1, got k1={k1}, k2={k2}")
     if not 0 < max_distance <= 1:
         raise ClusteringError(f"max_distance: expected a distance in (0, 1], got {max_distance}")
+
+
+def ordered_weights(rows: Tensor, k1: int, k2: int, count_self: bool) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Return V (N, N) with its rows and columns in an order that the work on it runs well in, and that order (N,).
+
+    What one row of V looks up is then often still in the cache for the next.
+
+    Args:
+        rows: (N, D) float32, L2-normalised.
+        k1: as for ``jaccard_graph``, like the others.
+    """
+    ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1)[0].cpu().numpy().astype(np.int32)
+    order = side_by_side(ranking)
+    return permuted(neighbourhood_weights(rows, ranking, k1, k2), order, inverse(order)), order
 
 
 def neighbourhood_weights(rows: Tensor, ranking: np.ndarray, k1: int, k2: int) -> sparse.csr_matrix:
@@ -169,34 +182,70 @@ def side_by_side(ranking: np.ndarray) -> np.ndarray:
     return np.lexsort(keys).astype(np.int32)
 
 
-def distances(weights: sparse.csr_matrix, max_distance: float, order: np.ndarray) -> sparse.csr_matrix:
+def distances(weights: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
     """Return the Jaccard distances up to ``max_distance`` (below 1 where that is 1) between the rows of V.
 
-    The work is done in ``order``, where what one row looks up is often still in the cache for the next.
+    Raises:
+        ClusteringError: a column that more than MOST rows share, which alone makes MOST^2 pairs.
     """
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    weights = permuted(weights, order, place)
-    pieces = distance_pieces(SplitTree(weights), max_distance)
-    graph = sparse.vstack([disjoint_sum(row) for row in pieces], format="csr")
-    del pieces
-    return permuted(graph, place, order)
+    owners = int(np.bincount(weights.indices).max())
+    if owners > MOST:
+        raise ClusteringError(
+            f"features: {owners} of {weights.shape[0]} images share a neighbour, and so every pair of them a distance, "
+            f"where {MOST} is the most. Thousands of copies of an image, or a model whose features have collapsed, "
+            f"do this: remove the copies, or look at the model."
+        )
+    work = near_distances if max_distance <= NEAR else all_distances
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return work(weights, max_distance, pool)
 
 
-def distance_pieces(tree: SplitTree, max_distance: float) -> list[list[sparse.csr_matrix]]:
-    """Return, for every ROWS rows, the distances up to ``max_distance`` to the rows of each block of the tree."""
-    n = tree.values.shape[0]
+def near_distances(weights: sparse.csr_matrix, max_distance: float, pool: Executor) -> sparse.csr_matrix:
+    """Do ``distances`` by summing over the near pairs alone."""
+    n = weights.shape[0]
+    least = 2.0 * (1.0 - max_distance) / (2.0 - max_distance) - 1e-6  # the sum at that distance, less some room
+    i, j, sums = near_pairs(weights, least, pool)
+    distance, keep = rounded(sums, max_distance)
+    i, j, distance = i[keep], j[keep], distance[keep]
+    itself = np.arange(n, dtype=np.int32)
+    rows, columns = np.concatenate([i, j, itself]), np.concatenate([j, i, itself])
+    data = np.concatenate([distance, distance, np.zeros(n, dtype=np.float32)])
+    return sparse.csr_matrix((data, (rows, columns)), shape=(n, n))
+
+
+def all_distances(weights: sparse.csr_matrix, max_distance: float, pool: Executor) -> sparse.csr_matrix:
+    """Do ``distances`` by summing over all pairs that share a column."""
+    n = weights.shape[0]
+    tree = SplitTree(weights)
     starts = range(0, n, ROWS)
     pieces: list[list[sparse.csr_matrix]] = [[] for _ in starts]
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for block in tree.blocks():
+    for block in tree.blocks():
 
-            def work(start: int, lists: sparse.csr_matrix) -> sparse.csr_matrix:
-                return close_pairs(tree.sums(slice(start, min(start + ROWS, n)), lists), max_distance)
+        def work(start: int, lists: sparse.csr_matrix) -> sparse.csr_matrix:
+            sums = tree.sums(slice(start, min(start + ROWS, n)), lists)
+            distance, keep = rounded(sums.data, max_distance)
+            kept = np.flatnonzero(keep)
+            pointer = np.searchsorted(kept, sums.indptr)
+            return sparse.csr_matrix((distance[kept], sums.indices[kept], pointer), shape=sums.shape)
 
-            for row, piece in zip(pieces, pool.map(work, starts, repeat(tree.lists(block)))):
-                row.append(piece)
-    return pieces
+        for row, piece in zip(pieces, pool.map(work, starts, repeat(tree.lists(block)))):
+            row.append(piece)
+    return sparse.vstack([disjoint_sum(row) for row in pieces], format="csr")
+
+
+def rounded(sums: np.ndarray, max_distance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances of sums of minima, float32, and which are to be kept."""
+    distance = 1.0 - sums / (2.0 - sums)
+    distance[distance < SNAP] = 0.0
+    distance = distance.astype(np.float32)
+    return distance, distance < 1.0 if max_distance == 1.0 else distance <= np.float32(max_distance)
+
+
+def inverse(order: np.ndarray) -> np.ndarray:
+    """Return the permutation that undoes ``order``."""
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order), dtype=order.dtype)
+    return place
 
 
 def permuted(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sparse.csr_matrix:
@@ -213,15 +262,3 @@ def disjoint_sum(pieces: list[sparse.csr_matrix]) -> sparse.csr_matrix:
         return pieces[0]
     side = sparse.hstack(pieces, format="csr")
     return sparse.csr_matrix((side.data, side.indices % pieces[0].shape[1], side.indptr), shape=pieces[0].shape)
-
-
-def close_pairs(sums: sparse.csr_matrix, max_distance: float) -> sparse.csr_matrix:
-    """Turn sums of minima into distances, and keep those up to ``max_distance``; zeros stay stored."""
-    least = 2.0 * (1.0 - max_distance) / (2.0 - max_distance) - 1e-6  # the sum at that distance, less some room
-    near = np.flatnonzero(sums.data >= least)
-    distance = 1.0 - sums.data[near] / (2.0 - sums.data[near])
-    distance[distance < SNAP] = 0.0
-    distance = distance.astype(np.float32)
-    keep = distance < 1.0 if max_distance == 1.0 else distance <= np.float32(max_distance)
-    distance, near = distance[keep], near[keep]
-    return sparse.csr_matrix((distance, sums.indices[near], np.searchsorted(near, sums.indptr)), shape=sums.shape)

@@ -8,10 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from reidzoo.clustering.errors import ClusteringError
-
 ENTRIES = 1 << 24  # entries of one block's lists, 12 bytes each
-MOST = 8192  # rows that may share a column
 PART = 1 << 18  # entries of V whose splits are made at a time
 
 
@@ -25,21 +22,12 @@ class SplitTree:
 
     Args:
         values: (N, N) csr_matrix of positive float64, one or more entries in each row.
-
-    Raises:
-        ClusteringError: a column that more than MOST rows share, which alone makes MOST^2 pairs.
     """
 
     def __init__(self, values: sparse.csr_matrix) -> None:
         self.values = values
         n = values.shape[0]
         self.counts = np.bincount(values.indices, minlength=n)
-        if self.counts.max() > MOST:
-            raise ClusteringError(
-                f"features: {self.counts.max()} of {n} images share a neighbour, and so every pair of them a distance, "
-                f"where {MOST} is the most. Thousands of copies of an image, or a model whose features have collapsed, "
-                f"do this: remove the copies, or look at the model."
-            )
         self.starts = np.cumsum(self.counts) - self.counts
         order = np.lexsort((values.data, values.indices))
         row = np.repeat(np.arange(n, dtype=np.int32), np.diff(values.indptr))

@@ -70,7 +70,7 @@ class PseudoLabelHook(Hook):
             )
         features = self._features(runner)
         clusters = broadcast_object(runner.clusterer.fit_predict(features) if is_main() else None)
-        labels = size_bounds(clusters, self.min_size, self.max_size or max(self.min_size, len(clusters)))
+        labels = size_bounds(clusters, self.min_size, self.max_size or None)
         self._report(runner, clusters, labels)
         return torch.from_numpy(labels)
 

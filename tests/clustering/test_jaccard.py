@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from reidzoo.clustering import dbscan_radii, jaccard, jaccard_graph, split_tree
+from reidzoo.clustering import dbscan_radii, jaccard, jaccard_graph, near_pairs, split_tree
 
 DENSE = run_path(str(Path(__file__).with_name("dense_reference.py")))
 RADII = [0.4, 0.58, 0.6, 0.62]
@@ -46,6 +46,12 @@ def check(x, k1, k2, count_self=True):
     np.testing.assert_allclose(as_dense(graph), expected, atol=3e-7)
     assert (abs(graph - graph.T) > 0).nnz == 0
     assert (graph.diagonal() == 0).all() and graph.nnz >= len(x)
+    near = jaccard_graph(x, k1, k2, 0.62, count_self)
+    expected_near = np.where(expected.astype(np.float32) <= np.float32(0.62), expected, 1)
+    np.testing.assert_allclose(as_dense(near), expected_near, atol=3e-7)
+    assert near.has_canonical_format and (abs(near - near.T) > 0).nnz == 0
+    for one, other in zip(dbscan_radii(near, RADII), dbscan_radii(graph, RADII)):
+        np.testing.assert_array_equal(one, other)
     for eps, labels in zip(RADII, dbscan_radii(graph, RADII)):
         dense = DENSE["dbscan"](expected.astype(np.float32), np.float32(eps), 4)
         np.testing.assert_array_equal(labels, DENSE["renumber"](dense))
@@ -70,24 +76,29 @@ def test_zhongs_slice_takes_one_neighbour_more():
     assert (jaccard_graph(x, 20, count_self=False) != jaccard_graph(x, 20)).nnz > 0
 
 
-def test_blocks_of_any_size_give_the_same_graph(monkeypatch):
+@pytest.mark.parametrize("max_distance", [1.0, 0.9, 0.6])
+def test_blocks_of_any_size_give_the_same_graph(max_distance, monkeypatch):
     x = people(300, 0.8)
-    whole = jaccard_graph(x, 20)
+    whole = jaccard_graph(x, 20, max_distance=max_distance)
     monkeypatch.setattr(jaccard, "ROWS", 7)
+    monkeypatch.setattr(near_pairs, "ROWS", 7)
+    monkeypatch.setattr(near_pairs, "PAIRS", 100)
     monkeypatch.setattr(split_tree, "ENTRIES", 5000)
-    parts = jaccard_graph(x, 20)
+    parts = jaccard_graph(x, 20, max_distance=max_distance)
     for name in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
 
 
-def test_max_distance_only_leaves_out_farther_pairs():
-    x = people(300, 0.8)
+@pytest.mark.parametrize("max_distance", [0.01, 0.3, 0.6, 0.8, 0.81, 0.95])
+def test_max_distance_only_leaves_out_farther_pairs(max_distance):
+    x = with_duplicates(people(300, 0.8))
     whole = jaccard_graph(x, 20)
-    near = jaccard_graph(x, 20, max_distance=0.6)
+    near = jaccard_graph(x, 20, max_distance=max_distance)
     dense = as_dense(whole)
-    dense[dense > np.float32(0.6)] = 1
-    np.testing.assert_array_equal(as_dense(near), dense)
-    assert near.data.max() <= np.float32(0.6) and near.nnz < whole.nnz
+    dense[dense > np.float32(max_distance)] = 1
+    np.testing.assert_allclose(as_dense(near), dense, atol=6e-8)
+    assert near.data.max() <= np.float32(max_distance) and 300 <= near.nnz < whole.nnz
+    assert near.max_distance == max_distance
 
 
 def test_numpy_and_torch_and_any_scale_give_the_same_graph():
@@ -125,8 +136,17 @@ def test_a_distance_that_should_equal_eps_does():
     weights[2:, 19] = 1
     weights = sparse.csr_matrix(weights[:, np.r_[12:20, 0:12]][:, :20])
     square = sparse.vstack([weights, sparse.eye(20, format="csr")[8:]], format="csr")
-    graph = jaccard.distances(square, 1.0, np.arange(20, dtype=np.int32))
-    assert graph[0, 1] == np.float32(0.6)
+    for max_distance in (1.0, 0.6):
+        graph = jaccard.distances(square, max_distance)
+        assert graph[0, 1] == np.float32(0.6)
+
+
+@pytest.mark.parametrize("max_distance", [0.62, 1.0])
+def test_too_many_images_that_share_a_neighbour(max_distance, monkeypatch):
+    monkeypatch.setattr(jaccard, "MOST", 64)
+    jaccard_graph(np.ones((64, 8)), max_distance=max_distance)
+    with pytest.raises(ValueError, match="65 of 65 images share a neighbour"):
+        jaccard_graph(np.ones((65, 8)), max_distance=max_distance)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +177,8 @@ def peak_memory():
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak can be reset on Linux alone")
-def test_no_array_is_n_by_n(monkeypatch):
-    monkeypatch.setattr(split_tree, "ENTRIES", 1 << 21)
-    n = 10_000
+def test_no_array_is_n_by_n():
+    n = 20_000
     x = people(n, 0.6, size=20, width=32)
     Path("/proc/self/clear_refs").write_text("5")
     before = peak_memory()

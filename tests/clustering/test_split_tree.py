@@ -36,13 +36,6 @@ def test_sums_of_minima(n, density, ties, entries, monkeypatch):
     assert (total == total.T).all()  # bit by bit
 
 
-def test_a_column_that_too_many_rows_share(monkeypatch):
-    monkeypatch.setattr(split_tree, "MOST", 64)
-    SplitTree(sparse.csr_matrix(np.eye(64) + 1))
-    with pytest.raises(ValueError, match="65 of 65 images share a neighbour"):
-        SplitTree(sparse.csr_matrix(np.eye(65) + 1))
-
-
 def test_blocks_cover_the_rows_and_hold_the_lists_to_their_size(monkeypatch):
     monkeypatch.setattr(split_tree, "ENTRIES", 2000)
     tree = SplitTree(sparse.csr_matrix(random_weights(100, 0.3, 0, False)))
