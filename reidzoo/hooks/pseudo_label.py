@@ -105,6 +105,15 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
 
     priority = 35
 
+    def before_train(self, runner: Any) -> None:
+        """Refuse a set of several datasets: the file's paths are relative to one dataset's folder."""
+        data = runner.sets.get(self.target)
+        if data is not None and len(data.datasets) > 1:
+            raise ConfigError(
+                f"HOOKS: pseudo labels are written for one dataset, but the training set {self.target!r} has "
+                f"{len(data.datasets)}; give each a training set and an export hook of its own"
+            )
+
     def before_train_epoch(self, runner: Any) -> None:
         """Leave the labels in training alone."""
 

@@ -40,6 +40,13 @@ def test_clusters_that_vanish_end_the_run_with_the_way_out(write_config):
         Pipeline(load_config(config(write_config, min_size=73))).train()
 
 
+def test_export_of_several_datasets_is_refused(write_config):
+    hook = "{type: ExportPseudoLabelsHook, target: train}"
+    overrides = ["DATASETS.TRAIN.train", "[RandPerson, Market1501]", "HOOKS.export", hook]
+    with pytest.raises(ConfigError, match="has 2"):
+        Pipeline(load_config(config(write_config), opts=overrides)).train()
+
+
 def test_mistakes_are_named(write_config):
     with pytest.raises(ConfigError, match="drop\\|singletons"):
         Pipeline(load_config(config(write_config, outliers="keep"))).train()
