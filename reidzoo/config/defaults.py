@@ -150,8 +150,6 @@ def _add_run(cfg: CfgNode) -> None:
     cfg.SOLVER.CHECKPOINT_PERIOD = 1
     # Iterations between further checkpoints in the middle of an epoch; 0: none.
     cfg.SOLVER.CHECKPOINT_ITERS = 0
-    # torch.compile the model: slow to start, then faster.
-    cfg.SOLVER.COMPILE = False
 
     cfg.TEST = CfgNode()
     # Epochs between evaluations; 0: only at the end of the stage.

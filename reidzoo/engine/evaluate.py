@@ -13,7 +13,7 @@ from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_table
 from reidzoo.engine.extract import extract_features
 from reidzoo.errors import DatasetError
-from reidzoo.evaluation import evaluate_ranking
+from reidzoo.evaluation import KReciprocal, evaluate_ranking
 from reidzoo.transforms import Normalize
 
 if TYPE_CHECKING:
@@ -62,10 +62,15 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
     protocol = dataset.protocol if cfg.TEST.PROTOCOL == "auto" else cfg.TEST.PROTOCOL
     result = evaluate_ranking(
         features[:n], features[n:], pids[:n], pids[n:], camids[:n], camids[n:],
-        protocol=protocol, metric=cfg.TEST.METRIC, ap=cfg.TEST.AP,
+        protocol=protocol, metric=cfg.TEST.METRIC, ap=cfg.TEST.AP, rerank=_rerank(cfg),
     )  # fmt: skip
     ranks = {f"rank-{k}": float(result.cmc[min(k, len(result.cmc)) - 1]) for k in (1, 5, 10)}
     return {"mAP": float(result.mAP), **ranks, "mINP": float(result.mINP)}
+
+
+def _rerank(cfg: CfgNode) -> KReciprocal | bool:
+    node = cfg.TEST.RERANK
+    return KReciprocal(node.K1, node.K2, node.LAMBDA) if node.ENABLED else False
 
 
 def _extract(cfg: CfgNode, model: nn.Module, paths: list, device: torch.device, title: str, table=None) -> Tensor:  # noqa: ANN001

@@ -19,6 +19,7 @@ from reidzoo.engine.seed import load_random_state, random_state
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.hooks.hook import build_hooks
 from reidzoo.losses import LossSet
+from reidzoo.models import load_weights, safe_read
 from reidzoo.registry import CLUSTERER, DISCRIMINATOR, MEMORY
 
 __all__ = ["Trainer"]
@@ -100,7 +101,18 @@ class Trainer:
             phases.setdefault(node.get("phase", "model"), {})[name] = node
         losses = {phase: LossSet(nodes, gather=distributed.gather) for phase, nodes in phases.items()}
         self._add_part(parts, "losses", nn.ModuleDict(losses))
+        self._load_initial_weights(parts)
         return parts
+
+    def _load_initial_weights(self, parts: nn.ModuleDict) -> None:
+        """Load what WEIGHTS names beside the model, which ``build_model`` has loaded."""
+        for name, path in self.cfg.WEIGHTS.items():
+            if name not in parts:
+                raise ConfigError(f"WEIGHTS: there is no part {name!r}; the parts are {', '.join(parts)}")
+            if name != "model":
+                content = safe_read(path)
+                saved = content.get("parts", {}).get(name, content) if isinstance(content, dict) else content
+                load_weights(parts[name], saved, ignore=tuple(self.cfg.WEIGHTS_IGNORE))
 
     def build_memory(self, node: Mapping[str, Any], dim: int) -> nn.Module:
         """Build one MEMORY; a trainer whose memory needs to know the training sets' sizes overrides this."""

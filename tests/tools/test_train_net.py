@@ -37,6 +37,13 @@ def test_train_prints_the_table_and_where_the_files_are(write_config, run_tool, 
     figures = run.stdout.splitlines()[3].split()[-4:]
     assert tested.stdout.splitlines()[3].split()[-4:] == figures
 
+    reranked = run_tool(
+        "train_net.py", "--config-file", write_config(), "--eval-only", "MODEL.WEIGHTS", weights,
+        "TEST.RERANK.ENABLED", "true", "TEST.RERANK.K1", 8, "TEST.RERANK.K2", 3,
+    )  # fmt: skip
+    assert reranked.returncode == 0, reranked.stderr
+    assert reranked.stdout.splitlines()[3].split()[-4:] != figures
+
     repeated = run_tool("train_net.py", "--config-file", tmp_path / "run/config.yml", "--output-dir", tmp_path / "b")
     assert repeated.returncode == 0, repeated.stderr
     first, second = ((tmp_path / name / "metrics.jsonl").read_text() for name in ("run", "b"))

@@ -105,6 +105,18 @@ def test_state_of_another_configuration_is_refused(build):
         other.load_state_dict(build().state_dict())
 
 
+def test_weights_of_other_parts_are_loaded(build, tmp_path):
+    first = build(**ADVERSARIAL)
+    torch.save({"parts": {name: part.state_dict() for name, part in first.parts.items()}}, tmp_path / "first.pth")
+    torch.manual_seed(5)
+    second = build(**ADVERSARIAL, WEIGHTS={"discriminator": str(tmp_path / "first.pth")})
+    for key, value in first.parts["discriminator"].state_dict().items():
+        assert torch.equal(second.parts["discriminator"].state_dict()[key], value)
+    assert not torch.equal(second.model.backbone.conv1.weight, first.model.backbone.conv1.weight)
+    with pytest.raises(ConfigError, match=r"no part 'teacher'.*discriminator"):
+        build(**ADVERSARIAL, WEIGHTS={"teacher": str(tmp_path / "first.pth")})
+
+
 def test_bf16_gives_float32_losses_near_those_of_fp32(build):
     exact, rough = build(), build(SOLVER={"PRECISION": "bf16", "IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 4})
     rough.parts.load_state_dict(exact.parts.state_dict())
