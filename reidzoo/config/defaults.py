@@ -102,7 +102,7 @@ def _add_parts(cfg: CfgNode) -> None:
     cfg.MODEL = free({"type": "Embedder"})
     # Checkpoint that the whole model starts from; "" for none.
     cfg.MODEL.WEIGHTS = ""
-    # Images that share batch-norm statistics while training (ghost batch norm); 0: the whole batch of a process.
+    # Images that share batch-norm statistics while training (ghost batch norm); 0: the whole batch, over all processes.
     cfg.MODEL.BN_GROUP = 0
     # Sets of batch-norm statistics, one per domain; 1: shared.
     cfg.MODEL.BN_DOMAINS = 1

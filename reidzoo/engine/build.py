@@ -22,8 +22,7 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
-        device = torch.device("cuda", torch.cuda.current_device())
-        return device
+        return torch.device("cuda", torch.cuda.current_device())
     return torch.device(name)
 
 

@@ -12,6 +12,7 @@ from yacs.config import CfgNode
 from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_table
 from reidzoo.engine.extract import extract_features
+from reidzoo.engine.loader import ImageTable
 from reidzoo.errors import DatasetError
 from reidzoo.evaluation import KReciprocal, evaluate_ranking
 from reidzoo.transforms import Normalize
@@ -30,7 +31,7 @@ def extract_train_features(trainer: Trainer, name: str = "", title: str = "") ->
         table = trainer.loader.table
     else:
         table = build_table(trainer.cfg, list(sets[0].paths), cache="off")
-    return _extract(trainer.cfg, trainer.model, table.paths, trainer.device, title, table)
+    return _extract(trainer.cfg, trainer.model, table, trainer.device, title)
 
 
 def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> dict[str, dict[str, float]]:
@@ -56,7 +57,7 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
     if not query or not gallery:
         raise DatasetError(f"{dataset.name} has no query and gallery to test on; remove it from DATASETS.TESTS")
     paths = [record.path for record in (*query, *gallery)]
-    features = _extract(cfg, model, paths, device, f"testing on {dataset.name}")
+    features = _extract(cfg, model, build_table(cfg, paths, cache="off"), device, f"testing on {dataset.name}")
     pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
     n = len(query)
     protocol = dataset.protocol if cfg.TEST.PROTOCOL == "auto" else cfg.TEST.PROTOCOL
@@ -73,10 +74,10 @@ def _rerank(cfg: CfgNode) -> KReciprocal | bool:
     return KReciprocal(node.K1, node.K2, node.LAMBDA) if node.ENABLED else False
 
 
-def _extract(cfg: CfgNode, model: nn.Module, paths: list, device: torch.device, title: str, table=None) -> Tensor:  # noqa: ANN001
+def _extract(cfg: CfgNode, model: nn.Module, table: ImageTable, device: torch.device, title: str) -> Tensor:
     return extract_features(
         model,
-        table or build_table(cfg, paths, cache="off"),
+        table,
         Normalize(cfg.INPUT.MEAN, cfg.INPUT.STD),
         device=device,
         batch_size=cfg.TEST.IMS_PER_BATCH,
