@@ -41,7 +41,8 @@ def main() -> None:
     else:
         results = pipeline.train(go_on=args.resume)
     if distributed.is_main():
-        print("\n" + results_table(results, "weights" if args.eval_only else "stage"))
+        if any(results.values()):
+            print("\n" + results_table(results, "weights" if args.eval_only else "stage"))
         if not args.eval_only:
             print(f"\nThe run's files are in {pipeline.output_dir}/: config.yml, log.txt, and a folder per stage.")
     distributed.shutdown()

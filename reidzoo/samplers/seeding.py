@@ -8,10 +8,11 @@ import numpy as np
 
 from reidzoo.errors import ConfigError
 
-__all__ = ["AUGMENTATION", "SAMPLING", "random_generator"]
+__all__ = ["AUGMENTATION", "SAMPLING", "TRAINING", "random_generator"]
 
 SAMPLING = 1
 AUGMENTATION = 2
+TRAINING = 3
 
 
 def random_generator(purpose: int, **numbers: int) -> np.random.Generator:

@@ -7,7 +7,17 @@ from reidzoo.transforms.decode import read_image
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.normalize import Normalize
 from reidzoo.transforms.pad_crop import PadCrop
+from reidzoo.transforms.random_crop import RandomCrop
 from reidzoo.transforms.random_erasing import RandomErasing
 from reidzoo.transforms.random_horizontal_flip import RandomHorizontalFlip
 
-__all__ = ["BatchDraw", "Compose", "Normalize", "PadCrop", "RandomErasing", "RandomHorizontalFlip", "read_image"]
+__all__ = [
+    "BatchDraw",
+    "Compose",
+    "Normalize",
+    "PadCrop",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomHorizontalFlip",
+    "read_image",
+]

@@ -1,0 +1,121 @@
+"""StarGAN's training: the discriminator in every step, the generator in some."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from camstyle.losses import gradient_penalty, mix, realness_gap
+from reidzoo.engine import distributed
+from reidzoo.errors import ConfigError
+from reidzoo.registry import DISCRIMINATOR, MODEL, TRAINER
+from reidzoo.samplers.seeding import TRAINING, random_generator
+from reidzoo.trainers import Trainer
+
+__all__ = ["StarGANTrainer"]
+
+
+@TRAINER.register_module()
+class StarGANTrainer(Trainer):
+    """Learns to draw each image of one training set as any other of its cameras would have seen it.
+
+    Phase ``discriminator`` trains the discriminator alone, phase ``both`` then the generator on the same batch. The
+    authors train the generator every fifth time: ``{type: IterationPhaseHook, steps: {discriminator: 4, both: 1}}``.
+
+    The part ``model`` is the generator. Cameras are classes in the order of their numbers. Which camera an image is to
+    be drawn as comes from (seed, epoch, step) for the whole batch, so processes do not change it.
+
+    Args:
+        camera_weight, reconstruction_weight, penalty_weight: lambda_cls, lambda_rec and lambda_gp; 1, 10 and 10.
+        **given: the framework's.
+
+    Raises:
+        ConfigError: several training sets, or images of one camera only.
+    """
+
+    def __init__(
+        self,
+        camera_weight: float = 1.0,
+        reconstruction_weight: float = 10.0,
+        penalty_weight: float = 10.0,
+        **given: object,
+    ) -> None:
+        self.camera_weight, self.reconstruction_weight = camera_weight, reconstruction_weight
+        self.penalty_weight = penalty_weight
+        sets = given["sets"]
+        if len(sets) != 1:
+            raise ConfigError(f"DATASETS.TRAIN: StarGANTrainer takes one training set, got {', '.join(sets)}")
+        (self.images,) = sets.values()
+        self.cameras = np.unique(self.images.camids)
+        if len(self.cameras) < 2:
+            raise ConfigError(f"{self.images.datasets[0].name} has one camera only: there is no style to transfer")
+        super().__init__(**given)
+
+    def build_parts(self) -> nn.ModuleDict:
+        """Build the generator and the discriminator."""
+        own = {key: value for key, value in self.cfg.MODEL.items() if not key.isupper()}
+        parts = {
+            "model": MODEL.build(own, num_cameras=len(self.cameras)),
+            "discriminator": DISCRIMINATOR.build(
+                self.cfg.DISCRIMINATORS["discriminator"], num_cameras=len(self.cameras), size=self.image_size()
+            ),
+        }
+        parts = nn.ModuleDict(parts)
+        self._load_initial_weights(parts)
+        return parts
+
+    def image_size(self) -> tuple[int, int]:
+        """Return the height and width that the training transforms leave."""
+        blank = torch.zeros(1, 3, *self.cfg.INPUT.SIZE, dtype=torch.uint8)
+        return tuple(self.loader.transform(blank, _NoDraw()).shape[2:])
+
+    def step_discriminator(self, batch: dict) -> dict[str, Tensor]:
+        """Minimise Eq. 5 over the discriminator."""
+        images, camera, target, share = self._draw(batch)
+        with torch.no_grad():
+            fake = self.model(images, target)
+        return self._criticise(images, camera, fake, share)
+
+    def step_both(self, batch: dict) -> dict[str, Tensor]:
+        """Minimise Eq. 5 over the discriminator, then Eq. 6 over the generator."""
+        images, camera, target, share = self._draw(batch)
+        fake = self.model(images, target)
+        scalars = self._criticise(images, camera, fake.detach(), share)
+        realness, logits = self.parts["discriminator"](fake)
+        losses = {
+            "fake_realness": -realness.mean(),
+            "fake_camera": self.camera_weight * functional.cross_entropy(logits, target),
+            "reconstruction": self.reconstruction_weight * functional.l1_loss(self.model(fake, camera), images),
+        }
+        self.optims["model"].minimize(sum(losses.values()))
+        return scalars | {name: loss.detach() for name, loss in losses.items()}
+
+    def _criticise(self, images: Tensor, camera: Tensor, fake: Tensor, share: Tensor) -> dict[str, Tensor]:
+        critic = self.parts["discriminator"]
+        realness, logits = critic(images)
+        losses = {
+            "realness": realness_gap(realness, critic(fake)[0]),
+            "camera": self.camera_weight * functional.cross_entropy(logits, camera),
+            "penalty": self.penalty_weight * gradient_penalty(lambda x: critic(x)[0], mix(images, fake, share)),
+        }
+        self.optims["discriminator"].minimize(sum(losses.values()))
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _draw(self, batch: dict) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the images, their cameras' classes, the cameras to draw them as, and the real part of each mixture."""
+        images = batch["img"]
+        camera = torch.from_numpy(np.searchsorted(self.cameras, batch["camid"].cpu().numpy())).to(images.device)
+        size = self.cfg.SOLVER.IMS_PER_BATCH
+        rng = random_generator(TRAINING, seed=self.cfg.SEED, epoch=self.epoch, step=self.step)
+        target, share = rng.integers(0, len(self.cameras), size), rng.random(size)
+        own = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
+        return images, camera, *(torch.from_numpy(values[own]).to(images.device) for values in (target, share))
+
+
+class _NoDraw:
+    """Stands for a batch's random numbers where only shapes matter."""
+
+    def uniform(self, count: int) -> np.ndarray:
+        return np.zeros((1, count))

@@ -1,0 +1,119 @@
+"""Writes every training image as every other camera would have seen it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from reidzoo.engine import distributed
+from reidzoo.engine.build import build_table
+from reidzoo.errors import ConfigError
+from reidzoo.hooks import Hook
+from reidzoo.registry import HOOK
+from reidzoo.transforms import Normalize
+
+__all__ = ["NAMES", "WriteStylesHook"]
+
+logger = logging.getLogger("reidzoo")
+
+NAMES = {
+    "pair": lambda stem, own, other: f"{stem}_fake_{own + 1}to{other + 1}.jpg",
+    "target": lambda stem, own, other: f"{stem}_fake_{other + 1}.jpg",
+}
+"""How published style images are called, cameras counted from 1: ``pair`` Market-1501 and Duke, ``target`` MSMT17."""
+
+
+@HOOK.register_module()
+class WriteStylesHook(Hook):
+    """After training writes the style images, and ``styles.jpg``: some images in a row each, a column per camera.
+
+    An image that is there already is left alone, so an interrupted run goes on where it stopped.
+
+    Args:
+        folder: where, relative to the run's folder.
+        names: ``pair`` or ``target``, a key of ``NAMES``.
+        rows: images on the contact sheet.
+        quality: of the JPEG files.
+
+    Raises:
+        ConfigError: an unknown naming.
+    """
+
+    priority = 45
+
+    def __init__(self, folder: str = "styles", names: str = "pair", rows: int = 8, quality: int = 95) -> None:
+        if names not in NAMES:
+            raise ConfigError(f"HOOKS: WriteStylesHook takes names: {' or '.join(NAMES)}, got {names!r}")
+        self.folder, self.name, self.rows, self.quality = folder, NAMES[names], rows, quality
+
+    def after_train(self, runner: Any) -> None:
+        """Write this process's share of the images; the first process draws the sheet."""
+        folder = runner.output_dir / self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        runner.model.eval()
+        images, cameras = runner.images, runner.cameras
+        rows = np.arange(distributed.rank(), len(images), distributed.world_size())
+        for row, real in self._real(runner, rows, "style images"):
+            own = int(images.records[row].camid)
+            paths = {
+                other: folder / self.name(Path(images.paths[row]).stem, own, int(camera))
+                for other, camera in enumerate(cameras)
+                if camera != images.camids[row]
+            }
+            missing = [other for other, path in paths.items() if not path.exists()]
+            for other, fake in zip(missing, _drawn(runner, real, missing), strict=True):
+                _save(fake, paths[other], self.quality)
+        distributed.barrier()
+        if distributed.is_main():
+            self._sheet(runner).save(runner.output_dir / "styles.jpg", quality=90)
+            logger.info("style images are in %s; %s shows some", folder, runner.output_dir / "styles.jpg")
+        runner.model.train()
+
+    def _real(self, runner: Any, rows: np.ndarray, title: str) -> Iterator[tuple[int, Tensor]]:
+        """Yield rows and their images (3, H, W) in -1..1, at the size that the generator was trained with."""
+        cfg = runner.cfg.clone()
+        cfg.defrost()
+        cfg.INPUT.SIZE = list(runner.image_size())
+        table = build_table(cfg, list(runner.images.paths), cache="off")
+        normalize = Normalize(mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
+        chunks = table.batches([np.array([row]) for row in rows], cfg.DATALOADER.NUM_WORKERS)
+        bar = tqdm(rows, desc=title, unit="img", leave=False, disable=None if distributed.is_main() else True)
+        for row, image in zip(bar, chunks, strict=True):
+            yield int(row), normalize(image.to(runner.device))[0]
+
+    def _sheet(self, runner: Any) -> Image.Image:
+        """Return the sheet: the real image first, then every camera's version, its own among them."""
+        everyone = list(range(len(runner.cameras)))
+        first = [np.flatnonzero(runner.images.camids == camera)[0] for camera in runner.cameras]
+        spread = np.linspace(0, len(runner.images) - 1, self.rows).astype(int)
+        rows = np.array([*first, *spread][: self.rows])
+        strips = []
+        for _, real in self._real(runner, rows, "contact sheet"):
+            strips.append(np.concatenate([_pixels(real), *map(_pixels, _drawn(runner, real, everyone))], axis=1))
+        return Image.fromarray(np.concatenate(strips))
+
+
+@torch.no_grad()
+def _drawn(runner: Any, image: Tensor, cameras: list[int]) -> Tensor:
+    """Return ``image`` (3, H, W) as each of ``cameras`` (n) would see it, (n, 3, H, W)."""
+    copies = image.expand(len(cameras), -1, -1, -1)
+    return runner.model(copies, torch.tensor(cameras, device=image.device)) if cameras else copies
+
+
+def _pixels(image: Tensor) -> np.ndarray:
+    scaled = (image.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+    return scaled.permute(1, 2, 0).cpu().numpy()
+
+
+def _save(image: Tensor, path: Path, quality: int) -> None:
+    temporary = path.with_suffix(".tmp")
+    Image.fromarray(_pixels(image)).save(temporary, "JPEG", quality=quality)
+    temporary.replace(path)

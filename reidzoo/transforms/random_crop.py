@@ -1,0 +1,47 @@
+"""A random crop of larger images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from reidzoo.errors import ConfigError
+from reidzoo.registry import TRANSFORM
+from reidzoo.transforms.draw import BatchDraw
+
+__all__ = ["RandomCrop"]
+
+
+@TRANSFORM.register_module()
+class RandomCrop:
+    """Cuts a piece of fixed size from a random place of each image; ``INPUT.SIZE`` is the larger size.
+
+    Args:
+        size: height and width of the piece, in pixels.
+
+    Raises:
+        ConfigError: ``size`` is not two positive numbers.
+    """
+
+    def __init__(self, size: Sequence[int]) -> None:
+        if len(size) != 2 or min(size) < 1:
+            raise ConfigError(f"RandomCrop: size must be a height and a width in pixels, got {list(size)}")
+        self.size = (int(size[0]), int(size[1]))
+
+    def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
+        """Return the pieces (B, C, *size) of the batch (B, C, H, W), of any dtype.
+
+        Raises:
+            ConfigError: the images are smaller than the piece.
+        """
+        height, width = self.size
+        spare = (images.shape[2] - height, images.shape[3] - width)
+        if min(spare) < 0:
+            raise ConfigError(
+                f"RandomCrop: images of {images.shape[2]} x {images.shape[3]} (INPUT.SIZE) hold no piece of "
+                f"{height} x {width}; enlarge INPUT.SIZE or lower the crop's size"
+            )
+        offsets = (draw.uniform(2) * (spare[0] + 1, spare[1] + 1)).astype(int).tolist()
+        return torch.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(images, offsets)])
