@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def test_networks_have_the_papers_sizes(camstyle):
     convolutions = 49 * 64 * (3 + 5) + 16 * (64 * 128 + 128 * 256) * 2 + 12 * 9 * 256 * 256 + 49 * 64 * 3
     assert sum(p.numel() for p in generator.parameters()) == convolutions + norms == 8_430_528
     widths = [3, 64, 128, 256, 512, 1024, 2048]
-    trunk = sum(16 * a * b + b for a, b in zip(widths, widths[1:]))
+    trunk = sum(16 * a * b + b for a, b in pairwise(widths))
     assert sum(p.numel() for p in critic.parameters()) == trunk + 9 * 2048 + 4 * 2048 * 5
     images = torch.rand(2, 3, 128, 128) * 2 - 1
     fake = generator(images, torch.tensor([0, 4]))
