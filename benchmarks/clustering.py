@@ -2,51 +2,27 @@
 
     python benchmarks/clustering.py                                   # small, some seconds
     python benchmarks/clustering.py --images 16384 --dim 2048
-    python benchmarks/clustering.py --images 131072 --skip-reference
+    python benchmarks/clustering.py --images 131072 --reference-images 8192
 
 The reference does what the code of SpCL does on a CPU: neighbours from blocks of similarities, then N x N matrices of
 encodings and of distances, DBSCAN on each threshold of them, and N x N matrices of equal labels for the reliability.
-CPU seconds tell more than seconds where others use the machine. Memory is the peak beyond the loaded features.
-Features are synthetic: identities in a space of fewer dimensions.
+Memory is the peak beyond the loaded features. Features are synthetic: identities in a space of fewer dimensions.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
-from ranking import measured
+from common import Measurement, identity_features, measured, memory_ratio, parser, record
 from scipy import sparse
 
-from reidzoo.clustering import (
-    Reliability,
-    dbscan_radii,
-    jaccard_graph,
-    nearest_neighbours,
-    number_by_first,
-    reliability,
-)
+from reidzoo.clustering import Reliability, dbscan_radii, jaccard, jaccard_graph, number_by_first, reliability
 
 RADII = [0.6, 0.58, 0.62]
-
-
-def synthetic_features(images: int, dim: int, per_id: int, seed: int, latent: int = 64) -> torch.Tensor:
-    """Return L2-normalised features (images, dim) of about ``per_id`` images an identity, some blurrier than others."""
-    generator = torch.Generator().manual_seed(seed)
-    centres = torch.randn(max(images // per_id, 1), latent, generator=generator)
-    ids = torch.randint(len(centres), (images,), generator=generator)
-    view = torch.randn(latent, dim, generator=generator)
-    features = torch.empty(images, dim)
-    for rows, own in zip(features.split(1024), ids.split(1024)):
-        blur = 0.6 + 0.8 * torch.rand(len(own), 1, generator=generator)
-        inner = centres[own] + blur * torch.randn(len(own), latent, generator=generator)
-        rows[:] = inner @ view + 0.5 * torch.randn(len(own), dim, generator=generator)
-        rows /= rows.norm(dim=1, keepdim=True)
-    return features
 
 
 def reference_neighbours(features: torch.Tensor, k: int) -> np.ndarray:
@@ -113,28 +89,36 @@ def reference_reliability(labels: np.ndarray, tight: np.ndarray, loose: np.ndarr
     return Reliability(1 - overlap[0], 1 - overlap[1])
 
 
-def reference(features: torch.Tensor) -> tuple[np.ndarray, list[np.ndarray], Reliability, float]:
-    """Return the dense distances, the labels at each radius, the reliability, and the CPU seconds of the neighbours."""
-    start = time.process_time()
-    ranked = reference_neighbours(features, 30)
-    seconds = time.process_time() - start
-    distances = reference_jaccard(features, ranked, 30, 6)
+class Clustering(NamedTuple):
+    """What one way of clustering gives."""
+
+    distances: Any
+    labels: list[np.ndarray]
+    scores: Reliability
+    neighbours: Measurement
+    """The search for neighbours within it."""
+
+
+def reference(features: torch.Tensor) -> Clustering:
+    """Cluster with N x N matrices."""
+    neighbours = measured(lambda: reference_neighbours(features, 30))
+    distances = reference_jaccard(features, neighbours.answer, 30, 6)
     labels = [number_by_first(reference_dbscan(distances, np.float32(eps), 4)) for eps in RADII]
-    return distances, labels, reference_reliability(*labels), seconds
+    return Clustering(distances, labels, reference_reliability(*labels), neighbours)
 
 
-def ours(features: torch.Tensor) -> tuple[sparse.csr_matrix, list[np.ndarray], Reliability]:
-    """Return the sparse distances, the labels at each radius and the reliability."""
-    graph = jaccard_graph(features, max_distance=max(RADII))
+def ours(features: torch.Tensor) -> Clustering:
+    """Cluster with the sparse graph."""
+    search, found = jaccard.neighbours_of_normalised, []
+
+    def timed(*arguments: Any) -> Any:
+        found.append(measured(lambda: search(*arguments)))
+        return found[0].answer
+
+    with mock.patch.object(jaccard, "neighbours_of_normalised", timed):
+        graph = jaccard_graph(features, max_distance=max(RADII))
     labels = dbscan_radii(graph, RADII)
-    return graph, labels, reliability(*labels)
-
-
-def measured_cpu(function: Callable[[], Any]) -> tuple[Any, float, float, float]:
-    """Call ``function`` and return its answer, its seconds, its CPU seconds, and its peak memory in GB."""
-    start = time.process_time()
-    answer, seconds, peak = measured(function)
-    return answer, seconds, time.process_time() - start, peak / 1e9
+    return Clustering(graph, labels, reliability(*labels), found[0])
 
 
 def largest_difference(graph: sparse.csr_matrix, dense: np.ndarray) -> float:
@@ -146,39 +130,58 @@ def largest_difference(graph: sparse.csr_matrix, dense: np.ndarray) -> float:
     return worst
 
 
+def after(measurement: Measurement) -> float:
+    """Return the seconds of everything after the search for neighbours."""
+    return measurement.seconds - measurement.answer.neighbours.seconds
+
+
+def compared(one: Clustering, other: Clustering) -> tuple[bool, str]:
+    """Return whether ours and the reference agree, and by how much they differ."""
+    differing = [int((mine != theirs).sum()) for mine, theirs in zip(one.labels, other.labels)]
+    apart = largest_difference(one.distances, other.distances)
+    scores = all(np.allclose(*pair, atol=1e-12) for pair in zip(one.scores, other.scores))
+    equal = not any(differing) and scores and apart <= 1e-5
+    return equal, f"labels that differ: {differing}; largest difference of a distance {apart:.1e}"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison, print it, and return 1 if the answers differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--dim", type=int, default=256)
-    parser.add_argument("--per-id", type=int, default=20, help="images of an identity, on average")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--skip-reference", action="store_true", help="time ours only")
-    options = parser.parse_args(argv)
-    features = synthetic_features(options.images, options.dim, options.per_id, options.seed)
+    options = parser(__doc__)
+    options.add_argument("--images", type=int, default=1000)
+    options.add_argument("--dim", type=int, default=256)
+    options.add_argument("--per-id", type=int, default=20, help="images of an identity, on average")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--reference-images", type=int, default=0, help="compare on so many of the images; 0: all")
+    options = options.parse_args(argv)
+    features = identity_features(options.images, options.dim, options.per_id, options.seed)
 
     ours(features[:300])  # threads and libraries start up
-    _, _, near_cpu, _ = measured_cpu(lambda: nearest_neighbours(features, 30))
-    (graph, labels, scores), ours_s, ours_cpu, ours_gb = measured_cpu(lambda: ours(features))
-    print(f"{options.images} x {options.dim}, k1=30, k2=6, DBSCAN at {RADII}: {labels[0].max() + 1} clusters")
-    line = "{:6} {:9.3f} s  CPU {:9.3f} s, of them neighbours {:9.3f} s  {:7.3f} GB"
-    print(line.format("ours", ours_s, ours_cpu, near_cpu, ours_gb))
+    mine = measured(lambda: ours(features))
+    title = f"clustering, {options.images:,} x {options.dim}, k1=30, k2=6, DBSCAN at {RADII}"
+    notes = [f"{mine.answer.labels[0].max() + 1:,} clusters", f"neighbours {mine.answer.neighbours.seconds:.3g} s"]
+    line = f"after the neighbours {after(mine):.3f} s"
+    print(f"{title}: {'; '.join(notes)}")
+    print(mine.line("ours", line))
     if options.skip_reference:
+        record(options.json, title, mine, notes=[*notes, line])
         return 0
-    (dense, wanted, wanted_scores, dense_near_cpu), dense_s, dense_cpu, dense_gb = measured_cpu(
-        lambda: reference(features)
-    )
-    print(line.format("dense", dense_s, dense_cpu, dense_near_cpu, dense_gb))
-    after = (dense_cpu - dense_near_cpu) / max(ours_cpu - near_cpu, 1e-3)
-    print(
-        f"ratio  {dense_s / ours_s:9.1f} x  CPU {dense_cpu / ours_cpu:9.1f} x, after neighbours {after:9.1f} x"
-        f"  {dense_gb / max(ours_gb, 1e-3):7.1f} x"
-    )
-    differing = [int((one != other).sum()) for one, other in zip(labels, wanted)]
-    difference = largest_difference(graph, dense)
-    equal = not any(differing) and all(np.allclose(*pair, atol=1e-12) for pair in zip(scores, wanted_scores))
-    print(f"labels that differ: {differing}; largest difference of a distance {difference:.1e}")
-    return int(not equal or difference > 1e-5)
+    small = mine
+    if 0 < options.reference_images < options.images:
+        features = features[: options.reference_images].clone()
+        small = measured(lambda: ours(features))
+        notes.append(f"compared on {len(features):,} images, which took ours {small.seconds:.3g} s")
+        print(small.line(f"ours on {len(features)}", f"after the neighbours {after(small):.3f} s"))
+    theirs = measured(lambda: reference(features))
+    ratio, memory = theirs.seconds / small.seconds, memory_ratio(small, theirs)
+    later = after(theirs) / max(after(small), 1e-3)
+    equal, difference = compared(small.answer, theirs.answer)
+    print(theirs.line("dense", f"after the neighbours {after(theirs):.3f} s"))
+    print(f"ratio {ratio:.1f} x, memory {memory:.1f} x; after the neighbours {later:.1f} x")
+    print(difference)
+    notes.append(f"after the neighbours {later:.3g} x")
+    figures = {"reference": theirs, "ratio": ratio, "agree": equal, "difference": difference, "notes": notes}
+    record(options.json, title, mine, memory_ratio=memory, **figures)
+    return int(not equal)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Time the streaming ranking against the dense one that sorts, on the same features in the same run.
 
-    python benchmarks/ranking.py                                                        # small, a second
-    python benchmarks/ranking.py --queries 3368 --gallery 15913                         # Market-1501's size
-    python benchmarks/ranking.py --queries 11659 --gallery 82161 --ids 3060 --reference-queries 500    # MSMT17's size
+    python benchmarks/ranking.py                                              # small, a second
+    python benchmarks/ranking.py --queries 3368 --gallery 15913 --dim 2048    # Market-1501's size
+    python benchmarks/ranking.py --queries 11659 --gallery 82161 --dim 2048 --ids 3060 --reference-queries 500
+
+The last is MSMT17's size.
 
 The reference is what toolkits do without compiled code: the whole distance matrix, its argsort, a loop over queries.
 Memory is the peak beyond the loaded features; where the reference ranks some of the queries only, its time is scaled up
@@ -11,61 +13,15 @@ and its memory is not. Features are synthetic: identities and cameras with noise
 
 from __future__ import annotations
 
-import argparse
-import threading
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from common import Measurement, camera_features, measured, memory_ratio, parser, record
 
 from reidzoo.evaluation import evaluate_ranking
 from reidzoo.evaluation.distances import FeatureDistances
 from reidzoo.evaluation.feature_table import FeatureTable
-
-STATM = Path("/proc/self/statm")
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process holds now; 0 where the system does not tell."""
-    return int(STATM.read_text().split()[1]) * 4096 if STATM.exists() else 0
-
-
-def measured(function: Callable[[], Any]) -> tuple[Any, float, int]:
-    """Call ``function`` and return its answer, its seconds and its peak memory in bytes beyond that before the call."""
-    before, peak, done = resident_bytes(), [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.005):
-            peak[0] = max(peak[0], resident_bytes())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    start = time.perf_counter()
-    try:
-        answer = function()
-        seconds = time.perf_counter() - start
-        peak[0] = max(peak[0], resident_bytes())
-    finally:
-        done.set()
-        watcher.join()
-    return answer, seconds, peak[0] - before
-
-
-def synthetic_features(count: int, dim: int, ids: int, cameras: int, seed: int) -> tuple[np.ndarray, ...]:
-    """Return features float32 (count, dim), pids and camids of ``ids`` identities seen by ``cameras`` cameras."""
-    shared, rng = np.random.default_rng(0), np.random.default_rng([1, seed])
-    centres = shared.standard_normal((ids, dim), dtype=np.float32)
-    shifts = shared.standard_normal((cameras, dim), dtype=np.float32)
-    pids, camids = rng.integers(0, ids, count), rng.integers(0, cameras, count)
-    features = rng.standard_normal((count, dim), dtype=np.float32)
-    features *= 3.5
-    for start in range(0, count, 1024):
-        part = slice(start, start + 1024)
-        features[part] += centres[pids[part]] + 0.5 * shifts[camids[part]]
-    return features, pids, camids
 
 
 def reference_ranking(case: Sequence[np.ndarray], metric: str) -> np.ndarray:
@@ -88,46 +44,68 @@ def reference_ranking(case: Sequence[np.ndarray], metric: str) -> np.ndarray:
     return average
 
 
-def products_alone(query: np.ndarray, gallery: np.ndarray) -> None:
+def products_alone(query: np.ndarray, gallery: np.ndarray, metric: str) -> None:
     """Compute the distances and throw them away: no ranking can be faster."""
-    source = FeatureDistances(FeatureTable(query, "query"), FeatureTable(gallery, "gallery"))
+    source = FeatureDistances(FeatureTable(query, "query"), FeatureTable(gallery, "gallery"), metric)
     block = source.new_block()
     for start in range(0, len(query), len(block)):
         source.fill(start, block)
 
 
+def compared(ours: Measurement, reference: Measurement, few: int) -> tuple[bool, str]:
+    """Return whether the APs of the first ``few`` queries agree, and by how much they differ."""
+    mine, other = ours.answer.per_query_ap[:few], reference.answer
+    difference = float(np.nanmax(np.abs(other - mine)))
+    drift = abs(float(np.nanmean(other)) - float(np.nanmean(mine)))
+    # Equal float32 distances up to the last bit can swap two neighbours in a rank, which moves one query's AP a little.
+    equal = drift <= 1e-5 and difference <= 0.02 and np.array_equal(np.isnan(other), np.isnan(mine))
+    return equal, f"largest difference of an AP {difference:.1e}, of mAP {drift:.1e}"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison, print it, and return 1 if the answers differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--queries", type=int, default=300)
-    parser.add_argument("--gallery", type=int, default=3000)
-    parser.add_argument("--dim", type=int, default=256)
-    parser.add_argument("--ids", type=int, default=750)
-    parser.add_argument("--metric", choices=("cosine", "euclidean"), default="cosine")
-    parser.add_argument("--roc", action="store_true", help="compute the ROC too (ours only)")
-    parser.add_argument("--reference-queries", type=int, default=0, help="rank only so many by the reference; 0: all")
-    options = parser.parse_args(argv)
-    query, query_pids, query_camids = synthetic_features(options.queries, options.dim, options.ids, 6, seed=1)
-    gallery, gallery_pids, gallery_camids = synthetic_features(options.gallery, options.dim, options.ids, 6, seed=2)
+    options = parser(__doc__)
+    options.add_argument("--queries", type=int, default=300)
+    options.add_argument("--gallery", type=int, default=3000)
+    options.add_argument("--dim", type=int, default=256)
+    options.add_argument("--ids", type=int, default=750)
+    options.add_argument("--metric", choices=("cosine", "euclidean"), default="cosine")
+    options.add_argument("--roc", action="store_true", help="compute the ROC too (ours only)")
+    options.add_argument("--reference-queries", type=int, default=0, help="rank only so many by the reference; 0: all")
+    options = options.parse_args(argv)
+    query, query_pids, query_camids = camera_features(options.queries, options.dim, options.ids, 6, seed=1)
+    gallery, gallery_pids, gallery_camids = camera_features(options.gallery, options.dim, options.ids, 6, seed=2)
     case = (query, gallery, query_pids, gallery_pids, query_camids, gallery_camids)
+
+    products_alone(query[:600], gallery[:5000], options.metric)  # threads and libraries start up
+    limit = measured(lambda: products_alone(query, gallery, options.metric))
+    ours = measured(lambda: evaluate_ranking(*case, metric=options.metric, roc=options.roc))
+    size = f"{options.queries:,} x {options.gallery:,} x {options.dim}, {options.metric}"
+    title = f"ranking{' with ROC' if options.roc else ''}, {size}"
+    notes = [f"distances alone {limit.seconds:.3g} s", f"mAP {ours.answer.mAP:.4f}"]
+    if options.roc:
+        notes += [f"TPR at FPR {rate:g}: {value:.4f}" for rate, value in ours.answer.roc.tpr_at.items()]
+    print(f"{title}: {'; '.join(notes)}")
+    print(ours.line("ours"))
+    if options.skip_reference:
+        record(options.json, title, ours, notes=notes)
+        return 0
     few = options.reference_queries or options.queries
     short = (query[:few], gallery, query_pids[:few], gallery_pids, query_camids[:few], gallery_camids)
-
-    products_alone(query[:600], gallery[:5000])  # threads and libraries start up
-    _, limit_s, _ = measured(lambda: products_alone(query, gallery))
-    ours, ours_s, ours_bytes = measured(lambda: evaluate_ranking(*case, metric=options.metric, roc=options.roc))
-    wanted, reference_s, reference_bytes = measured(lambda: reference_ranking(short, options.metric))
-    scale = options.queries / few
-    difference = float(np.nanmax(np.abs(wanted - ours.per_query_ap[:few])))
-    drift = abs(float(np.nanmean(wanted)) - float(np.nanmean(ours.per_query_ap[:few])))
-    print(f"{options.queries} x {options.gallery} x {options.dim}, {options.metric}, mAP {ours.mAP:.4f}")
-    print(f"distances alone  {limit_s:9.3f} s")
-    print(f"ours             {ours_s:9.3f} s  {ours_bytes / 1e9:7.3f} GB")
-    print(f"dense, sorting   {reference_s:9.3f} s  {reference_bytes / 1e9:7.3f} GB  for {few} queries")
-    print(f"ratio            {reference_s * scale / ours_s:9.1f} x  {reference_bytes / max(ours_bytes, 1):7.1f} x")
-    print(f"largest difference of an AP {difference:.1e}, of mAP {drift:.1e}")
-    # Equal float32 distances up to the last bit can swap two neighbours in a rank, which moves one query's AP a little.
-    return int(drift > 1e-5 or difference > 0.02)
+    reference = measured(lambda: reference_ranking(short, options.metric))
+    ratio, memory = reference.seconds * options.queries / few / ours.seconds, memory_ratio(ours, reference)
+    equal, difference = compared(ours, reference, few)
+    print(reference.line("dense, sorting", f"for {few} queries"))
+    # What ranking costs beside the distances, which both compute; the reference's are taken to cost what ours do.
+    beside = [ours.seconds - limit.seconds, (reference.seconds * options.queries / few) - limit.seconds]
+    print(f"ratio {ratio:.1f} x, memory {memory:.1f} x; beside the distances {beside[1] / max(beside[0], 1e-3):.1f} x")
+    print(difference)
+    notes.append(f"beside the distances {beside[1] / max(beside[0], 1e-3):.3g} x")
+    if few < options.queries:
+        notes.append(f"the reference ranked {few:,} queries; its time is scaled up, its memory is not")
+    figures = {"reference": reference, "ratio": ratio, "agree": equal, "difference": difference, "notes": notes}
+    record(options.json, title, ours, memory_ratio=memory, **figures)
+    return int(not equal)
 
 
 if __name__ == "__main__":

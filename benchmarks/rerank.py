@@ -2,7 +2,7 @@
 
     python benchmarks/rerank.py                                       # small, a second
     python benchmarks/rerank.py --queries 1000 --gallery 5000 --dim 2048
-    python benchmarks/rerank.py --queries 3368 --gallery 15913 --dim 2048 --skip-reference    # Market-1501's size
+    python benchmarks/rerank.py --queries 3368 --gallery 15913 --dim 2048    # Market-1501's size, and 8 GB
 
 The reference holds N x N matrices of distances, ranks and encodings, as toolkits do. Memory is the peak beyond the
 loaded features, the (Q, G) answer included.
@@ -10,11 +10,10 @@ loaded features, the (Q, G) answer included.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 import numpy as np
-from ranking import measured, synthetic_features
+from common import camera_features, measured, memory_ratio, parser, record
 
 from reidzoo.evaluation import rerank_k_reciprocal
 
@@ -60,29 +59,35 @@ def reference_rerank(query: np.ndarray, gallery: np.ndarray, k1: int, k2: int, l
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison, print it, and return 1 if the answers differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--gallery", type=int, default=500)
-    parser.add_argument("--dim", type=int, default=256)
-    parser.add_argument("--ids", type=int, default=0, help="identities; 0: one for 20 images")
-    parser.add_argument("--skip-reference", action="store_true", help="time ours only")
-    options = parser.parse_args(argv)
+    options = parser(__doc__)
+    options.add_argument("--queries", type=int, default=100)
+    options.add_argument("--gallery", type=int, default=500)
+    options.add_argument("--dim", type=int, default=256)
+    options.add_argument("--ids", type=int, default=0, help="identities; 0: one for 20 images")
+    options = options.parse_args(argv)
     ids = options.ids or max((options.queries + options.gallery) // 20, 2)
-    query = synthetic_features(options.queries, options.dim, ids, 6, seed=1)[0]
-    gallery = synthetic_features(options.gallery, options.dim, ids, 6, seed=2)[0]
+    query = camera_features(options.queries, options.dim, ids, 6, seed=1)[0]
+    gallery = camera_features(options.gallery, options.dim, ids, 6, seed=2)[0]
 
     rerank_k_reciprocal(query[:20], gallery[:100])  # threads and libraries start up
-    ours, ours_s, ours_bytes = measured(lambda: rerank_k_reciprocal(query, gallery))
-    print(f"{options.queries} x {options.gallery} x {options.dim}, k1=20, k2=6, lambda=0.3")
-    print(f"ours   {ours_s:9.3f} s  {ours_bytes / 1e9:7.3f} GB")
+    ours = measured(lambda: rerank_k_reciprocal(query, gallery))
+    title = f"re-ranking, {options.queries:,} x {options.gallery:,} x {options.dim}, k1=20, k2=6, lambda=0.3"
+    print(title)
+    print(ours.line("ours"))
     if options.skip_reference:
+        record(options.json, title, ours)
         return 0
-    wanted, reference_s, reference_bytes = measured(lambda: reference_rerank(query, gallery, 20, 6, 0.3))
-    apart = np.abs(ours - wanted)
-    print(f"dense  {reference_s:9.3f} s  {reference_bytes / 1e9:7.3f} GB")
-    print(f"ratio  {reference_s / ours_s:9.1f} x  {reference_bytes / max(ours_bytes, 1):7.1f} x")
-    print(f"largest difference {apart.max():.1e}, share above 1e-5 {(apart > 1e-5).mean():.1e}")
-    return int(apart.max() > 1e-5)
+    reference = measured(lambda: reference_rerank(query, gallery, 20, 6, 0.3))
+    apart = np.abs(ours.answer - reference.answer)
+    ratio, memory = reference.seconds / ours.seconds, memory_ratio(ours, reference)
+    difference = f"largest difference of a distance {apart.max():.1e}"
+    print(reference.line("dense"))
+    print(f"ratio {ratio:.1f} x, memory {memory:.1f} x")
+    print(difference)
+    equal = bool(apart.max() <= 1e-5)
+    figures = {"reference": reference, "ratio": ratio, "agree": equal, "difference": difference}
+    record(options.json, title, ours, memory_ratio=memory, **figures)
+    return int(not equal)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pseudo-label clustering: sparse k-reciprocal Jaccard distances, DBSCAN, reliability and refinement."""
+"""Pseudo-label clustering: sparse k-reciprocal Jaccard distances, DBSCAN, K-means, reliability and refinement."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from reidzoo.clustering.dbscan import dbscan, dbscan_radii, number_by_first
 from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.jaccard import jaccard_graph
 from reidzoo.clustering.jaccard_dbscan import JaccardDBSCAN
+from reidzoo.clustering.kmeans import KMeans, kmeans
 from reidzoo.clustering.neighbours import nearest_neighbours
 from reidzoo.clustering.refine import singletons, size_bounds
 from reidzoo.clustering.reliability import Reliability, independence_threshold, reliability, self_paced_filter
@@ -14,12 +15,14 @@ from reidzoo.clustering.self_paced_dbscan import SelfPacedDBSCAN
 __all__ = [
     "ClusteringError",
     "JaccardDBSCAN",
+    "KMeans",
     "Reliability",
     "SelfPacedDBSCAN",
     "dbscan",
     "dbscan_radii",
     "independence_threshold",
     "jaccard_graph",
+    "kmeans",
     "nearest_neighbours",
     "number_by_first",
     "reliability",

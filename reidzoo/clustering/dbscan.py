@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from reidzoo.clustering.checks import check_whole
 from reidzoo.clustering.errors import ClusteringError
 
 
@@ -48,8 +49,7 @@ def dbscan_radii(graph: sparse.csr_matrix, radii: Sequence[float], min_samples: 
 
 def check_radii(radii: Sequence[float], min_samples: int, reach: float = 1.0) -> None:
     """Raise ClusteringError for settings that ``dbscan`` does not take on a graph that reaches as far as ``reach``."""
-    if min_samples < 1:
-        raise ClusteringError(f"min_samples: expected at least 1, got {min_samples}")
+    check_whole("min_samples", min_samples)
     for eps in radii:
         if not 0 < eps < 1 or eps > reach:
             raise ClusteringError(f"eps: expected a distance in (0, 1), within the graph's reach of {reach}; got {eps}")
@@ -95,8 +95,14 @@ def cluster(near: sparse.csr_matrix, min_samples: int) -> np.ndarray:
 
 
 def number_by_first(labels: np.ndarray) -> np.ndarray:
-    """Return ``labels`` (N,) renumbered 0, 1, ... in the order of first appearance; negative ones become -1."""
-    labels = np.asarray(labels, dtype=np.int64)
+    """Return ``labels`` (N,) renumbered 0, 1, ... in the order of first appearance; negative ones become -1.
+
+    Raises:
+        ClusteringError: labels that are not integers (N,).
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ClusteringError(f"labels: expected integers (N,), got {labels.dtype} {labels.shape}")
     inside = labels >= 0
     _, first, inverse = np.unique(labels[inside], return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)

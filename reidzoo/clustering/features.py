@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch import Tensor
 from reidzoo.clustering.errors import ClusteringError
 
 ROWS = 256  # rows checked at a time, through one small float64 buffer
+LARGEST = 1e15  # the sum of some thousand squares of it is a float32
 
 
 def normalised(features: Tensor | np.ndarray) -> Tensor:
@@ -20,11 +23,7 @@ def normalised(features: Tensor | np.ndarray) -> Tensor:
         ClusteringError: not a matrix of real numbers, no rows, no columns, NaN or infinite values, or a row of zeros,
             which has no direction and so no cosine distance to anything.
     """
-    tensor = torch.as_tensor(features).detach()
-    if tensor.ndim != 2 or 0 in tensor.shape:
-        raise ClusteringError(f"features: expected a matrix (N, D) with N, D >= 1, got shape {tuple(tensor.shape)}")
-    if tensor.is_complex() or tensor.dtype == torch.bool:
-        raise ClusteringError(f"features: expected real numbers, got {tensor.dtype}")
+    tensor = as_matrix(features, "features")
     out = torch.empty(tensor.shape, dtype=torch.float32, device=tensor.device)
     buffer = torch.empty((ROWS, tensor.shape[1]), dtype=torch.float64, device=tensor.device)
     for start in range(0, len(tensor), ROWS):
@@ -43,3 +42,44 @@ def normalised(features: Tensor | np.ndarray) -> Tensor:
         rows += 0.0  # turns -0.0 into 0.0, so that equal rows are equal bit by bit
         out[start : start + ROWS] = rows
     return out
+
+
+def finite(features: Tensor | np.ndarray, name: str) -> Tensor:
+    """Return ``features`` (N, D) as they are, as a contiguous float32 tensor on the same device.
+
+    Raises:
+        ClusteringError: not a matrix of real numbers, no rows, no columns, NaN or infinite values, or values whose
+            squares leave float32's range.
+    """
+    tensor = as_matrix(features, name).to(torch.float32).contiguous()
+    for start in range(0, len(tensor), ROWS):
+        largest = torch.linalg.vector_norm(tensor[start : start + ROWS], torch.inf, dim=1)
+        bad = torch.nonzero(~(largest < LARGEST))
+        if len(bad):
+            row = start + int(bad[0])
+            raise ClusteringError(
+                f"{name}: row {row} of {len(tensor)} holds NaN, infinity, or a number beyond {LARGEST:g}. Look at the "
+                f"model that made it: training may have diverged, or the image may be unreadable."
+            )
+    return tensor
+
+
+def as_matrix(features: Tensor | np.ndarray, name: str) -> Tensor:
+    """Return ``features`` as a tensor that shares their memory where it can.
+
+    Raises:
+        ClusteringError: not a matrix of real numbers, no rows, or no columns.
+    """
+    if isinstance(features, np.ndarray) and min(features.strides, default=0) < 0:
+        features = features.copy()  # torch takes no negative strides
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch warns of what it may not write, such as memory maps
+            tensor = torch.as_tensor(features).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ClusteringError(f"{name}: expected a matrix (N, D) of real numbers; {error}") from None
+    if tensor.ndim != 2 or 0 in tensor.shape:
+        raise ClusteringError(f"{name}: expected a matrix (N, D) with N, D >= 1, got shape {tuple(tensor.shape)}")
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise ClusteringError(f"{name}: expected real numbers, got {tensor.dtype}")
+    return tensor

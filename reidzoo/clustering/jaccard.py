@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from reidzoo.clustering.checks import check_whole
 from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.features import normalised
 from reidzoo.clustering.near_pairs import ROWS, near_pairs
@@ -67,7 +68,9 @@ def jaccard_graph(
 
 def check_settings(k1: int, k2: int, max_distance: float = 1.0) -> None:
     """Raise ClusteringError for settings outside their ranges."""
-    if k1 < 1 or not 1 <= k2 <= k1:
+    check_whole("k1", k1)
+    check_whole("k2", k2)
+    if k2 > k1:
         raise ClusteringError(f"expected k1 >= 1 and 1 <= k2 <= k1, got k1={k1}, k2={k2}")
     if not 0 < max_distance <= 1:
         raise ClusteringError(f"max_distance: expected a distance in (0, 1], got {max_distance}")
@@ -82,7 +85,7 @@ def ordered_weights(rows: Tensor, k1: int, k2: int, count_self: bool) -> tuple[s
         rows: (N, D) float32, L2-normalised.
         k1: as for ``jaccard_graph``, like the others.
     """
-    ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1)[0].cpu().numpy().astype(np.int32)
+    ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1).index.astype(np.int32)
     order = side_by_side(ranking)
     return permuted(neighbourhood_weights(rows, ranking, k1, k2), order, inverse(order)), order
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from reidzoo.clustering.checks import check_whole
 from reidzoo.clustering.errors import ClusteringError
 
 
@@ -38,8 +39,11 @@ def size_bounds(labels: np.ndarray | Tensor, min_size: int = 5, max_size: int | 
         ClusteringError: labels that are not integers >= -1, or bounds that nothing can meet.
     """
     labels = as_labels(labels)
-    if min_size < 0 or (max_size is not None and max_size < max(min_size, 1)):
-        raise ClusteringError(f"expected 0 <= min_size <= max_size, got min_size={min_size}, max_size={max_size}")
+    check_whole("min_size", min_size, 0)
+    if max_size is not None:
+        check_whole("max_size", max_size)
+        if max_size < min_size:
+            raise ClusteringError(f"expected min_size <= max_size, got min_size={min_size}, max_size={max_size}")
     inside = labels >= 0
     sizes = np.bincount(labels[inside])
     stays = (sizes > 0) & (sizes >= min_size)

@@ -61,11 +61,14 @@ def independence_threshold(labels: np.ndarray, independence: np.ndarray, quantil
         T, or None where no cluster has more than one image.
 
     Raises:
-        ClusteringError: labels that are not integers >= -1, or scores of another length.
+        ClusteringError: labels that are not integers >= -1, scores of another length or NaN, or a quantile outside
+            [0, 1].
     """
     labels = as_labels(labels)
     if len(independence) != len(labels):
         raise ClusteringError(f"independence: expected {len(labels)} scores, one per label, got {len(independence)}")
+    if np.isnan(independence).any() or not 0 <= quantile <= 1:
+        raise ClusteringError(f"expected scores without NaN and a quantile in [0, 1], got {quantile} of {independence}")
     inside = labels >= 0
     least = cluster_minimum(labels, independence)
     sizes = np.bincount(labels[inside])
@@ -84,11 +87,13 @@ def self_paced_filter(labels: np.ndarray, scores: Reliability, threshold: float)
         int64 (N,): the labels that stay, numbered by first member, -1 = outlier.
 
     Raises:
-        ClusteringError: labels that are not integers >= -1, or scores of another length.
+        ClusteringError: labels that are not integers >= -1, scores of another length, or NaN.
     """
     labels = as_labels(labels)
     if any(len(score) != len(labels) for score in scores):
         raise ClusteringError(f"scores: expected {len(labels)} of each, one per label")
+    if np.isnan([threshold, *map(np.sum, scores)]).any():
+        raise ClusteringError(f"expected scores and a threshold without NaN, got {threshold} for {scores}")
     inside = np.flatnonzero(labels >= 0)
     own = labels[inside]
     independent = cluster_minimum(labels, scores.independence)[own] <= threshold

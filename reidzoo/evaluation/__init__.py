@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reidzoo.evaluation.checks import EvaluationInputError
+from reidzoo.evaluation.linear_probe import linear_probe, probe_split
 from reidzoo.evaluation.protocol import Judgement, Labels, Protocol
 from reidzoo.evaluation.protocols import PROTOCOLS
 from reidzoo.evaluation.query_expansion import average_query_expansion
@@ -23,5 +24,7 @@ __all__ = [
     "average_query_expansion",
     "evaluate_distances",
     "evaluate_ranking",
+    "linear_probe",
+    "probe_split",
     "rerank_k_reciprocal",
 ]

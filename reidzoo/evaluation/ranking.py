@@ -120,10 +120,17 @@ def evaluate_distances(
     """Measure the ranking that ``source`` gives; :func:`evaluate_ranking` says what the arguments are.
 
     Raises:
-        EvaluationInputError: unknown options, or no query has a true match.
+        EvaluationInputError: unknown options, labels of another number of images, distances that are NaN, or no query
+            has a true match.
     """
     check_choice(ap, "ap", AP_KINDS)
     check_count(max_rank, "max_rank")
+    sizes = (len(protocol.labels.query_pids), len(protocol.labels.gallery_pids))
+    if sizes != (source.num_queries, source.num_gallery):
+        raise EvaluationInputError(
+            f"the labels are of {sizes[0]} queries and {sizes[1]} gallery images, the distances of "
+            f"{source.num_queries} and {source.num_gallery}."
+        )
     counter = None
     if roc is not False and roc is not None:
         if protocol.single_shot:
@@ -175,6 +182,11 @@ def _score_block(
             candidates = values[:, torch.from_numpy(columns).to(values.device)]
         _remove(candidates, judgement.removed_rows, judgement.removed_columns)
         sort_rows(candidates)
+        # NaN is sorted behind infinity.
+        if bool(torch.isnan(candidates[:, -1]).any()) or bool(torch.isnan(matches[:, -1]).any()):
+            raise EvaluationInputError(
+                f"the distances of queries {rows[0]} to {rows[-1]} hold NaN; look at their source."
+            )
         scores.add(rows, ranks_of_matches(candidates, matches).cpu().numpy(), counts)
         if counter is not None:
             counter.update(candidates, matches)

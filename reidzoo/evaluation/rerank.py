@@ -12,7 +12,8 @@ from scipy import sparse
 from reidzoo.evaluation.checks import EvaluationInputError, check_choice, check_count
 from reidzoo.evaluation.distances import METRICS, DistanceSource, FeatureDistances
 from reidzoo.evaluation.feature_table import FeatureTable
-from reidzoo.evaluation.neighbours import Neighbours, SquaredDistances, nearest_neighbours
+from reidzoo.evaluation.neighbours import Neighbours, nearest_neighbours
+from reidzoo.evaluation.squared_distances import SquaredDistances
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class KReciprocalDistances(DistanceSource):
         self.device, self.metric = gallery.device, f"{metric} re-ranked"
         self._lambda, self._cosine = settings.lambda_, metric == "cosine"
         distances = SquaredDistances(FeatureTable.joined([query, gallery], "features"), metric)
-        neighbours = nearest_neighbours(distances, max(settings.k1 + 1, settings.k2))
+        neighbours = nearest_neighbours(distances, max(settings.k1 + 1, settings.k2), farthest=True)
         codes = encode(distances, neighbours, settings.k1, settings.k2)
         self._query_codes = codes[: len(query)]
         self._gallery_codes = codes[len(query) :].tocsc()

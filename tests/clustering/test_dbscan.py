@@ -112,11 +112,15 @@ def test_bad_graphs():
             dbscan(bad)
     with pytest.raises(ValueError, match="not symmetric"):
         dbscan(sparse.csr_matrix(([0.1], ([0], [1])), shape=(3, 3)))
-    with pytest.raises(ValueError, match="min_samples"):
-        dbscan(good, min_samples=0)
+    for value in (0, 2.5, np.nan):
+        with pytest.raises(ValueError, match="min_samples: expected a whole number"):
+            dbscan(good, min_samples=value)
 
 
 def test_number_by_first():
     assert number_by_first(np.array([7, -1, 2, 7, -3, 0, 2])).tolist() == [0, -1, 1, 0, -1, 2, 1]
     assert number_by_first(np.array([-1, -1])).tolist() == [-1, -1]
     assert number_by_first(np.array([], dtype=int)).tolist() == []
+    for bad in (np.array([0.5, 1.0]), np.array([[0]])):
+        with pytest.raises(ValueError, match="labels: expected integers"):
+            number_by_first(bad)

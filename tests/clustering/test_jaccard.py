@@ -151,7 +151,15 @@ def test_too_many_images_that_share_a_neighbour(max_distance, monkeypatch):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"k1": 0}, {"k2": 0}, {"k1": 5, "k2": 6}, {"max_distance": 0.0}, {"max_distance": 1.5}, {"max_distance": np.nan}],
+    [
+        {"k1": 0},
+        {"k1": 30.5},
+        {"k2": 0},
+        {"k1": 5, "k2": 6},
+        {"max_distance": 0.0},
+        {"max_distance": 1.5},
+        {"max_distance": np.nan},
+    ],
 )
 def test_settings_out_of_range(settings):
     with pytest.raises(ValueError, match="expected"):

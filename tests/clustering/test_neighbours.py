@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from reidzoo.clustering import nearest_neighbours, neighbours
+from reidzoo.clustering import nearest_neighbours
+from reidzoo.evaluation import nearest_tiles
 
 
 def plain(x, k):
@@ -20,7 +21,7 @@ def plain(x, k):
 @pytest.mark.parametrize("tile", [16, 48, 2048])
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (2, 30), (17, 5), (100, 100), (333, 30), (400, 1)])
 def test_equals_a_full_sort(n, k, tile, monkeypatch):
-    monkeypatch.setattr(neighbours, "TILE", tile)
+    monkeypatch.setattr(nearest_tiles, "TILE", tile)
     x = np.random.default_rng(n).standard_normal((n, 12)).astype(np.float32)
     indices, similarities = nearest_neighbours(x, k)
     order, similarity = plain(x, k)
@@ -31,7 +32,7 @@ def test_equals_a_full_sort(n, k, tile, monkeypatch):
 
 @pytest.mark.parametrize("tile", [16, 2048])
 def test_equal_rows_tie_by_index_after_the_row_itself(tile, monkeypatch):
-    monkeypatch.setattr(neighbours, "TILE", tile)
+    monkeypatch.setattr(nearest_tiles, "TILE", tile)
     generator = np.random.default_rng(0)
     x = generator.standard_normal((40, 40)).astype(np.float32)[generator.integers(40, size=150)]
     x[100:] = x[0]
@@ -64,26 +65,3 @@ def test_products_are_exact_whatever_precision_the_run_allows(precision):
         assert torch.get_float32_matmul_precision() == precision
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def test_rows_equal_in_the_sampled_columns_alone_are_told_apart():
-    x = np.ones((30, 400), dtype=np.float32)
-    x[np.arange(30), 3 + np.arange(30) % 10] = 0.5  # columns that the first comparison skips
-    first, group = neighbours.equal_rows(torch.from_numpy(x))
-    assert first.tolist() == list(range(10))
-    assert group.tolist() == [i % 10 for i in range(30)]
-
-
-def test_a_collision_of_sums_keeps_rows_apart(monkeypatch):
-    monkeypatch.setattr(neighbours, "hashed", lambda bits: np.zeros(len(bits), dtype=np.int64))
-    x = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
-    assert neighbours.equal_rows(torch.from_numpy(x))[0].tolist() == list(range(20))
-
-
-def test_keys_order_and_return_what_they_hold():
-    similarities = torch.tensor([-torch.inf, -1.0, -1e-30, 0.0, 1e-30, 0.5, 0.5, 1.0, torch.inf])
-    indices = torch.tensor([0, 5, 2**31 - 1, 7, 1, 9, 8, 3, 4])
-    keys = neighbours.pack(similarities, indices)
-    assert (keys.diff() > 0).all()
-    back = neighbours.unpack(keys)
-    assert torch.equal(back[0], indices) and torch.equal(back[1], similarities)

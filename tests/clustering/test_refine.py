@@ -33,9 +33,9 @@ def test_size_bounds_leaves_its_input_alone():
     assert labels.tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize("bounds", [(-1, 5), (6, 5), (0, 0)])
+@pytest.mark.parametrize("bounds", [(-1, 5), (6, 5), (0, 0), (np.nan, 5), (1, 2.5)])
 def test_bounds_that_nothing_meets(bounds):
-    with pytest.raises(ValueError, match="min_size"):
+    with pytest.raises(ValueError, match=r"min_size|max_size"):
         size_bounds(np.array([0]), *bounds)
 
 

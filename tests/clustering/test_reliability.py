@@ -6,7 +6,7 @@ from runpy import run_path
 import numpy as np
 import pytest
 
-from reidzoo.clustering import independence_threshold, reliability, self_paced_filter
+from reidzoo.clustering import Reliability, independence_threshold, reliability, self_paced_filter
 
 DENSE = run_path(str(Path(__file__).with_name("dense_reference.py")))
 
@@ -88,6 +88,15 @@ def test_mismatched_lengths_and_bad_labels():
         self_paced_filter(labels[:2], reliability(labels, labels, labels), 0.5)
     with pytest.raises(ValueError, match="expected 2 scores"):
         independence_threshold(labels[:2], np.zeros(3))
+    broken = np.array([0.1, np.nan, 0.2])
+    with pytest.raises(ValueError, match="scores without NaN"):
+        independence_threshold(labels, broken)
+    with pytest.raises(ValueError, match=r"a quantile in \[0, 1\]"):
+        independence_threshold(labels, np.zeros(3), 1.5)
+    for scores, threshold in ((Reliability(broken, np.zeros(3)), 0.5), (Reliability(np.zeros(3), broken), 0.5),
+                              (reliability(labels, labels, labels), np.nan)):  # fmt: skip
+        with pytest.raises(ValueError, match="without NaN"):
+            self_paced_filter(labels, scores, threshold)
     with pytest.raises(ValueError, match="integers"):
         reliability(labels / 2, labels, labels)
     with pytest.raises(ValueError, match="-1 for an outlier"):

@@ -24,7 +24,14 @@ def test_equals_the_plain_definition(alpha, k):
     ("options", "message"),
     [
         ({"k": 0}, "k=0"),
+        ({"k": 1.5}, "k=1.5"),
         ({"alpha": -1.0}, "alpha"),
+        ({"alpha": float("nan")}, "alpha"),
+        ({"query_features": np.full((2, 3), np.nan)}, "query_features: row 0 holds NaN"),
+        ({"gallery_features": np.array([[1.0] * 3, [np.inf] * 3])}, "gallery_features: row 1 holds NaN or infinity"),
+        ({"gallery_features": np.ones((0, 3))}, "gallery_features is empty"),
+        ({"query_features": np.ones((0, 3))}, "query_features is empty"),
+        ({"gallery_features": np.ones((4, 5))}, "not the same model"),
         ({"query_features": np.zeros((2, 3))}, "all zeros"),
         ({"gallery_features": -np.ones((4, 3)), "k": 1}, "cancel out"),
     ],
@@ -32,3 +39,8 @@ def test_equals_the_plain_definition(alpha, k):
 def test_bad_input_is_refused(options, message):
     with pytest.raises(EvaluationInputError, match=message):
         average_query_expansion(**{"query_features": np.ones((2, 3)), "gallery_features": np.ones((4, 3)), **options})
+
+
+def test_one_single_image_and_copies_of_it():
+    for gallery in ([[0.0, 2.0]], [[0.0, 2.0]] * 9):
+        assert np.abs(average_query_expansion([[0.0, 5.0]], gallery) - [[0.0, 1.0]]).max() < 1e-6

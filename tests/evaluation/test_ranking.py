@@ -320,21 +320,53 @@ def test_rerank_ranks_by_the_reranked_distances(make_case):
     q, g = rng.standard_normal((20, 6)).astype(np.float32), rng.standard_normal((90, 6)).astype(np.float32)
     qp, gp = rng.integers(0, 6, 20), rng.integers(0, 6, 90)
     got = evaluate_ranking(q, g, qp, gp, protocol="camera_free", rerank=KReciprocal(7, 3, 0.2))
-    matrix = torch.from_numpy(rerank_k_reciprocal(q, g, 7, 3, 0.2))
-
-    class Given(DistanceSource):
-        num_queries, num_gallery, device, metric = 20, 90, torch.device("cpu"), "given"
-
-        def fill(self, start, out):
-            out.zero_()
-            out[:20, :90] = matrix
-
-        def limits(self):
-            return 0.0, 1.0
-
-    want = evaluate_distances(Given(), PROTOCOLS["camera_free"](Labels(qp, gp)))
+    want = evaluate_distances(Given(rerank_k_reciprocal(q, g, 7, 3, 0.2)), PROTOCOLS["camera_free"](Labels(qp, gp)))
     assert np.array_equal(got.per_query_ap, want.per_query_ap)
     assert got.metric == "cosine re-ranked"
+
+
+class Given(DistanceSource):
+    """Distances of a user's own."""
+
+    def __init__(self, matrix):
+        self.matrix, self.device, self.metric = torch.as_tensor(matrix).float(), torch.device("cpu"), "given"
+        self.num_queries, self.num_gallery = self.matrix.shape
+
+    def fill(self, start, out):
+        out.zero_()
+        part = self.matrix[start : start + len(out)]
+        out[: len(part), : self.num_gallery] = part
+
+    def limits(self):
+        return 0.0, 1.0
+
+
+@pytest.mark.parametrize("place", [(0, 1), (2, 0)])
+def test_distances_that_are_nan_are_refused(place):
+    matrix = np.random.default_rng(0).random((3, 4))
+    labels = Labels(np.array([1, 2, 3]), np.array([1, 2, 3, 1]))
+    evaluate_distances(Given(matrix), PROTOCOLS["camera_free"](labels))
+    matrix[place] = np.nan  # between a match and a non-match
+    for wrong in (matrix, np.where(np.arange(3)[:, None] + 1 == labels.gallery_pids, np.nan, 0.5)):
+        with pytest.raises(EvaluationInputError, match="queries 0 to 2 hold NaN"):
+            evaluate_distances(Given(wrong), PROTOCOLS["camera_free"](labels))
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4, 4), (2, 4), (3, 3)])
+def test_labels_of_another_number_than_the_distances_are_refused(shape):
+    labels = Labels(np.array([1, 2, 3]), np.array([1, 2, 3, 1]))
+    with pytest.raises(EvaluationInputError, match="3 queries and 4 gallery images"):
+        evaluate_distances(Given(np.ones(shape)), PROTOCOLS["camera_free"](labels))
+
+
+def test_a_roc_without_non_matches_is_refused():
+    with pytest.raises(EvaluationInputError, match="no pair of two identities"):
+        evaluate_ranking(np.ones((2, 3)), np.ones((4, 3)), [1, 1], [1] * 4, protocol="camera_free", roc=True)
+
+
+def test_a_roc_of_equal_distances_accepts_nothing():
+    roc = evaluate_ranking(np.ones((2, 3)), np.ones((4, 3)), [1, 2], [1, 1, 2, 2], protocol="camera_free", roc=[0.1])
+    assert roc.roc.tpr_at == {0.1: 0.0}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reidzoo.evaluation import EvaluationInputError, KReciprocal, neighbours, rerank_k_reciprocal
+from reidzoo.evaluation import EvaluationInputError, KReciprocal, nearest_tiles, rerank_k_reciprocal
 from reidzoo.evaluation.distances import FeatureDistances
 from reidzoo.evaluation.feature_table import FeatureTable
 
@@ -61,7 +61,7 @@ def test_small_tiles_give_the_same(monkeypatch):
     q, g = clustered(8, 40, 260)
     duplicated = np.concatenate([g, g[:50]])
     want = rerank_k_reciprocal(q, duplicated)
-    monkeypatch.setattr(neighbours, "TILE", 64)
+    monkeypatch.setattr(nearest_tiles, "TILE", 64)
     assert np.abs(rerank_k_reciprocal(q, duplicated) - want).max() < 1e-5
 
 
@@ -93,6 +93,8 @@ def test_bad_settings_are_refused(options, message):
     ("query", "gallery", "message"),
     [
         (np.full((1, 2), np.nan), np.ones((3, 2)), "query_features: row 0 holds NaN"),
+        (np.ones((1, 2)), np.array([[1.0, 1], [1, -np.inf]]), "gallery_features: row 1 holds NaN or infinity"),
+        (np.ones((0, 2)), np.ones((3, 2)), "query_features is empty"),
         (np.ones((1, 2)), np.zeros((3, 2)), "gallery_features: row 0 is all zeros"),
         (np.ones((1, 2)), np.ones((0, 2)), "gallery_features is empty"),
         (np.ones((1, 2)), np.ones((3, 5)), "not the same model"),

@@ -1,0 +1,118 @@
+"""Run all benchmarks and write benchmarks/RESULTS.md.
+
+    python benchmarks/run_all.py              # the sizes that the targets name: half an hour, 16 GB of memory
+    python benchmarks/run_all.py --small      # a minute, to see that everything runs
+
+Each runs in a process of its own. Nothing else should use the machine meanwhile; the table tells the load before each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from common import load_average, machine
+
+FOLDER = Path(__file__).resolve().parent
+MARKET = "--queries 3368 --gallery 15913 --dim 2048"
+MSMT17 = "--queries 11659 --gallery 82161 --dim 2048 --ids 3060"
+CASES = [
+    ("Market-1501's size", f"ranking.py {MARKET}"),
+    ("MSMT17's size", f"ranking.py {MSMT17} --reference-queries 500"),
+    ("MSMT17's size", f"ranking.py {MSMT17} --roc --skip-reference"),
+    ("Market-1501's size", f"rerank.py {MARKET}"),
+    ("", "clustering.py --images 16384 --dim 2048"),
+    ("", "clustering.py --images 32768 --dim 2048 --skip-reference"),
+    ("", "clustering.py --images 131072 --dim 256 --skip-reference"),
+    ("Market-1501's training set", "kmeans.py --images 12936 --dim 2048 --clusters 500"),
+]
+SMALL = [
+    ("", "ranking.py"),
+    ("", "ranking.py --metric euclidean --reference-queries 50"),
+    ("", "ranking.py --roc --skip-reference"),
+    ("", "rerank.py"),
+    ("", "clustering.py"),
+    ("", "clustering.py --images 2000 --reference-images 500"),
+    ("", "kmeans.py"),
+]
+HEADER = ["what", "ours", "memory", "reference", "memory", "ratio", "of memory", "answers", "load before"]
+
+
+def run(command: str) -> dict[str, Any]:
+    """Run one benchmark and return its figures, with the load before it.
+
+    Raises:
+        SystemExit: it failed. (Answers that differ are figures, too.)
+    """
+    load = load_average()
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "figures.json"
+        script, *arguments = command.split()
+        code = subprocess.call([sys.executable, str(FOLDER / script), *arguments, "--json", str(target)])
+        if not target.exists():
+            raise SystemExit(f"benchmarks/{command}: failed with code {code}; no table is written")
+        return {**json.loads(target.read_text()), "load": load}
+
+
+def row(name: str, figures: dict[str, Any]) -> list[str]:
+    """Return the cells of one benchmark."""
+    ours, reference = figures["ours"], figures.get("reference")
+    title = f"{figures['title']}{f' ({name})' if name else ''}"
+    cells = [title, f"{ours['seconds']:.3g} s", f"{ours['gigabytes']:.3f} GB"]
+    if reference is None:
+        return [*cells, "", "", "", "", "", str(figures["load"])]
+    return [
+        *cells,
+        f"{reference['seconds']:.3g} s",
+        f"{reference['gigabytes']:.3f} GB",
+        f"{figures['ratio']:.3g} x",
+        f"{figures['memory_ratio']:.3g} x",
+        "agree" if figures["agree"] else "DIFFER",
+        str(figures["load"]),
+    ]
+
+
+def page(results: list[tuple[str, str, dict[str, Any]]], small: bool) -> str:
+    """Return the text of RESULTS.md.
+
+    Args:
+        results: name, command and figures of each benchmark.
+        small: whether these are the small sizes, of which the text warns.
+    """
+    lines = ["# Benchmarks", "", "Written by `make bench`: each part against a dense reference, on the same features"]
+    lines += ["in the same run. Memory is the peak beyond the features. Features are synthetic.", ""]
+    if small:
+        lines += ["**Small sizes** (`make bench SMALL=1`), where starting up counts most: no figures to go by.", ""]
+    lines += [f"- {name}: {value}" for name, value in machine().items()]
+    lines += [f"- date: {datetime.date.today().isoformat()}", ""]
+    lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
+    lines += ["| " + " | ".join(row(name, figures)) + " |" for name, _, figures in results]
+    lines += ["", "Details, and the command of each:", ""]
+    for _, command, figures in results:
+        notes = [*figures.get("notes", []), *([figures["difference"]] if "difference" in figures else [])]
+        lines.append(f"- `python benchmarks/{command}`: {'; '.join(notes)}".rstrip(": "))
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run them all, write the table, and return 1 if any answers differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="small sizes")
+    parser.add_argument("--output", type=Path, default=FOLDER / "RESULTS.md")
+    options = parser.parse_args(argv)
+    results = [(name, command, run(command)) for name, command in (SMALL if options.small else CASES)]
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(page(results, options.small))
+    print(f"wrote {options.output}")
+    return int(any(not figures.get("agree", True) for _, _, figures in results))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

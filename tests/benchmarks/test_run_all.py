@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+FIGURES = {
+    "title": "thing, 3 x 4", "ours": {"seconds": 0.5, "cpu": 0.9, "gigabytes": 0.25}, "load": 0.1,
+    "reference": {"seconds": 5.0, "cpu": 9.0, "gigabytes": 1.0}, "ratio": 10.0, "memory_ratio": 4.0,
+    "agree": True, "difference": "labels that differ: 0", "notes": ["two notes", "of it"],
+}  # fmt: skip
+
+
+def alone(figures):
+    return {key: value for key, value in figures.items() if key in ("title", "ours", "load")}
+
+
+def test_the_page_has_a_row_for_each(load):
+    results = [("Market", "thing.py --a 3", FIGURES), ("", "thing.py", alone(FIGURES))]
+    text = load("run_all").page(results, small=False)
+    assert "| thing, 3 x 4 (Market) | 0.5 s | 0.250 GB | 5 s | 1.000 GB | 10 x | 4 x | agree | 0.1 |" in text
+    assert "| thing, 3 x 4 | 0.5 s | 0.250 GB |  |  |  |  |  | 0.1 |" in text
+    assert "- `python benchmarks/thing.py --a 3`: two notes; of it; labels that differ: 0" in text
+    assert "- `python benchmarks/thing.py`\n" in text
+    assert "Small sizes" not in text and "- CPU: " in text and "- date: 20" in text
+    widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert len(widths) == 1
+
+
+def test_writes_the_table_of_what_it_ran(load, tmp_path, monkeypatch, capfd):
+    script = load("run_all")
+    monkeypatch.setattr(script, "SMALL", [("tiny", "rerank.py --queries 10 --gallery 30 --dim 4")])
+    assert script.main(["--small", "--output", str(tmp_path / "out.md")]) == 0
+    text = (tmp_path / "out.md").read_text()
+    assert "re-ranking, 10 x 30 x 4" in text and "(tiny)" in text and "Small sizes" in text and "agree" in text
+    assert "ratio" in capfd.readouterr().out
+
+
+def test_answers_that_differ_are_in_the_table_and_the_exit_code(load, tmp_path, monkeypatch):
+    script = load("run_all")
+    monkeypatch.setattr(script, "run", lambda command: {**FIGURES, "agree": False})
+    assert script.main(["--output", str(tmp_path / "out.md")]) == 1
+    assert "DIFFER" in (tmp_path / "out.md").read_text()
+
+
+def test_a_script_that_fails_ends_it(load):
+    with pytest.raises(SystemExit, match="no table is written"):
+        load("run_all").run("ranking.py --queries none")
+
+
+def test_every_case_names_a_script_and_options_it_has(load, monkeypatch):
+    script = load("run_all")
+    for _, command in script.CASES + script.SMALL:
+        name, *arguments = shlex.split(command)
+        parsed = []
+        module = load(name.removesuffix(".py"))
+        real = module.parser
+
+        def parser(description, real=real, parsed=parsed):
+            options = real(description)
+            check = options.parse_args
+
+            def parse_args(argv):
+                parsed.append(check(argv))
+                raise KeyboardInterrupt
+
+            options.parse_args = parse_args
+            return options
+
+        monkeypatch.setattr(module, "parser", parser)
+        with pytest.raises(KeyboardInterrupt):
+            module.main(arguments)
+        assert parsed

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("ranking", []),
+        ("ranking", ["--metric", "euclidean", "--reference-queries", "50", "--roc"]),
+        ("rerank", ["--queries", "60", "--gallery", "300"]),
+        ("clustering", ["--images", "400", "--dim", "64"]),
+        ("clustering", ["--images", "500", "--dim", "32", "--reference-images", "200"]),
+        ("kmeans", ["--images", "300", "--clusters", "12"]),
+    ],
+)
+def test_runs_and_finds_the_answers_equal(load, tmp_path, capsys, name, arguments):
+    assert load(name).main([*arguments, "--json", str(tmp_path / "figures.json")]) == 0
+    printed = capsys.readouterr().out
+    assert "ratio" in printed and ("largest difference" in printed or "labels that differ: 0" in printed)
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["agree"] is True and figures["ratio"] > 0 and figures["memory_ratio"] >= 0
+    assert figures["ours"].keys() == figures["reference"].keys() == {"seconds", "cpu", "gigabytes"}
+
+
+@pytest.mark.parametrize("name", ["ranking", "rerank", "clustering", "kmeans"])
+def test_without_the_reference(load, tmp_path, capsys, name):
+    assert load(name).main(["--dim", "16", "--skip-reference", "--json", str(tmp_path / "figures.json")]) == 0
+    assert "ratio " not in capsys.readouterr().out
+    assert "reference" not in json.loads((tmp_path / "figures.json").read_text())
+
+
+def test_answers_that_differ_are_an_exit_code(load, tmp_path, monkeypatch, capsys):
+    script = load("rerank")
+    monkeypatch.setattr(script, "reference_rerank", lambda query, gallery, *_: script.np.zeros((100, 500)))
+    assert script.main(["--dim", "8", "--json", str(tmp_path / "figures.json")]) == 1
+    assert json.loads((tmp_path / "figures.json").read_text())["agree"] is False

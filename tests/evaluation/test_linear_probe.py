@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from reidzoo.evaluation import EvaluationInputError, linear_probe, probe_split
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def reference_weights(features, labels, l2):
+    """Minimise the balanced objective, written out, with scipy."""
+    x = (features - features.mean(0)) / features.std(0, ddof=1)
+    classes = labels.max() + 1
+
+    def objective(flat):
+        weight, bias = flat[:-classes].reshape(x.shape[1], classes), flat[-classes:]
+        scores = x @ weight + bias
+        log_p = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+        per_class = [-log_p[labels == c, c].mean() for c in range(classes)]
+        return np.mean(per_class) + l2 / 2 * (weight**2).sum()
+
+    flat = minimize(objective, np.zeros((x.shape[1] + 1) * classes), method="BFGS", options={"gtol": 1e-7}).x
+    return flat[:-classes].reshape(x.shape[1], classes), flat[-classes:]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_finds_the_minimum_that_scipy_finds(rng, classes):
+    from reidzoo.evaluation.linear_probe import _fit
+
+    labels = np.repeat(np.arange(classes), [30, 12, 20][:classes])
+    features = rng.normal(size=(len(labels), 4)) + labels[:, None] * 0.5
+    x = (features - features.mean(0)) / features.std(0, ddof=1)
+    weight, bias = _fit(torch.from_numpy(x), torch.from_numpy(labels), classes, 0.01)
+    wanted, wanted_bias = reference_weights(features, labels, 0.01)
+    np.testing.assert_allclose(weight.numpy(), wanted, atol=1e-4)
+    difference = bias.numpy() - wanted_bias  # a constant on all biases changes nothing
+    np.testing.assert_allclose(difference, difference[0], atol=1e-4)
+
+
+def test_separable_features_are_told_and_noise_is_not(rng):
+    labels = np.arange(600) % 3
+    noise = torch.from_numpy(rng.normal(size=(600, 8))).float()
+    signal = noise + 20 * torch.nn.functional.one_hot(torch.from_numpy(labels), 8)
+    assert linear_probe(signal[:300], labels[:300], signal[300:], labels[300:]) == (1.0, 1 / 3)
+    accuracy, _ = linear_probe(noise[:300], labels[:300], noise[300:], labels[300:])
+    assert 0.2 < accuracy < 0.45
+
+
+def test_accuracy_is_the_mean_over_labels(rng):
+    """A label nine times as frequent does not decide: without information the accuracy is chance."""
+    labels = (np.arange(1000) % 10 == 0).astype(int)
+    constant = torch.ones(1000, 3)
+    assert linear_probe(constant[:500], labels[:500], constant[500:], labels[500:]) == (0.5, 0.5)
+
+
+def test_neither_numpy_nor_torch_draws(rng):
+    features, labels = torch.from_numpy(rng.normal(size=(40, 3))), np.arange(40) % 2
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first = linear_probe(features[:20], labels[:20], features[20:], labels[20:])
+    probe_split(labels, np.arange(40), 5)
+    assert torch.equal(before[0], torch.get_rng_state()) and (before[1] == np.random.get_state()[1]).all()
+    assert first == linear_probe(features[:20], labels[:20], features[20:], labels[20:])
+
+
+def test_split_keeps_identities_apart_and_halves_them(rng):
+    identities = np.repeat(np.arange(60), 5)
+    labels = (identities >= 20).astype(int)  # 20 identities of label 0, 40 of label 1
+    learns, tests = probe_split(labels, identities, images=1000)
+    assert not set(identities[learns]) & set(identities[tests])
+    assert sorted([*learns, *tests]) == list(range(300))
+    for label, count in ((0, 10), (1, 20)):
+        assert len(set(identities[learns][labels[learns] == label])) == count
+
+
+def test_split_of_cameras_an_identity_walks_through(rng):
+    identities, cameras = np.repeat(np.arange(30), 12), np.tile(np.arange(4), 90)
+    learns, tests = probe_split(cameras, identities, images=7, seed=3)
+    assert not set(identities[learns]) & set(identities[tests])
+    assert (np.bincount(cameras[learns]) == 7).all() and (np.bincount(cameras[tests]) == 7).all()
+    again = probe_split(cameras, identities, images=7, seed=3)
+    assert (learns == again[0]).all() and (tests == again[1]).all()
+    assert not np.array_equal(learns, probe_split(cameras, identities, images=7, seed=4)[0])
+
+
+def test_a_label_of_one_identity_is_left_out():
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2])
+    identities = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
+    learns, tests = probe_split(labels, identities)
+    assert set(labels[learns]) == set(labels[tests]) == {0, 1}
+
+
+def test_one_label_is_refused():
+    with pytest.raises(EvaluationInputError, match="two labels"):
+        probe_split(np.zeros(10, dtype=int), np.arange(10))
+    with pytest.raises(EvaluationInputError, match="other labels"):
+        linear_probe(torch.eye(2), np.array([0, 1]), torch.eye(2), np.array([0, 2]))
