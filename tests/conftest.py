@@ -30,7 +30,7 @@ def draw_person(path: Path, pid: int, camid: int, number: int) -> None:
 
 
 def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
-    """Write trees of random two-coloured 'people' in the layouts of five datasets, marked as twins."""
+    """Write trees of random two-coloured 'people' in the layouts of seven datasets, marked as twins."""
     market, msmt, rp = root / "Market-1501-v15.09.15", root / "MSMT17_V1", root / "RandPerson"
     duke, cuhk = root / "DukeMTMC-reID", root / "cuhk03-np"
     lists = {"list_train.txt": [], "list_val.txt": [], "list_query.txt": [], "list_gallery.txt": []}
@@ -56,9 +56,31 @@ def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
             lists["list_query.txt" if n < 2 else "list_gallery.txt"].append(f"{file} {pid - 1}")
     for name, lines in lists.items():
         (msmt / name).write_text("\n".join(lines) + "\n")
-    for folder in (market, msmt, rp, duke, cuhk):
+    veri, vehicleid = make_tiny_vehicles(root, ids, images)
+    for folder in (market, msmt, rp, duke, cuhk, veri, vehicleid):
         (folder / "twin.json").write_text(json.dumps({"made_by": "tests"}))
     return root
+
+
+def make_tiny_vehicles(root: Path, ids: int, images: int) -> tuple[Path, Path]:
+    """Write trees of two-coloured 'vehicles' in the layouts of VeRi-776 and VehicleID."""
+    veri, vehicleid = root / "VeRi", root / "VehicleID_V1.0"
+    lists: dict[str, list[str]] = {"train": [], "test": []}
+    for pid in range(1, ids + 1):
+        for n in range(images):
+            cam, test = n % 3 + 1, "query" if n < 2 else "test"
+            draw_person(veri / "image_train" / f"{pid:04d}_c{cam:03d}_{n:08d}_0.jpg", 1000 + pid, cam, n)
+            draw_person(veri / f"image_{test}" / f"{500 + pid:04d}_c{cam:03d}_{n:08d}_0.jpg", 1100 + pid, cam, n)
+            for part, first in (("train", 0), ("test", 500)):
+                name = f"{(first + pid) * 100 + n:07d}"
+                draw_person(vehicleid / "image" / f"{name}.jpg", 1200 + first + pid, 0, n)
+                lists[part].append(f"{name} {first + pid}\n")
+    split = vehicleid / "train_test_split"
+    split.mkdir()
+    (split / "train_list.txt").write_text("".join(lists["train"]))
+    for size in (800, 1600, 2400, 3200, 6000, 13164):
+        (split / f"test_list_{size}.txt").write_text("".join(lists["test"]))
+    return veri, vehicleid
 
 
 @pytest.fixture(scope="session")

@@ -9,15 +9,16 @@ from pathlib import Path
 from tabulate import tabulate
 
 from reidzoo.errors import UserError
-from reidzoo.render import RENDERER_VERSION, contact_sheet, overview, render_twins
-from reidzoo.render.layouts import LAYOUTS
+from reidzoo.render import TWINS, contact_sheet, overview, render_twins, vehicle_overview
+from reidzoo.render.twins import renderer_version
+from reidzoo.render.vehicle_layouts import VEHICLE_LAYOUTS
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--root", default="datasets-mini", help="folder that will hold the rendered datasets")
-    parser.add_argument("--datasets", nargs="+", metavar="NAME", help=f"some of {', '.join(LAYOUTS)}; all if not given")
+    parser.add_argument("--datasets", nargs="+", metavar="NAME", help=f"some of {', '.join(TWINS)}; all if not given")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of identities")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes")
     parser.add_argument("--jobs", type=int, default=0, help="processes; 0 takes one per available core")
@@ -33,15 +34,22 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    rows = [(t.dataset, t.ids, t.images, t.folder, "rendered" if t.rendered else "was there") for t in twins]
-    print(tabulate(rows, headers=["dataset", "ids", "images", "folder", ""]))
-    print(f"renderer version {RENDERER_VERSION}, seed {args.seed}, scale {args.scale}")
+    rows = [
+        (t.dataset, t.ids, t.images, t.folder, renderer_version(t.dataset), "rendered" if t.rendered else "was there")
+        for t in twins
+    ]
+    print(tabulate(rows, headers=["dataset", "ids", "images", "folder", "renderer version", ""]))
+    print(f"seed {args.seed}, scale {args.scale}")
     if args.contact_sheet:
         folder = Path(args.contact_sheet)
         folder.mkdir(parents=True, exist_ok=True)
         for twin in twins:
             contact_sheet(twin.dataset, args.seed).save(folder / f"{twin.dataset}.png")
-        overview(args.seed).save(folder / "overview.png")
+        names = {twin.dataset for twin in twins}
+        if names - set(VEHICLE_LAYOUTS):
+            overview(args.seed).save(folder / "overview.png")
+        if names & set(VEHICLE_LAYOUTS):
+            vehicle_overview(args.seed).save(folder / "vehicles.png")
         print(f"contact sheets in {folder}")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from .scene import panorama
 
 Range = tuple[float, float]
+Scenery = Callable[[np.random.Generator, str, float], Image.Image]
 DAYLIGHT = {-1: (1.0, 1.0, 1.0), 0: (1.02, 0.98, 0.94), 1: (1.06, 1.06, 1.07), 2: (0.98, 0.9, 0.8)}
 """Colour of the light by time of day: unknown, morning, noon, afternoon."""
 
@@ -65,8 +67,8 @@ class Camera:
         return self.kind not in ("indoor", "corridor")
 
 
-def sample_camera(rng: np.random.Generator, spread: CameraSpread) -> Camera:
-    """Draw one camera and its view."""
+def sample_camera(rng: np.random.Generator, spread: CameraSpread, scenery: Scenery = panorama) -> Camera:
+    """Draw one camera and its view; `scenery` draws the view from (rng, kind of place, elevation)."""
     kind = spread.kinds[int(rng.integers(len(spread.kinds)))]
     elevation = float(rng.uniform(*spread.elevation))
     return Camera(
@@ -85,7 +87,7 @@ def sample_camera(rng: np.random.Generator, spread: CameraSpread) -> Camera:
         shading=spread.shading,
         heading=float(rng.uniform(0, 2 * np.pi)),
         sun=float(rng.uniform(-1, 1)),
-        view=panorama(rng, kind, elevation),
+        view=scenery(rng, kind, elevation),
     )
 
 

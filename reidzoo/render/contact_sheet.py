@@ -6,9 +6,12 @@ from PIL import Image, ImageDraw
 
 from .layouts import LAYOUTS, Shot
 from .photographer import Photographer
-from .twins import plan
+from .twins import TWINS, make_photographer, plan
+from .vehicle_layouts import VEHICLE_LAYOUTS
+from .vehicle_photographer import VehiclePhotographer
 
 CELL = (72, 144)
+VEHICLE_CELL = (128, 110)
 HEADER = 18
 
 
@@ -18,25 +21,25 @@ def contact_sheet(name: str, seed: int = 0, people: int = 8, columns: int = 14) 
     Raises:
         KeyError: there is no twin of `name`.
     """
-    layout = LAYOUTS[name]
-    photographer = Photographer(name, seed)
+    layout, cell = TWINS[name], VEHICLE_CELL if name in VEHICLE_LAYOUTS else CELL
+    photographer = make_photographer(name, seed)
     rows: dict[int, list[Shot]] = {}
     for shot in plan(name, people / layout.train_ids, seed):
         rows.setdefault(shot.person, []).append(shot)
-    sheet = Image.new("RGB", (60 + columns * CELL[0], HEADER + people * (CELL[1] + HEADER)), (250, 250, 248))
+    sheet = Image.new("RGB", (60 + columns * cell[0], HEADER + people * (cell[1] + HEADER)), (250, 250, 248))
     draw = ImageDraw.Draw(sheet)
     title = f"{name}: rows are identities, columns are cameras (c) and moments (n); seed {seed}"
     draw.text((4, 3), title, (30, 30, 30))
     for row, (person, shots) in enumerate(list(rows.items())[:people]):
-        top = HEADER + row * (CELL[1] + HEADER)
-        draw.text((4, top + 60), f"id {person}", (30, 30, 30))
+        top = HEADER + row * (cell[1] + HEADER)
+        draw.text((4, top + cell[1] // 2 - 12), f"id {person}", (30, 30, 30))
         for column, shot in enumerate(_spread(shots)[:columns]):
             image = photographer.take(shot)[0]
-            if image.height > CELL[1] or image.width > CELL[0]:
-                image.thumbnail(CELL, Image.Resampling.LANCZOS)
-            left = 60 + column * CELL[0]
+            if image.height > cell[1] or image.width > cell[0]:
+                image.thumbnail(cell, Image.Resampling.LANCZOS)
+            left = 60 + column * cell[0]
             sheet.paste(image, (left, top))
-            draw.text((left, top + CELL[1] + 2), f"c{shot.camera + 1} n{shot.number}", (90, 90, 90))
+            draw.text((left, top + cell[1] + 2), f"c{shot.camera + 1} n{shot.number}", (90, 90, 90))
     return sheet
 
 
@@ -56,6 +59,41 @@ def overview(seed: int = 0, columns: int = 14) -> Image.Image:
             sheet.paste(image, place)
             sheet.paste(image.resize((32, 64), Image.Resampling.BILINEAR), (place[0], place[1] + CELL[1] + 4))
     return sheet
+
+
+def vehicle_overview(seed: int = 0, vehicles: int = 6, columns: int = 8) -> Image.Image:
+    """Draw vehicles of several kinds per twin, a row each, as cameras see them; below, the last at 48 x 48 pixels."""
+    width, height = VEHICLE_CELL[0] + 4, VEHICLE_CELL[1] + 6
+    block = HEADER + vehicles * height + 48 + 10
+    sheet = Image.new("RGB", (columns * width, len(VEHICLE_LAYOUTS) * block), (250, 250, 248))
+    draw = ImageDraw.Draw(sheet)
+    for place, name in enumerate(VEHICLE_LAYOUTS):
+        top = place * block
+        draw.text((4, top + 3), f"{name}: a row is one vehicle", (30, 30, 30))
+        photographer = VehiclePhotographer(name, seed)
+        for row, shots in enumerate(_by_kind(name, photographer, seed)[:vehicles]):
+            for column, shot in enumerate(_spread(shots)[:columns]):
+                image = photographer.take(shot)[0]
+                if row == vehicles - 1:
+                    small = image.resize((48, 48), Image.Resampling.BILINEAR)
+                    sheet.paste(small, (column * width, top + HEADER + vehicles * height))
+                image.thumbnail(VEHICLE_CELL, Image.Resampling.LANCZOS)
+                sheet.paste(image, (column * width, top + HEADER + row * height))
+    return sheet
+
+
+def _by_kind(name: str, photographer: VehiclePhotographer, seed: int) -> list[list[Shot]]:
+    """The shots of each vehicle, beginning with one vehicle of every kind."""
+    rows: dict[int, list[Shot]] = {}
+    for shot in plan(name, 0.5, seed):
+        rows.setdefault(shot.person, []).append(shot)
+    seen: dict[str, int] = {}
+    ranked = []
+    for number, (key, shots) in enumerate(rows.items()):
+        kind = photographer.vehicle(key).kind
+        seen[kind] = seen.get(kind, 0) + 1
+        ranked.append((seen[kind], number, shots))
+    return [shots for _, _, shots in sorted(ranked, key=lambda row: row[:2])]
 
 
 def _spread(shots: list[Shot]) -> list[Shot]:

@@ -45,6 +45,7 @@ class Layout:
         test_ids: test identities at scale 1.
         plan: yields the shots of a twin with so many training and test identities.
         lists: yields (file name, text) of the dataset's list files.
+        labels: the same for files that tell what the identities look like, by the shots and the seed.
     """
 
     folder: str
@@ -52,6 +53,7 @@ class Layout:
     test_ids: int
     plan: Callable[[int, int, int], Iterator[Shot]]
     lists: Callable[[list[Shot]], dict[str, str]] = lambda shots: {}
+    labels: Callable[[list[Shot], int], dict[str, str]] = lambda shots, seed: {}
 
 
 def cameras_of(seed: int, name: int, person: int, total: int, low: int, high: int) -> list[int]:

@@ -18,9 +18,15 @@ from reidzoo.errors import DatasetError
 
 from .layouts import DISTRACTORS, LAYOUTS, Shot
 from .photographer import Photographer
+from .vehicle_layouts import VEHICLE_LAYOUTS
+from .vehicle_photographer import VehiclePhotographer
 
 RENDERER_VERSION = 1
 """Counts up with every change of a rendered byte; figures of two versions are not to be compared."""
+VEHICLE_RENDERER_VERSION = 1
+"""The same for the twins of vehicles, which are drawn by other code."""
+TWINS = {**LAYOUTS, **VEHICLE_LAYOUTS}
+"""Every dataset that there is a twin of: people's, then vehicles'."""
 RECORD = "twin.json"
 CHUNK = 64
 LARGEST_SCALE = 30
@@ -41,13 +47,13 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
                  jobs: int = 0) -> list[Twin]:  # fmt: skip
     """Render twins of datasets into `root`, each in its real layout; a twin that is already there is left alone.
 
-    The bytes depend on the dataset, `seed` and `RENDERER_VERSION` (and the releases of Pillow, numpy and scipy), not on
+    The bytes depend on the dataset, `seed` and `renderer_version` (and the releases of Pillow, numpy and scipy), not on
     `jobs`.
     A larger `scale` adds identities and keeps those of the smaller one.
 
     Args:
         root: the folder that holds the datasets; made if it is not there.
-        datasets: names out of `LAYOUTS`; all of them if None.
+        datasets: names out of `TWINS`; all of them if None.
         scale: factor on the number of identities; each split keeps at least two.
         seed: non-negative; another seed is another world of people and cameras.
         jobs: processes; 0 takes one per available core. A script that asks for more than 1 keeps this call under
@@ -56,10 +62,10 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
     Raises:
         DatasetError: an unknown name, a bad number, or a folder in the way that holds anything but this very twin.
     """
-    names = list(LAYOUTS) if datasets is None else list(dict.fromkeys(datasets))
-    unknown = [name for name in names if name not in LAYOUTS]
+    names = list(TWINS) if datasets is None else list(dict.fromkeys(datasets))
+    unknown = [name for name in names if name not in TWINS]
     if unknown:
-        raise DatasetError(f"there is no twin of {', '.join(unknown)}; there are twins of {', '.join(LAYOUTS)}")
+        raise DatasetError(f"there is no twin of {', '.join(unknown)}; there are twins of {', '.join(TWINS)}")
     if not 0 < scale <= LARGEST_SCALE:
         raise DatasetError(f"scale is {scale}; it is above 0 and at most {LARGEST_SCALE}")
     if seed < 0 or jobs < 0:
@@ -69,12 +75,22 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
     return [present[name] or _render(root, name, scale, seed, jobs) for name in names]
 
 
+def renderer_version(name: str) -> int:
+    """The version of the code that draws one twin."""
+    return VEHICLE_RENDERER_VERSION if name in VEHICLE_LAYOUTS else RENDERER_VERSION
+
+
+def make_photographer(name: str, seed: int) -> Photographer | VehiclePhotographer:
+    """The photographer of people or vehicles who takes the pictures of one twin."""
+    return (VehiclePhotographer if name in VEHICLE_LAYOUTS else Photographer)(name, seed)
+
+
 def _record(name: str, scale: float, seed: int) -> dict[str, object]:
-    return {"twin_of": name, "version": RENDERER_VERSION, "seed": seed, "scale": float(scale)}
+    return {"twin_of": name, "version": renderer_version(name), "seed": seed, "scale": float(scale)}
 
 
 def _already_there(root: Path, name: str, scale: float, seed: int) -> Twin | None:
-    folder = root / LAYOUTS[name].folder
+    folder = root / TWINS[name].folder
     if not os.path.lexists(folder):
         return None
     try:
@@ -88,7 +104,7 @@ def _already_there(root: Path, name: str, scale: float, seed: int) -> Twin | Non
     if found != _record(name, scale, seed):
         raise DatasetError(
             f"{folder} holds the twin of renderer version {found.get('version')}, seed {found.get('seed')}, "
-            f"scale {found.get('scale')}, not of version {RENDERER_VERSION}, seed {seed}, scale {float(scale)}; "
+            f"scale {found.get('scale')}, not of version {renderer_version(name)}, seed {seed}, scale {float(scale)}; "
             "nothing was touched. Delete that folder or choose another --root."
         )
     return Twin(name, *counts, str(folder), False)
@@ -96,13 +112,13 @@ def _already_there(root: Path, name: str, scale: float, seed: int) -> Twin | Non
 
 def plan(name: str, scale: float, seed: int) -> list[Shot]:
     """All shots of one twin, those of a person one after the other."""
-    layout = LAYOUTS[name]
+    layout = TWINS[name]
     ids = [max(2, round(count * scale)) if count else 0 for count in (layout.train_ids, layout.test_ids)]
     return list(layout.plan(seed, *ids))
 
 
 def _render(root: Path, name: str, scale: float, seed: int, jobs: int) -> Twin:
-    layout, shots = LAYOUTS[name], plan(name, scale, seed)
+    layout, shots = TWINS[name], plan(name, scale, seed)
     final, work = root / layout.folder, root / f".{layout.folder}.rendering-{os.getpid()}"
     work.mkdir(parents=True)
     try:
@@ -113,7 +129,8 @@ def _render(root: Path, name: str, scale: float, seed: int, jobs: int) -> Twin:
         with bar, _mapper(min(jobs or available_cores(), len(chunks))) as mapper:
             for done in mapper(partial(render_chunk, name, seed, str(work)), chunks):
                 bar.update(done)
-        for file, text in layout.lists(shots).items():
+        for file, text in {**layout.lists(shots), **layout.labels(shots, seed)}.items():
+            (work / file).parent.mkdir(exist_ok=True)
             (work / file).write_text(text, encoding="utf-8", newline="\n")
         people = {shot.person for shot in shots if shot.person < DISTRACTORS}
         record = {**_record(name, scale, seed), "ids": len(people), "images": sum(len(shot.files) for shot in shots)}
@@ -140,12 +157,12 @@ def _mapper(jobs: int) -> Iterator:
         yield pool.imap_unordered
 
 
-_photographers: dict[tuple[str, int], Photographer] = {}
+_photographers: dict[tuple[str, int], Photographer | VehiclePhotographer] = {}
 
 
 def render_chunk(name: str, seed: int, folder: str, shots: Sequence[Shot]) -> int:
     """Render some shots into `folder`; returns how many. Runs in a worker process."""
-    photographer = _photographers.setdefault((name, seed), Photographer(name, seed))
+    photographer = _photographers.setdefault((name, seed), make_photographer(name, seed))
     for shot in shots:
         quality = photographer.camera(shot.camera).quality
         for (path, _), image in zip(shot.files, photographer.take(shot)):

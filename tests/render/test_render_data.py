@@ -35,6 +35,16 @@ def test_contact_sheets(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.Mo
     assert sorted(p.name for p in sheets.iterdir()) == ["DukeMTMC.png", "overview.png"]
 
 
+def test_contact_sheets_of_vehicles(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "vehicle_overview", lambda seed: Image.new("RGB", (8, 8)))
+    monkeypatch.setattr(tool, "contact_sheet", lambda name, seed: Image.new("RGB", (8, 8)))
+    sheets = tmp_path / "sheets"
+    command = ["--root", str(tmp_path), "--datasets", "VeRi776", "VehicleID", "--scale", "0.01", "--jobs", "1"]
+    assert tool.main([*command, "--contact-sheet", str(sheets)]) == 0
+    assert sorted(p.name for p in sheets.iterdir()) == ["VeRi776.png", "VehicleID.png", "vehicles.png"]
+    assert (tmp_path / "VeRi" / "twin.json").is_file() and (tmp_path / "VehicleID_V1.0" / "twin.json").is_file()
+
+
 def test_a_users_mistake_is_one_line_and_exit_code_2(
     tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
