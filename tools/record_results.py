@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 
 import yaml
 
 from reidzoo.engine.cli import run_tool
 from reidzoo.engine.files import write_text
-from reidzoo.engine.pipeline import results_table
 from reidzoo.errors import UserError
+from reidzoo.tables import documents as tables
 
-MARKED = re.compile(r"(<!-- results: (\S+) (\S+) -->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 REPOSITORY = Path(__file__).parent.parent
 
 
@@ -36,18 +34,12 @@ def read_run(folder: Path) -> dict:
 
 def fill_tables(text: str) -> str:
     """Return Markdown ``text`` with each marked block replaced by the table its results file gives."""
-
-    def table(match: re.Match) -> str:
-        entry = yaml.safe_load((REPOSITORY / match[2]).read_text())[match[3]]
-        caption = f"One run of `{entry['command']}` (seed {entry['seed']}); percent, on rendered twins."
-        return f"{match[1]}```\n{results_table(entry['results'])}\n```\n\n{caption}\n{match[5]}"
-
-    return MARKED.sub(table, text)
+    return tables.fill_tables(text, REPOSITORY)
 
 
 def documents() -> list[Path]:
     """Return the Markdown files that may hold tables."""
-    return [REPOSITORY / "README.md", *sorted((REPOSITORY / "projects").glob("*/README.md"))]
+    return tables.documents(REPOSITORY)
 
 
 def main() -> None:
@@ -59,11 +51,8 @@ def main() -> None:
     args = parser.parse_args()
     entries = yaml.safe_load(args.into.read_text()) if args.into.exists() else {}
     write_text(args.into, yaml.safe_dump({**entries, args.name: read_run(args.run)}, sort_keys=False))
-    for document in documents():
-        text = document.read_text()
-        if (filled := fill_tables(text)) != text:
-            write_text(document, filled)
-            print(f"{document.relative_to(REPOSITORY)}: tables written")
+    for document in tables.update_documents(REPOSITORY):
+        print(f"{document.relative_to(REPOSITORY)}: tables written")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def get_cfg() -> CfgNode:
     cfg.PLUGINS = []
     # Start of every random number of the run.
     cfg.SEED = 0
+    # Added to SEED; a stage that repeats another one with other random numbers sets it.
+    cfg.SEED_OFFSET = 0
     # auto (the GPU where there is one), cpu or cuda.
     cfg.DEVICE = "auto"
     # Where the run writes, relative to the working directory.
@@ -78,6 +80,8 @@ def _add_data(cfg: CfgNode) -> None:
     cfg.INPUT.STD = [0.229, 0.224, 0.225]
     # How images are resized: nearest, bilinear, bicubic, ...
     cfg.INPUT.INTERPOLATION = "bicubic"
+    # Independently augmented copies of each image in a batch: img, img2, ...
+    cfg.INPUT.VIEWS = 1
     # Training transforms in their order, after the resize. Normalize takes MEAN and STD from above.
     cfg.INPUT.TRANSFORMS = free(
         {

@@ -4,7 +4,7 @@ What wins, from the weakest:
 
 1. the defaults and what plug-ins declare;
 2. the file and its ``_BASE_`` files, these first, each file once; then, in each stage, what ``STAGES`` says of it;
-3. each overlay file, in all stages at once; then what its own ``STAGES`` says;
+3. each overlay, a file or a mapping, in all stages at once; then what its own ``STAGES`` says;
 4. the overrides ``KEY VALUE``, in all stages at once; then those that begin with ``STAGES.<name>.``
 
 So ``SOLVER.MAX_EPOCHS 1`` means every stage, whatever the file says of them. An entry that a stage deleted stays
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +27,30 @@ from reidzoo.config.marked import Marked, dump_yaml, with_place
 from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
 from reidzoo.config.nearest import closest
 from reidzoo.config.plugins import import_plugin
+from reidzoo.config.references import referenced_stages
 from reidzoo.errors import ConfigError
 
-__all__ = ["dump", "load_config", "load_plugins", "stage_configs"]
+__all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
 
 _ONLY_AT_TOP = (BASE, "PLUGINS", "STAGES")
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def load_config(
-    path: str | os.PathLike[str], opts: Sequence[Any] = (), overlays: Iterable[str | os.PathLike[str]] = ()
+    path: str | os.PathLike[str],
+    opts: Sequence[Any] = (),
+    overlays: Iterable[str | os.PathLike[str] | Mapping[str, Any] | Source] = (),
+    stage: str | None = None,
 ) -> CfgNode:
     """Load a configuration file.
 
     Args:
         path: the YAML file.
         opts: overrides, ``[KEY, VALUE, KEY, VALUE, ...]``; values are parsed as YAML.
-        overlays: further YAML files, which win over the file in every stage.
+        overlays: further YAML files, which win over the file in every stage; or mappings of the same keys, as they
+            are or as a ``Source``, which knows its place in a file.
+        stage: keep only this stage and those it refers to, directly or not. So an overlay may speak of stages that
+            are not in this file, if nothing needs them.
 
     Returns:
         The frozen configuration. ``STAGES`` holds, per stage, what differs from the rest; see ``stage_configs``.
@@ -51,19 +58,22 @@ def load_config(
     Raises:
         ConfigError: anything wrong in a file or an override; the message begins with its place.
     """
-    layers = [read_chain(Path(path)), *(read_chain(Path(overlay)) for overlay in overlays), parse_overrides(opts)]
+    layers = [read_chain(Path(path)), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
     declared = get_cfg()
     plugins = load_plugins((source for layer in layers for source in layer), declared)
     declared.PLUGINS = plugins
-    base, stages = Merge(declared.clone(), declared), {}
+    base, stages, staged = Merge(declared.clone(), declared), {}, False
     for number, layer in enumerate(layers):
         _add_values(base, stages, layer, first=number == 0)
         for source in layer:
             _add_stages(base, stages, source, partial=layer is layers[-1])
+        staged = staged or (number == 0 and bool(stages))
+    if stage is not None:
+        stages = _needed(stage, stages, staged)
     for merge in stages.values() if stages else [base]:
         merge.check_nodes()
     cfg = base.config
-    cfg.STAGES = free({name: _difference(cfg, stage.config) for name, stage in stages.items()})
+    cfg.STAGES = free({name: difference(cfg, stage.config) for name, stage in stages.items()})
     return _freeze(cfg)
 
 
@@ -118,6 +128,33 @@ def dump(cfg: CfgNode) -> str:
     absolute paths; ``OUTPUT_DIR`` and ``DATASETS.ROOT`` stay relative to the working directory.
     """
     return dump_yaml({REPLACE: True, **_to_plain(cfg)})
+
+
+def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) -> list[Source]:
+    if isinstance(overlay, Mapping):
+        overlay = Source(with_place(_to_plain(overlay), "overlay"), Path.cwd())
+    if not isinstance(overlay, Source):
+        return read_chain(Path(overlay))
+    if overlay.get(BASE) is not None:
+        raise ConfigError(f"{overlay.get(BASE).where}: _BASE_ stands in configuration files only")
+    return [overlay]
+
+
+def _needed(stage: str, stages: dict[str, Merge], staged: bool) -> dict[str, Merge]:
+    """Return ``stage`` and what it refers to, in their order; ``staged``: the file itself has stages."""
+    if stage == "train" and not staged and stage not in stages:
+        return {}
+    wanted: dict[str, str] = {stage: "wanted"}
+    for name in (names := list(wanted)):
+        if name not in stages:
+            near = closest(name, list(stages), 0.5)
+            hint = f"did you mean {near}?" if near else f"stages: {', '.join(stages) or 'none'}"
+            raise ConfigError(f"{wanted[name]}: there is no stage {name}; {hint}")
+        for other in referenced_stages(stages[name].config):
+            if other not in wanted:
+                wanted[other] = f"STAGES.{name}"
+                names.append(other)
+    return {name: merge for name, merge in stages.items() if name in wanted}
 
 
 def _add_values(base: Merge, stages: dict[str, Merge], layer: list[Source], first: bool) -> None:
@@ -201,13 +238,13 @@ def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: boo
             raise ConfigError(f"{child.value[key].where}: STAGES.{name}.{key}: {key} stands at the top of a file only")
 
 
-def _difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str, Any]:
+def difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str, Any]:
     """Return the plain tree that, merged into ``base``, gives ``other``; ``inside``: among a type's arguments."""
     typed = inside or "type" in base or "type" in other
     tree: dict[str, Any] = {} if typed else {key: None for key in base if key not in other}
     for key, value in other.items():
         if key in base and isinstance(value, CfgNode) and isinstance(base[key], CfgNode):
-            below = _difference(base[key], value, typed)
+            below = difference(base[key], value, typed)
             if below:
                 tree[key] = below
         elif key not in base or not _same(base[key], value):

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import pytest
 from yacs.config import CfgNode
 
 from reidzoo.config import dump, get_cfg, load_config, stage_configs
+from reidzoo.config.files import Source
+from reidzoo.config.marked import parse_yaml
+from reidzoo.errors import ConfigError
+from reidzoo.tables import is_table
 
 STAGES = """
     SOLVER: {MAX_EPOCHS: 30}
@@ -211,6 +215,55 @@ def test_an_overlay_does_not_bring_back_what_a_stage_deleted(write, load):
     assert stages["b"].DATASETS.TRAIN.target == ["Small"]
 
 
+def test_an_overlay_may_be_a_mapping(load, fails):
+    overlay = {"SOLVER": {"MAX_EPOCHS": 3}, "STAGES": {"label": {"SEED": 5}, "new": {"LOSSES": {"id": {"weight": 2}}}}}
+    stages = stage_configs(load(STAGES, overlays=[overlay]))
+    assert [stage.SOLVER.MAX_EPOCHS for stage in stages.values()] == [3, 3, 3, 3]
+    assert stages["label"].SEED == 5 and stages["new"].LOSSES.id == {"type": "A", "weight": 2}
+    assert fails(overlays=[{"SOLVER": {"MAXX": 1}}]).startswith("overlay: unknown key SOLVER.MAXX")
+    assert "_BASE_" in fails(overlays=[{"_BASE_": "b.yml"}])
+
+
+def test_an_overlay_may_have_a_place_of_its_own(fails):
+    tree = parse_yaml("ROWS:\n  SOLVER: {MAXX: 2}", lambda line: f"table.yml:{line}").value["ROWS"]
+    assert fails(overlays=[Source(tree, Path.cwd())]).startswith("table.yml:2: unknown key SOLVER.MAXX")
+
+
+# One stage of several
+
+CHAIN = """
+    STAGES:
+      a: {SEED: 1}
+      b: {WEIGHTS: {model: "stage:a"}, DATASETS: {TRAIN: {t: [{type: P, labels: "stage:a/l.csv"}]}}}
+      c: {WEIGHTS: {model: "stage:b"}}
+      d: {}
+"""
+
+
+@pytest.mark.parametrize(("stage", "kept"), [("a", "a"), ("b", "ab"), ("c", "abc"), ("d", "d"), (None, "abcd")])
+def test_a_stage_is_kept_with_those_it_refers_to(write, stage, kept):
+    assert list(load_config(write("a.yml", CHAIN), stage=stage).STAGES) == list(kept)
+
+
+def test_an_overlay_may_speak_of_stages_that_are_not_needed(write):
+    overlay = {"STAGES": {"d": {"SEED": 4}, "gone": {"CLUSTERER": {"k1": 3}}}}  # no type: it could not be built
+    cfg = load_config(write("a.yml", CHAIN), overlays=[overlay], stage="d")
+    assert {name: stage.SEED for name, stage in stage_configs(cfg).items()} == {"d": 4}
+    with pytest.raises(ConfigError, match="CLUSTERER has no type"):
+        load_config(write("a.yml", CHAIN), overlays=[overlay])
+    plain = load_config(write("b.yml", "SEED: 7"), overlays=[overlay], stage="train")
+    assert plain.STAGES == {} and stage_configs(plain)["train"].SEED == 7
+
+
+def test_a_stage_that_is_not_there(write):
+    with pytest.raises(ConfigError, match="there is no stage e; stages: a, b, c, d"):
+        load_config(write("a.yml", CHAIN), stage="e")
+    with pytest.raises(ConfigError, match=r"STAGES\.a: there is no stage labl"):
+        load_config(write("a.yml", "STAGES: {a: {WEIGHTS: {model: 'stage:labl'}}}"), stage="a")
+    with pytest.raises(ConfigError, match="there is no stage train"):
+        load_config(write("a.yml", CHAIN), stage="train")
+
+
 def test_errors_of_an_overlay_have_its_file(write, fails):
     write("mini.yml", "\nSOLVER: {MAXX: 1}")
     assert fails(overlays=["mini.yml"]).startswith("mini.yml:2: unknown key SOLVER.MAXX")
@@ -300,12 +353,10 @@ def test_registry_builds_from_a_node(load):
 
 
 def test_every_configuration_of_this_repository_loads():
-    root = os.path.join(os.path.dirname(__file__), "..", "..")
-    count = 0
-    for top in ("configs", "projects"):
-        for folder, _, names in os.walk(os.path.join(root, top)):
-            for name in sorted(names):
-                if name.endswith(".yml") and name not in ("results.yml", "table1.yml"):
-                    load_config(os.path.join(folder, name))
-                    count += 1
-    assert count
+    root = Path(__file__).parents[2]
+    files = [path for top in ("configs", "projects") for path in sorted((root / top).rglob("*.yml"))]
+    # Not what single runs gave, nor overlays and papers' tables, which are no configurations by themselves.
+    files = [path for path in files if not path.name.startswith(("results", "small")) and not is_table(path)]
+    for path in files:
+        load_config(path)
+    assert files

@@ -1,0 +1,26 @@
+"""Tables of papers: the rows' configurations, what of them must run, and what they say of the paper's claims.
+
+``tools/run_table.py`` is the command; ``spec`` reads the table file, ``units`` says what must run, ``scheduler`` runs
+it, ``statistics`` and ``report`` make the table of it.
+"""
+
+from __future__ import annotations
+
+from reidzoo.tables.report import collect, render
+from reidzoo.tables.scheduler import Scheduler
+from reidzoo.tables.spec import Claim, Row, Table, is_table, read_table
+from reidzoo.tables.units import Plan, Unit, make_plan
+
+__all__ = [
+    "Claim",
+    "Plan",
+    "Row",
+    "Scheduler",
+    "Table",
+    "Unit",
+    "collect",
+    "is_table",
+    "make_plan",
+    "read_table",
+    "render",
+]

@@ -1,0 +1,137 @@
+"""Runs units side by side, each in a process of its own, as soon as what it needs is done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import reidzoo
+from reidzoo.tables.progress import Progress
+from reidzoo.tables.units import LOG, Unit
+
+__all__ = ["Scheduler", "train_command"]
+
+
+def train_command(unit: Unit) -> list[str]:
+    """Return the command that runs a unit, or continues it."""
+    tool = Path(reidzoo.__file__).parent.parent / "tools" / "train_net.py"
+    return [sys.executable, str(tool), "--config-file", str(unit.folder / "config.yml"), "--resume"]
+
+
+class Scheduler:
+    """Runs those of some units that are not done.
+
+    A unit that fails takes along the units that need it; the others go on. An exception, such as Ctrl-C, asks the
+    running processes to save and to stop, and waits for them; a second one ends them at once. Either way the next run
+    continues where they stopped.
+
+    Args:
+        units: key -> unit, in the order in which they should run; what a unit needs is among them.
+        jobs: how many run side by side.
+        command: gives the command line of a unit.
+        progress: is told what happens.
+        inherited: file descriptors that the processes keep open, such as a lock's.
+
+    Attributes:
+        failed: key -> why, of the units that failed or whose needs did.
+    """
+
+    def __init__(
+        self,
+        units: Mapping[str, Unit],
+        jobs: int = 1,
+        command: Callable[[Unit], Sequence[str]] = train_command,
+        progress: Progress | None = None,
+        inherited: Sequence[int] = (),
+    ) -> None:
+        self.units, self.jobs, self.command, self.inherited = units, jobs, command, inherited
+        self.done = {key for key, unit in units.items() if unit.done}
+        self.waiting = {key: unit for key, unit in units.items() if key not in self.done}
+        self.running: dict[str, tuple[subprocess.Popen, float]] = {}
+        self.failed: dict[str, str] = {}
+        self.progress = progress or Progress()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.environment = {"OMP_NUM_THREADS": str(max(1, cores // jobs)), **os.environ}
+
+    def run(self) -> dict[str, str]:
+        """Run until nothing is left that can run; returns ``failed``."""
+        self.progress.begin(self.units.values(), self.jobs)
+        try:
+            while self.waiting or self.running:
+                self._start_ready()
+                self._collect()
+                self.progress.show([(self.units[key], start) for key, (_, start) in self.running.items()])
+                if self.running:
+                    time.sleep(0.05)
+        finally:
+            self._stop()
+            self.progress.end()
+        return self.failed
+
+    def _start_ready(self) -> None:
+        for key, unit in list(self.waiting.items()):
+            broken = [need for need in unit.needs if need in self.failed]
+            if broken:
+                self.failed[key] = f"needs {self.units[broken[0]].name}"
+                del self.waiting[key]
+            elif len(self.running) < self.jobs and self.done.issuperset(unit.needs):
+                del self.waiting[key]
+                self._start(unit)
+
+    def _start(self, unit: Unit) -> None:
+        unit.write()
+        with open(unit.folder / LOG, "a") as log:
+            process = subprocess.Popen(
+                self.command(unit),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                env=self.environment, pass_fds=self.inherited,
+                start_new_session=True,  # Ctrl-C reaches it through _stop alone, once
+            )  # fmt: skip
+        self.running[unit.key] = process, time.monotonic()
+        self.progress.started(unit)
+
+    def _collect(self) -> None:
+        for key, (process, _) in list(self.running.items()):
+            if process.poll() is None:
+                continue
+            unit, seconds = self.units[key], self._note_time(key)
+            if process.returncode == 0 and unit.done:
+                self.done.add(key)
+                self.progress.finished(unit, seconds)
+                continue
+            log = unit.folder / LOG
+            self.failed[key] = f"{_last_line(log) or 'no message'} (exit code {process.returncode}; log: {log})"
+            self.progress.broke(unit, self.failed[key])
+
+    def _stop(self) -> None:
+        for process, _ in self.running.values():
+            process.terminate()  # train_net.py finishes the step, saves and ends
+        if self.running:
+            self.progress.say(f"waiting for {len(self.running)} runs to save and end; Ctrl-C again ends them at once")
+        try:
+            for process, _ in self.running.values():
+                process.wait()
+        except KeyboardInterrupt:
+            for process, _ in self.running.values():
+                process.kill()
+                process.wait()
+            raise
+        finally:
+            for key in list(self.running):
+                self._note_time(key)
+
+    def _note_time(self, key: str) -> float:
+        """Add a process's time to that of its unit's earlier ones and return the sum, in seconds."""
+        unit, (_, start) = self.units[key], self.running.pop(key)
+        seconds = unit.seconds + time.monotonic() - start
+        unit.note(seconds, [self.units[need].name for need in unit.needs])
+        return seconds
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""

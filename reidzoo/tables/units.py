@@ -1,0 +1,218 @@
+"""What must run: each stage at each seed once, whichever rows of the table need it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from reidzoo.config import dump, get_cfg, load_config, stage_configs
+from reidzoo.config.files import show_path
+from reidzoo.config.loader import difference
+from reidzoo.config.references import map_references, referenced_stages
+from reidzoo.engine.checkpoint import FINAL
+from reidzoo.engine.files import write_text
+from reidzoo.engine.pipeline import ENVIRONMENT, RESULTS
+from reidzoo.errors import ConfigError
+from reidzoo.tables.spec import Row, Table
+
+__all__ = ["LOG", "Plan", "Unit", "make_plan"]
+
+LOG = "output.txt"
+"""What a unit's process prints, in the unit's folder."""
+_NOTE = "unit.json"
+_NOT_IDENTITY = ("SEED", "OUTPUT_DIR", "DATALOADER", "LOG")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One stage at one seed, a run of its own.
+
+    Attributes:
+        key: hash of the stage's configuration, in which each stage that it refers to stands as that stage's key. Equal
+            keys mean equal results.
+        stage: the stage's name.
+        seed: the seed.
+        folder: where it runs.
+        config: its complete configuration, which refers to other units by their folders.
+        needs: the keys of the units that must be done before it.
+    """
+
+    key: str
+    stage: str
+    seed: int
+    folder: Path
+    config: CfgNode
+    needs: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def done(self) -> bool:
+        """Whether its final checkpoint is there, and its results, unless its configuration turns the evaluation off."""
+        evaluates = "evaluate" in self.config.HOOKS
+        return (self.folder / FINAL).exists() and (not evaluates or (self.folder / RESULTS).exists())
+
+    def results(self) -> dict[str, dict[str, float]]:
+        """Return dataset -> metric -> fraction, once it is done."""
+        file = self.folder / RESULTS
+        return json.loads(file.read_text()) if file.exists() else {}
+
+    @property
+    def commit(self) -> str:
+        """The commit of the code that it ran with last."""
+        file = self.folder / ENVIRONMENT
+        return json.loads(file.read_text())["commit"] if file.exists() else "unknown"
+
+    def write(self) -> Path:
+        """Write the configuration into the folder and return its path; running that file repeats the unit."""
+        path = self.folder / "config.yml"
+        write_text(path, dump(self.config))
+        return path
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run so far, in all its processes."""
+        file = self.folder / _NOTE
+        return float(json.loads(file.read_text())["seconds"]) if file.exists() else 0.0
+
+    def note(self, seconds: float, needs: Sequence[str]) -> None:
+        """Write down how long it has run and the names of the units it needs."""
+        noted = {"stage": self.stage, "seed": self.seed, "key": self.key, "needs": list(needs)}
+        write_text(self.folder / _NOTE, json.dumps({**noted, "seconds": round(seconds, 1)}, indent=1) + "\n")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All units of a table.
+
+    Attributes:
+        units: key -> unit; a unit comes after those it needs, and a seed after the seeds before it.
+        results: (variant, row, seed) -> the key of the unit whose results the table shows.
+    """
+
+    units: Mapping[str, Unit]
+    results: Mapping[tuple[str, str, int], str]
+
+    def needed(self, variants: Iterable[str], rows: Iterable[str]) -> dict[str, Unit]:
+        """Return the units that these rows of these variants need, in the plan's order."""
+        variants, rows = set(variants), set(rows)
+        keys = [key for (variant, row, _), key in self.results.items() if variant in variants and row in rows]
+        wanted = set(keys)
+        for key in keys:
+            new = [need for need in self.units[key].needs if need not in wanted]
+            wanted.update(new)
+            keys += new
+        return {key: unit for key, unit in self.units.items() if key in wanted}
+
+
+def make_plan(
+    table: Table,
+    folder: Path,
+    seeds: Sequence[int],
+    overlays: Sequence[Path] = (),
+    opts: Sequence[Any] = (),
+    mini: bool = False,
+) -> Plan:
+    """Resolve every row of every variant and return what must run.
+
+    What wins, from the weakest: the row's configuration, the overlays, the variant, the row's own overrides, ``opts``.
+
+    Args:
+        table: the table.
+        folder: the folder whose ``stages`` receives the units' folders.
+        seeds: the seeds.
+        overlays: overlay files for every row.
+        opts: ``[KEY, VALUE, ...]``.
+        mini: lay the overlays that the table names over the rows, before ``overlays``.
+
+    Raises:
+        ConfigError: a row's configuration is wrong, or its stages refer to one another in a circle.
+    """
+    stages = {}
+    for variant in table.variants:
+        for name, row in table.rows.items():
+            if not row.gap:
+                files = [table.overlay(row, variant), *overlays] if mini else overlays
+                stages[variant, name] = _resolve(table, row, variant, files, opts)
+    units: dict[str, Unit] = {}
+    results = {}
+    for seed in seeds:
+        for (variant, name), (last, resolved) in stages.items():
+            keys: dict[str, str] = {}
+            _add_unit(last, resolved, seed, folder / "stages", units, keys)
+            results[variant, name, seed] = keys[last]
+    return Plan(units, results)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A stage of a row, resolved: its complete configuration, and what of it makes its key."""
+
+    config: CfgNode
+    identity: dict[str, Any]
+    needs: list[str]
+
+
+def _resolve(
+    table: Table, row: Row, variant: str, files: Sequence[Path], opts: Sequence[Any]
+) -> tuple[str, dict[str, _Stage]]:
+    """Return the name of the stage whose results the row shows, and that stage with all it needs."""
+    own = [source for source in (table.variants[variant], row.overrides) if source is not None]
+    try:
+        name = row.stage
+        if name is None:  # without the overlays, which may speak of further stages
+            name = list(stage_configs(load_config(row.config, row.opts, own)))[-1]
+        configs = stage_configs(load_config(row.config, [*row.opts, *opts], [*files, *own], stage=name))
+        stages = {key: _Stage(cfg, _identity(cfg), referenced_stages(cfg)) for key, cfg in configs.items()}
+        _check_order(name, stages, ())
+    except ConfigError as error:
+        raise ConfigError(f"{row.where}{f' ({variant})' if variant else ''}: {error}") from None
+    return name, stages
+
+
+def _identity(config: CfgNode) -> dict[str, Any]:
+    """Return what a stage's configuration says that can change its results, but for the seed.
+
+    A key that has its default is left out, so that a key which the defaults gain later makes no new unit of every old
+    one. A default that changes is therefore not seen, no more than any change of the code; the table's results name the
+    commits that its units ran at.
+    """
+    said = difference(get_cfg(), config)
+    said = {key: value for key, value in said.items() if key not in _NOT_IDENTITY}
+    return {**said, "PLUGINS": [show_path(Path(name)) if "/" in name else name for name in config.PLUGINS]}
+
+
+def _check_order(name: str, stages: Mapping[str, _Stage], above: tuple[str, ...]) -> None:
+    if name in above:
+        raise ConfigError(f"the stages need one another: {' -> '.join((*above, name))}")
+    for other in stages[name].needs:
+        _check_order(other, stages, (*above, name))
+
+
+def _add_unit(
+    name: str, stages: Mapping[str, _Stage], seed: int, folder: Path, units: dict[str, Unit], keys: dict[str, str]
+) -> None:
+    """Add a stage's unit after those it needs; ``keys``: stage -> key of the row's units so far."""
+    if name in keys:
+        return
+    stage = stages[name]
+    for other in stage.needs:
+        _add_unit(other, stages, seed, folder, units, keys)
+    identity = map_references(stage.identity, lambda other, file: f"stage:{keys[other]}/{file}")
+    key = keys[name] = hashlib.sha256(json.dumps([seed, identity]).encode()).hexdigest()
+    if key not in units:
+        own = folder / f"{name}-{key[:8]}-s{seed}"
+        config = map_references(stage.config, lambda other, file: str(units[keys[other]].folder / (file or FINAL)))
+        config.defrost()
+        config.SEED, config.OUTPUT_DIR = seed, str(own)
+        config.freeze()
+        units[key] = Unit(key, name, seed, own, config, tuple(keys[other] for other in stage.needs))

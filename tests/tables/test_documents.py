@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reidzoo.errors import UserError
+from reidzoo.tables import collect
+from reidzoo.tables.documents import documents, fill_tables, update_documents
+
+TEXT = "before\n<!-- table: projects/X/results/table1.json -->\n<!-- end of table -->\nafter\n"
+
+
+@pytest.fixture
+def repository(tmp_path, table, plan):
+    """A repository with one project, whose table nobody has run."""
+    folder = tmp_path / "projects" / "X"
+    (folder / "results").mkdir(parents=True)
+    results = collect(table(), plan(), [0, 1], "tools/run_table.py projects/X/table1.yml")
+    (folder / "results" / "table1.json").write_text(json.dumps(results))
+    (folder / "README.md").write_text(TEXT)
+    (tmp_path / "README.md").write_text("nothing marked\n")
+    return tmp_path
+
+
+def test_a_marked_block_is_filled_and_then_left(repository):
+    filled = fill_tables(TEXT, repository)
+    assert filled.startswith("before\n<!-- table:") and filled.endswith("<!-- end of table -->\nafter\n")
+    assert "| The first" in filled and "`tools/run_table.py projects/X/table1.yml`" in filled and "0 runs" in filled
+    assert fill_tables(filled, repository) == filled
+
+
+def test_all_documents_are_filled(repository):
+    readme = repository / "projects" / "X" / "README.md"
+    assert documents(repository) == [repository / "README.md", readme]
+    assert update_documents(repository) == [readme]
+    assert "| The first" in readme.read_text()
+    assert update_documents(repository) == []
+
+
+def test_a_file_that_is_not_there(repository):
+    with pytest.raises(UserError, match=r"projects/Y/results/table2\.json"):
+        fill_tables("<!-- table: projects/Y/results/table2.json -->\n<!-- end of table -->", repository)

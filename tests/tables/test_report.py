@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reidzoo.errors import UserError
+from reidzoo.tables import collect, render
+from reidzoo.tables.statistics import interval
+
+
+def finish(unit, dataset="Market1501 twin", probe=None, **figures):
+    """Write what a finished run leaves."""
+    unit.folder.mkdir(parents=True, exist_ok=True)
+    results = {dataset: figures, **({"probe": {"accuracy": probe}} if probe else {})}
+    (unit.folder / "results.json").write_text(json.dumps(results))
+    (unit.folder / "model_final.pth").write_text("")
+    (unit.folder / "environment.json").write_text('{"commit": "abcdef1234"}')
+    unit.note(30.0, [])
+
+
+def finish_row(plan, row, values, **options):
+    for seed, value in values.items():
+        finish(plan.units[plan.results["", row, seed]], **{"mAP": value, "rank-1": value + 0.1, **options})
+
+
+def found(results, row):
+    return next(entry for entry in results["rows"] if entry["name"] == row)["variants"][""]
+
+
+def test_figures_and_claims_follow_from_the_seeds(table, plan):
+    read, made = table(), plan(seeds=range(4))
+    finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44, 3: 0.41})
+    finish_row(made, "two", {0: 0.43, 1: 0.43, 2: 0.46})
+    results = collect(read, made, range(4), "the command")
+    one = found(results, "one")
+    assert one["metrics"]["mAP"]["values"] == pytest.approx({"0": 40.0, "1": 42.0, "2": 44.0, "3": 41.0})
+    assert one["metrics"]["mAP"]["mean"] == pytest.approx(41.75)
+    assert one["metrics"]["mAP"]["interval"] == list(interval([40.0, 42.0, 44.0, 41.0]))
+    assert one["paper"] == {"mAP": 40.0} and one["done"] == 4
+    (claim,) = results["claims"]
+    assert claim["values"] == pytest.approx({"0": 3.0, "1": 1.0, "2": 2.0})  # paired: seed 3 has no partner yet
+    assert claim["mean"] == pytest.approx(2.0) and claim["paper"] == 2.5 and claim["verdict"] == "holds"
+    assert results["twins"] and results["environment"]["command"] == "the command"
+    assert results["environment"]["commits"] == ["abcdef1234"]
+    assert (results["environment"]["units"], results["environment"]["seconds"]) == (7, 210)
+    assert json.loads(json.dumps(results)) == results
+
+
+def test_the_printed_table(table, plan):
+    read, made = table(), plan(seeds=range(3))
+    finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})
+    finish_row(made, "two", {0: 0.43})
+    text = render(collect(read, made, range(3), ""))
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert lines[0] == "A table" and lines[1].split() == ["mAP", "paper", "rank-1", "paper", "seeds"]
+    rows = [" ".join(line.split()) for line in lines[3:8]]
+    assert rows == [
+        "The first 42.0 [40.0, 44.0] 40.0 52.0 [50.0, 54.0] - 3",
+        "The gap (not run: no data) - 41.0 - -",
+        "The second 43.0 42.5 53.0 70.0 1 of 3",
+        "other - - - - 0 of 3",
+        "last - - - - 0 of 3",
+    ]
+    claim = next(line for line in lines if "<" in line)
+    assert " ".join(claim.split()) == "The first < The second mAP +3.0 +2.5 undecided"
+    assert "on rendered twins" in lines[-1] and "75 %" in lines[-1]
+
+
+def test_the_markdown_table(table, plan):
+    read, made = table("METRICS: [mAP]\nTARGET: Market1501\nROWS: {a: {LABEL: x|y, CONFIG: stages.yml}}"), None
+    made = plan(read, seeds=(0,))
+    finish_row(made, "a", {0: 0.4}, dataset="Market1501")
+    text = render(collect(read, made, [0], ""), "pipe")
+    assert text.startswith("**table1**") and "| x\\|y | 40.0" in text
+    assert "rendered twins" not in text and "one seed: no interval" in text
+
+
+def test_variants_without_values_appear_only_if_asked_for(table, plan):
+    read = table(
+        "METRICS: [mAP]\nTARGET: X\nVARIANTS: {A: {}, B: {SOLVER: {GRAD_CLIP: 1}}}\nROWS: {a: {CONFIG: stages.yml}}"
+    )
+    results = collect(read, plan(read), [0, 1], "")
+    assert "\nA\n" in render(results) and "\nB\n" in render(results)  # nothing has values yet
+    assert "\nA\n" not in render(results, variants=["B"]) and "\nB\n" in render(results, variants=["B"])
+
+
+def test_a_figure_beside_the_target_need_not_be_there(table, plan):
+    read = table(
+        "METRICS: [mAP, probe/accuracy]\nTARGET: X\n"
+        "ROWS: {a: {CONFIG: stages.yml}, b: {CONFIG: stages.yml, STAGE: first, PAPER: {mAP: 3}}}"
+    )
+    made = plan(read, seeds=(0,))
+    finish_row(made, "a", {0: 0.4}, dataset="X", probe=0.75)
+    finish_row(made, "b", {0: 0.4}, dataset="X")
+    results = collect(read, made, [0], "")
+    assert found(results, "a")["metrics"]["probe/accuracy"]["mean"] == 75.0
+    assert found(results, "b")["metrics"]["probe/accuracy"]["mean"] is None and found(results, "b")["done"] == 1
+    head = next(line for line in render(results).splitlines() if "mAP" in line)
+    assert head.split() == ["mAP", "paper", "probe/accuracy", "seeds"]
+
+
+def test_a_target_that_was_not_tested_on(table, plan):
+    read, made = table(), plan()
+    finish_row(made, "one", {0: 0.4}, dataset="MSMT17")
+    with pytest.raises(UserError, match=r"ROWS\.one.*Market1501.*MSMT17"):
+        collect(read, made, [0], "")

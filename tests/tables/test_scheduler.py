@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections import Counter
+
+import pytest
+
+from reidzoo.tables import Scheduler
+from reidzoo.tables.progress import Progress
+
+INTERRUPTED = """
+import signal, sys, time
+from pathlib import Path
+folder = Path(sys.argv[1])
+def stop(*_):
+    (folder / "last.pth").write_text("saved")
+    sys.exit(2)
+signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+(folder / "started").write_text("")
+time.sleep(60)
+"""
+MEETING = """
+import os, sys, time
+from pathlib import Path
+folder = Path(sys.argv[1])
+(folder / "threads").write_text(os.environ["OMP_NUM_THREADS"])
+deadline = time.monotonic() + 60
+while len(list(folder.parent.glob("*/threads"))) < 2 and time.monotonic() < deadline:
+    time.sleep(0.01)
+(folder / "results.json").write_text("{}")
+(folder / "model_final.pth").write_text("")
+"""
+
+
+def quiet():
+    return Progress(io.StringIO())
+
+
+def ran(tmp_path):
+    """Return how often each stage was started."""
+    return Counter((tmp_path / "out" / "stages" / "ran.txt").read_text().split())
+
+
+def test_each_unit_runs_once_after_what_it_needs(plan, stub, tmp_path):
+    made = plan()
+    scheduler = Scheduler(made.units, 2, stub, quiet())
+    assert scheduler.run() == {}
+    names = (tmp_path / "out" / "stages" / "ran.txt").read_text().split()
+    assert sorted(names) == sorted(unit.name for unit in made.units.values())
+    for unit in made.units.values():
+        assert unit.done and (unit.folder / "config.yml").exists()
+        assert all(names.index(made.units[need].name) < names.index(unit.name) for need in unit.needs)
+    last = made.units[made.results["", "last", 0]]
+    noted = json.loads((last.folder / "unit.json").read_text())
+    assert (noted["stage"], noted["seed"], noted["key"]) == ("third", 0, last.key)
+    assert noted["needs"] == [made.units[last.needs[0]].name] and noted["seconds"] > 0
+
+    assert Scheduler(made.units, 2, stub, quiet()).run() == {}
+    assert max(ran(tmp_path).values()) == 1
+
+
+def test_only_what_is_not_done_runs(plan, stub, tmp_path):
+    made = plan(seeds=(0,))
+    Scheduler(made.needed([""], ["two"]), 1, stub, quiet()).run()
+    Scheduler(made.units, 1, stub, quiet()).run()
+    assert max(ran(tmp_path).values()) == 1 and len(ran(tmp_path)) == 4
+
+
+def test_a_failure_takes_along_what_needs_it_and_nothing_else(plan, stub, tmp_path):
+    made = plan(seeds=(0,))
+    broken = tmp_path / "out" / "stages" / "broken" / "second"
+    broken.mkdir(parents=True)
+    said = io.StringIO()
+    failed = Scheduler(made.units, 1, stub, Progress(said)).run()
+    second, last = made.units[made.results["", "two", 0]], made.units[made.results["", "last", 0]]
+    assert set(failed) == {second.key, last.key, made.results["", "other", 0]}
+    assert "out of luck" in failed[second.key] and str(second.folder / "output.txt") in failed[second.key]
+    assert failed[last.key] == f"needs {second.name}"
+    assert made.units[made.results["", "one", 0]].done and last.name not in ran(tmp_path)
+    assert "FAILED: error: out of luck" in said.getvalue()
+
+    broken.rmdir()
+    assert Scheduler(made.units, 1, stub, quiet()).run() == {}
+
+
+def test_a_process_that_leaves_no_results_has_failed(plan):
+    made = plan(seeds=(0,))
+    (failed, *_) = Scheduler(made.units, 1, lambda unit: [sys.executable, "-S", "-c", ""], quiet()).run().values()
+    assert "no message" in failed and "exit code 0" in failed
+
+
+class Interrupting(Progress):
+    """Presses Ctrl-C once a run has started."""
+
+    def show(self, running):
+        if any((unit.folder / "started").exists() for unit, _ in running):
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_lets_the_runs_save_and_the_next_run_goes_on(plan, stub, tmp_path):
+    made = plan(seeds=(0,))
+    said = io.StringIO()
+    scheduler = Scheduler(
+        made.units, 1, lambda unit: [sys.executable, "-S", "-c", INTERRUPTED, str(unit.folder)], Interrupting(said)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.run()
+    first = made.units[made.results["", "one", 0]]
+    assert (first.folder / "last.pth").read_text() == "saved"
+    assert "save and end" in said.getvalue() and not scheduler.running
+    spent = first.seconds
+    assert spent > 0
+    assert Scheduler(made.units, 1, stub, quiet()).run() == {}
+    assert first.seconds > spent
+
+
+def test_jobs_run_side_by_side_and_share_the_cores(plan, table, monkeypatch, tmp_path):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    made = plan(table("METRICS: [mAP]\nTARGET: X\nROWS: {a: {CONFIG: stages.yml, STAGE: first}}"))
+    scheduler = Scheduler(made.units, 2, lambda unit: [sys.executable, "-S", "-c", MEETING, str(unit.folder)], quiet())
+    assert scheduler.run() == {}
+    assert {path.read_text() for path in (tmp_path / "out").rglob("threads")} == {
+        scheduler.environment["OMP_NUM_THREADS"]
+    }
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert Scheduler(made.units, 2).environment["OMP_NUM_THREADS"] == "7"

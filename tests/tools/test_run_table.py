@@ -1,0 +1,143 @@
+"""The runner of tables as its users meet it: it trains, shares, goes on, prints, and says what is wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+TABLE = """
+TITLE: A tiny table
+METRICS: [mAP]
+TARGET: Market1501
+SEEDS: 2
+OVERLAY: small.yml
+ROWS:
+  first: {LABEL: the first, CONFIG: tiny.yml, STAGE: one, PAPER: {mAP: 40}}
+  second: {LABEL: the second, CONFIG: tiny.yml}
+CLAIMS:
+  - {WORSE: first, BETTER: second, METRIC: mAP}
+SWEEPS:
+  rate: {CONFIG: tiny.yml, STAGE: one, KEY: OPTIMIZERS.model.lr, VALUES: [3.5e-4, 1.0e-3]}
+"""
+STAGES = {
+    "one": {"DATASETS": {"TRAIN": {"train": "RandPerson"}}},
+    "two": {"WEIGHTS": {"model": "stage:one"}, "WEIGHTS_IGNORE": ["head.classifier.*"]},
+}
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("run_table", REPOSITORY / "tools" / "run_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def project(write_config, tmp_path, monkeypatch):
+    """The folder of a project with a table of two stages."""
+    write_config("tiny.yml", STAGES=STAGES)
+    (tmp_path / "small.yml").write_text(yaml.safe_dump({"SOLVER": {"MAX_EPOCHS": 1, "ITERS_PER_EPOCH": 2}}))
+    (tmp_path / "table1.yml").write_text(TABLE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def call(tool, project, monkeypatch, capsys):
+    """``call(*arguments)`` runs the tool in this process and returns what it printed to both streams."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tools/run_table.py", str(project / "table1.yml"), *arguments])
+        tool.main()
+        return capsys.readouterr()
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    handler = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_a_table_is_run_and_goes_on_where_it_stopped(project, run_tool, call):
+    run = run_tool("run_table.py", "table1.yml", "--mini", "--seeds", 1, "--only", "first", cwd=project)
+    assert run.returncode == 0, run.stderr
+    out = project / "output" / project.name / "tables-mini"
+    (one,) = (out / "stages").glob("one-*-s0")
+    assert {"config.yml", "output.txt", "results.json", "unit.json", "log.txt"} <= {path.name for path in one.iterdir()}
+    first = (one / "results.json").stat().st_mtime_ns
+
+    said = call("--mini", "--seeds", "1", "--only", "second", "--jobs", "2")
+    assert (one / "results.json").stat().st_mtime_ns == first  # what the rows share is run once
+    assert len(list((out / "stages").glob("*-s0"))) == 2
+    assert "[2/2]" in said.err and "on rendered twins" in said.out
+    results = json.loads((out / "table1" / "results.json").read_text())
+    figures = [row["variants"][""]["metrics"]["mAP"]["mean"] for row in results["rows"]]
+    assert all(0 < figure <= 100 for figure in figures[:2])
+    assert figures[2] == figures[0] and figures[3] is None  # a sweep's value is the row that has it already
+    assert results["claims"][0]["mean"] == pytest.approx(figures[1] - figures[0])
+    assert results["environment"]["command"] == "tools/run_table.py table1.yml --mini --seeds 1"
+    assert "| the second " in (out / "table1" / "table.md").read_text()
+    assert (out / "table1" / "rate.svg").exists()
+
+
+def test_what_fails_is_named_with_its_log(call, capsys):
+    with pytest.raises(SystemExit) as ended:
+        call("HEAD.type", "BNNek", "--seeds", "1", "--only", "second")
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    failed = [line for line in said.err.splitlines() if line.startswith("failed: ")]
+    assert "BNNeck" in failed[0] and "output.txt" in failed[0]
+    assert "needs one-" in failed[1]
+    assert "0 of 1" in said.out
+
+
+def test_a_dry_run_lists_and_runs_nothing(call, project):
+    said = call("--dry-run", "--only", "second").out
+    assert said.count("to run") == 4 and "0 of 4 done" in said
+    assert said.count("0 of 2") == 4  # the rows, the sweep's included
+    assert not (project / "output").exists()
+
+
+def test_a_missing_dataset_stops_it_before_anything_runs(call, tool, project):
+    with pytest.raises(tool.UserError, match="Market1501 was not found"):
+        call("DATASETS.ROOT", str(project / "elsewhere"))
+    assert not (project / "output").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--only", "secnd"], ["--only secnd", "did you mean second?"]),
+        (["--only", "first", "SEED", "3"], ["--only SEED", "KEY VALUE"]),
+        (["--variants", "R50"], ["--variants R50"]),
+        (["--seeds", "0"], ["--seeds"]),
+        (["SOLVER.MAXX", "3"], ["ROWS.first", "SOLVER.MAX_EPOCHS"]),
+        (["--overlay", "smal.yml"], ["smal.yml", "small.yml"]),
+    ],
+)
+def test_mistakes(call, tool, arguments, parts):
+    with pytest.raises(tool.UserError) as caught:
+        call("--dry-run", *arguments)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_a_table_is_put_into_the_project_without_the_machines_paths(call, tool, project, monkeypatch):
+    monkeypatch.setattr(tool, "REPOSITORY", project)
+    (project / "README.md").write_text("<!-- table: results/table1.json -->\n<!-- end of table -->\n")
+    said = call(
+        "--dry-run", "--record", "--mini", "--seeds", "3", "--output-dir", "/tmp/x", "DATASETS.ROOT", "/data/re"
+    ).out
+    assert "table1.json" in said and "README.md" in said
+    recorded = (project / "results" / "table1.json").read_text()
+    assert str(project) not in recorded and "/data" not in recorded and "/tmp" not in recorded
+    filled = (project / "README.md").read_text()
+    assert "| the second " in filled and "table1.yml --mini --seeds 3 DATASETS.ROOT re`" in filled
+    assert (project / "results" / "table1-rate.svg").exists()

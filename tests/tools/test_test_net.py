@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from reidzoo.config import load_config
+from reidzoo.engine.pipeline import Pipeline
+
+
+@pytest.fixture
+def models(write_config, tmp_path):
+    """Return the configurations of two finished runs."""
+    paths = []
+    for name in ("Market1501", "DukeMTMC"):
+        path = write_config(
+            f"{name}.yml", DATASETS={"TRAIN": {"train": name}}, OUTPUT_DIR=str(tmp_path / name),
+            SOLVER={"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 1},
+        )  # fmt: skip
+        Pipeline(load_config(path)).train()
+        paths.append(path)
+    return paths
+
+
+def test_matrix_of_two_models_with_overrides_behind_the_targets(models, run_tool, tmp_path):
+    configs = [part for path in models for part in ("--config-file", path)]
+    out = tmp_path / "out"
+    targets = ["--targets", "Market1501", "DukeMTMC", "MSMT17", "TEST.FLIP", "true"]
+    run = run_tool("test_net.py", *configs, "--output-dir", out, *targets)
+    assert run.returncode == 0, run.stderr
+    assert "MSMT17 twin rank-1" in run.stdout and "*" in run.stdout and "transfer.svg" in run.stdout
+    results = json.loads((out / "transfer.json").read_text())
+    assert results["targets"] == ["Market1501", "DukeMTMC", "MSMT17"]
+    assert [row["sources"] for row in results["rows"]] == [["Market1501"], ["DukeMTMC"]]
+    assert (out / "transfer.md").read_text().startswith("| model")
+    ET.parse(out / "transfer.svg")
+
+    runs = [part for path in models for part in ("--weights", tmp_path / path.stem)]
+    again = run_tool("test_net.py", *runs, "--output-dir", out, "TEST.FLIP", "true")
+    assert again.returncode == 0, again.stderr
+    second = json.loads((out / "transfer.json").read_text())
+    assert second["targets"] == ["Market1501", "DukeMTMC"]  # those trained on and those of DATASETS.TESTS
+    for one, other in zip(results["rows"], second["rows"]):
+        assert other["results"] == {target: one["results"][target] for target in second["targets"]}
+
+
+def test_mistakes_are_one_message(models, run_tool, tmp_path):
+    for arguments, message in (
+        (["--config-file", models[0], "--config-file", models[1], "--weights", "a.pth"], "2 configurations"),
+        (["--config-file", models[0], "MODEL.WEIGHTS", "gone.pth"], "gone.pth"),
+    ):
+        run = run_tool("test_net.py", "--output-dir", tmp_path / "out", *arguments)
+        assert run.returncode == 2 and message in run.stderr and "Traceback" not in run.stderr, run.stderr
+    assert not (tmp_path / "out").exists()
