@@ -1,4 +1,9 @@
-"""Every YAML in the repository is built, and every phase of every stage takes a step on random data."""
+"""Every YAML in the repository is built, and every phase of every stage takes a step on random data.
+
+Three kinds of files are no configurations of their own: ``results*.yml`` are records, ``small*.yml`` are overlays, on
+which ``mini*.yml`` and the tables stand, and ``table*.yml`` and ``sweeps*.yml`` are tables, each row of which is
+resolved.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +19,14 @@ from reidzoo.datasets import build_dataset, write_pseudo_labels
 from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.pipeline import Pipeline
 from reidzoo.registry import TRAINER
+from reidzoo.tables import make_plan, read_table
 
 REPOSITORY = Path(__file__).parent.parent
 YAMLS = (path for folder in ("configs", "projects") for path in (REPOSITORY / folder).rglob("*.yml"))
-FILES = sorted(str(path.relative_to(REPOSITORY)) for path in YAMLS if path.stem != "results")
+NAMES = sorted(str(path.relative_to(REPOSITORY)) for path in YAMLS)
+OTHERS = ("results", "small", "table", "sweeps")
+FILES = [name for name in NAMES if not Path(name).stem.startswith(OTHERS)]
+TABLES = [name for name in NAMES if Path(name).stem.startswith(("table", "sweeps"))]
 
 
 def innermost(cfg):
@@ -42,6 +51,13 @@ def prepare(trainer):
         features = torch.randn(rows, dim)
         memory.initialise(features[: memory.num_source], features[memory.num_source :])
         trainer.relabel("target", torch.arange(memory.num_target) // 3)
+    elif trainer.clusterer is not None and trainer.num_classes == 0:  # no image has a label before the first clustering
+        for name, data in trainer.sets.items():
+            trainer.relabel(name, torch.arange(len(data)) // 3)
+    for hook in trainer.hooks.values():
+        if getattr(hook, "domain", None) is not None:  # a dataset of a joined set, clustered as training goes on
+            trainer.clusterer.fit_predict = lambda features: np.arange(len(features)) // 6
+            hook.before_train_epoch(trainer)
 
 
 def phases(trainer):
@@ -61,8 +77,11 @@ def test_every_stage_takes_a_step(file, tiny_root, tmp_path):
         "[64, 32]",
     ]
     overrides += ["SOLVER.IMS_PER_BATCH", "16", "SOLVER.ITERS_PER_EPOCH", "1", "DATALOADER.CACHE", "off"]
-    if load_config(REPOSITORY / file).BACKBONE.get("pretrained"):
+    plain = load_config(REPOSITORY / file)
+    if plain.BACKBONE.get("pretrained"):
         overrides += ["BACKBONE.pretrained", ""]
+    if plain.INPUT.TRANSFORMS.get("crop", {}).get("type") == "RandomCrop":  # of images that are larger than the pieces
+        overrides += ["INPUT.SIZE", "[72, 72]", "INPUT.TRANSFORMS.crop.size", "[64, 64]"]
     pipeline = Pipeline(load_config(REPOSITORY / file, opts=overrides))
     for name, cfg in pipeline.stages.items():
         if not cfg.DATASETS.TRAIN:
@@ -87,3 +106,19 @@ def test_every_stage_takes_a_step(file, tiny_root, tmp_path):
 
 def test_there_are_files():
     assert len(FILES) > 10
+
+
+@pytest.mark.parametrize("mini", [False, True], ids=["full", "mini"])
+@pytest.mark.parametrize("file", TABLES)
+def test_every_row_of_every_table_resolves(file, mini, tmp_path):
+    table = read_table(REPOSITORY / file)
+    rows = [row for row in table.rows.values() if not row.gap]
+    if mini and not all(row.overlay or set(table.overlays) == set(table.variants) for row in rows):
+        pytest.skip("a table that is run at full size only")
+    plan = make_plan(table, tmp_path, [0], mini=mini)
+    for variant in table.variants:
+        for name, row in table.rows.items():
+            assert row.gap or (variant, name, 0) in plan.results
+    for unit in plan.units.values():
+        assert unit.config.DATASETS.TRAIN and unit.config.LOSSES, unit.name  # no stage that only an overlay speaks of
+        assert unit.config.DATASETS.ROOT.endswith("-mini") == mini, unit.name

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from reidzoo.backbones.dual_branch import DualBranchResNet
 from reidzoo.backbones.ibn import IBN
 from reidzoo.backbones.osnet import OSNet
 from reidzoo.backbones.resnet import ResNet
 
-__all__ = ["IBN", "OSNet", "ResNet"]
+__all__ = ["IBN", "DualBranchResNet", "OSNet", "ResNet"]

@@ -4,37 +4,53 @@ from __future__ import annotations
 
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.build import build_dataset
+from reidzoo.datasets.cam_styled import CamStyled
+from reidzoo.datasets.color_transfer import ColorTransfer
 from reidzoo.datasets.csv_dataset import CSVDataset
 from reidzoo.datasets.cuhk03_np import CUHK03NP
 from reidzoo.datasets.duke import DukeMTMC
 from reidzoo.datasets.folder import FolderDataset
+from reidzoo.datasets.hold_out import HoldOut
 from reidzoo.datasets.market1501 import Market1501
 from reidzoo.datasets.market_layout import MarketLayout
 from reidzoo.datasets.msmt17 import MSMT17
+from reidzoo.datasets.nuisance import nuisance_classes, nuisance_frequencies, nuisance_labels
 from reidzoo.datasets.pseudo_labeled import PseudoLabeled
 from reidzoo.datasets.pseudo_labels import read_pseudo_labels, write_pseudo_labels
 from reidzoo.datasets.randperson import RandPerson
 from reidzoo.datasets.record import Record
+from reidzoo.datasets.style_folder import StyleFolder
 from reidzoo.datasets.train_set import TrainSet
 from reidzoo.datasets.unlabeled import Unlabeled
+from reidzoo.datasets.vehicleid import VehicleID
+from reidzoo.datasets.veri import VeRi776
 from reidzoo.datasets.wrapper import DatasetWrapper
 
 __all__ = [
     "CUHK03NP",
     "MSMT17",
     "CSVDataset",
+    "CamStyled",
+    "ColorTransfer",
     "Dataset",
     "DatasetWrapper",
     "DukeMTMC",
     "FolderDataset",
+    "HoldOut",
     "Market1501",
     "MarketLayout",
     "PseudoLabeled",
     "RandPerson",
     "Record",
+    "StyleFolder",
     "TrainSet",
     "Unlabeled",
+    "VeRi776",
+    "VehicleID",
     "build_dataset",
+    "nuisance_classes",
+    "nuisance_frequencies",
+    "nuisance_labels",
     "read_pseudo_labels",
     "write_pseudo_labels",
 ]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reidzoo.datasets.base import Dataset, examples, relative_path
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
+
+if TYPE_CHECKING:
+    from reidzoo.datasets.color_transfer import ColorTransfer
+    from reidzoo.datasets.style_folder import StyleFolder
 
 __all__ = ["TrainSet"]
 
@@ -32,9 +37,11 @@ class TrainSet:
         domains: position of the image's dataset, int64 (N,).
         timeids: time of day, int64 (N,), -1 where unknown.
         viewids: viewpoint, int64 (N,), -1 where unknown.
+        styles: the images' camera styles, where the dataset is ``CamStyled`` and has some; None otherwise.
 
     Raises:
-        DatasetError: a dataset has no training image, or two records share a path.
+        DatasetError: a dataset has no training image, two records share a path, or ``CamStyled`` is not the outermost
+            wrapper of the only dataset.
     """
 
     def __init__(self, datasets: Sequence[Dataset]) -> None:
@@ -57,6 +64,7 @@ class TrainSet:
         self.paths = [record.path for record in self.records]
         self._num_classes = num_classes
         self._check_paths()
+        self.styles = self._find_styles()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -65,6 +73,11 @@ class TrainSet:
     def num_classes(self) -> int:
         """The number of classes: the highest class index plus one, 0 if no image has a label."""
         return self._num_classes
+
+    @property
+    def style_paths(self) -> Sequence[str]:
+        """The files of the styles, beside ``paths``."""
+        return self.styles.paths if self.styles is not None else ()
 
     def relabel(self, labels: Sequence[int] | np.ndarray) -> None:
         """Give every image a new class, as a clustering does.
@@ -96,6 +109,17 @@ class TrainSet:
     def relative_path(self, index: int) -> str:
         """Return the path of image ``index`` relative to its dataset's folder, with forward slashes."""
         return relative_path(self.paths[index], self.folder_of(index))
+
+    def _find_styles(self) -> StyleFolder | ColorTransfer | None:
+        for dataset in self.datasets:
+            inner = dataset
+            while (inner := getattr(inner, "dataset", None)) is not None:
+                if hasattr(inner, "styles"):
+                    raise DatasetError(f"{dataset.name}: CamStyled must be the outermost wrapper, around all others.")
+        found = [dataset for dataset in self.datasets if hasattr(dataset, "styles")]
+        if found and len(self.datasets) > 1:
+            raise DatasetError(f"{found[0].name}: a CamStyled dataset must be the only one of its training set.")
+        return found[0].styles if found else None
 
     def _check_paths(self) -> None:
         if len(set(self.paths)) == len(self.paths):

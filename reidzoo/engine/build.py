@@ -10,11 +10,14 @@ from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.engine.loader import ImageTable, TrainLoader
+from reidzoo.engine.seed import seed_of
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
 from reidzoo.registry import MODEL
 from reidzoo.transforms import Compose
 
-__all__ = ["build_loader", "build_model", "build_table", "build_train_sets", "pick_device"]
+__all__ = [
+    "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "final_size", "pick_device",
+]  # fmt: skip
 
 
 def pick_device(name: str) -> torch.device:
@@ -53,22 +56,42 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
     return convert_batch_norm(model, cfg.MODEL.BN_GROUP)
 
 
-def build_table(cfg: CfgNode, paths: list[str], cache: str | None = None) -> ImageTable:
-    """Build the table of ``paths`` at the configured size."""
+def build_table(
+    cfg: CfgNode, paths: list[str], cache: str | None = None, size: tuple[int, int] | None = None
+) -> ImageTable:
+    """Build the table of ``paths`` at the configured size, or at another one."""
     shared = cfg.DATALOADER.NUM_WORKERS > 0
-    return ImageTable(paths, cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache or cfg.DATALOADER.CACHE, shared)
+    return ImageTable(paths, size or cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache or cfg.DATALOADER.CACHE, shared)
+
+
+def final_size(cfg: CfgNode) -> tuple[int, int]:
+    """Return height and width of the images that the model is tested on: what training leaves of INPUT.SIZE.
+
+    That is INPUT.SIZE itself unless a ``RandomCrop`` cuts pieces of another size.
+    """
+    pieces = [node["size"] for node in cfg.INPUT.TRANSFORMS.values() if node["type"] == "RandomCrop"]
+    height, width = pieces[-1] if pieces else cfg.INPUT.SIZE
+    return int(height), int(width)
+
+
+def build_test_table(cfg: CfgNode, paths: list[str]) -> ImageTable:
+    """Build the table of images to be read once, at the size that the model is tested on."""
+    return build_table(cfg, paths, cache="off", size=final_size(cfg))
 
 
 def build_loader(cfg: CfgNode, sets: Mapping[str, TrainSet], device: torch.device) -> TrainLoader:
     """Build the loader of the training sets."""
+    paths = [path for data in sets.values() for path in data.paths]
+    paths += [path for data in sets.values() for path in data.style_paths]
     return TrainLoader(
         sets,
         cfg.SAMPLER,
         Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD),
-        build_table(cfg, [path for data in sets.values() for path in data.paths]),
+        build_table(cfg, paths),
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
         iters=cfg.SOLVER.ITERS_PER_EPOCH,
-        seed=cfg.SEED,
+        seed=seed_of(cfg),
+        views=cfg.INPUT.VIEWS,
         workers=cfg.DATALOADER.NUM_WORKERS,
         device=device,
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import build_dataset
-from reidzoo.engine.build import build_table
+from reidzoo.engine.build import build_test_table, final_size
 from reidzoo.engine.extract import extract_features
 from reidzoo.engine.loader import ImageTable
 from reidzoo.errors import DatasetError
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from reidzoo.datasets import Dataset
     from reidzoo.trainers.trainer import Trainer
 
-__all__ = ["evaluate_dataset", "evaluate_targets", "extract_train_features"]
+__all__ = ["evaluate_dataset", "evaluate_targets", "extract_table", "extract_train_features"]
 
 
 def extract_train_features(trainer: Trainer, name: str = "", title: str = "") -> Tensor:
-    """Return the model's embeddings of training set ``name``, or of all sets in order: float32 (N, D), on the CPU."""
+    """Return the embeddings of training set ``name``, or of all sets in order: float32 (N, D), on the CPU."""
     sets = [trainer.sets[name]] if name else list(trainer.sets.values())
-    if len(sets) == len(trainer.sets):
-        table = trainer.loader.table
-    else:
-        table = build_table(trainer.cfg, list(sets[0].paths), cache="off")
-    return _extract(trainer.cfg, trainer.model, table, trainer.device, title)
+    paths = [path for data in sets for path in data.paths]
+    table = trainer.loader.table
+    if table.paths != paths or table.size != final_size(trainer.cfg):
+        table = build_test_table(trainer.cfg, paths)
+    return extract_table(trainer.cfg, trainer.extractor, table, trainer.device, title)
 
 
 def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> dict[str, dict[str, float]]:
@@ -57,7 +57,7 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
     if not query or not gallery:
         raise DatasetError(f"{dataset.name} has no query and gallery to test on; remove it from DATASETS.TESTS")
     paths = [record.path for record in (*query, *gallery)]
-    features = _extract(cfg, model, build_table(cfg, paths, cache="off"), device, f"testing on {dataset.name}")
+    features = extract_table(cfg, model, build_test_table(cfg, paths), device, f"testing on {dataset.name}")
     pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
     n = len(query)
     protocol = dataset.protocol if cfg.TEST.PROTOCOL == "auto" else cfg.TEST.PROTOCOL
@@ -74,7 +74,8 @@ def _rerank(cfg: CfgNode) -> KReciprocal | bool:
     return KReciprocal(node.K1, node.K2, node.LAMBDA) if node.ENABLED else False
 
 
-def _extract(cfg: CfgNode, model: nn.Module, table: ImageTable, device: torch.device, title: str) -> Tensor:
+def extract_table(cfg: CfgNode, model: nn.Module, table: ImageTable, device: torch.device, title: str) -> Tensor:
+    """Return the embeddings of the table's images as the configuration tests them: float32 (N, D), on the CPU."""
     return extract_features(
         model,
         table,

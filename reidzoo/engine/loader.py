@@ -26,6 +26,8 @@ __all__ = ["ImageTable", "TrainLoader"]
 
 CACHE_LIMIT = 4 << 30
 """Bytes of decoded images that ``auto`` keeps in memory at the most (Market-1501 at 256 x 128 is 1.3 GB)."""
+STYLE_STREAM = 2**16
+"""Where the draws of camera styles come from; the views of augmentation draw from 0, 1, ..."""
 
 
 class ImageTable(Dataset):
@@ -88,15 +90,16 @@ class TrainLoader:
         sets: name -> training set. One set gives flat batches, several give ``{name: batch}``.
         sampler: the SAMPLER node, built anew at each epoch since labels may have changed.
         transform: augmentation of whole batches, ``transform(images, draw)``.
-        table: the images of all sets, in the sets' order.
+        table: the images of all sets, in the sets' order, then the sets' style images.
         batch_size: images per set and step, over all processes.
         iters: steps per epoch; 0 for one pass of the first set's sampler.
         seed: the run's seed.
         workers: loader processes.
         device: where the batches go.
+        views: independently augmented copies of each image: ``img``, ``img2``, ... The first is what one view gives.
 
     Raises:
-        ConfigError: the batch cannot be shared evenly among the processes.
+        ConfigError: the batch cannot be shared evenly among the processes, or there is no view.
     """
 
     def __init__(
@@ -111,15 +114,20 @@ class TrainLoader:
         seed: int,
         workers: int,
         device: torch.device,
+        views: int = 1,
     ) -> None:
         ranks = distributed.world_size()
         if batch_size % ranks:
             raise ConfigError(f"SOLVER.IMS_PER_BATCH {batch_size} cannot be shared by {ranks} processes evenly")
+        if views < 1:
+            raise ConfigError(f"INPUT.VIEWS must be 1 or more, got {views}")
         self.sets, self.sampler, self.transform, self.table = sets, sampler, transform, table
         self.batch_size, self.iters, self.seed, self.workers, self.device = batch_size, iters, seed, workers, device
+        self.view_names = ["img", *(f"img{view}" for view in range(2, views + 1))]
         share = batch_size // ranks
         self.slice = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
-        self.offsets = dict(zip(sets, np.cumsum([0, *(len(s) for s in sets.values())]), strict=False))
+        starts = np.cumsum([0, *map(len, sets.values()), *(len(s.style_paths) for s in sets.values())])
+        self.offsets, self.style_offsets = dict(zip(sets, starts)), dict(zip(sets, starts[len(sets) :]))
         self.length = iters
 
     def plan(self, epoch: int) -> dict[str, list[np.ndarray]]:
@@ -140,7 +148,7 @@ class TrainLoader:
         plan = self.plan(epoch)
         local = {name: [rows[self.slice] for rows in batches] for name, batches in plan.items()}
         wanted = [
-            np.concatenate([local[name][step] + self.offsets[name] for name in self.sets])
+            np.concatenate([self._files(n, name, epoch, step, local[name][step]) for n, name in enumerate(self.sets)])
             for step in range(start, self.length)
         ]
         pin = self.device.type == "cuda"
@@ -152,13 +160,37 @@ class TrainLoader:
             }
             yield batch if len(batch) > 1 else next(iter(batch.values()))
 
+    def _files(self, number: int, name: str, epoch: int, step: int, rows: np.ndarray) -> np.ndarray:
+        """Return the table's rows of the images to read for ``rows`` of a set: some styles are files of their own."""
+        data = self.sets[name]
+        if data.styles is None:
+            return rows + self.offsets[name]
+        files = data.styles.files(rows, self._style_numbers(number, epoch, step))
+        real = files < len(data)
+        return np.where(real, files + self.offsets[name], files - len(data) + self.style_offsets[name])
+
+    def _style_numbers(self, number: int, epoch: int, step: int) -> np.ndarray:
+        """Return the numbers in [0, 1) that draw the camera style of each image of this process's share."""
+        place = step * len(self.sets) + number
+        share = (self.slice.start, self.slice.stop)
+        return BatchDraw(self.seed, epoch, place, self.batch_size, *share, stream=STYLE_STREAM).uniform(1)[:, 0]
+
     def _batch(self, number: int, name: str, epoch: int, step: int, rows: np.ndarray, images: Tensor) -> dict:
         data = self.sets[name]
-        draw = BatchDraw(
-            self.seed, epoch, step * len(self.sets) + number, self.batch_size, self.slice.start, self.slice.stop
-        )
+        if data.styles is not None:
+            images = data.styles.restyle(images, rows, self._style_numbers(number, epoch, step))
         columns = {"pid": data.pids, "camid": data.camids, "domain": data.domains, "timeid": data.timeids}
         batch = {key: torch.from_numpy(values[rows]).to(self.device) for key, values in columns.items()}
         batch["viewid"] = torch.from_numpy(data.viewids[rows]).to(self.device)
         batch["index"] = torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
-        return {"img": self.transform(images, draw), **batch}
+        return {**self._views(images, epoch, step * len(self.sets) + number), **batch}
+
+    def _views(self, images: Tensor, epoch: int, number: int) -> dict[str, Tensor]:
+        """Augment batch ``number`` of the epoch once for each view, each from draws of its own."""
+        return {
+            name: self.transform(
+                images,
+                BatchDraw(self.seed, epoch, number, self.batch_size, self.slice.start, self.slice.stop, stream=view),
+            )
+            for view, name in enumerate(self.view_names)
+        }

@@ -56,11 +56,9 @@ class Optimizer:
         self.torch.step()
         self.torch.zero_grad(set_to_none=True)
 
-    def replace(self, old: nn.Parameter, new: nn.Parameter) -> None:
-        """Let ``new`` take ``old``'s place, with no memory of it: a classifier was made anew."""
-        for group in self.torch.param_groups:
-            group["params"] = [new if p is old else p for p in group["params"]]
-        self.torch.state.pop(old, None)
+    def take_over(self, other: Optimizer) -> None:
+        """Take the state, such as Adam's moments, that ``other`` has of the parameters of this one."""
+        self.torch.state.update({p: other.torch.state[p] for p in self.parameters if p in other.torch.state})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the torch optimizer's state."""

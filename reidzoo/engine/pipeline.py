@@ -8,7 +8,7 @@ import logging
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,23 @@ from yacs.config import CfgNode
 
 import reidzoo
 from reidzoo.config import dump, stage_configs
+from reidzoo.config.references import map_references
 from reidzoo.datasets import build_dataset
 from reidzoo.engine import distributed
 from reidzoo.engine.build import build_model, build_train_sets, pick_device
 from reidzoo.engine.checkpoint import FINAL, LAST, resume
 from reidzoo.engine.evaluate import evaluate_targets
 from reidzoo.engine.files import write_text
-from reidzoo.engine.seed import seed_everything
+from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError, UserError, WeightsError
 from reidzoo.models import load_weights
 from reidzoo.registry import TRAINER
 
-__all__ = ["Pipeline", "results_table"]
+__all__ = ["ENVIRONMENT", "RESULTS", "Pipeline", "check_data", "environment", "results_table"]
 
 logger = logging.getLogger("reidzoo")
 
-RESULTS = "results.json"
+ENVIRONMENT, RESULTS = "environment.json", "results.json"
 
 
 class Pipeline:
@@ -53,7 +54,7 @@ class Pipeline:
         self.cfg = cfg
         self.output_dir = Path(cfg.OUTPUT_DIR)
         self.folders = {name: self.output_dir / name if cfg.STAGES else self.output_dir for name in stage_configs(cfg)}
-        self.stages = {name: self._resolve(stage) for name, stage in stage_configs(cfg).items()}
+        self.stages = {name: map_references(stage, self._path) for name, stage in stage_configs(cfg).items()}
         distributed.start(cfg.DEVICE if cfg.DEVICE != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
         self.device = pick_device(cfg.DEVICE)
 
@@ -98,7 +99,7 @@ class Pipeline:
     def _train_stage(self, name: str, cfg: CfgNode) -> bool:
         folder = self.folders[name]
         folder.mkdir(parents=True, exist_ok=True)
-        seed_everything(cfg.SEED)  # each stage anew, so that it does not depend on what ran before it
+        seed_everything(seed_of(cfg))  # each stage anew, so that it does not depend on what ran before it
         sets = build_train_sets(cfg)
         sizes = ", ".join(f"{key}: {len(data):,} images, {data.num_classes:,} identities" for key, data in sets.items())
         logger.info("stage %s (%s)", name, sizes)
@@ -127,22 +128,15 @@ class Pipeline:
                 raise UserError(f"{self.output_dir} holds a run with another seed; resume it with the seed it has")
             logger.warning("resuming with a changed configuration:\n%s", changed)
         write_text(file, text)
-        write_text(self.output_dir / "environment.json", json.dumps(_environment(), indent=1) + "\n")
+        write_text(self.output_dir / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
 
     def _check(self, only: str = "") -> None:
         """Find out now what would stop the run later: missing data, missing weights."""
-        seen = set()
+        seen: set[tuple[str, ...]] = set()
         for name, cfg in self.stages.items():
             if only and name != only:
                 continue
-            needed = [(node, "query") for node in cfg.DATASETS.TESTS]
-            if not only:
-                needed += [(node, "train") for given in cfg.DATASETS.TRAIN.values() for node in _listed(given)]
-            for node, split in needed:
-                node = _innermost(node)
-                if (repr(node), split) not in seen:
-                    seen.add((repr(node), split))
-                    build_dataset(node, root=cfg.DATASETS.ROOT).records(split)
+            check_data(cfg, ("test",) if only else ("test", "train"), seen)
             if only:
                 continue
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
@@ -152,22 +146,35 @@ class Pipeline:
     def _is_ours(self, path: str) -> bool:
         return any(folder in Path(path).parents for folder in self.folders.values())
 
-    def _resolve(self, value: Any) -> Any:
-        """Replace ``stage:NAME/FILE`` by that file's path, and ``stage:NAME`` by the stage's final checkpoint."""
-        if isinstance(value, CfgNode):
-            copy = CfgNode({key: self._resolve(item) for key, item in value.items()}, new_allowed=True)
-            copy.freeze()
-            return copy
-        if isinstance(value, Mapping):
-            return {key: self._resolve(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(self._resolve(item) for item in value)
-        if not isinstance(value, str) or not value.startswith("stage:"):
-            return value
-        name, _, file = value.removeprefix("stage:").partition("/")
-        if name not in self.folders:
-            raise ConfigError(f"{value!r} names no stage; the stages are {', '.join(self.folders)}")
-        return str(self.folders[name] / (file or FINAL))
+    def _path(self, stage: str, file: str) -> str:
+        """Return the path of a stage's file, "" for its final checkpoint."""
+        if stage not in self.folders:
+            raise ConfigError(f"'stage:{stage}' names no stage; the stages are {', '.join(self.folders)}")
+        return str(self.folders[stage] / (file or FINAL))
+
+
+def check_data(cfg: CfgNode, uses: Sequence[str] = ("test", "train"), seen: set[tuple[str, ...]] | None = None) -> None:
+    """Read the records of a stage's datasets, without their pseudo labels.
+
+    Args:
+        cfg: the stage's configuration.
+        uses: ``"test"`` for DATASETS.TESTS, ``"train"`` for DATASETS.TRAIN.
+        seen: what earlier calls have read, and this one will not read again.
+
+    Raises:
+        DatasetError: one is missing or incomplete.
+    """
+    seen = set() if seen is None else seen
+    listed = {
+        "test": [(node, "query") for node in cfg.DATASETS.TESTS],
+        "train": [(node, "train") for given in cfg.DATASETS.TRAIN.values() for node in _listed(given)],
+    }
+    for node, split in (pair for use in uses for pair in listed[use]):
+        node = _innermost(node)
+        known = (repr(node), split, cfg.DATASETS.ROOT)
+        if known not in seen:
+            build_dataset(node, root=cfg.DATASETS.ROOT).records(split)
+            seen.add(known)
 
 
 def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], title: str = "stage") -> str:
@@ -176,6 +183,7 @@ def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], titl
         [stage, target, *(f"{100 * found[key]:.1f}" for key in ("mAP", "rank-1", "rank-5", "rank-10"))]
         for stage, targets in results.items()
         for target, found in targets.items()
+        if "mAP" in found  # a probe's accuracy stands among the targets
     ]
     return tabulate(rows, headers=[title, "tested on", "mAP", "rank-1", "rank-5", "rank-10"], disable_numparse=True)
 
@@ -214,7 +222,8 @@ def _log_to(path: Path) -> None:
     logger.addHandler(screen)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return what a run's figures depend on beside its configuration: the command, the code, the libraries."""
     here = Path(reidzoo.__file__).parent
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
     return {

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import torch
+from yacs.config import CfgNode
 
 from reidzoo.engine import distributed
 
-__all__ = ["load_random_state", "random_state", "seed_everything"]
+__all__ = ["load_random_state", "random_state", "seed_everything", "seed_of"]
+
+
+def seed_of(cfg: CfgNode) -> int:
+    """Return the number that every random draw of a stage starts from: its weights, its batches, its augmentation."""
+    return cfg.SEED + cfg.SEED_OFFSET
 
 
 def seed_everything(seed: int) -> None:

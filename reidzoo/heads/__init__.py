@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from reidzoo.heads.bnneck import BNNeck
+from reidzoo.heads.branch_classifier import BranchClassifier
+from reidzoo.heads.dual_branch import DualBranchHead
+from reidzoo.heads.hidden_classifier import HiddenClassifier
 from reidzoo.heads.linear import LinearHead
+from reidzoo.heads.mlp_head import MLPHead
 from reidzoo.heads.pooling import AvgPool, GeM, MaxPool
 
-__all__ = ["AvgPool", "BNNeck", "GeM", "LinearHead", "MaxPool"]
+__all__ = [
+    "AvgPool", "BNNeck", "BranchClassifier", "DualBranchHead", "GeM", "HiddenClassifier", "LinearHead", "MLPHead",
+    "MaxPool",
+]  # fmt: skip

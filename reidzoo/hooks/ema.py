@@ -11,7 +11,18 @@ import torch
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
-__all__ = ["EMAHook"]
+__all__ = ["EMAHook", "move_parameters"]
+
+
+@torch.no_grad()
+def move_parameters(mean: torch.nn.Module, model: torch.nn.Module, update: int, momentum: float) -> None:
+    """Move the parameters of ``mean`` towards those of ``model``: theta <- a theta + (1 - a) theta_now.
+
+    Update t = 0, 1, ... has a = min(1 - 1 / (t + 1), ``momentum``), so that the start does not linger (MMT's code).
+    """
+    alpha = min(1 - 1 / (update + 1), momentum)
+    for old, now in zip(mean.parameters(), model.parameters(), strict=True):
+        old.lerp_(now, 1 - alpha)
 
 
 @HOOK.register_module()
@@ -19,7 +30,7 @@ class EMAHook(Hook):
     """Keeps an exponential moving average of the model in ``hook.model``: theta <- a theta + (1 - a) theta_now.
 
     Args:
-        momentum: a; the first steps use min(1 - 1 / (t + 1), a), as MMT does, so that the start does not linger.
+        momentum: a; smaller in the first steps, see ``move_parameters``.
     """
 
     priority = 15
@@ -38,10 +49,8 @@ class EMAHook(Hook):
     @torch.no_grad()
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Move the average towards the model; buffers are copied."""
-        alpha = min(1 - 1 / (self.updates + 1), self.momentum)
+        move_parameters(self.model, runner.model, self.updates, self.momentum)
         self.updates += 1
-        for mean, now in zip(self.model.parameters(), runner.model.parameters(), strict=True):
-            mean.lerp_(now, 1 - alpha)
         for mean, now in zip(self.model.buffers(), runner.model.buffers(), strict=True):
             mean.copy_(now)
 

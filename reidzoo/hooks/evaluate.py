@@ -18,8 +18,8 @@ __all__ = ["EvaluateHook"]
 class EvaluateHook(Hook):
     """Evaluates on DATASETS.TESTS every TEST.EVAL_PERIOD epochs and after the last one.
 
-    The results are ``trainer.metrics``; the last ones are written to ``results.json``. They choose nothing: the model
-    of the last epoch is the one that is kept and reported.
+    The results are ``trainer.metrics``, beside what earlier hooks measured after this epoch; the last ones are written
+    to ``results.json``. They choose nothing: the model of the last epoch is the one that is kept and reported.
     """
 
     priority = 40
@@ -29,6 +29,6 @@ class EvaluateHook(Hook):
         period = runner.cfg.TEST.EVAL_PERIOD
         last = runner.epoch + 1 == runner.max_epochs
         if last or (period and (runner.epoch + 1) % period == 0):
-            runner.metrics = evaluate_targets(runner.cfg, runner.model, runner.device)
+            runner.metrics = {**runner.metrics, **evaluate_targets(runner.cfg, runner.model, runner.device)}
         if last and is_main():
             write_text(runner.output_dir / "results.json", json.dumps(runner.metrics, indent=1) + "\n")

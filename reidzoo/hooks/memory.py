@@ -15,7 +15,7 @@ __all__ = ["MemoryHook"]
 
 @HOOK.register_module()
 class MemoryHook(Hook):
-    """Initialises the part ``memory`` with the initial model's features: source class means, target images (SpCL)."""
+    """Initialises the part ``memory`` with the initial model's features (SpCL): source class means, target images."""
 
     priority = 10
 
@@ -24,8 +24,9 @@ class MemoryHook(Hook):
         if runner.iter:
             return
         features = extract_train_features(runner, title="filling the memory").to(runner.device)
-        source, target = features.split([len(runner.sets["source"]), len(runner.sets["target"])])
-        pids = torch.from_numpy(runner.sets["source"].pids).to(runner.device)
-        means = torch.zeros(runner.sets["source"].num_classes, features.shape[1], device=runner.device)
-        means.index_add_(0, pids, source)
-        runner.parts["memory"].initialise(torch.nn.functional.normalize(means), target)
+        memory, target = runner.parts["memory"], features[-len(runner.sets["target"]) :]
+        means = torch.zeros(memory.num_source, features.shape[1], device=runner.device)
+        if "source" in runner.sets:
+            pids = torch.from_numpy(runner.sets["source"].pids).to(runner.device)
+            means.index_add_(0, pids, features[: len(pids)])
+        memory.initialise(torch.nn.functional.normalize(means), target)

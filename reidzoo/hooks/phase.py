@@ -84,6 +84,8 @@ class ThresholdPhaseHook(_PhaseHook):
     Every change is logged with the value that caused it, and kept in ``history``.
     """
 
+    priority = 45  # after the evaluation, before the log, which takes the metrics away
+
     def __init__(self, start: str, rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         self.phase, self.rules = start, {phase: list(map(dict, given)) for phase, given in rules.items()}
         self.history: list[dict[str, Any]] = []

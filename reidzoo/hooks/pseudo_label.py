@@ -11,8 +11,10 @@ from torch import Tensor
 
 from reidzoo.clustering import singletons, size_bounds
 from reidzoo.datasets import write_pseudo_labels
+from reidzoo.engine.build import build_table
+from reidzoo.engine.classifier_rows import ClassifierRows
 from reidzoo.engine.distributed import broadcast_object, is_main
-from reidzoo.engine.evaluate import extract_train_features
+from reidzoo.engine.evaluate import extract_table, extract_train_features
 from reidzoo.engine.files import write_text
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks.hook import Hook
@@ -25,10 +27,19 @@ logger = logging.getLogger("reidzoo")
 
 @HOOK.register_module()
 class PseudoLabelHook(Hook):
-    """Relabels a training set before an epoch with the clusters of its features.
+    """Relabels a training set, or one dataset of it, before an epoch with the clusters of its features.
+
+    With ``domain``, one set mixes labelled datasets and an unlabelled one, as the code of DomainMix has it: only that
+    dataset's images are clustered. The classes of the others stay, first in number, with their rows of the classifier
+    and what the optimizers know of these; the clusters' classes follow.
 
     Args:
         target: the training set's name.
+        domain: the place, from 0, of the dataset to relabel among those of the training set; None for all of them.
+        classifier: what a cluster's row of the classifier starts from: ``random`` numbers, or ``means``, the
+            L2-normalised mean of its images' features.
+        keep_moments: with ``domain``, a cluster's row begins with the moments that the optimizers had of the row in its
+            place, as where a classifier of fixed size is overwritten; otherwise they forget.
         features: ``model`` extracts them anew, ``memory`` takes the rows that the part ``memory`` has of the set.
         min_size, max_size: images of a cluster that is kept (DomainMix Eq. 1: 5 and 120); 0 for no bound.
         outliers: ``drop`` leaves them out of training, ``singletons`` makes each a class of its own (SpCL).
@@ -40,12 +51,17 @@ class PseudoLabelHook(Hook):
     def __init__(
         self,
         target: str = "target",
+        domain: int | None = None,
         features: str = "model",
         min_size: int = 0,
         max_size: int = 0,
         outliers: str = "drop",
         period: int = 1,
+        classifier: str = "random",
+        keep_moments: bool = False,
     ) -> None:
+        if classifier not in ("random", "means"):
+            raise ConfigError(f"HOOKS: PseudoLabelHook takes classifier: random|means, got {classifier!r}")
         if features not in ("model", "memory") or outliers not in ("drop", "singletons"):
             raise ConfigError(
                 f"HOOKS: PseudoLabelHook takes features: model|memory and outliers: drop|singletons, "
@@ -53,22 +69,48 @@ class PseudoLabelHook(Hook):
             )
         self.target, self.features, self.outliers, self.period = target, features, outliers, period
         self.min_size, self.max_size = min_size, max_size
+        self.domain, self.classifier, self.keep_moments = domain, classifier, keep_moments
 
-    def before_train_epoch(self, runner: Any) -> None:
-        """Cluster, refine and relabel."""
-        if runner.epoch % self.period == 0:
-            labels = self._labels(runner)
-            if self.outliers == "singletons":
-                labels = torch.from_numpy(singletons(labels.numpy()))
-            runner.relabel(self.target, labels)
-
-    def _labels(self, runner: Any) -> Tensor:
+    def before_train(self, runner: Any) -> None:
+        """Check that there is something to cluster, and something that does it."""
         if runner.clusterer is None or self.target not in runner.sets:
             raise ConfigError(
                 f"HOOKS: pseudo labels need a CLUSTERER and a training set {self.target!r}; "
                 f"the sets are {list(runner.sets)}"
             )
+        count = len(runner.sets[self.target].datasets)
+        if self.domain is not None and not (0 <= self.domain < count and count > 1 and self.features == "model"):
+            raise ConfigError(
+                f"HOOKS: PseudoLabelHook with domain {self.domain} relabels a dataset of a training set of several, by "
+                f"features: model; {self.target!r} has {count}, and features is {self.features!r}"
+            )
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Cluster, refine and relabel."""
+        if runner.epoch % self.period:
+            return
         features = self._features(runner)
+        labels = self._labels(runner, features)
+        if self.outliers == "singletons":
+            labels = torch.from_numpy(singletons(labels.numpy()))
+        means = _sums(features, labels) if self.classifier == "means" else None
+        if self.domain is None:
+            runner.relabel(self.target, labels, means)
+        else:
+            self._relabel_domain(runner, labels, means)
+
+    def _relabel_domain(self, runner: Any, labels: Tensor, means: Tensor | None) -> None:
+        """Number the clusters after the classes of the other datasets, whose rows of the classifier stay."""
+        data = runner.sets[self.target]
+        own = torch.from_numpy(data.domains == self.domain)
+        mixed = torch.from_numpy(data.pids.copy())
+        first = int(mixed[~own].max()) + 1
+        mixed[own] = torch.where(labels >= 0, labels + first, -1)
+        rows = ClassifierRows(runner)
+        runner.relabel(self.target, mixed)
+        rows.restore(runner, first, means, self.keep_moments)
+
+    def _labels(self, runner: Any, features: Tensor) -> Tensor:
         clusters = broadcast_object(runner.clusterer.fit_predict(features) if is_main() else None)
         labels = size_bounds(clusters, self.min_size, self.max_size or None)
         self._report(runner, clusters, labels)
@@ -78,7 +120,13 @@ class PseudoLabelHook(Hook):
         if self.features == "memory":
             memory = runner.parts["memory"]
             return memory.features[memory.num_source :].cpu()
-        return extract_train_features(runner, self.target, title=f"features of {self.target}")
+        title = f"features of {self.target}"
+        if self.domain is None:
+            return extract_train_features(runner, self.target, title=title)
+        data = runner.sets[self.target]
+        paths = [path for path, domain in zip(data.paths, data.domains) if domain == self.domain]
+        table = build_table(runner.cfg, paths, cache="off")
+        return extract_table(runner.cfg, runner.model, table, runner.device, title)
 
     def _report(self, runner: Any, clusters: Any, labels: Any) -> None:
         if not is_main():
@@ -107,11 +155,11 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
 
     def before_train(self, runner: Any) -> None:
         """Refuse a set of several datasets: the file's paths are relative to one dataset's folder."""
-        data = runner.sets.get(self.target)
-        if data is not None and len(data.datasets) > 1:
+        super().before_train(runner)
+        if len(data := runner.sets[self.target].datasets) > 1:
             raise ConfigError(
                 f"HOOKS: pseudo labels are written for one dataset, but the training set {self.target!r} has "
-                f"{len(data.datasets)}; give each a training set and an export hook of its own"
+                f"{len(data)}; give each a training set and an export hook of its own"
             )
 
     def before_train_epoch(self, runner: Any) -> None:
@@ -119,7 +167,7 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
 
     def after_train(self, runner: Any) -> None:
         """Extract, cluster, refine, write."""
-        labels = self._labels(runner)
+        labels = self._labels(runner, self._features(runner))
         if is_main():
             self._write(runner, "pseudo_labels.csv", labels.numpy())
 
@@ -136,3 +184,10 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
     def _write(self, runner: Any, name: str, labels: Any) -> None:
         data = runner.sets[self.target]
         write_pseudo_labels(runner.output_dir / name, data.records, labels, data.folder_of(0))
+
+
+def _sums(features: Tensor, labels: Tensor) -> Tensor:
+    """Return the sums (K, D) of the rows of each cluster, which point where their means do."""
+    inside = labels >= 0
+    sums = torch.zeros(int(labels.max()) + 1, features.shape[1])
+    return sums.index_add_(0, labels[inside], features[inside])

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from reidzoo.losses.calibrated_negative_entropy import CalibratedNegativeEntropyLoss
+from reidzoo.losses.center import CenterLoss
 from reidzoo.losses.cross_entropy import CrossEntropyLoss
 from reidzoo.losses.domain_confusion import DomainBalanceLoss, SymmetricKLLoss
+from reidzoo.losses.invariance import InvarianceLoss
 from reidzoo.losses.loss_set import LossSet
+from reidzoo.losses.negated_cross_entropy import NegatedCrossEntropyLoss
+from reidzoo.losses.negative_entropy import NegativeEntropyLoss
 from reidzoo.losses.triplet import TripletLoss
 
-__all__ = ["CrossEntropyLoss", "DomainBalanceLoss", "LossSet", "SymmetricKLLoss", "TripletLoss"]
+__all__ = [
+    "CalibratedNegativeEntropyLoss", "CenterLoss", "CrossEntropyLoss", "DomainBalanceLoss", "InvarianceLoss", "LossSet",
+    "NegatedCrossEntropyLoss", "NegativeEntropyLoss", "SymmetricKLLoss", "TripletLoss",
+]  # fmt: skip

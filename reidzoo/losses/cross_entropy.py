@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -44,13 +45,15 @@ class CrossEntropyLoss(nn.Module):
         """Return the scalar loss.
 
         Args:
-            logits: (B, K).
+            logits: (B, K), or (B, n, K) of a model with n branches, whose losses are added up.
             pid: (B,) int64 class of each row, in [0, K).
 
         Raises:
             ValueError: a label is outside [0, K), such as -1 for junk. On an accelerator the kernel's own assertion
                 stops the run instead, since to look at the labels here would make every step wait for the device.
         """
+        if logits.dim() == 3:
+            return torch.stack([self(branch, pid) for branch in logits.unbind(1)]).sum()
         if pid.device.type == "cpu" and pid.numel():
             low, high = int(pid.min()), int(pid.max())
             if low < 0 or high >= logits.shape[1]:

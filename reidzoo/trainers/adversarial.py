@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping
+from pathlib import Path
 
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from reidzoo.datasets import TrainSet
+from reidzoo.errors import ConfigError
+from reidzoo.models import convert_batch_norm
 from reidzoo.registry import TRAINER
 from reidzoo.trainers.trainer import Trainer
 
@@ -13,28 +20,83 @@ __all__ = ["AdversarialTrainer"]
 
 @TRAINER.register_module()
 class AdversarialTrainer(Trainer):
-    """Two phases on the same batches; a phase hook says whose turn it is.
+    """Two phases on the same batches, and one without a discriminator; a phase hook says whose turn it is.
 
     ``discriminator``: the discriminator learns from the fixed model's embeddings. ``model``: the model learns from its
-    losses, among them one on the fixed discriminator's logits. "Fixed" means that no step is taken: batch norm
-    statistics of both go on, as in DomainMix's code. Losses find the discriminator's output as ``domain_logits``.
+    losses, among them one on the fixed discriminator's logits. ``backbone``: the model learns from losses of its own,
+    before there is a discriminator (DomainMix's stage 2, where it is not a stage of its own). "Fixed" means that no
+    step is taken: batch norm statistics of both go on, as in DomainMix's code. Losses find the discriminator's output
+    as ``domain_logits``.
 
-    The discriminator is the entry ``discriminator`` of DISCRIMINATORS; so is its optimizer.
+    The discriminator is the entry ``discriminator`` of DISCRIMINATORS; so is its optimizer. Its batch norm has the
+    groups of ``MODEL.BN_GROUP``.
+
+    Args:
+        cfg, sets, output_dir, device: as for ``Trainer``.
+        discriminator_norm: in the model's steps the discriminator's batch norm has the batch's statistics and moves the
+            running ones (``train``, as in DomainMix's code), or has the running ones and leaves them (``eval``).
+        domain_labels: ``dataset`` says where an image comes from. ``literal`` is a mistake of DomainMix's code, which
+            compares classes by > instead of >=: the first class of the real set counts as synthetic.
+
+    Raises:
+        ConfigError: an option has a value that is not listed.
     """
+
+    def __init__(
+        self,
+        cfg: CfgNode,
+        sets: Mapping[str, TrainSet],
+        output_dir: Path,
+        device: torch.device,
+        discriminator_norm: str = "train",
+        domain_labels: str = "dataset",
+    ) -> None:
+        if discriminator_norm not in ("train", "eval") or domain_labels not in ("dataset", "literal"):
+            raise ConfigError(
+                f"TRAINER: AdversarialTrainer takes discriminator_norm: train|eval and domain_labels: dataset|literal, "
+                f"got {discriminator_norm!r} and {domain_labels!r}"
+            )
+        self.discriminator_norm, self.domain_labels = discriminator_norm, domain_labels
+        super().__init__(cfg, sets, output_dir, device)
+
+    def build_parts(self) -> nn.ModuleDict:
+        """Build everything; the discriminator's batch norm follows the model's."""
+        parts = super().build_parts()
+        if "discriminator" not in parts:
+            raise ConfigError("DISCRIMINATORS: AdversarialTrainer needs an entry called 'discriminator'")
+        parts["discriminator"] = convert_batch_norm(parts["discriminator"], self.cfg.MODEL.BN_GROUP)
+        return parts
+
+    def step_backbone(self, batch: dict) -> dict[str, Tensor]:
+        """Minimise the losses of phase ``backbone`` over the model; there is no discriminator yet."""
+        outputs = self.forward(batch["img"])
+        return self._minimize("backbone", "model", {**batch, **outputs})
 
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the losses of phase ``model`` over the model, the discriminator fixed."""
         outputs = self.forward(batch["img"])
-        return self._minimize("model", {**batch, **outputs})
+        self.parts["discriminator"].train(self.discriminator_norm == "train")
+        logits = self.parts["discriminator"](outputs["embedding"].float())
+        self.parts["discriminator"].train()
+        return self._minimize("model", "model", {**batch, **outputs, "domain_logits": logits})
 
     def step_discriminator(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the losses of phase ``discriminator`` over the discriminator, the model fixed."""
         with torch.no_grad():
             outputs = self.forward(batch["img"])
-        return self._minimize("discriminator", {**batch, **outputs})
+        logits = self.parts["discriminator"](outputs["embedding"].float())
+        tensors = {**batch, **outputs, "domain": self._domains(batch), "domain_logits": logits}
+        return self._minimize("discriminator", "discriminator", tensors)
 
-    def _minimize(self, phase: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        tensors["domain_logits"] = self.parts["discriminator"](tensors["embedding"].float())
+    def _domains(self, batch: dict) -> Tensor:
+        """Return the (B,) domain labels that the discriminator is to find."""
+        if self.domain_labels == "dataset":
+            return batch["domain"]
+        (data,) = self.sets.values()
+        first_real = int(data.pids[data.domains == 0].max()) + 1
+        return (batch["pid"] > first_real).to(batch["domain"].dtype)
+
+    def _minimize(self, phase: str, optimizer: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         losses = self.losses[phase](tensors)
-        self.optims[phase].minimize(sum(losses.values()))
+        self.optims[optimizer].minimize(sum(losses.values()))
         return {name: loss.detach() for name, loss in losses.items()}

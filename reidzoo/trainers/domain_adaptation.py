@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from yacs.config import CfgNode
 
+from reidzoo.datasets import TrainSet
 from reidzoo.engine.distributed import gather
+from reidzoo.errors import ConfigError
 from reidzoo.registry import MEMORY, TRAINER
 from reidzoo.trainers.trainer import Trainer
 
@@ -18,13 +22,25 @@ __all__ = ["DomainAdaptationTrainer"]
 
 @TRAINER.register_module()
 class DomainAdaptationTrainer(Trainer):
-    """A labelled set ``source``, an unlabelled set ``target``, one memory of both (Ge et al., NeurIPS 2020, Eq. 1-4).
+    """An unlabelled set ``target``, a labelled set ``source`` or none, one memory (Ge et al., NeurIPS 2020, Eq. 1-4).
 
     The memory is the entry ``memory`` of MEMORIES. Its first rows are the source classes' centroids, the rest the
     target images. Each step sees half a batch of either set in one forward, source first, which is what domain-specific
     batch norm expects. Losses find the memory's scores as ``source_scores`` and ``target_scores`` (B, classes), and the
-    classes to find as ``source_label`` and ``target_label``.
+    classes to find as ``source_label`` and ``target_label``. Without a source, SpCL's fully unsupervised training, the
+    memory holds the target alone, and so does a batch.
+
+    Raises:
+        ConfigError: the training sets are neither source and target, in this order, nor target.
     """
+
+    def __init__(self, cfg: CfgNode, sets: Mapping[str, TrainSet], output_dir: Path, device: torch.device) -> None:
+        if list(sets) not in (["source", "target"], ["target"]):
+            raise ConfigError(
+                f"DATASETS.TRAIN: DomainAdaptationTrainer takes the sets source and target, in this order, or target "
+                f"alone; there are {', '.join(sets)}"
+            )
+        super().__init__(cfg, sets, output_dir, device)
 
     @property
     def num_classes(self) -> int:
@@ -33,28 +49,32 @@ class DomainAdaptationTrainer(Trainer):
 
     def build_memory(self, node: Mapping[str, Any], dim: int) -> nn.Module:
         """Build the memory for this source's classes and this target's images."""
-        return MEMORY.build(
-            node, dim=dim, num_source=self.sets["source"].num_classes, num_target=len(self.sets["target"])
-        )
+        num_source = self.sets["source"].num_classes if "source" in self.sets else 0
+        return MEMORY.build(node, dim=dim, num_source=num_source, num_target=len(self.sets["target"]))
 
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the contrastive losses over the model, then write the batch's features into the memory."""
-        source, target = batch["source"], batch["target"]
-        outputs = self.forward(torch.cat([source["img"], target["img"]]))
-        feat = functional.normalize(outputs["embedding"].float())
         memory = self.parts["memory"]
-        index = torch.cat([source["pid"], target["index"] + memory.num_source])
+        halves = batch if "source" in self.sets else {"target": batch}
+        rows = {name: self._rows(name, half) for name, half in halves.items()}
+        outputs = self.forward(torch.cat([half["img"] for half in halves.values()]))
+        feat = functional.normalize(outputs["embedding"].float())
+        index = torch.cat(list(rows.values()))
         scores, labels = memory(feat, index), memory.targets(index)
-        half = len(source["img"])
-        tensors = {"source_scores": scores[:half], "target_scores": scores[half:]}
-        tensors |= {"source_label": labels[:half], "target_label": labels[half:]}
+        sizes = [len(half) for half in rows.values()]
+        tensors = {f"{name}_scores": half for name, half in zip(rows, scores.split(sizes))}
+        tensors |= {f"{name}_label": half for name, half in zip(rows, labels.split(sizes))}
         losses = self.losses["model"](tensors)
         self.optims["model"].minimize(sum(losses.values()))
         memory.update(gather(feat.detach()), gather(index))
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def relabel(self, name: str, labels: Tensor) -> None:
-        """Give the target its pseudo labels; the memory's classes follow."""
+    def _rows(self, name: str, half: Mapping[str, Tensor]) -> Tensor:
+        """Return the memory's rows (B,) of one set's images."""
+        return half["pid"] if name == "source" else half["index"] + self.parts["memory"].num_source
+
+    def relabel(self, name: str, labels: Tensor, centroids: Tensor | None = None) -> None:
+        """Give the target its pseudo labels; the memory's classes follow. There is no classifier to start anew."""
         self.sets[name].relabel(labels.cpu().numpy())
         self.relabelled.add(name)
         self.parts["memory"].relabel(labels.to(self.device))

@@ -39,6 +39,7 @@ class Trainer:
         loader: gives the batches.
         parts: every module with weights or buffers, by name: ``model``, the discriminators, the memories, ``losses``.
         model: ``parts["model"]``.
+        extractor: what embeds the training images where they are clustered; the model, unless a trainer has several.
         losses: phase -> ``LossSet``.
         optims: name -> ``Optimizer``.
         clusterer: the CLUSTERER, or None.
@@ -78,6 +79,11 @@ class Trainer:
         return self.parts["model"]
 
     @property
+    def extractor(self) -> nn.Module:
+        """What embeds the training images for pseudo labels and memories, by its ``embed``: the model."""
+        return self.model
+
+    @property
     def losses(self) -> nn.ModuleDict:
         """Phase -> its losses."""
         return self.parts["losses"]
@@ -90,10 +96,10 @@ class Trainer:
     def build_parts(self) -> nn.ModuleDict:
         """Build the model, the named discriminators and memories, and the losses of each phase."""
         cfg = self.cfg
-        parts = nn.ModuleDict({"model": build_model(cfg, self.num_classes)})
+        parts = nn.ModuleDict(self.build_models())
         dim = parts["model"].embedding_dim
         for name, node in cfg.DISCRIMINATORS.items():
-            self._add_part(parts, name, DISCRIMINATOR.build(node, in_channels=dim))
+            self._add_part(parts, name, self.build_discriminator(name, node, dim))
         for name, node in cfg.MEMORIES.items():
             self._add_part(parts, name, self.build_memory(node, dim))
         phases: dict[str, dict] = {}
@@ -104,6 +110,10 @@ class Trainer:
         self._load_initial_weights(parts)
         return parts
 
+    def build_models(self) -> dict[str, nn.Module]:
+        """Build the networks; a trainer of several overrides this. ``model`` is the one that is tested and kept."""
+        return {"model": build_model(self.cfg, self.num_classes)}
+
     def _load_initial_weights(self, parts: nn.ModuleDict) -> None:
         """Load what WEIGHTS names beside the model, which ``build_model`` has loaded."""
         for name, path in self.cfg.WEIGHTS.items():
@@ -113,6 +123,10 @@ class Trainer:
                 content = safe_read(path)
                 saved = content.get("parts", {}).get(name, content) if isinstance(content, dict) else content
                 load_weights(parts[name], saved, ignore=tuple(self.cfg.WEIGHTS_IGNORE))
+
+    def build_discriminator(self, name: str, node: Mapping[str, Any], dim: int) -> nn.Module:
+        """Build one DISCRIMINATOR; a trainer whose discriminator depends on the training sets overrides this."""
+        return DISCRIMINATOR.build(node, in_channels=dim)
 
     def build_memory(self, node: Mapping[str, Any], dim: int) -> nn.Module:
         """Build one MEMORY; a trainer whose memory needs to know the training sets' sizes overrides this."""
@@ -163,12 +177,12 @@ class Trainer:
         """Take the current phase's step; returns detached scalars for the log."""
         return getattr(self, f"step_{self.phase}")(batch)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the model's outputs, computed in the configured precision."""
+    def forward(self, images: Tensor, part: str = "model") -> dict[str, Tensor]:
+        """Return the outputs of the model, or of another part, computed in the configured precision."""
         if self.cfg.SOLVER.CHANNELS_LAST:
             images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.SOLVER.PRECISION == "bf16"):
-            return self.model(images)
+            return self.parts[part](images)
 
     def call(self, event: str, **arguments: Any) -> None:
         """Call ``event`` on every hook that has it."""
@@ -179,24 +193,31 @@ class Trainer:
 
     # ---- labels -----------------------------------------------------------------------------------------------------
 
-    def relabel(self, name: str, labels: Tensor) -> None:
+    def relabel(self, name: str, labels: Tensor, centroids: Tensor | None = None) -> None:
         """Give training set ``name`` new labels, int64 (N,), -1 for images to leave out, and make the classifier fit.
 
-        The classifier starts anew; its optimizer forgets the old one's moments.
+        The classifier starts anew, from ``centroids`` (num_classes, D) or from random numbers; its optimizer forgets
+        the old one's moments.
         """
         self.sets[name].relabel(labels.cpu().numpy())
         self.relabelled.add(name)
-        self.renew_classifier()
+        self.renew_classifier(centroids)
 
-    def renew_classifier(self) -> None:
+    def renew_classifier(self, centroids: Tensor | None = None) -> None:
         """Make a classifier with ``num_classes`` rows and let the optimizers take it up."""
-        before = dict(self.parts.named_parameters())
-        self.model.reset_classifier(self.num_classes)
+        self.model.reset_classifier(self.num_classes, centroids)
         self.parts.to(self.device)
-        for key, parameter in self.parts.named_parameters():
-            if before.get(key) is not parameter and key in before:
-                for optim in self.optims.values():
-                    optim.replace(before[key], parameter)
+        self.renew_optimizers()
+
+    def renew_optimizers(self, keep: bool = True) -> None:
+        """Build the optimizers of the present parameters; with ``keep`` they know what they knew of those that stayed.
+
+        A first classifier is taken up so, too: nothing but the configuration says which optimizer is to move it.
+        """
+        before, self.optims = self.optims, build_optimizers(self.cfg.OPTIMIZERS, self.parts, self.cfg.SOLVER.GRAD_CLIP)
+        for name, optim in self.optims.items():
+            if keep:
+                optim.take_over(before[name])
 
     # ---- state ------------------------------------------------------------------------------------------------------
 

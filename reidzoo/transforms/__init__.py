@@ -10,6 +10,7 @@ from reidzoo.transforms.pad_crop import PadCrop
 from reidzoo.transforms.random_crop import RandomCrop
 from reidzoo.transforms.random_erasing import RandomErasing
 from reidzoo.transforms.random_horizontal_flip import RandomHorizontalFlip
+from reidzoo.transforms.random_sized_rect_crop import RandomSizedRectCrop
 
 __all__ = [
     "BatchDraw",
@@ -19,5 +20,6 @@ __all__ = [
     "RandomCrop",
     "RandomErasing",
     "RandomHorizontalFlip",
+    "RandomSizedRectCrop",
     "read_image",
 ]

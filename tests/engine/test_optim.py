@@ -59,12 +59,13 @@ def test_gradient_clipping():
     assert weight.norm().item() == pytest.approx(0.5)
 
 
-def test_replace_forgets_the_moments():
+def test_take_over_keeps_the_moments_of_what_stayed():
     old, other = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
-    optim = Optimizer(torch.optim.Adam([old, other], lr=0.1))
-    optim.minimize((old + other).sum())
+    before = Optimizer(torch.optim.Adam([old, other], lr=0.1))
+    before.minimize((old + other).sum())
     new = nn.Parameter(torch.zeros(3))
-    optim.replace(old, new)
+    optim = Optimizer(torch.optim.Adam([new, other], lr=0.1))
+    optim.take_over(before)
     optim.minimize(new.sum() + other.sum())
     assert set(optim.torch.state) == {new, other}
     assert optim.torch.state[new]["step"] == 1 and optim.torch.state[other]["step"] == 2

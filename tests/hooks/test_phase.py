@@ -3,7 +3,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from reidzoo.config import load_config
+from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import EpochPhaseHook, IterationPhaseHook, ThresholdPhaseHook
 
@@ -81,3 +84,14 @@ def test_threshold_on_a_metric_that_nobody_measured():
 def test_incomplete_rules_are_refused(rule):
     with pytest.raises(ConfigError, match="above and below"):
         ThresholdPhaseHook("model", {"model": [rule]})
+
+
+def test_thresholds_see_what_the_evaluation_of_the_same_epoch_found(write_config, tmp_path):
+    """In a run, with the hooks in their order: the evaluation before the rules, the log after them."""
+    rules = {"model": [{"metric": "Market1501 twin/mAP", "above": 0.0, "next": "model"}]}
+    hook = {"type": "ThresholdPhaseHook", "start": "model", "rules": rules}
+    path = write_config(HOOKS={"turns": hook}, TEST={"EVAL_PERIOD": 1})
+    Pipeline(load_config(path)).train()
+    state = torch.load(tmp_path / "run/model_final.pth", weights_only=True)["hooks"]["turns"]
+    assert [change["epoch"] for change in state["history"]] == [1, 2]
+    assert "evaluation" in (tmp_path / "run/metrics.jsonl").read_text()

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import copy
 import json
 
+import numpy as np
 import pytest
+import torch
 
 from reidzoo.config import load_config
 from reidzoo.datasets import read_pseudo_labels
+from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError, UserError
+from reidzoo.hooks import PseudoLabelHook
+from reidzoo.registry import TRAINER
 
 CLUSTERER = {"type": "JaccardDBSCAN", "k1": 6, "k2": 2, "eps": 0.8, "min_samples": 2}
 UNLABELLED = {"train": {"type": "Unlabeled", "dataset": {"type": "Market1501"}}}
@@ -52,3 +58,79 @@ def test_mistakes_are_named(write_config):
         Pipeline(load_config(config(write_config, outliers="keep"))).train()
     with pytest.raises(ConfigError, match="CLUSTERER"):
         Pipeline(load_config(config(write_config), opts=["CLUSTERER", "null"])).train()
+
+
+MIXED = {"train": ["RandPerson", {"type": "Unlabeled", "dataset": {"type": "Market1501"}}]}
+
+
+@pytest.fixture
+def mixed(write_config, tmp_path):
+    cfg = load_config(write_config(DATASETS={"TRAIN": MIXED}, CLUSTERER=CLUSTERER))
+    arguments = {"cfg": cfg, "sets": build_train_sets(cfg), "output_dir": tmp_path, "device": torch.device("cpu")}
+    trainer = TRAINER.build(cfg.TRAINER, **arguments)
+    trainer.parts.train()
+    return trainer
+
+
+class Fixed:
+    """A clusterer that gives the labels it is told, one call after another, and keeps the features."""
+
+    def __init__(self, *labels):
+        self.labels, self.features = list(labels), []
+
+    def fit_predict(self, features):
+        self.features.append(features)
+        return np.array(self.labels.pop(0))
+
+
+def test_one_dataset_of_a_joined_set_is_relabelled_and_the_other_keeps_labels_and_rows(mixed):
+    hook = PseudoLabelHook(target="train", domain=1, min_size=3, classifier="means")
+    mixed.clusterer = Fixed([0] * 30 + [1] * 2 + [2] * 30 + [-1] * 10, [1] * 36 + [0] * 36)
+    data = mixed.sets["train"]
+    synthetic = data.pids[:72].copy()
+    assert (data.pids[72:] == -1).all() and mixed.num_classes == 12
+    hook.before_train(mixed)
+    hook.before_train_epoch(mixed)
+    assert (data.pids[:72] == synthetic).all() and mixed.num_classes == 14
+    assert data.pids[72:].tolist() == [12] * 30 + [-1] * 2 + [13] * 30 + [-1] * 10  # the cluster of two is discarded
+    assert mixed.clusterer.features[0].shape == (72, mixed.model.embedding_dim)  # of the unlabelled images alone
+    weight = mixed.model.head.classifier.weight
+    mean = torch.nn.functional.normalize(mixed.clusterer.features[0][:30].mean(0), dim=0)
+    torch.testing.assert_close(weight[12], mean)
+    seen = set()
+    for batch in mixed.loader.epoch(0):
+        mixed.train_step(batch)
+        seen |= set(batch["pid"].tolist())
+    assert seen & {12, 13} and -1 not in seen
+    before = weight.detach().clone()
+    mixed.epoch = 1
+    hook.before_train_epoch(mixed)
+    assert torch.equal(mixed.model.head.classifier.weight[:12], before[:12])
+    assert data.pids[72:].tolist() == [13] * 36 + [12] * 36
+
+
+def test_a_joined_run_resumes_with_its_labels_and_moments(mixed, write_config, tmp_path):
+    hook = PseudoLabelHook(target="train", domain=1, classifier="means", keep_moments=True)
+    mixed.clusterer = Fixed([0] * 40 + [1] * 32, [0] * 20 + [1] * 20 + [2] * 32)
+    for mixed.epoch in range(2):
+        hook.before_train_epoch(mixed)
+        mixed.train_step(next(mixed.loader.epoch(mixed.epoch)))
+    cfg = mixed.cfg
+    arguments = {"cfg": cfg, "sets": build_train_sets(cfg), "output_dir": tmp_path, "device": torch.device("cpu")}
+    other = TRAINER.build(cfg.TRAINER, **arguments)
+    other.load_state_dict(copy.deepcopy(mixed.state_dict()))
+    other.parts.train()
+    batches = [next(trainer.loader.epoch(2)) for trainer in (mixed, other)]
+    assert torch.equal(batches[0]["pid"], batches[1]["pid"])
+    for trainer, batch in zip((mixed, other), batches):
+        trainer.train_step(batch)
+    for key, value in mixed.parts.state_dict().items():
+        assert torch.equal(other.parts.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize("options", [{"domain": 2}, {"domain": -1}, {"domain": 1, "features": "memory"}])
+def test_a_domain_that_is_not_there_is_named(mixed, options):
+    with pytest.raises(ConfigError, match="has 2"):
+        PseudoLabelHook(target="train", **options).before_train(mixed)
+    with pytest.raises(ConfigError, match="random\\|means"):
+        PseudoLabelHook(classifier="zeros")

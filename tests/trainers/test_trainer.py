@@ -84,6 +84,26 @@ def test_relabel_makes_a_classifier_that_is_trained_and_sampled(build):
         assert not torch.equal(before, trainer.model.head.classifier.weight)
 
 
+def test_the_first_classifier_of_an_unlabelled_set_is_trained(build):
+    trainer = build(DATASETS={"TRAIN": {"train": {"type": "Unlabeled", "dataset": {"type": "Market1501"}}}})
+    assert trainer.model.head.classifier is None
+    centroids = torch.randn(12, trainer.model.embedding_dim)
+    trainer.relabel("train", torch.arange(72) // 6, centroids)
+    before = trainer.model.head.classifier.weight.detach().clone()
+    torch.testing.assert_close(before, torch.nn.functional.normalize(centroids))
+    first, second = list(trainer.loader.epoch(0))[:2]
+    trainer.train_step(first)
+    assert not torch.equal(before, trainer.model.head.classifier.weight)
+
+    moments = trainer.optims["model"].torch.state[trainer.model.backbone.conv1.weight]
+    trainer.relabel("train", torch.arange(72) // 12)
+    state = trainer.optims["model"].torch.state
+    assert state[trainer.model.backbone.conv1.weight] is moments, "what stayed keeps its moments"
+    assert trainer.model.head.classifier.weight not in state
+    trainer.train_step({**second, "pid": second["pid"] // 2})
+    assert moments["step"] == 2 and state[trainer.model.head.classifier.weight]["step"] == 1
+
+
 def test_state_of_a_relabelled_run_is_restored(build):
     first = build()
     first.relabel("train", torch.arange(72) // 8)

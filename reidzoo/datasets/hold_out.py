@@ -1,0 +1,77 @@
+"""A validation set taken from the training images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from reidzoo.datasets.base import Dataset, relative_path
+from reidzoo.datasets.record import Record
+from reidzoo.datasets.wrapper import DatasetWrapper
+from reidzoo.errors import ConfigError
+from reidzoo.registry import DATASET
+
+__all__ = ["HoldOut"]
+
+
+@DATASET.register_module()
+class HoldOut(DatasetWrapper):
+    """Another dataset's training images without those held out for validation, or those held out::
+
+        {type: HoldOut, dataset: DukeMTMC, part: train}
+        {type: HoldOut, dataset: DukeMTMC, part: val}
+
+    Of each identity some images are held out, drawn from its images in the order of their paths; an identity keeps at
+    least one for training, and images without identity (pid -1) are all for training. The draw depends on ``seed`` and
+    the images' names alone, so both parts of a dataset, built apart, share no image and lack none. Query and gallery
+    are the dataset's, in either part.
+
+    Args:
+        dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
+        part: ``train`` or ``val``.
+        per_identity: how many images of an identity are held out.
+        seed: of the draw; not the run's, so that runs of different seeds have the same split.
+        root: the folder that holds the datasets.
+
+    Raises:
+        ConfigError: an unknown part, or a number below 1.
+    """
+
+    def __init__(
+        self,
+        dataset: str | Mapping[str, Any] | Dataset,
+        part: str = "train",
+        per_identity: int = 1,
+        seed: int = 0,
+        root: str | os.PathLike[str] = "datasets",
+    ) -> None:
+        super().__init__(dataset, root)
+        if part not in ("train", "val") or per_identity < 1 or seed < 0:
+            raise ConfigError(
+                f"HoldOut takes part: train or val, per_identity: 1 or more, and seed: 0 or more; "
+                f"got {part!r}, {per_identity} and {seed}"
+            )
+        self.kept_part, self.per_identity, self.seed = part, per_identity, seed
+
+    def scan(self, split: str) -> list[Record]:
+        """Return the wrapped dataset's records, of the training split those of this part, in the dataset's order."""
+        records = super().scan(split)
+        if split != "train":
+            return records
+        held = self._held_out(records)
+        return [record for row, record in enumerate(records) if (row in held) == (self.kept_part == "val")]
+
+    def _held_out(self, records: list[Record]) -> set[int]:
+        """Return the rows that are held out."""
+        rows_of: dict[int, list[int]] = {}
+        for row in sorted(range(len(records)), key=lambda row: relative_path(records[row].path, self.folder)):
+            rows_of.setdefault(records[row].pid, []).append(row)
+        rows_of.pop(-1, None)
+        rng = np.random.default_rng(self.seed)
+        held: set[int] = set()
+        for _, rows in sorted(rows_of.items()):
+            held.update(rng.permutation(rows)[: min(self.per_identity, len(rows) - 1)].tolist())
+        return held

@@ -1,0 +1,67 @@
+"""The free labels of re-identification data: which camera took an image, and at what time of day."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from reidzoo.datasets.train_set import TrainSet
+from reidzoo.errors import ConfigError, DatasetError
+
+__all__ = ["NUISANCES", "check_nuisance", "nuisance_classes", "nuisance_frequencies", "nuisance_labels"]
+
+NUISANCES = ("camera", "time", "joint")
+TIMES = 3
+
+Labels = TypeVar("Labels", np.ndarray, Tensor)
+
+
+def check_nuisance(nuisance: str) -> None:
+    """Raise ConfigError if there is no such nuisance."""
+    if nuisance not in NUISANCES:
+        raise ConfigError(f"a nuisance is one of {', '.join(NUISANCES)}, got {nuisance!r}")
+
+
+def nuisance_labels(nuisance: str, camids: Labels, timeids: Labels) -> Labels:
+    """Return each image's nuisance, an integer from 0 on, in the type of the arguments.
+
+    Args:
+        nuisance: ``camera``; ``time``: 0 morning, 1 noon, 2 afternoon; ``joint``: camera * 3 + time, as ADIN's code
+            numbers MSMT17's 45.
+        camids: cameras (N,) from 0 on.
+        timeids: times of day (N,).
+
+    Raises:
+        ConfigError: there is no such nuisance.
+    """
+    check_nuisance(nuisance)
+    return {"camera": camids, "time": timeids, "joint": camids * TIMES + timeids}[nuisance]
+
+
+def nuisance_classes(nuisance: str, data: TrainSet) -> int:
+    """Return how many values a nuisance has in a training set, counting cameras up to the highest.
+
+    Raises:
+        ConfigError: there is no such nuisance.
+        DatasetError: the dataset does not tell the time of day.
+    """
+    check_nuisance(nuisance)
+    cameras = int(data.camids.max()) + 1
+    if nuisance != "camera" and (data.timeids.min() < 0 or data.timeids.max() >= TIMES):
+        names = ", ".join(dataset.name for dataset in data.datasets)
+        raise DatasetError(
+            f"{names}: the file names do not tell the time of day of every image; MSMT17's do. Use label: camera"
+        )
+    return {"camera": cameras, "time": TIMES, "joint": cameras * TIMES}[nuisance]
+
+
+def nuisance_frequencies(nuisance: str, data: TrainSet) -> np.ndarray:
+    """Return the share of each value among the training images, float64 (K,): p of ADIN (WACV 2020), Eq. 6.
+
+    Raises:
+        ConfigError, DatasetError: as ``nuisance_classes``.
+    """
+    classes = nuisance_classes(nuisance, data)
+    return np.bincount(nuisance_labels(nuisance, data.camids, data.timeids), minlength=classes) / len(data)

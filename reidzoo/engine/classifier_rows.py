@@ -1,0 +1,70 @@
+"""The rows of a classifier that outlive it, when a clustering changes how many classes there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from reidzoo.trainers.trainer import Trainer
+
+__all__ = ["ClassifierRows"]
+
+
+class ClassifierRows:
+    """A copy of the classifier's rows and of what the optimizers know of them, such as Adam's moments.
+
+    Take it before ``Trainer.relabel``, which makes a new classifier that no optimizer knows, and put it back after.
+
+    Args:
+        trainer: its model's head has a ``classifier``, or None where there are no classes yet.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        weight = _weight(trainer)
+        self.weight = None if weight is None else weight.detach().clone()
+        self.states: dict[str, dict[str, Tensor]] = {}
+        for name, optim in trainer.optims.items():
+            state = optim.torch.state.get(weight, {}) if weight is not None else {}
+            if state:
+                self.states[name] = {key: value.clone() for key, value in state.items() if torch.is_tensor(value)}
+
+    @torch.no_grad()
+    def restore(self, trainer: Trainer, rows: int, means: Tensor | None = None, keep_moments: bool = False) -> None:
+        """Give the first ``rows`` classes their rows and moments back, and the others what is said.
+
+        Args:
+            trainer: the trainer, with its new classifier.
+            rows: how many classes have stayed what they were.
+            means: (classes - rows, D) whose L2-normalised rows the other classes start from; None for the random rows
+                that they have.
+            keep_moments: the other classes take over the moments of whichever classes had their places before, as when
+                a classifier of fixed size is overwritten; otherwise they start from zero.
+        """
+        weight = _weight(trainer)
+        if weight is None:
+            return
+        if self.weight is not None:
+            weight[:rows] = self.weight[:rows]
+        if means is not None:
+            weight[rows:] = functional.normalize(means.to(weight), dim=1)
+        kept = rows if self.weight is None or not keep_moments else min(len(weight), len(self.weight))
+        for name, state in self.states.items():
+            trainer.optims[name].torch.state[weight] = {
+                key: _resized(value, weight, kept) if value.dim() else value.clone() for key, value in state.items()
+            }
+
+
+def _weight(trainer: Trainer) -> Tensor | None:
+    classifier = getattr(trainer.model.head, "classifier", None)
+    return None if classifier is None else classifier.weight
+
+
+def _resized(moment: Tensor, weight: Tensor, kept: int) -> Tensor:
+    """Return ``moment`` (old classes, D) for a weight (classes, D): its first ``kept`` rows, then zeros."""
+    new = torch.zeros_like(weight, dtype=moment.dtype)
+    new[:kept] = moment[:kept]
+    return new

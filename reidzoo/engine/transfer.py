@@ -1,0 +1,161 @@
+"""Direct transfer: trained models, each tested on many datasets, as a matrix and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from reidzoo.config import load_config, stage_configs
+from reidzoo.engine.checkpoint import FINAL
+from reidzoo.engine.pipeline import Pipeline
+from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.visualization import SVGPlot
+from reidzoo.visualization.svg_plot import COLOURS
+
+__all__ = ["TrainedModel", "evaluate_model", "find_model", "matrix", "scatter"]
+
+METRICS = ("mAP", "rank-1")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A checkpoint and the configuration that it was trained with.
+
+    Attributes:
+        name: what tables call it.
+        config: the configuration file.
+        stage: the stage whose model it is.
+        weights: the checkpoint.
+        sources: the datasets that the stage trains on.
+    """
+
+    name: str
+    config: Path
+    stage: str
+    weights: Path
+    sources: tuple[str, ...]
+
+
+def find_model(
+    config: str = "", weights: str = "", stage: str = "", opts: Sequence[str] = (), overlays: Sequence[str] = ()
+) -> TrainedModel:
+    """Find out what a pair of a configuration and weights means.
+
+    Args:
+        config: a configuration file; "" takes the ``config.yml`` of the run's folder that ``weights`` names.
+        weights: a checkpoint, or a run's folder; "" takes the run in the configuration's OUTPUT_DIR.
+        stage: whose model; "" for the last stage's.
+        opts, overlays: as for ``load_config``.
+
+    Raises:
+        ConfigError: neither is given, or there is no such stage.
+        WeightsError: there is no such checkpoint, or the run is not finished.
+    """
+    path = Path(weights)
+    if not config:
+        if not weights or not (path / "config.yml").is_file():
+            raise ConfigError(f"{weights or 'no model'}: give --config-file, or as --weights the folder of a run")
+        config = str(path / "config.yml")
+    cfg = load_config(config, opts, overlays)
+    stages = stage_configs(cfg)
+    stage = stage or list(stages)[-1]
+    if stage not in stages:
+        raise ConfigError(f"{config}: there is no stage {stage!r}; the stages are {', '.join(stages)}")
+    if not weights:
+        path = Path(cfg.OUTPUT_DIR)
+    name = Path(config).stem if Path(config).name != "config.yml" else Path(config).absolute().parent.name
+    if path.is_dir():
+        path = path / stage / FINAL if cfg.STAGES else path / FINAL
+    if not path.is_file():
+        raise WeightsError(f"{config}: there is no checkpoint {path}; train it first, or name one with --weights")
+    label = f"{name}, {stage}" if cfg.STAGES else name
+    return TrainedModel(label, Path(config), stage, path, _sources(stages[stage].DATASETS.TRAIN))
+
+
+def evaluate_model(
+    model: TrainedModel, targets: Sequence[str], opts: Sequence[str] = (), overlays: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Test a model on every target, as its configuration says.
+
+    Returns:
+        ``name``, ``config``, ``stage``, ``weights``, ``sources``, and ``results``: target -> ``title`` (which tells
+        twins) and the metrics, fractions in [0, 1].
+    """
+    tests = ["DATASETS.TESTS", f"[{', '.join(targets)}]"]
+    pipeline = Pipeline(load_config(model.config, [*opts, *tests], overlays))
+    (found,) = pipeline.evaluate(str(model.weights), model.stage).values()
+    results = {target: {"title": title, **figures} for target, (title, figures) in zip(targets, found.items())}
+    facts = {"config": str(model.config), "stage": model.stage, "weights": str(model.weights)}
+    return {"name": model.name, **facts, "sources": list(model.sources), "results": results}
+
+
+def matrix(rows: Sequence[Mapping[str, Any]], form: str = "simple") -> str:
+    """Return models x targets with mAP and rank-1 in percent; a star marks a dataset that the model was trained on.
+
+    Args:
+        rows: what ``evaluate_model`` returned, of the same targets.
+        form: ``"simple"`` for the screen, ``"pipe"`` for Markdown.
+    """
+    targets = list(rows[0]["results"])
+    titles = [rows[0]["results"][target]["title"] for target in targets]
+    head = ["model", "trained on", *(f"{title} {metric}" for title in titles for metric in METRICS)]
+    lines = []
+    for row in rows:
+        line = [row["name"], " + ".join(row["sources"])]
+        for target in targets:
+            star = "*" if target in row["sources"] else ""
+            line += [f"{100 * row['results'][target][metric]:.1f}{star}" for metric in METRICS]
+        lines.append(line)
+    notes = ["* trained on the training images of this dataset; all others are direct transfer."]
+    if any(title.endswith(" twin") for title in titles):
+        notes.append("Twins are rendered drawings in the real datasets' layouts.")
+    return tabulate(lines, head, tablefmt=form, disable_numparse=True) + "\n\n" + " ".join(notes)
+
+
+def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return Fig. 2 of ADIN (Yuan et al., WACV 2020) as SVG: rank-1 on the own dataset against that on the others.
+
+    Returns:
+        The picture, a dot for each model and target it was not trained on; "" where no model was tested on its own
+        dataset and on another one.
+    """
+    points = []
+    for row in rows:
+        figures = {target: (100 * found["rank-1"], found["title"]) for target, found in row["results"].items()}
+        own = [figures[source][0] for source in row["sources"] if source in figures]
+        if own:
+            points += [
+                (sum(own) / len(own), value, title, row["name"])
+                for target, (value, title) in figures.items()
+                if target not in row["sources"]
+            ]
+    if not points:
+        return ""
+    ranges = [_range(values) for values in (*zip(*points),)[:2]]
+    title = "One dataset and direct transfer"
+    plot = SVGPlot(title, "rank-1 on the dataset trained on, %", "rank-1 on another dataset, %", *ranges, (640, 440))
+    colours = dict(zip(dict.fromkeys(point[2] for point in points), COLOURS * len(points)))
+    for x, y, target, name in points:
+        tip = f"{name}: {x:.1f} % on its own dataset, {y:.1f} % on {target}"
+        plot.point(x, y, colours[target], f"tested on {target}", text=name, tip=tip)
+    return plot.render()
+
+
+def _range(values: Iterable[float]) -> tuple[float, float]:
+    values = list(values)
+    return max(0.0, min(values) - 5), min(100.0, max(values) + 5)
+
+
+def _sources(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the datasets of DATASETS.TRAIN, without their wrappers, each once."""
+    names: dict[str, None] = {}
+    for nodes in given.values():
+        for node in nodes if isinstance(nodes, list | tuple) else [nodes]:
+            while isinstance(node, Mapping) and "dataset" in node:
+                node = node["dataset"]
+            names[node if isinstance(node, str) else node["type"]] = None
+    return tuple(names)

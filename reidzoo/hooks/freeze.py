@@ -1,0 +1,75 @@
+"""Keeps some layers as they are."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from reidzoo.errors import ConfigError
+from reidzoo.hooks.hook import Hook
+from reidzoo.registry import HOOK
+
+__all__ = ["FreezeHook"]
+
+
+@HOOK.register_module()
+class FreezeHook(Hook):
+    """Freezes modules of a part for the whole training: no gradient, and evaluation mode.
+
+    In evaluation mode a batch norm normalises by its running statistics and leaves them alone, so that a frozen layer
+    is the same function for every batch. An optimizer that holds frozen weights does not move them.
+
+    Args:
+        modules: names of sub-modules, such as ``backbone.layer1``, or patterns (fnmatch); what is in them is frozen
+            with them.
+        part: whose; a name of the trainer's parts.
+        moving_norms: patterns of the batch norms among them that stay in training mode, their weights frozen all the
+            same. ``["*.downsample.*"]`` is what ECN's authors' code does by mistake.
+
+    Raises:
+        ConfigError: the list is empty; in training, a name or a pattern that names nothing.
+    """
+
+    priority = 12
+
+    def __init__(self, modules: Sequence[str], part: str = "model", moving_norms: Sequence[str] = ()) -> None:
+        if isinstance(modules, str) or not modules:
+            raise ConfigError("HOOKS: FreezeHook needs a list of modules, such as [backbone.conv1, backbone.layer1]")
+        self.modules, self.part, self.moving_norms = list(modules), part, list(moving_norms)
+        self.frozen: list[nn.Module] = []
+        self.moving: list[nn.Module] = []
+
+    def before_train(self, runner: Any) -> None:
+        """Find the modules and take their gradient away."""
+        if self.part not in runner.parts:
+            raise ConfigError(f"HOOKS: FreezeHook: there is no part {self.part!r}; there are {', '.join(runner.parts)}")
+        named = dict(runner.parts[self.part].named_modules())
+        self.frozen = [named[name] for name in self._matching(named, self.modules, "modules")]
+        inside = {id(module) for top in self.frozen for module in top.modules()}
+        norms = {name: m for name, m in named.items() if isinstance(m, _BatchNorm) and id(m) in inside}
+        self.moving = [norms[name] for name in self._matching(norms, self.moving_norms, "moving_norms")]
+        for module in self.frozen:
+            module.requires_grad_(False)
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Put them into evaluation mode, out of which whoever trains the part takes them."""
+        for module in self.frozen:
+            module.eval()
+        for norm in self.moving:
+            norm.train()
+
+    def _matching(self, named: dict[str, nn.Module], patterns: Sequence[str], argument: str) -> list[str]:
+        found: dict[str, None] = {}
+        for pattern in patterns:
+            names = [name for name in named if name and fnmatch.fnmatchcase(name, pattern)]
+            if not names:
+                raise ConfigError(
+                    f"HOOKS: FreezeHook: {argument}: {pattern!r} names nothing in part {self.part}; "
+                    f"there are {', '.join(list(named)[1:9]) or 'none'}, ..."
+                )
+            found.update(dict.fromkeys(names))
+        return list(found)

@@ -1,0 +1,118 @@
+"""Measures how much of a nuisance, the domain or the camera, is still to be read from the features."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.engine.build import build_test_table
+from reidzoo.engine.distributed import is_main
+from reidzoo.engine.evaluate import extract_table
+from reidzoo.errors import ConfigError
+from reidzoo.evaluation import EvaluationInputError, linear_probe, probe_split
+from reidzoo.hooks.hook import Hook
+from reidzoo.registry import HOOK
+
+__all__ = ["ProbeHook"]
+
+logger = logging.getLogger("reidzoo")
+
+
+@HOOK.register_module()
+class ProbeHook(Hook):
+    """Fits a fresh linear classifier of the domain or the camera to frozen features, and tests it on other identities.
+
+    It stands beside the unseen targets in ``metrics.jsonl`` and ``results.json``, as ``probe``: ``domain_accuracy``,
+    the mean over the domains of the share told rightly, and ``domain_chance``. The images, the identities that the
+    classifier is tested on and the classifier are the same in every stage, run and seed, and the run's random numbers
+    are not touched: a run with the probe gives the weights of the run without it. Nothing is chosen by it.
+
+    Args:
+        label: ``domain`` or ``camid``.
+        datasets: the datasets whose training images are probed, a domain each; by default those of the stage's training
+            sets. Named datasets make stages that train on different sets comparable. Their identities serve for the
+            split only, so a dataset that training sees as ``Unlabeled`` is named as it is.
+        images: the largest number of images of one domain or camera to learn from, and as many to test on.
+        l2: regularisation, see ``linear_probe``.
+        period: epochs between two probes; 0 for one at the end of the stage.
+        seed: chooses images and identities.
+    """
+
+    priority = 35  # before the evaluation, which writes what both have found
+
+    def __init__(
+        self,
+        label: str = "domain",
+        datasets: Sequence[str | Mapping[str, Any]] = (),
+        images: int = 500,
+        l2: float = 1e-3,
+        period: int = 0,
+        seed: int = 0,
+    ) -> None:
+        if label not in ("domain", "camid"):
+            raise ConfigError(f"HOOKS: ProbeHook takes label: domain or camid, got {label!r}")
+        self.label, self.datasets, self.images, self.l2 = label, list(datasets), images, l2
+        self.period, self.seed = period, seed
+
+    def before_train(self, runner: Any) -> None:
+        """Find out now whether there is anything to tell apart."""
+        self._choose(runner)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Probe if it is time."""
+        epoch = runner.epoch + 1
+        if epoch == runner.max_epochs or (self.period and epoch % self.period == 0):
+            accuracy, chance = self._probe(runner)
+            found = {f"{self.label}_accuracy": accuracy, f"{self.label}_chance": chance}
+            runner.metrics = {**runner.metrics, "probe": found}
+            if is_main():
+                logger.info("probe: %s told rightly %.1f %% (chance %.1f %%)", self.label, 100 * accuracy, 100 * chance)
+
+    def _probe(self, runner: Any) -> tuple[float, float]:
+        paths, labels, learns, tests = self._choose(runner)
+        rows = np.concatenate([learns, tests])
+        table = build_test_table(runner.cfg, [paths[row] for row in rows])
+        features = extract_table(runner.cfg, runner.model, table, runner.device, f"probing the {self.label}")
+        train, test = features.split([len(learns), len(tests)])
+        return linear_probe(train, labels[learns], test, labels[tests], self.l2)
+
+    def _choose(self, runner: Any) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+        """Return all paths, their labels, and the rows to learn from and to test on."""
+        sets = list(runner.sets.values())
+        if self.datasets:
+            sets = [TrainSet([build_dataset(node, root=runner.cfg.DATASETS.ROOT) for node in self.datasets])]
+        paths = [path for data in sets for path in data.paths]
+        identities = _numbered_on([_own_identity_where_unknown(data.pids) for data in sets])
+        labels = _numbered_on([data.domains if self.label == "domain" else data.camids for data in sets])
+        try:
+            return paths, labels, *probe_split(labels, identities, self.images, self.seed)
+        except EvaluationInputError as error:
+            raise ConfigError(
+                f"HOOKS: ProbeHook cannot tell {self.label} apart in {self._names(sets)}: {error}. "
+                f"Name the datasets to probe under its 'datasets', or set the hook to null"
+            ) from None
+
+    @staticmethod
+    def _names(sets: Sequence[TrainSet]) -> str:
+        return ", ".join(dataset.name for data in sets for dataset in data.datasets)
+
+
+def _own_identity_where_unknown(pids: np.ndarray) -> np.ndarray:
+    """Make every image without a label an identity of its own."""
+    unknown = pids < 0
+    numbered = pids.copy()
+    numbered[unknown] = pids.max(initial=-1) + 1 + np.arange(unknown.sum())
+    return numbered
+
+
+def _numbered_on(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Join the sets' columns so that no two sets share a value."""
+    joined, begin = [], 0
+    for column in columns:
+        joined.append(column + begin)
+        begin += int(column.max()) + 1
+    return np.concatenate(joined)

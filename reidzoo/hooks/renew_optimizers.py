@@ -1,0 +1,33 @@
+"""Optimizers that forget at every epoch's start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reidzoo.hooks.hook import Hook
+from reidzoo.registry import HOOK
+
+__all__ = ["RenewOptimizersHook"]
+
+
+@HOOK.register_module()
+class RenewOptimizersHook(Hook):
+    """Builds all optimizers anew before each epoch, so that Adam begins with zero moments.
+
+    Released code that clusters in every epoch tends to do so (MMT; DomainMix, from its 31st epoch on). Where such code
+    makes its warm-up anew as well, the learning rate stays at the warm-up's first value; that is a matter of the
+    configuration's schedule here.
+
+    Args:
+        begin_epoch: the first epoch, counted from 0, that begins with new optimizers.
+    """
+
+    priority = 25  # before labels change, which carries moments over
+
+    def __init__(self, begin_epoch: int = 0) -> None:
+        self.begin_epoch = begin_epoch
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Forget."""
+        if runner.epoch >= self.begin_epoch:
+            runner.renew_optimizers(keep=False)

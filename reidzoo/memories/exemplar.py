@@ -1,0 +1,162 @@
+"""ECN's exemplar memory: one key for each target image."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reidzoo.errors import ConfigError
+from reidzoo.memories.hybrid import _rounds
+from reidzoo.registry import MEMORY
+
+__all__ = ["ExemplarMemory", "invariance_targets"]
+
+BLOCK = 64  # scores that share one maximum in the search for the greatest
+
+
+@MEMORY.register_module()
+class ExemplarMemory(nn.Module):
+    """The newest feature of every target image, and the soft labels of the three invariances.
+
+    Zhong et al., "Invariance Matters: Exemplar Memory for Domain Adaptive Person Re-identification" (CVPR 2019),
+    sections 3.3 and 3.4. Each image is a class of its own: its score is the inner product with its key over the
+    temperature (Eq. 3), the keys start as zeros, and `update` moves those of a batch (Eq. 2). `targets` gives the
+    weights of Eq. 6 and 8; with ``InvarianceLoss`` they make the loss of the target.
+
+    The switches are the rows of the paper's Table 2: E (Eq. 4) is ``exemplar``, N (Eq. 7) is ``neighbours`` > 0.
+    C (Eq. 5) lies in the images, see ``CamStyled``: where they are camera-style versions, the same terms are C's.
+
+    The text says both that alpha begins at 0.01 and that it is 0.01 x epoch; the authors' code counts epochs from 0, so
+    that in the first one a key is replaced. ``momentum_start: 0.01`` is the other reading. Eq. 2's normalisation is
+    misprinted; K / ||K|| is meant.
+
+    ``update`` may not come between a ``forward`` and its backward pass; autograd reports it.
+
+    Args:
+        dim: D, the features' dimension.
+        size: N, the number of target images.
+        temperature: beta.
+        momentum_start: alpha in epoch 0.
+        momentum_per_epoch: what each epoch adds to alpha, which ends at 1.
+        exemplar: whether an image is to find its own class.
+        neighbours: k, the size of the neighbourhood with the image itself; 0 for none.
+        neighbours_from: the first epoch, counted from 0, with neighbourhoods.
+
+    Attributes:
+        keys: (N, D) float32 buffer; rows are L2-normalised, or zeros until their image is met.
+
+    Raises:
+        ConfigError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        size: int,
+        temperature: float = 0.05,
+        momentum_start: float = 0.0,
+        momentum_per_epoch: float = 0.01,
+        exemplar: bool = True,
+        neighbours: int = 6,
+        neighbours_from: int = 5,
+    ) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ConfigError(f"ExemplarMemory: temperature must be positive, got {temperature}")
+        if not (0 <= momentum_start <= 1 and momentum_per_epoch >= 0):
+            raise ConfigError(
+                f"ExemplarMemory: momentum_start must be in [0, 1] and momentum_per_epoch not negative, "
+                f"got {momentum_start} and {momentum_per_epoch}"
+            )
+        if neighbours < 0 or not (exemplar or neighbours):
+            raise ConfigError(
+                f"ExemplarMemory: neighbours must be 0 or more, and without the exemplar term more than 0; "
+                f"got neighbours {neighbours}, exemplar {exemplar}"
+            )
+        self.temperature = temperature
+        self.momentum_start, self.momentum_per_epoch = momentum_start, momentum_per_epoch
+        self.exemplar, self.neighbours, self.neighbours_from = exemplar, neighbours, neighbours_from
+        self.register_buffer("keys", torch.zeros(size, dim))
+
+    def momentum(self, epoch: int) -> float:
+        """Return alpha, the old key's share in an update during ``epoch`` (from 0)."""
+        return min(self.momentum_start + self.momentum_per_epoch * epoch, 1.0)
+
+    def forward(self, feat: Tensor, index: Tensor | None = None) -> Tensor:
+        """Return the scores (B, N) of L2-normalised ``feat`` (B, D), in float32: the exponents of Eq. 3.
+
+        ``index`` is part of every memory's signature; these scores do not depend on it.
+        """
+        with torch.autocast(feat.device.type, enabled=False):
+            # The division is of (B, D), not of the many times greater (B, N).
+            return (feat.to(self.keys.dtype) / self.temperature) @ self.keys.t()
+
+    def targets(self, scores: Tensor, index: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the soft labels of ``scores`` (B, N) in ``epoch`` for the images ``index`` (B,).
+
+        Returns:
+            Columns, int64 (B, m), and their weights (B, m); see `invariance_targets`.
+        """
+        neighbours = self.neighbours if epoch >= self.neighbours_from else 0
+        return invariance_targets(scores, index, neighbours, self.exemplar)
+
+    @torch.no_grad()
+    def update(self, feat: Tensor, index: Tensor, epoch: int) -> None:
+        """Move the keys ``index`` (B,) towards ``feat`` (B, D): K <- alpha K + (1 - alpha) f, normalised (Eq. 2).
+
+        Call it after the optimizer's step. A key that occurs several times is moved as often, in the order of the
+        batch. With several processes all give the whole batch, so that their memories stay the same.
+
+        Raises:
+            IndexError: a row is outside 0..N-1.
+        """
+        rows = index.cpu().numpy()
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(self.keys)):
+            raise IndexError(f"memory rows are 0..{len(self.keys) - 1}, got {rows.min()}..{rows.max()}")
+        alpha, feat = self.momentum(epoch), feat.detach().to(self.keys)
+        for positions in _rounds(rows):
+            moved = torch.from_numpy(rows[positions]).to(self.keys.device)
+            given = feat[torch.from_numpy(positions).to(feat.device)]
+            self.keys[moved] = F.normalize(alpha * self.keys[moved] + (1 - alpha) * given, dim=1)
+
+
+@torch.no_grad()
+def invariance_targets(scores: Tensor, index: Tensor, neighbours: int, exemplar: bool = True) -> tuple[Tensor, Tensor]:
+    """Return the weights of ECN's Eq. 6 and 8 as columns and weights, both (B, k + 1), or (B, 1) without neighbours.
+
+    The ``neighbours`` greatest of the current scores, which may include the image itself, weigh 1/k each, and the
+    image itself 1, or 0 without ``exemplar``. They are not normalised: a row adds up to 1 + (k-1)/k, or to 2 where the
+    image is not among its own neighbours, as in the authors' code. The text takes it that the image always is.
+
+    Args:
+        scores: (B, N).
+        index: int64 (B,), each image's own column.
+        neighbours: k; 0 for none.
+        exemplar: whether the image's own column counts.
+    """
+    columns = index[:, None]
+    weights = scores.new_full(columns.shape, float(exemplar))
+    if neighbours:
+        near = greatest(scores, neighbours)
+        shares = torch.where(near == columns, 0.0, 1.0 / neighbours)
+        columns, weights = torch.cat([near, columns], dim=1), torch.cat([shares.to(scores.dtype), weights], dim=1)
+    return columns, weights
+
+
+def greatest(scores: Tensor, count: int) -> Tensor:
+    """Return the columns (B, min(count, N)) of each row's greatest scores, greatest first.
+
+    ``torch.topk`` in two steps: the greatest lie in those blocks whose maxima are the greatest. One pass over the
+    scores finds the maxima; what is left to sort is small.
+    """
+    count = min(count, scores.shape[1])
+    whole = scores.shape[1] // BLOCK
+    if whole <= 2 * count:
+        return scores.topk(count, dim=1).indices
+    blocks = scores[:, : whole * BLOCK].unflatten(1, (whole, BLOCK))
+    chosen = blocks.amax(2).topk(count, dim=1).indices
+    columns = (chosen[:, :, None] * BLOCK + torch.arange(BLOCK, device=scores.device)).flatten(1)
+    rest = torch.arange(whole * BLOCK, scores.shape[1], device=scores.device).expand(len(scores), -1)
+    columns = torch.cat([columns, rest], dim=1)
+    return columns.gather(1, scores.gather(1, columns).topk(count, dim=1).indices)

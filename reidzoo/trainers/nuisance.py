@@ -1,0 +1,149 @@
+"""Training of a model against classifiers of the nuisances in its features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from reidzoo.datasets import TrainSet, nuisance_frequencies, nuisance_labels
+from reidzoo.errors import ConfigError
+from reidzoo.models import convert_batch_norm
+from reidzoo.registry import DISCRIMINATOR, TRAINER
+from reidzoo.trainers.gradient_sum import GradientSum
+from reidzoo.trainers.trainer import Trainer
+
+__all__ = ["NuisanceTrainer"]
+
+
+@TRAINER.register_module()
+class NuisanceTrainer(Trainer):
+    """ADIN (Yuan et al., WACV 2020): f_E is the backbone, f_I the head's classifier, the f_N are DISCRIMINATORS.
+
+    Its phases, each with its own losses and, but for ``joint``, the optimizer of its name:
+
+    * ``model``: f_E and f_I learn from the identities;
+    * ``nuisance``: the f_N learn from the embeddings, f_E as in a test (evaluation mode, no gradient);
+    * ``head``: f_I likewise;
+    * ``penalty``: f_E learns against the f_N, which stand still in evaluation mode;
+    * ``joint``, Eq. 3: f_E and f_I learn from the losses of ``model`` and ``penalty`` together (optimizer ``model``),
+      then the f_N from those of ``nuisance``, on the same embeddings without gradient.
+
+    For a discriminator called D, losses find ``D_logits``, the images' ``D_label`` and, in each row, the nuisance's
+    frequencies among the training images, ``D_prior``.
+
+    Args:
+        cfg, sets, output_dir, device: as for ``Trainer``; one training set.
+        full_batch: add up the gradients of a whole epoch of ``penalty`` and take one step, as the authors' code does.
+    """
+
+    def __init__(
+        self,
+        cfg: CfgNode,
+        sets: Mapping[str, TrainSet],
+        output_dir: Path,
+        device: torch.device,
+        full_batch: bool = False,
+    ) -> None:
+        if len(sets) != 1:
+            raise ConfigError(f"DATASETS.TRAIN: NuisanceTrainer takes one training set, there are {', '.join(sets)}")
+        if not cfg.DISCRIMINATORS:
+            raise ConfigError(
+                "DISCRIMINATORS: NuisanceTrainer needs one, such as nuisance: {type: NuisanceDiscriminator}"
+            )
+        self.priors: dict[str, Tensor] = {}
+        super().__init__(cfg, sets, output_dir, device)
+        if full_batch:
+            self.parts["gradients"] = GradientSum(self.optims["penalty"].parameters)
+
+    @property
+    def data(self) -> TrainSet:
+        """The training set."""
+        return next(iter(self.sets.values()))
+
+    def build_discriminator(self, name: str, node: Mapping[str, Any], dim: int) -> nn.Module:
+        """Build a discriminator of as many classes as the training set has of its nuisance."""
+        frequencies = nuisance_frequencies(node.get("label", "camera"), self.data)
+        self.priors[name] = torch.from_numpy(frequencies).float().to(self.device)
+        return convert_batch_norm(DISCRIMINATOR.build(node, in_channels=dim, num_classes=len(frequencies)))
+
+    # ---- steps ------------------------------------------------------------------------------------------------------
+
+    def step_model(self, batch: dict) -> dict[str, Tensor]:
+        """Minimise the losses of the identities over backbone and head."""
+        return self._minimize("model", {**batch, **self.forward(batch["img"])})
+
+    def step_nuisance(self, batch: dict) -> dict[str, Tensor]:
+        """Train the discriminators on the embeddings of the model as it is."""
+        return self._minimize("nuisance", {**batch, **self.find_nuisances(self.embed(batch["img"]), batch)})
+
+    def step_head(self, batch: dict) -> dict[str, Tensor]:
+        """Train the head's classifier on the embeddings of the model as it is."""
+        logits = self.model.head.classifier(self.embed(batch["img"]))
+        return self._minimize("head", {**batch, "logits": logits})
+
+    def step_penalty(self, batch: dict) -> dict[str, Tensor]:
+        """Train the model to make the discriminators fail; with ``full_batch`` only the epoch's last step moves it."""
+        outputs = self.forward(batch["img"])
+        for name in self.priors:
+            self.parts[name].eval()
+        tensors = {**batch, **outputs, **self.find_nuisances(outputs["embedding"].float(), batch)}
+        for name in self.priors:
+            self.parts[name].train()
+        if "gradients" not in self.parts:
+            return self._minimize("penalty", tensors)
+        losses, gradients = self.losses["penalty"](tensors), self.parts["gradients"]
+        gradients.add(sum(losses.values()))
+        if self.step + 1 == self.loader.length:
+            self.optims["penalty"].minimize(gradients.as_loss())
+            gradients.clear()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def step_joint(self, batch: dict) -> dict[str, Tensor]:
+        """Minimise Eq. 3 over the model, then train the discriminators."""
+        outputs = self.forward(batch["img"])
+        embedding = outputs["embedding"].float()
+        tensors = {**batch, **outputs, **self.find_nuisances(embedding, batch)}
+        losses = {**self.losses["model"](tensors), **self.losses["penalty"](tensors)}
+        self.optims["model"].minimize(sum(losses.values()))
+        found = self._minimize("nuisance", {**batch, **self.find_nuisances(embedding.detach(), batch)})
+        return {name: loss.detach() for name, loss in losses.items()} | found
+
+    def _minimize(self, phase: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        losses = self.losses[phase](tensors)
+        self.optims[phase].minimize(sum(losses.values()))
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    # ---- what steps and validation share ----------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the embeddings (B, D), not normalised, of the model in evaluation mode."""
+        training = self.model.training
+        self.model.eval()
+        embedding = self.forward(images)["embedding"].float()
+        self.model.train(training)
+        return embedding
+
+    def find_nuisances(self, embedding: Tensor, batch: dict) -> dict[str, Tensor]:
+        """Return the discriminators' logits, labels and priors for embeddings (B, D) by the names of losses' inputs."""
+        found = {}
+        for name, prior in self.priors.items():
+            part = self.parts[name]
+            found[f"{name}_logits"] = part(embedding)
+            found[f"{name}_label"] = nuisance_labels(part.label, batch["camid"], batch["timeid"])
+            found[f"{name}_prior"] = prior.expand(len(embedding), -1)
+        return found
+
+    @torch.no_grad()
+    def reset_heads(self, generator: torch.Generator) -> None:
+        """Draw the weights of all Linear layers of the classifiers, also the head's, from N(0, 0.001); biases are 0."""
+        for part in (self.model.head.classifier, *(self.parts[name] for name in self.priors)):
+            for layer in part.modules():
+                if isinstance(layer, nn.Linear):
+                    layer.weight.copy_(torch.empty(layer.weight.shape).normal_(0.0, 0.001, generator=generator))
+                    layer.bias.zero_()

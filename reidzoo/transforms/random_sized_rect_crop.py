@@ -1,0 +1,83 @@
+"""A random crop of a person's proportions, scaled up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reidzoo.errors import ConfigError
+from reidzoo.registry import TRANSFORM
+from reidzoo.transforms.draw import BatchDraw
+
+__all__ = ["RandomSizedRectCrop"]
+
+ATTEMPTS = 10
+
+
+@TRANSFORM.register_module()
+class RandomSizedRectCrop:
+    """Crops each image to a random share of its area at a random ratio of height to width, and scales it back.
+
+    As in the code of open-reid, HHL and ECN: area and ratio are drawn uniformly until the rectangle fits, 10 times at
+    most, then its place; where none fits the image stays whole. Interpolation is bilinear.
+
+    Departures: the numbers of all attempts are drawn beforehand, and the crop is taken from the image that was resized
+    to ``INPUT.SIZE``, not from the file's, which the authors resize once. For images of the same proportions as
+    ``INPUT.SIZE``, such as Market-1501's at 256 x 128, the rectangles are the same.
+
+    Args:
+        area: least and greatest share of the image's area.
+        aspect: least and greatest height / width.
+
+    Raises:
+        ConfigError: a range is not ordered and positive, or an area is greater than 1.
+    """
+
+    def __init__(self, area: Sequence[float] = (0.64, 1.0), aspect: Sequence[float] = (2.0, 3.0)) -> None:
+        for name, pair in (("area", area), ("aspect", aspect)):
+            if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
+                raise ConfigError(f"RandomSizedRectCrop: {name} must be two positive numbers, least first, got {pair}")
+        if area[1] > 1:
+            raise ConfigError(f"RandomSizedRectCrop: area is a share of the image, at most 1, got {area}")
+        self.area, self.aspect = tuple(area), tuple(aspect)
+
+    def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
+        """Return the batch (B, C, H, W), of any dtype, cropped and scaled back."""
+        size = tuple(images.shape[2:])
+        rectangles = self.rectangles(draw.uniform(2 + 2 * ATTEMPTS), *size).tolist()
+        return torch.cat([_resized(images[i : i + 1], *box, size) for i, box in enumerate(rectangles)])
+
+    def rectangles(self, numbers: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Return the rectangles, int64 (B, 4): top, left, height and width in pixels.
+
+        Args:
+            numbers: (B, 22) in [0, 1).
+            height: of the images.
+            width: of the images.
+        """
+        place, attempts = numbers[:, :2], numbers[:, 2:]
+        pixels = height * width * (self.area[0] + (self.area[1] - self.area[0]) * attempts[:, 0::2])
+        ratio = self.aspect[0] + (self.aspect[1] - self.aspect[0]) * attempts[:, 1::2]
+        high = np.rint(np.sqrt(pixels * ratio)).astype(np.int64)
+        wide = np.rint(np.sqrt(pixels / ratio)).astype(np.int64)
+        fits = (high <= height) & (wide <= width)
+        first = np.arange(len(numbers)), fits.argmax(axis=1)
+        high = np.where(fits.any(axis=1), high[first], height)
+        wide = np.where(fits.any(axis=1), wide[first], width)
+        corner = np.floor(place * np.stack([height - high + 1, width - wide + 1], axis=1)).astype(np.int64)
+        return np.column_stack([corner, high, wide])
+
+
+def _resized(image: Tensor, top: int, left: int, height: int, width: int, size: tuple[int, int]) -> Tensor:
+    """Return a rectangle of an image (1, C, H, W) at ``size``."""
+    piece = image[:, :, top : top + height, left : left + width]
+    if (height, width) == size:
+        return piece
+    # On a CPU bytes are scaled as they are and rounded; elsewhere they would be cut off.
+    exact = piece.is_floating_point() or (piece.dtype == torch.uint8 and piece.device.type == "cpu")
+    scaled = F.interpolate(piece if exact else piece.float(), size, mode="bilinear", align_corners=False)
+    return scaled if exact else scaled.round_().to(piece.dtype)

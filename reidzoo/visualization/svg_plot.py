@@ -1,0 +1,158 @@
+"""A plot of lines, points and coloured bands as SVG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from xml.sax.saxutils import escape, quoteattr
+
+__all__ = ["COLOURS", "SVGPlot"]
+
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#ccbb44", "#777777")
+"""Colours that remain apart for colour-blind readers (Tol's "bright" scheme, grey darkened)."""
+LEFT, RIGHT, TOP, BOTTOM = 62, 16, 34, 46
+LEGEND_ROW = 18
+
+
+class SVGPlot:
+    """One pair of axes; what is drawn later lies over what was drawn before.
+
+    Args:
+        title: above the axes.
+        x_label, y_label: beside them.
+        x_range, y_range: the values at the ends of the axes.
+        size: width and height in pixels, without the legend.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        x_label: str,
+        y_label: str,
+        x_range: tuple[float, float],
+        y_range: tuple[float, float],
+        size: tuple[int, int] = (720, 360),
+    ) -> None:
+        self.title, self.x_label, self.y_label = title, x_label, y_label
+        self.x_range, self.y_range, self.size = _widened(x_range), _widened(y_range), size
+        self.shapes: list[str] = []
+        self.legend: dict[str, tuple[str, str]] = {}
+
+    # ---- what can be drawn ------------------------------------------------------------------------------------------
+
+    def band(self, start: float, end: float, colour: str, label: str = "") -> None:
+        """Colour the strip between two values of x."""
+        x, right = self._x(start), self._x(end)
+        _, height = self.size
+        place = f'x="{x:.1f}" y="{TOP}" width="{max(right - x, 0.5):.1f}" height="{height - TOP - BOTTOM}"'
+        self.shapes.append(f'<rect {place} fill="{colour}" fill-opacity="0.18">{_tip(label)}</rect>')
+        self._explain(label, colour, "rect")
+
+    def line(
+        self, xs: Sequence[float], ys: Sequence[float], colour: str, label: str = "", dashed: bool = False
+    ) -> None:
+        """Draw the line through the points."""
+        points = " ".join(f"{self._x(x):.1f},{self._y(y):.1f}" for x, y in zip(xs, ys))
+        dash = ' stroke-dasharray="4 3"' if dashed else ""
+        self.shapes.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>')
+        self._explain(label, colour, "line")
+
+    def point(self, x: float, y: float, colour: str, label: str = "", text: str = "", tip: str = "") -> None:
+        """Draw a dot, with ``text`` beside it; a browser shows ``tip`` where the mouse is over it."""
+        left, top = self._x(x), self._y(y)
+        place = f'cx="{left:.1f}" cy="{top:.1f}" r="3.5"'
+        self.shapes.append(f'<circle {place} fill="{colour}" fill-opacity="0.85">{_tip(tip)}</circle>')
+        if text:
+            # Beside the right edge the text would leave the picture.
+            anchor, shift = ("end", -8) if left > self.size[0] - 160 else ("start", 8)
+            self.shapes.append(_text(left + shift, top + 4, text, anchor))
+        self._explain(label, colour, "circle")
+
+    def _explain(self, label: str, colour: str, kind: str) -> None:
+        if label:
+            self.legend.setdefault(label, (colour, kind))
+
+    # ---- the picture ------------------------------------------------------------------------------------------------
+
+    def render(self) -> str:
+        """Return the SVG file's text."""
+        width, height = self.size
+        legend, extra = self._legend()
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + extra}" '
+            f'viewBox="0 0 {width} {height + extra}" font-family="sans-serif" font-size="12">',
+            f'<rect width="{width}" height="{height + extra}" fill="white"/>',
+            _text(width / 2, 20, self.title, "middle", 'font-size="14"'),
+            *self._axes(),
+            *self.shapes,
+            *legend,
+            "</svg>",
+        ]
+        return "\n".join(parts) + "\n"
+
+    def _axes(self) -> list[str]:
+        width, height = self.size
+        right, bottom = width - RIGHT, height - BOTTOM
+        parts = []
+        for value in ticks(*self.x_range):
+            x = self._x(value)
+            parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 4}" stroke="black"/>')
+            parts.append(_text(x, bottom + 17, f"{value:g}", "middle"))
+        for value in ticks(*self.y_range):
+            y = self._y(value)
+            parts.append(f'<line x1="{LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#dddddd"/>')
+            parts.append(_text(LEFT - 7, y + 4, f"{value:g}", "end"))
+        parts.append(f'<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="black"/>')
+        parts.append(_text((LEFT + right) / 2, bottom + 36, self.x_label, "middle"))
+        middle = (TOP + bottom) / 2
+        parts.append(_text(16, middle, self.y_label, "middle", f'transform="rotate(-90 16 {middle:.1f})"'))
+        return parts
+
+    def _legend(self) -> tuple[list[str], int]:
+        """Return the legend under the axes, and its height."""
+        parts, x, row = [], LEFT, 0
+        for label, (colour, kind) in self.legend.items():
+            needed = 30 + 7 * len(label)
+            if x > LEFT and x + needed > self.size[0] - RIGHT:
+                x, row = LEFT, row + 1
+            y = self.size[1] + row * LEGEND_ROW
+            mark = {
+                "rect": f'<rect x="{x}" y="{y - 3}" width="14" height="10" fill="{colour}" fill-opacity="0.3"/>',
+                "line": f'<path d="M{x} {y + 2}h14" stroke="{colour}" stroke-width="2"/>',
+                "circle": f'<circle cx="{x + 7}" cy="{y + 2}" r="4.5" fill="{colour}"/>',
+            }[kind]
+            parts += [mark, _text(x + 19, y + 6, label)]
+            x += needed
+        return parts, (row + 1) * LEGEND_ROW if parts else 0
+
+    def _x(self, value: float) -> float:
+        low, high = self.x_range
+        return LEFT + (value - low) / (high - low) * (self.size[0] - LEFT - RIGHT)
+
+    def _y(self, value: float) -> float:
+        low, high = self.y_range
+        return self.size[1] - BOTTOM - (value - low) / (high - low) * (self.size[1] - TOP - BOTTOM)
+
+
+def ticks(low: float, high: float, count: int = 6) -> list[float]:
+    """Return about ``count`` round values in [low, high]."""
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def _widened(values: tuple[float, float]) -> tuple[float, float]:
+    """Return a range that is not empty."""
+    low, high = map(float, values)
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", attributes: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor={quoteattr(anchor)} {attributes}>{escape(text)}</text>'
+
+
+def _tip(text: str) -> str:
+    return f"<title>{escape(text)}</title>" if text else ""

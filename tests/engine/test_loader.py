@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reidzoo.config import load_config, stage_configs
+from reidzoo.engine import distributed
+from reidzoo.engine.build import build_loader, build_train_sets
+from reidzoo.errors import ConfigError
+
+
+@pytest.fixture
+def batches(write_config):
+    """Return a function that gives the batches of epoch 3 under changes of the configuration."""
+    counter = iter(range(100))
+
+    def batches(start=0, **changes):
+        (cfg,) = stage_configs(load_config(write_config(f"{next(counter)}.yml", **changes))).values()
+        return list(build_loader(cfg, build_train_sets(cfg), torch.device("cpu")).epoch(3, start))
+
+    return batches
+
+
+def views(number, **changes):
+    return {"INPUT": {"SIZE": [32, 16], "VIEWS": number, "TRANSFORMS": {"crop": {"pad": 2}}}, **changes}
+
+
+def equal(ours, theirs):
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_the_first_view_is_what_one_view_gives(batches):
+    for one, three in zip(batches(), batches(**views(3)), strict=True):
+        assert three.keys() - one.keys() == {"img2", "img3"}
+        assert equal({key: three[key] for key in one}, one)
+
+
+def test_views_are_of_the_same_images_and_differ(batches):
+    plain = {"flip": None, "crop": None, "erase": None}
+    (batch, *_) = batches(**views(2, INPUT={"SIZE": [32, 16], "VIEWS": 2, "TRANSFORMS": plain}))
+    assert torch.equal(batch["img"], batch["img2"])
+    (batch, *_) = batches(**views(2))
+    alike = (batch["img"] == batch["img2"]).flatten(1).all(1)
+    assert not alike.all() and batch["img"].shape == batch["img2"].shape
+
+
+def test_views_depend_neither_on_workers_nor_on_where_an_epoch_is_taken_up(batches):
+    whole = batches(**views(2))
+    assert all(map(equal, batches(**views(2, DATALOADER={"NUM_WORKERS": 2})), whole))
+    assert all(map(equal, batches(start=2, **views(2)), whole[2:]))
+
+
+def test_processes_have_their_share_of_the_same_views(batches, monkeypatch):
+    whole = batches(**views(2))
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        shares.append(batches(**views(2)))
+    for one, two, both in zip(*shares, whole, strict=True):
+        assert equal({key: torch.cat([one[key], two[key]]) for key in both}, both)
+
+
+def test_two_sets_have_views_of_their_own(batches):
+    data = {"DATASETS": {"TRAIN": {"source": "RandPerson", "target": "Market1501"}}}
+    two, one = batches(**views(2, **data)), batches(**data)
+    assert all(torch.equal(b[name]["img"], a[name]["img"]) for b, a in zip(two, one) for name in ("source", "target"))
+    assert two[0]["source"]["img2"].shape == two[0]["target"]["img2"].shape
+
+
+def test_no_view_is_a_mistake(batches):
+    with pytest.raises(ConfigError, match=r"INPUT\.VIEWS"):
+        batches(**views(0))

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from reidzoo.config import load_config
+from reidzoo.engine.pipeline import Pipeline
+from reidzoo.engine.transfer import evaluate_model, find_model, matrix, scatter
+from reidzoo.errors import ConfigError, WeightsError
+
+NAME = "{http://www.w3.org/2000/svg}"
+
+
+def row(name, source, **figures):
+    found = {target: {"title": f"{target} twin", "mAP": x / 200, "rank-1": x / 100} for target, x in figures.items()}
+    return {"name": name, "sources": [source], "results": found}
+
+
+ROWS = [row("a", "Market1501", Market1501=80, DukeMTMC=30), row("b", "DukeMTMC", Market1501=40, DukeMTMC=70)]
+
+
+def test_matrix_marks_what_was_trained_on():
+    lines = matrix(ROWS).splitlines()
+    assert lines[0].split("  ")[0] == "model" and "DukeMTMC twin rank-1" in lines[0]
+    assert lines[2].split() == ["a", "Market1501", "40.0*", "80.0*", "15.0", "30.0"]
+    assert lines[3].split() == ["b", "DukeMTMC", "20.0", "40.0", "35.0*", "70.0*"]
+    assert "rendered drawings" in lines[-1] and matrix(ROWS, "pipe").startswith("| model")
+
+
+def test_scatter_has_a_dot_for_each_transfer():
+    tree = ET.fromstring(scatter(ROWS))
+    tips = [node.text for node in tree.iter(f"{NAME}title")]
+    assert tips == [
+        "a: 80.0 % on its own dataset, 30.0 % on DukeMTMC twin",
+        "b: 70.0 % on its own dataset, 40.0 % on Market1501 twin",
+    ]
+    assert scatter([row("a", "Market1501", Market1501=80)]) == "" == scatter([row("a", "MSMT17", Market1501=80)])
+
+
+def test_a_model_is_found_and_gives_what_its_run_gave(write_config, tmp_path, tiny_root):
+    node = {"type": "HoldOut", "dataset": "Market1501", "part": "train"}
+    path = write_config(DATASETS={"TRAIN": {"train": [node, "RandPerson"]}, "TESTS": ["Market1501", "DukeMTMC"]})
+    wanted = Pipeline(load_config(path, ["SOLVER.MAX_EPOCHS", "1"])).train()["train"]
+    for model in (find_model(str(path)), find_model("", str(tmp_path / "run"))):
+        assert model.sources == ("Market1501", "RandPerson") and model.weights == tmp_path / "run/model_final.pth"
+        found = evaluate_model(model, ["DukeMTMC", "Market1501"])
+        assert list(found["results"]) == ["DukeMTMC", "Market1501"] and found["name"] in ("tiny", "run")
+        for figures in found["results"].values():
+            assert {key: figures[key] for key in ("mAP", "rank-1")} == {
+                key: wanted[figures["title"]][key] for key in ("mAP", "rank-1")
+            }
+
+
+def test_mistakes(write_config, tmp_path):
+    path = str(write_config())
+    with pytest.raises(WeightsError, match=r"no checkpoint .*run; train it first"):
+        find_model(path)
+    with pytest.raises(ConfigError, match="there is no stage 'label'"):
+        find_model(path, stage="label")
+    with pytest.raises(ConfigError, match="--config-file"):
+        find_model("", str(tmp_path))
+    with pytest.raises(ConfigError, match="--config-file"):
+        find_model()

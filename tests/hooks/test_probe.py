@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from reidzoo.config import load_config
+from reidzoo.engine.build import build_train_sets
+from reidzoo.engine.pipeline import Pipeline, results_table
+from reidzoo.errors import ConfigError
+from reidzoo.hooks import ProbeHook
+
+NAMED = "{type: ProbeHook, datasets: [RandPerson, Market1501], images: 10, period: 1}"
+
+
+def run(write_config, tmp_path, name, *opts):
+    path = write_config(OUTPUT_DIR=str(tmp_path / name))
+    results = Pipeline(load_config(path, opts=opts)).train()
+    rows = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+    return results["train"], rows, torch.load(tmp_path / name / "model_final.pth", weights_only=True)
+
+
+def same(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def test_it_is_logged_beside_the_targets_and_changes_nothing(write_config, tmp_path):
+    results, rows, state = run(write_config, tmp_path, "with", "HOOKS.probe", NAMED)
+    plain, plain_rows, plain_state = run(write_config, tmp_path, "without")
+    found = results.pop("probe")
+    assert found["domain_chance"] == 0.5 and 0 < found["domain_accuracy"] <= 1
+    assert results == plain
+    assert [row["evaluation"]["probe"].keys() for row in rows if "evaluation" in row] == [found.keys()] * 2
+    assert [row for row in rows if "evaluation" not in row] == [row for row in plain_rows if "evaluation" not in row]
+    for key in ("parts", "optims", "random"):
+        assert same(state[key], plain_state[key]), key
+    assert json.loads((tmp_path / "with/results.json").read_text())["probe"] == found
+
+
+def test_the_printed_table_holds_targets_only(write_config, tmp_path):
+    results, _, _ = run(write_config, tmp_path, "run", "HOOKS.probe", NAMED)
+    table = results_table({"train": results})
+    assert "Market1501 twin" in table and "probe" not in table
+
+
+def test_cameras_of_the_training_set(write_config, tmp_path):
+    results, _, _ = run(write_config, tmp_path, "run", "HOOKS.probe", "{type: ProbeHook, label: camid}")
+    assert results["probe"]["camid_chance"] == pytest.approx(1 / 3) and results["probe"]["camid_accuracy"] > 0.3
+
+
+def test_domains_of_two_unlabelled_training_sets(write_config, tmp_path):
+    train = {"source": "RandPerson", "target": {"type": "Unlabeled", "dataset": {"type": "MSMT17"}}}
+    cfg = load_config(write_config(DATASETS={"TRAIN": train}))
+    runner = type("Runner", (), {"sets": build_train_sets(cfg), "cfg": cfg})
+    paths, labels, learns, tests = ProbeHook(images=20)._choose(runner)
+    assert len(paths) == 144 and labels.tolist() == [0] * 72 + [1] * 72
+    assert len(learns) == len(tests) == 40 and not set(learns) & set(tests)
+
+
+def test_mistakes_are_named_before_training(write_config, tmp_path):
+    with pytest.raises(ConfigError, match="domain or camid"):
+        run(write_config, tmp_path, "one", "HOOKS.probe", "{type: ProbeHook, label: time}")
+    with pytest.raises(ConfigError, match=r"Market1501.*datasets"):
+        run(write_config, tmp_path, "two", "HOOKS.probe", "{type: ProbeHook}")

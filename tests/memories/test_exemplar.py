@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from reidzoo.errors import ConfigError
+from reidzoo.losses import LossSet
+from reidzoo.memories import ExemplarMemory, invariance_targets
+from reidzoo.memories.exemplar import greatest
+from reidzoo.registry import MEMORY
+
+N, D = 40, 8
+
+
+def filled(seed=0, **arguments):
+    memory = MEMORY.build({"type": "ExemplarMemory", **arguments}, dim=D, size=N)
+    generator = torch.Generator().manual_seed(seed)
+    memory.keys.copy_(F.normalize(torch.randn(N, D, generator=generator)))
+    return memory
+
+
+def batch(seed, size=16, repeat=True):
+    generator = torch.Generator().manual_seed(seed)
+    feat = F.normalize(torch.randn(size, D, generator=generator))
+    index = torch.randint(0, N, (size,), generator=generator) if repeat else torch.randperm(N, generator=generator)
+    return feat, index[:size]
+
+
+def plain_loss(keys, feat, index, beta, k, exemplar=True):
+    """Eq. 3 to 8, image by image in float64; M(x, k) are the k nearest keys, and the own one too (Eq. 6)."""
+    keys, total = keys.double(), 0.0
+    for f, i in zip(feat, index.tolist()):
+        similarity = [float(key @ f.detach()) for key in keys]
+        log_p = torch.log(torch.exp(keys @ f / beta) / torch.exp(keys @ f / beta).sum())
+        nearest = sorted(range(len(keys)), key=lambda j: -similarity[j])[:k]
+        loss = -log_p[i] if exemplar else 0.0
+        for j in nearest:
+            if j != i:
+                loss = loss - log_p[j] / k
+        total = total + loss
+    return total / len(feat)
+
+
+NODES = {"tgt": {"type": "InvarianceLoss"}}
+
+
+def loss_of(memory, feat, index, epoch):
+    scores = memory(feat, index)
+    columns, weights = memory.targets(scores, index, epoch)
+    return LossSet(NODES)({"scores": scores, "columns": columns, "weights": weights})["tgt"]
+
+
+@pytest.mark.parametrize("exemplar, neighbours, epoch, k", [
+    (True, 6, 59, 6), (True, 6, 4, 0), (True, 6, 5, 6), (True, 0, 59, 0), (False, 6, 59, 6), (True, 1, 59, 1),
+])  # fmt: skip
+def test_loss_and_gradient_equal_the_formulas(exemplar, neighbours, epoch, k):
+    memory = filled(exemplar=exemplar, neighbours=neighbours)
+    feat, index = batch(1)
+    feat[:4] = memory.keys[index[:4]]  # some images are their own nearest, most are not
+    reference = feat.double().requires_grad_()
+    feat.requires_grad_()
+    loss = loss_of(memory, feat, index, epoch)
+    expected = plain_loss(memory.keys, reference, index, 0.05, k, exemplar)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    (gradient,), (wanted,) = torch.autograd.grad(loss, feat), torch.autograd.grad(expected, reference)
+    assert (gradient - wanted).norm() / wanted.norm() < 1e-4
+
+
+def test_all_switches_off_until_the_neighbours_begin_is_no_loss():
+    memory = filled(exemplar=False)
+    feat, index = batch(1)
+    feat.requires_grad_()
+    loss = loss_of(memory, feat, index, epoch=0)
+    assert loss.item() == 0 and torch.autograd.grad(loss, feat)[0].abs().max() == 0
+
+
+def test_weights_add_up_as_in_the_authors_code():
+    memory = filled()
+    feat, index = memory.keys[:12].clone(), torch.arange(12)
+    index[6:] = 30 - index[6:]
+    scores = memory(feat)
+    columns, weights = memory.targets(scores, index, 5)
+    assert columns.shape == weights.shape == (12, 7)
+    for row in range(12):
+        dense = torch.zeros(N).index_add_(0, columns[row], weights[row])
+        code = torch.zeros(N)
+        code[scores[row].topk(6).indices] = 1 / 6
+        within = code[index[row]] > 0
+        code[index[row]] = 1
+        torch.testing.assert_close(dense, code)
+        assert dense.sum().item() == pytest.approx(1 + 5 / 6 if within else 2)
+    assert (weights[:6].sum(1) < 1.9).all()
+
+
+def test_targets_carry_no_gradient_and_keep_within_the_memory():
+    scores = torch.randn(3, 4, requires_grad=True)
+    columns, weights = invariance_targets(scores, torch.tensor([0, 1, 2]), 9)
+    assert columns.shape == (3, 5) and not weights.requires_grad
+    assert weights[0].max() == 1 and weights[0].min() == 0
+
+
+@pytest.mark.parametrize("columns", [5, 64, 700, 1000])
+@pytest.mark.parametrize("count", [1, 6])
+def test_the_greatest_are_those_of_topk(columns, count):
+    scores = torch.randn(20, columns)
+    scores[0] = 0.0
+    wanted = scores.topk(min(count, columns), dim=1).values
+    assert torch.equal(scores.gather(1, greatest(scores, count)), wanted)
+
+
+def test_update_is_sequential_for_repeated_images():
+    memory = filled()
+    feat, _ = batch(2, size=8)
+    index = torch.tensor([2, 9, 2, 2, 16, 9, 0, 2])
+    expected = memory.keys.double()
+    for f, i in zip(feat.double(), index.tolist()):
+        mixed = 0.59 * expected[i] + 0.41 * f
+        expected[i] = mixed / mixed.norm()
+    memory.update(feat, index, epoch=59)
+    torch.testing.assert_close(memory.keys.double(), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "arguments, epoch, alpha",
+    [({}, 0, 0.0), ({}, 59, 0.59), ({}, 150, 1.0), ({"momentum_start": 0.01}, 0, 0.01)],
+)
+def test_alpha(arguments, epoch, alpha):
+    memory = filled(**arguments)
+    before = memory.keys.clone()
+    feat, _ = batch(3, size=1)
+    memory.update(2 * feat, torch.tensor([7]), epoch)  # the update normalises, whatever it is given
+    assert memory.momentum(epoch) == pytest.approx(alpha)
+    torch.testing.assert_close(memory.keys[7], F.normalize(alpha * before[7] + (1 - alpha) * 2 * feat[0], dim=0))
+    assert torch.equal(memory.keys[:7], before[:7]) and torch.equal(memory.keys[8:], before[8:])
+
+
+def test_starts_from_zeros():
+    memory = ExemplarMemory(D, N)
+    feat, index = batch(4, repeat=False)
+    assert not memory.keys.any()
+    feat.requires_grad_()
+    loss = loss_of(memory, feat, index, epoch=0)
+    assert loss.item() == pytest.approx(math.log(N))  # every class is as likely
+    memory.update(feat.detach(), index, epoch=30)
+    torch.testing.assert_close(memory.keys[index], feat.detach())  # nothing there to mix with
+    memory.update(torch.zeros_like(feat), index, epoch=0)
+    assert torch.isfinite(memory.keys).all()
+
+
+def test_resumes_bit_by_bit():
+    memory = filled()
+    memory.update(*batch(1), epoch=3)
+    resumed = ExemplarMemory(D, N)
+    resumed.load_state_dict(copy.deepcopy(memory.state_dict()))
+    for step in range(20):
+        feat, index = batch(step)
+        assert torch.equal(memory(feat), resumed(feat))
+        memory.update(feat, index, epoch=4)
+        resumed.update(feat, index, epoch=4)
+    assert torch.equal(memory.keys, resumed.keys)
+    with pytest.raises(RuntimeError, match="keys"):
+        ExemplarMemory(D, N + 1).load_state_dict(memory.state_dict())
+
+
+def test_low_temperature_half_precision_and_autocast():
+    memory = filled(temperature=0.001)
+    feat, index = batch(5)
+    feat.requires_grad_()
+    loss = loss_of(memory, feat, index, epoch=5)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(feat.grad).all()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(memory(feat), memory(feat).float())
+        scores = memory(feat)
+    assert torch.equal(scores, memory(feat))
+    memory.update(feat.bfloat16(), index, epoch=1)
+    assert memory.keys.dtype == torch.float32
+
+
+def test_an_update_before_backward_is_reported():
+    memory = filled()
+    feat, index = batch(6)
+    feat.requires_grad_()
+    loss = loss_of(memory, feat, index, epoch=5)
+    memory.update(feat, index, epoch=5)
+    with pytest.raises(RuntimeError, match="inplace"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("row", [-1, N])
+def test_wrong_rows(row):
+    with pytest.raises(IndexError, match="memory rows"):
+        filled().update(torch.randn(1, D), torch.tensor([row]), epoch=0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"temperature": 0.0},
+        {"momentum_start": 1.5},
+        {"momentum_per_epoch": -0.1},
+        {"neighbours": -1},
+        {"exemplar": False, "neighbours": 0},
+    ],
+)
+def test_wrong_arguments(arguments):
+    with pytest.raises(ConfigError, match=next(iter(arguments))):
+        ExemplarMemory(D, N, **arguments)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from reidzoo.visualization import SVGPlot
+from reidzoo.visualization.svg_plot import ticks
+
+NAME = "{http://www.w3.org/2000/svg}"
+
+
+def draw():
+    plot = SVGPlot("a < b & c", "steps", "%", (0, 10), (0, 100), (400, 300))
+    plot.band(2, 5, "#ff0000", "penalty")
+    plot.line([0, 10], [0, 100], "#0000ff", "identity", dashed=True)
+    plot.point(10, 100, "#00ff00", "Duke", text="<run>", tip="10 & 100")
+    plot.point(0, 0, "#00ff00", "Duke")
+    return plot
+
+
+def test_it_is_well_formed_and_shows_everything():
+    tree = ET.fromstring(draw().render())
+    texts = [node.text for node in tree.iter(f"{NAME}text")]
+    for wanted in ("a < b & c", "steps", "%", "penalty", "identity", "Duke", "<run>", "100", "0"):
+        assert wanted in texts
+    assert texts.count("Duke") == 1  # once in the legend
+    assert [node.text for node in tree.iter(f"{NAME}title")] == ["penalty", "10 & 100"]
+
+
+def test_values_are_where_the_axes_say():
+    plot = draw()
+    tree = ET.fromstring(plot.render())
+    circles = list(tree.iter(f"{NAME}circle"))[:2]
+    (right, top), (left, bottom) = ((float(node.get("cx")), float(node.get("cy"))) for node in circles)
+    points = next(tree.iter(f"{NAME}polyline")).get("points")
+    assert re.findall(r"[\d.]+", points) == [f"{value:.1f}" for value in (left, bottom, right, top)]
+    assert right > left and bottom > top
+    band = next(node for node in tree.iter(f"{NAME}rect") if node.get("fill") == "#ff0000")
+    assert float(band.get("x")) == pytest.approx(left + 0.2 * (right - left), abs=0.1)
+    assert float(band.get("width")) == pytest.approx(0.3 * (right - left), abs=0.1)
+
+
+def test_long_legends_take_several_rows():
+    plot, short = draw(), draw().render()
+    for number in range(9):
+        plot.point(1, 1, "#000000", f"a rather long name {number}")
+    height = [int(re.search(r'height="(\d+)"', text)[1]) for text in (short, plot.render())]
+    assert height[1] > height[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [(0, 100, [0, 20, 40, 60, 80, 100]), (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (37, 61, [40, 45, 50, 55, 60])],
+)
+def test_ticks(low, high, wanted):
+    assert ticks(low, high) == wanted
+
+
+def test_an_empty_range_is_widened():
+    assert "nan" not in SVGPlot("", "", "", (3, 3), (0, 1)).render()

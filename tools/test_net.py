@@ -1,0 +1,97 @@
+"""Test trained models on many datasets: a matrix of mAP and rank-1, and a picture of one dataset against transfer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from reidzoo.config import load_config
+from reidzoo.datasets import build_dataset
+from reidzoo.engine import distributed
+from reidzoo.engine.cli import run_tool
+from reidzoo.engine.files import write_text
+from reidzoo.engine.pipeline import environment
+from reidzoo.engine.transfer import TrainedModel, evaluate_model, find_model, matrix, scatter
+from reidzoo.errors import UserError
+
+KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)+")
+"""What tells an override behind --targets from a dataset's name."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example: python tools/test_net.py --config-file projects/ADIN/mini.yml --targets Market1501 DukeMTMC. "
+        "Repeat --config-file and --weights, or --weights alone with the folders of runs, for a row each.",
+    )
+    parser.add_argument("--config-file", action="append", default=[], metavar="FILE", help="a model's configuration")
+    parser.add_argument(
+        "--weights", action="append", default=[], metavar="PATH",
+        help="its checkpoint, or the run's folder (default: the configuration's OUTPUT_DIR, or MODEL.WEIGHTS)",
+    )  # fmt: skip
+    parser.add_argument("--stage", default="", help="whose model (default: the last stage's)")
+    parser.add_argument(
+        "--targets", nargs="+", default=[], metavar="NAME",
+        help="datasets to test on (default: those that the models were trained on or are to be tested on)",
+    )  # fmt: skip
+    parser.add_argument("--overlay", action="append", default=[], metavar="FILE", help="a YAML merged over every file")
+    parser.add_argument("--output-dir", type=Path, default=Path("output/transfer"), metavar="DIR")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides, for every model")
+    args = parser.parse_intermixed_args()
+    begin = next((n for n, name in enumerate(args.targets) if KEY.fullmatch(name)), len(args.targets))
+    args.opts = [*args.targets[begin:], *args.opts]
+    args.targets = args.targets[:begin]
+    return args
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    models = _models(args)
+    targets = list(dict.fromkeys(args.targets or _default_targets(models, args)))
+    rows = [evaluate_model(model, targets, args.opts, args.overlay) for model in models]
+    if distributed.is_main():
+        table, picture = matrix(rows), scatter(rows)
+        results = {"targets": targets, "rows": rows, "environment": environment()}
+        texts = {"json": json.dumps(results, indent=1) + "\n", "md": matrix(rows, "pipe") + "\n"}
+        if picture:
+            texts["svg"] = picture
+        for kind, text in texts.items():
+            write_text(args.output_dir / f"transfer.{kind}", text)
+        print(f"\n{table}\n\nThis is in {args.output_dir}/: {', '.join(f'transfer.{kind}' for kind in texts)}.")
+    distributed.shutdown()
+
+
+def _models(args: argparse.Namespace) -> list[TrainedModel]:
+    weights = list(args.weights)
+    if not weights and "MODEL.WEIGHTS" in args.opts[::2]:
+        weights = [args.opts[args.opts.index("MODEL.WEIGHTS") + 1]]
+    if len(weights) > len(args.config_file) > 0 or not (weights or args.config_file):
+        raise UserError("give --config-file, --weights, or as many of one as of the other")
+    if len(args.config_file) > len(weights) > 0:
+        raise UserError(f"there are {len(args.config_file)} configurations, but {len(weights)} weights")
+    pairs = zip_longest(args.config_file, weights, fillvalue="")
+    models = [find_model(config, path, args.stage, args.opts, args.overlay) for config, path in pairs]
+    names = [model.name for model in models]
+    if len(set(names)) == len(names):
+        return models
+    return [TrainedModel(f"{m.name} ({n})", m.config, m.stage, m.weights, m.sources) for n, m in enumerate(models, 1)]
+
+
+def _default_targets(models: Sequence[TrainedModel], args: argparse.Namespace) -> list[str]:
+    """Return the datasets that the models were trained on, where they have a test set, and those of DATASETS.TESTS."""
+    own, others = [], []
+    for model in models:
+        cfg = load_config(model.config, args.opts, args.overlay).DATASETS
+        own += [name for name in model.sources if build_dataset(name, root=cfg.ROOT).query]
+        others += [name for name in cfg.TESTS if isinstance(name, str)]
+    return [*own, *others]
+
+
+if __name__ == "__main__":
+    run_tool(main)
