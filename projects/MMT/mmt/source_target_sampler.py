@@ -1,0 +1,45 @@
+"""P x K where there are labels, plain shuffling where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reidzoo.registry import SAMPLER
+from reidzoo.samplers import BatchSampler, IdentitySampler, ShuffleSampler
+
+__all__ = ["SourceTargetSampler"]
+
+
+@SAMPLER.register_module()
+class SourceTargetSampler(BatchSampler):
+    """Batches of ``IdentitySampler`` for a set with labels, of ``ShuffleSampler`` for one without any.
+
+    MMT's source pre-training draws its two sets so.
+
+    Args:
+        pids: (N,) identity of each image, -1 for none.
+        camids: (N,) camera of each image.
+        domains: (N,) domain of each image; not used.
+        batch_size: images per batch, over all processes.
+        num_instances: K, of the set with labels.
+    """
+
+    def __init__(
+        self,
+        pids: Sequence[int] | np.ndarray,
+        camids: Sequence[int] | np.ndarray,
+        domains: Sequence[int] | np.ndarray,
+        batch_size: int,
+        num_instances: int = 4,
+    ) -> None:
+        super().__init__(pids, camids, domains, batch_size)
+        if (self.pids == -1).all():
+            self.sampler = ShuffleSampler(pids, camids, domains, batch_size, unlabelled=True)
+        else:
+            self.sampler = IdentitySampler(pids, camids, domains, batch_size, num_instances)
+
+    def one_pass(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the rows of one pass."""
+        return self.sampler.one_pass(rng)
