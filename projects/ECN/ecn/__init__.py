@@ -1,0 +1,19 @@
+"""The parts that ECN adds (Zhong et al., CVPR 2019)."""
+
+from __future__ import annotations
+
+from ecn.mini_batch import MiniBatchExemplars
+from ecn.mini_batch_trainer import MiniBatchTrainer
+from ecn.neighbour_hook import NeighbourHook
+from ecn.neighbour_sampler import NeighbourSampler
+from ecn.trainer import ECNTrainer
+from ecn.two_path_head import TwoPathHead
+
+__all__ = [
+    "ECNTrainer",
+    "MiniBatchExemplars",
+    "MiniBatchTrainer",
+    "NeighbourHook",
+    "NeighbourSampler",
+    "TwoPathHead",
+]

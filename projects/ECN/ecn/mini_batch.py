@@ -1,0 +1,89 @@
+"""Invariance learning within the mini-batch: what ECN's Table 3 compares the memory with."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from reidzoo.errors import ConfigError
+from reidzoo.memories import invariance_targets
+from reidzoo.registry import MEMORY
+
+__all__ = ["MiniBatchExemplars"]
+
+
+@MEMORY.register_module()
+class MiniBatchExemplars(nn.Module):
+    """In place of ``ExemplarMemory``: the classes of Eq. 3 are the images of the batch, and their features its keys.
+
+    ECN, section 4.4: "input samples are composed of the target samples, corresponding CamStyle samples and
+    corresponding k-nearest neighbors". The authors have not released it. Here a batch is P anchors, the same P images
+    once more, the k - 1 nearest neighbours of each (``NeighbourSampler``), and further images where the batch is no
+    multiple. Every image is drawn under a camera of its own, also the two of an anchor. The first P are compared with
+    all others, which carry gradient too; an image that stands there twice counts once. Weights are Eq. 6's.
+
+    Neighbours are found anew before each epoch, by ``NeighbourHook`` from the features that are tested; they are a
+    buffer, and so in every checkpoint.
+
+    Args:
+        dim: not used; part of every memory's signature.
+        size: N, the number of target images.
+        temperature: beta.
+        exemplar: whether an anchor is to find itself.
+        neighbours: k, with the image itself; 0 for none.
+        neighbours_from: the first epoch, counted from 0, with neighbours.
+
+    Attributes:
+        neighbours_of: int64 buffer (N, max(k - 1, 0)), the nearest images to each, without itself.
+
+    Raises:
+        ConfigError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        size: int,
+        temperature: float = 0.05,
+        exemplar: bool = True,
+        neighbours: int = 6,
+        neighbours_from: int = 5,
+    ) -> None:
+        super().__init__()
+        if not temperature > 0 or neighbours < 0 or not (exemplar or neighbours):
+            raise ConfigError(
+                f"MiniBatchExemplars: temperature must be positive, neighbours 0 or more, and one of exemplar and "
+                f"neighbours on; got {temperature}, {neighbours} and {exemplar}"
+            )
+        self.temperature, self.exemplar = temperature, exemplar
+        self.neighbours, self.neighbours_from = neighbours, neighbours_from
+        self.register_buffer("neighbours_of", torch.zeros(size, max(neighbours - 1, 0), dtype=torch.int64))
+
+    def with_neighbours(self, epoch: int) -> bool:
+        """Return whether the batches of ``epoch`` hold neighbours."""
+        return self.neighbours > 1 and epoch >= self.neighbours_from
+
+    def anchors(self, batch_size: int, epoch: int) -> int:
+        """Return P for a batch of ``batch_size`` images."""
+        return batch_size // (self.neighbours + 1 if self.with_neighbours(epoch) else 2)
+
+    def forward(self, feat: Tensor, index: Tensor, epoch: int) -> Tensor:
+        """Return the scores (P, B - P) of the anchors against the rest of the batch; repeated images have -inf.
+
+        Args:
+            feat: (B, D), L2-normalised, the whole batch of all processes.
+            index: int64 (B,), which image each row is.
+            epoch: counted from 0.
+        """
+        count = self.anchors(len(feat), epoch)
+        with torch.autocast(feat.device.type, enabled=False):
+            feat = feat.float()
+            scores = (feat[:count] / self.temperature) @ feat[count:].t()
+        same = index[count:, None] == index[None, count:]
+        return scores.masked_fill(same.tril(-1).any(1), -torch.inf)
+
+    def targets(self, scores: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the soft labels of ``scores`` (P, B - P): an anchor's own column has its own number."""
+        own = torch.arange(len(scores), device=scores.device)
+        neighbours = self.neighbours if epoch >= self.neighbours_from else 0
+        return invariance_targets(scores, own, neighbours, self.exemplar)

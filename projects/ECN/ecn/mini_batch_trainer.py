@@ -1,0 +1,30 @@
+"""ECN without its memory."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ecn.trainer import ECNTrainer
+from reidzoo.engine.distributed import gather
+from reidzoo.registry import TRAINER
+
+__all__ = ["MiniBatchTrainer"]
+
+
+@TRAINER.register_module()
+class MiniBatchTrainer(ECNTrainer):
+    """``ECNTrainer`` with ``MiniBatchExemplars`` in place of the memory (the first row of ECN's Table 3)."""
+
+    def compare(self, feat: Tensor, index: Tensor) -> dict[str, Tensor]:
+        """Return the scores of the whole batch's anchors, on every process the same, and their soft labels.
+
+        The losses gather what they are given, so with R processes each anchor stands there R times; the mean is the
+        same, and so is its gradient.
+        """
+        exemplars = self.parts["exemplar"]
+        scores = exemplars(gather(feat), gather(index), self.epoch)
+        columns, weights = exemplars.targets(scores.detach(), self.epoch)
+        return {"scores": scores, "columns": columns, "weights": weights}
+
+    def remember(self, feat: Tensor, index: Tensor) -> None:
+        """Nothing is remembered."""

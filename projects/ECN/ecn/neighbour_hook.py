@@ -1,0 +1,40 @@
+"""Finds the neighbours of the target's images before each epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reidzoo.clustering import nearest_neighbours
+from reidzoo.engine.evaluate import extract_train_features
+from reidzoo.hooks import Hook
+from reidzoo.registry import HOOK
+
+__all__ = ["NeighbourHook"]
+
+
+@HOOK.register_module()
+class NeighbourHook(Hook):
+    """Extracts the target's features and tells ``MiniBatchExemplars`` and the sampler who is near whom."""
+
+    priority = 10
+
+    def before_train(self, runner: Any) -> None:
+        """Let a run resumed in the middle of an epoch go on with the epoch's neighbours."""
+        self._tell(runner)
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Find the neighbours of the coming epoch."""
+        exemplars = runner.parts["exemplar"]
+        if exemplars.with_neighbours(runner.epoch):
+            features = extract_train_features(runner, "target", title="finding neighbours")
+            near, _ = nearest_neighbours(features, exemplars.neighbours)
+            exemplars.neighbours_of.copy_(near[:, 1:])
+        self._tell(runner)
+
+    @staticmethod
+    def _tell(runner: Any) -> None:
+        exemplars = runner.parts["exemplar"]
+        node = {"type": runner.cfg.SAMPLER.type}
+        if exemplars.with_neighbours(runner.epoch):
+            node["neighbours"] = exemplars.neighbours_of.cpu().numpy()
+        runner.loader.sampler = node

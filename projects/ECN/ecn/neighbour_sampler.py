@@ -1,0 +1,59 @@
+"""Batches of images with their nearest neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reidzoo.errors import DatasetError
+from reidzoo.registry import SAMPLER
+from reidzoo.samplers import BatchSampler
+
+__all__ = ["NeighbourSampler"]
+
+
+@SAMPLER.register_module()
+class NeighbourSampler(BatchSampler):
+    """The batches of ``MiniBatchExemplars``: P anchors, the same again, their neighbours, and others to fill up.
+
+    A set whose images have labels, the source, is shuffled plainly. A pass takes each image once as an anchor.
+
+    Args:
+        pids: (N,) identity of each image, -1 where it is not known.
+        camids: (N,) camera of each image; not used.
+        domains: (N,) domain of each image; not used.
+        batch_size: images per batch, over all processes.
+        neighbours: int64 (N, m), the neighbours of each image; None for m = 0.
+
+    Raises:
+        DatasetError: fewer images than one batch takes.
+    """
+
+    def __init__(
+        self,
+        pids: Sequence[int] | np.ndarray,
+        camids: Sequence[int] | np.ndarray,
+        domains: Sequence[int] | np.ndarray,
+        batch_size: int,
+        neighbours: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(pids, camids, domains, batch_size)
+        if len(self.pids) < batch_size:
+            raise DatasetError(
+                f"NeighbourSampler: there are {len(self.pids)} images, and a batch takes {batch_size}; "
+                f"lower the batch size or add images"
+            )
+        self.labelled = bool((self.pids != -1).any())
+        self.neighbours = np.empty((len(self.pids), 0), dtype=np.int64) if neighbours is None else neighbours
+        self.anchors = batch_size // (2 + self.neighbours.shape[1])
+
+    def one_pass(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the rows of one pass, batch by batch."""
+        order = rng.permutation(len(self.pids))
+        if self.labelled:
+            return order
+        whole = order[: len(order) // self.anchors * self.anchors].reshape(-1, self.anchors)
+        near = self.neighbours[whole].reshape(len(whole), -1)
+        filling = rng.integers(0, len(order), (len(whole), self.batch_size - 2 * self.anchors - near.shape[1]))
+        return np.concatenate([whole, whole, near, filling], axis=1).ravel()

@@ -1,0 +1,149 @@
+"""ECN's training step: a labelled source, an unlabelled target, a memory of the target's images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from reidzoo.datasets import TrainSet
+from reidzoo.engine.distributed import gather, is_main
+from reidzoo.errors import ConfigError
+from reidzoo.registry import MEMORY, TRAINER
+from reidzoo.trainers import Trainer
+
+__all__ = ["ECNTrainer"]
+
+logger = logging.getLogger("reidzoo")
+
+
+@TRAINER.register_module()
+class ECNTrainer(Trainer):
+    """Minimises ``(1 - lambda) L_src + lambda L_tgt`` (Zhong et al., CVPR 2019, Eq. 9), with the head ``TwoPathHead``.
+
+    The training sets are ``source`` and ``target``, forwarded one after the other, so that batch norm sees either
+    domain alone and keeps running statistics of both. Losses of phase ``source`` take the source's outputs, those of
+    phase ``target`` the memory's ``scores``, ``columns`` and ``weights``. The memory is the entry ``exemplar`` of
+    MEMORIES. Without a set ``target``, what is left is the paper's baseline: L_src alone.
+
+    Args:
+        target_weight: lambda.
+
+    Raises:
+        ConfigError: lambda is not in [0, 1]; the sets, the losses, the head and the memory do not go together.
+    """
+
+    def __init__(
+        self,
+        cfg: CfgNode,
+        sets: Mapping[str, TrainSet],
+        output_dir: Path,
+        device: torch.device,
+        target_weight: float = 0.3,
+    ) -> None:
+        if not 0 <= target_weight <= 1:
+            raise ConfigError(f"TRAINER.target_weight is ECN's lambda and must be in [0, 1], got {target_weight}")
+        self.target_weight = target_weight if "target" in sets else 0.0
+        self._check_sets(cfg, sets)
+        super().__init__(cfg, sets, output_dir, device)
+        if is_main():
+            self._say_what_it_is()
+
+    @property
+    def num_classes(self) -> int:
+        """The source's identities; what the target's are is not known."""
+        return self.sets["source"].num_classes
+
+    def build_parts(self) -> nn.ModuleDict:
+        """Build the parts and check that the memory holds what the head gives."""
+        parts = super().build_parts()
+        head = parts["model"].head
+        if not hasattr(head, "exemplar_dim"):
+            raise ConfigError(f"HEAD: ECNTrainer needs a head with an output 'exemplar', not {type(head).__name__}")
+        keys = getattr(parts["exemplar"], "keys", None) if "exemplar" in parts else None
+        if isinstance(keys, Tensor) and keys.shape[1] != head.exemplar_dim:
+            raise ConfigError(
+                f"MEMORIES.exemplar.dim is {keys.shape[1]}, and HEAD gives {head.exemplar_dim} features; "
+                f"they must be equal (without dim it is HEAD.features)"
+            )
+        return parts
+
+    def build_memory(self, node: Mapping[str, Any], dim: int) -> nn.Module:
+        """Build a memory of the target's images, of the head's ``features`` unless it says another ``dim``."""
+        dim = node.get("dim", self.cfg.HEAD.get("features", 4096))
+        return MEMORY.build(node, dim=dim, size=len(self.sets["target"]))
+
+    def step_model(self, batch: dict) -> dict[str, Tensor]:
+        """Minimise Eq. 9 over the model, then write the target's features into the memory (Eq. 2)."""
+        domains = batch if "target" in self.sets else {"source": batch}
+        source = self.forward(domains["source"]["img"])
+        losses = self.losses["source"]({**domains["source"], **source})
+        total = (1 - self.target_weight) * sum(losses.values())
+        if "target" in domains:
+            feat, index = self.forward(domains["target"]["img"])["exemplar"], domains["target"]["index"]
+            found = self.losses["target"](self.compare(feat, index))
+            total = total + self.target_weight * sum(found.values())
+            losses = {**losses, **found}
+        self.optims["model"].minimize(total)
+        if "target" in domains:
+            self.remember(feat.detach(), index)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def compare(self, feat: Tensor, index: Tensor) -> dict[str, Tensor]:
+        """Return the scores of this process's share of the target batch and its soft labels (Eq. 3 and 6)."""
+        memory = self.parts["exemplar"]
+        scores = memory(feat, index)
+        columns, weights = memory.targets(scores, index, self.epoch)
+        return {"scores": scores, "columns": columns, "weights": weights}
+
+    def remember(self, feat: Tensor, index: Tensor) -> None:
+        """Write the whole batch's features into the memory, on every process the same."""
+        self.parts["exemplar"].update(gather(feat), gather(index), self.epoch)
+
+    def invariances(self) -> str:
+        """Return which of the invariances are trained, as Table 2 writes them: E+C+N."""
+        memory = self.parts["exemplar"]
+        camera = self.sets["target"].styles is not None
+        return "+".join(
+            name for name, on in (("E", memory.exemplar), ("C", camera), ("N", memory.neighbours > 0)) if on
+        )
+
+    def _say_what_it_is(self) -> None:
+        if "target" not in self.sets:
+            logger.info("ECN's baseline: the source's loss alone, on %s", self.sets["source"].datasets[0].name)
+            return
+        styles, dataset = self.sets["target"].styles, self.sets["target"].datasets[0]
+        if styles is not None:
+            logger.info("ECN: invariances %s; camera styles: %s", self.invariances(), styles.title)
+            if getattr(styles, "missing", 0):
+                logger.warning("%d style images are missing; the others are drawn more often", styles.missing)
+            return
+        reason = getattr(dataset, "no_styles_because", "the target is no CamStyled dataset")
+        logger.log(
+            logging.INFO if getattr(dataset, "kind", "") == "none" else logging.WARNING,
+            "ECN: invariances %s, without camera-invariance (C): %s",
+            self.invariances(),
+            reason,
+        )
+
+    @staticmethod
+    def _check_sets(cfg: CfgNode, sets: Mapping[str, TrainSet]) -> None:
+        if "source" not in sets or not set(sets) <= {"source", "target"}:
+            raise ConfigError(
+                f"DATASETS.TRAIN: ECNTrainer takes the sets source and target, or source alone; got {', '.join(sets)}"
+            )
+        phases = {node.get("phase", "model") for node in cfg.LOSSES.values()}
+        wanted = set(sets)
+        if phases != wanted:
+            raise ConfigError(
+                f"LOSSES: ECNTrainer needs losses of phase {' and '.join(sorted(wanted))} for its training sets, and "
+                f"there are losses of phase {', '.join(sorted(phases)) or 'none'}"
+            )
+        if ("exemplar" in cfg.MEMORIES) != ("target" in sets):
+            has = "has none" if "target" in sets else "has one"
+            raise ConfigError(f"MEMORIES: a set 'target' and a memory 'exemplar' go together; the configuration {has}")
