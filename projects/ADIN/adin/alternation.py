@@ -1,0 +1,94 @@
+"""ADIN's rule of what to train next."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from reidzoo.errors import ConfigError
+
+__all__ = ["Alternation"]
+
+
+@dataclass
+class Alternation:
+    """Decides by accuracies on held-out images: identities (a_I) and nuisances (a_N), fractions in [0, 1].
+
+    The thresholds begin at the accuracies after pre-training: goal_I = a_I, trigger_I = goal_I - ``identity_margin``,
+    trigger_N = a_N - ``nuisance_drop``. A round is one of
+
+    * ``rescue``, when a_I < trigger_I, and then until a_I >= goal_I, after which trigger_N is set anew from a_N;
+    * ``penalty``, when the identities are well and a_N > trigger_N;
+    * ``renew``, when a_N has fallen to trigger_N: the classifiers start anew, and what they then reach raises goal_I
+      and sets trigger_N.
+
+    It ends after ``max_rounds``, or after a renewal with a_N < initial a_N - ``stop_nuisance`` and a_I > initial a_I +
+    ``stop_identity``. This is the rule of the authors' code; the paper's sentence on Eq. 7 has it garbled.
+
+    Args:
+        max_rounds: at most so many rounds.
+        identity_margin, nuisance_drop, stop_nuisance, stop_identity: see above. The defaults are the code's; its
+            stopping rule cannot hold where the initial a_I is 0.8 or more.
+        extra_rescues: so many rescues may follow the last round if it left the identities below their threshold. Ours:
+            the code ends wherever it is.
+    """
+
+    max_rounds: int = 60
+    identity_margin: float = 0.01
+    nuisance_drop: float = 0.1
+    stop_nuisance: float = 0.5
+    stop_identity: float = 0.2
+    extra_rescues: int = 5
+
+    def __post_init__(self) -> None:
+        if self.max_rounds < 1 or self.extra_rescues < 0:
+            raise ConfigError(f"Alternation needs max_rounds >= 1 and extra_rescues >= 0, got {self}")
+        self.round, self.action, self.initial = 0, "begin", (0.0, 0.0)
+        self.goal = self.trigger_identity = self.trigger_nuisance = 0.0
+
+    def begin(self, identity: float, nuisance: float) -> None:
+        """Take the accuracies after pre-training."""
+        self.initial, self.goal = (identity, nuisance), identity
+        self._set_triggers(nuisance)
+
+    def decide(self, identity: float, nuisance: float) -> str:
+        """Return ``rescue``, ``penalty``, ``renew`` or ``end`` for the accuracies that the last round gave."""
+        hurt = identity < (self.goal if self.action == "rescue" else self.trigger_identity)
+        reached = False
+        if self.action == "renew":
+            reached = (
+                nuisance < self.initial[1] - self.stop_nuisance and identity > self.initial[0] + self.stop_identity
+            )
+            self.goal = max(self.goal, identity)
+        if self.action == "renew" or (self.action == "rescue" and not hurt):
+            self._set_triggers(nuisance)
+        over = self.round >= self.max_rounds + (self.extra_rescues if hurt else 0)
+        if reached or over:
+            self.action = "end"
+        else:
+            self.action = "rescue" if hurt else "penalty" if nuisance > self.trigger_nuisance else "renew"
+            self.round += 1
+        return self.action
+
+    def _set_triggers(self, nuisance: float) -> None:
+        self.trigger_identity = self.goal - self.identity_margin
+        self.trigger_nuisance = nuisance - self.nuisance_drop
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The thresholds as they are now."""
+        names = ("goal", "trigger_identity", "trigger_nuisance")
+        return {name: getattr(self, name) for name in names}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where it stands."""
+        return {"round": self.round, "action": self.action, "initial": list(self.initial), **self.thresholds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where it stood."""
+        for name, value in state.items():
+            setattr(self, name, tuple(value) if name == "initial" else value)
+
+    def settings(self) -> dict[str, float]:
+        """Return the arguments it was made with."""
+        return asdict(self)

@@ -1,0 +1,80 @@
+"""How well a model's classifiers do on images that were held out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reidzoo.datasets import Dataset, nuisance_labels
+from reidzoo.engine.build import build_table, final_size
+from reidzoo.engine.distributed import broadcast_object
+from reidzoo.errors import ConfigError
+from reidzoo.losses.branches import branch_log_probabilities
+from reidzoo.transforms import Normalize
+
+__all__ = ["Validation"]
+
+
+class Validation:
+    """Held-out images of the identities that a ``NuisanceTrainer`` trains on.
+
+    Args:
+        dataset: whose training images these are: the other part of the ``HoldOut`` that is trained on.
+        runner: the trainer.
+
+    Raises:
+        ConfigError: an image is trained on, or its identity is not.
+    """
+
+    def __init__(self, dataset: Dataset, runner: Any) -> None:
+        data, records = runner.data, dataset.train
+        classes = {record.pid: int(label) for record, label in zip(data.records, data.pids)}
+        trained = set(data.paths)
+        seen = [record.path for record in records if record.path in trained]
+        strange = [record.path for record in records if record.pid not in classes]
+        folders = {d.folder for d in (*data.datasets, dataset)}
+        if len(folders) != 1 or len(data.datasets) != 1 or not records or seen or strange:
+            raise ConfigError(
+                f"HOOKS: the validation set must be the images that were held out of the only training set. Of its "
+                f"{len(records)} images {len(seen)} are trained on, {len(strange)} show other identities; the folders "
+                f"are {', '.join(sorted(folders))}. Train on {{type: HoldOut, dataset: D, part: train}} and validate "
+                f"on the same with part: val"
+            )
+        self.table = build_table(runner.cfg, [record.path for record in records], size=final_size(runner.cfg))
+        self.identities = np.array([classes[record.pid] for record in records])
+        self.camids, self.timeids = (np.array([getattr(r, key) for r in records]) for key in ("camid", "timeid"))
+
+    def measure(self, runner: Any) -> dict[str, float]:
+        """Return the share of images told rightly: ``identity``, and ``nuisance``, the mean over the discriminators."""
+        training = {name: part.training for name, part in runner.parts.items()}
+        runner.parts.eval()
+        found = self._predict(runner)
+        for name, part in runner.parts.items():
+            part.train(training[name])
+        labels = {name: nuisance_labels(runner.parts[name].label, self.camids, self.timeids) for name in runner.priors}
+        nuisances = [float((found[name] == label).mean()) for name, label in labels.items()]
+        accuracies = {"identity": float((found[""] == self.identities).mean()), "nuisance": float(np.mean(nuisances))}
+        return broadcast_object(accuracies)  # what depends on it must be the same on every process
+
+    @torch.no_grad()
+    def _predict(self, runner: Any) -> dict[str, np.ndarray]:
+        """Return the classes found for every image, of the identity (named "") and of each discriminator."""
+        cfg, rows = runner.cfg, np.arange(len(self.table))
+        normalize = Normalize(cfg.INPUT.MEAN, cfg.INPUT.STD)
+        size = cfg.TEST.IMS_PER_BATCH
+        batches = [rows[i : i + size] for i in range(0, len(rows), size)]
+        found: dict[str, list[Tensor]] = {}
+        for images in self.table.batches(batches, cfg.DATALOADER.NUM_WORKERS):
+            embedding = runner.embed(normalize(images.to(runner.device), None))
+            parts = {"": runner.model.head.classifier, **{name: runner.parts[name] for name in runner.priors}}
+            for name, part in parts.items():
+                found.setdefault(name, []).append(_classes(part(embedding)).cpu())
+        return {name: torch.cat(blocks).numpy() for name, blocks in found.items()}
+
+
+def _classes(logits: Tensor) -> Tensor:
+    """Return the likeliest class (B,) of logits (B, K), or of (B, n, K) by the product of branches' probabilities."""
+    return branch_log_probabilities(logits).sum(1).argmax(1)
