@@ -97,7 +97,9 @@ HEAD = Registry("HEAD", "reidzoo.heads")
 ``embedding`` (B, D) for retrieval, and while training with ``num_classes > 0`` also ``logits`` (B, num_classes)."""
 
 MODEL = Registry("MODEL", "reidzoo.models")
-"""``forward(images) -> dict`` as its head returns it; ``embed(images) -> (B, D)`` L2-normalised, for retrieval."""
+"""``forward(images) -> dict`` as its head returns it; ``embed(images) -> (B, D)`` L2-normalised, for retrieval. A model
+that embeds the two sides of a test differently has ``embed_query(images)`` and ``embed_gallery(images)`` beside it: the
+evaluation calls them in its place, and they may leave the norm as it is for ``TEST.METRIC euclidean``."""
 
 LOSS = Registry("LOSS", "reidzoo.losses")
 """An ``nn.Module`` whose ``forward`` parameter *names* say which tensors it takes, e.g. ``forward(self, feat, pid)``;

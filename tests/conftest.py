@@ -30,7 +30,7 @@ def draw_person(path: Path, pid: int, camid: int, number: int) -> None:
 
 
 def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
-    """Write trees of random two-coloured 'people' in the layouts of seven datasets, marked as twins."""
+    """Write trees of random two-coloured 'people' in the layouts of nine datasets, marked as twins."""
     market, msmt, rp = root / "Market-1501-v15.09.15", root / "MSMT17_V1", root / "RandPerson"
     duke, cuhk = root / "DukeMTMC-reID", root / "cuhk03-np"
     lists = {"list_train.txt": [], "list_val.txt": [], "list_query.txt": [], "list_gallery.txt": []}
@@ -56,10 +56,33 @@ def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
             lists["list_query.txt" if n < 2 else "list_gallery.txt"].append(f"{file} {pid - 1}")
     for name, lines in lists.items():
         (msmt / name).write_text("\n".join(lines) + "\n")
-    veri, vehicleid = make_tiny_vehicles(root, ids, images)
-    for folder in (market, msmt, rp, duke, cuhk, veri, vehicleid):
+    for folder in (
+        market,
+        msmt,
+        rp,
+        duke,
+        cuhk,
+        *make_tiny_pairs(root, ids, images),
+        *make_tiny_vehicles(root, ids, images),
+    ):
         (folder / "twin.json").write_text(json.dumps({"made_by": "tests"}))
     return root
+
+
+def make_tiny_pairs(root: Path, ids: int, images: int) -> tuple[Path, Path]:
+    """Write trees in the layouts of VIPeR, which has more people, and of CUHK03 with a third of them in each test."""
+    viper, cuhk = root / "VIPeR", root / "cuhk03"
+    for pid in range(3 * ids):
+        for cam in (0, 1):
+            draw_person(viper / f"cam_{'ab'[cam]}" / f"{pid:03d}_{90 * cam}.bmp", 1300 + pid, cam, 0)
+    for pid in range(1, ids + 1):
+        for n in range(images):
+            name = f"1_{pid:03d}_{n % 2 + 1}_{n // 2 + 5 * (n % 2) + 1:02d}.png"
+            draw_person(cuhk / "images_labeled" / name, 1400 + pid, n % 2, n)
+    tests = [[(k + pid) % ids + 1 for pid in range(ids // 3)] for k in range(20)]
+    splits = [{"query": [[f"images_labeled/1_{pid:03d}_1_01.png", pid, 0] for pid in test]} for test in tests]
+    (cuhk / "splits_classic_labeled.json").write_text(json.dumps(splits))
+    return viper, cuhk
 
 
 def make_tiny_vehicles(root: Path, ids: int, images: int) -> tuple[Path, Path]:

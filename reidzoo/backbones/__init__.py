@@ -6,5 +6,6 @@ from reidzoo.backbones.dual_branch import DualBranchResNet
 from reidzoo.backbones.ibn import IBN
 from reidzoo.backbones.osnet import OSNet
 from reidzoo.backbones.resnet import ResNet
+from reidzoo.backbones.vgg import VGG
 
-__all__ = ["IBN", "DualBranchResNet", "OSNet", "ResNet"]
+__all__ = ["IBN", "VGG", "DualBranchResNet", "OSNet", "ResNet"]

@@ -12,9 +12,12 @@ import torch
 from torch import nn
 
 from reidzoo.errors import WeightsError
-from reidzoo.models.loading import load_weights
+from reidzoo.models.loading import load_weights, safe_read, unwrap_state
 
 __all__ = ["fetch", "load_pretrained", "weights_home"]
+
+OURS = "backbone."
+"""How the names begin that a checkpoint of ours has of a backbone."""
 
 
 def weights_home() -> Path:
@@ -84,11 +87,13 @@ def load_pretrained(backbone: nn.Module, source: str | tuple[str, str], key_map:
 
     Args:
         backbone: where the weights go.
-        source: the path of a file, or ``(address, file name)`` for `fetch`.
+        source: the path of a file, or ``(address, file name)`` for `fetch`. Of a run's checkpoint the model's backbone
+            is taken.
         key_map: name in the file -> name in the backbone, or None for what a backbone does not have (``fc``).
 
     Raises:
         WeightsError: no such file, no download, or a key or shape that does not fit.
     """
     path = source if isinstance(source, str) else fetch(*source)
-    load_weights(backbone, path, key_map=key_map)
+    prefix = OURS if any(name.startswith(OURS) for name in unwrap_state(safe_read(path), str(path))) else ""
+    load_weights(backbone, path, prefix=prefix, key_map=key_map)

@@ -127,7 +127,7 @@ class ResNet(nn.Module):
         width: channels of the stem, 64 in the paper. 16 is a quarter of every layer, small enough for a CPU.
         pretrained: "" for random weights (Kaiming normal, fan out); "torchvision" for its ``IMAGENET1K_V1``, the
             weights the papers started from; "ibn_net" for IBN-Net's release v1.0; "imagenet" for the one of the two
-            that fits ``ibn``; or the path of a file in either layout.
+            that fits ``ibn``; or the path of a file in either layout, or of a run's checkpoint, such as ``stage:NAME``.
 
     Attributes:
         out_channels: ``8 * width`` for depths 18 and 34, ``32 * width`` for 50 and 101.

@@ -1,4 +1,7 @@
-"""References from one stage to another's files: ``stage:NAME/FILE``, and ``stage:NAME`` for its final checkpoint."""
+"""References from one stage to another's files: ``stage:NAME/FILE``, and ``stage:NAME`` for its final checkpoint.
+
+And one to the run: ``run:seed`` is its SEED, so that runs of different seeds have different random splits of a dataset.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,17 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-__all__ = ["map_references", "referenced_stages"]
+__all__ = ["fill_seed", "map_references", "referenced_stages"]
 
 _PREFIX = "stage:"
+_SEED = "run:seed"
+
+
+def fill_seed(cfg: CfgNode) -> CfgNode:
+    """Return a frozen copy of a stage's configuration with SEED in place of each ``run:seed``."""
+    copy = _map(cfg, lambda text: cfg.SEED if text == _SEED else text)
+    copy.freeze()
+    return copy
 
 
 def map_references(value: Any, replace: Callable[[str, str], str]) -> Any:
@@ -19,7 +30,7 @@ def map_references(value: Any, replace: Callable[[str, str], str]) -> Any:
         value: a node, a plain mapping, a list or a scalar.
         replace: takes the stage's name and the file's, ``""`` for the final checkpoint.
     """
-    copy = _map(value, replace)
+    copy = _map(value, lambda text: replace(*_split(text)) if _is_reference(text) else text)
     if isinstance(copy, CfgNode):
         copy.freeze()
     return copy
@@ -30,7 +41,7 @@ def referenced_stages(value: Any) -> list[str]:
     return list(dict.fromkeys(_split(text)[0] for text in _references(value)))
 
 
-def _map(value: Any, replace: Callable[[str, str], str]) -> Any:
+def _map(value: Any, replace: Callable[[str], Any]) -> Any:
     if isinstance(value, CfgNode):
         copy = CfgNode(new_allowed=True)
         for key, item in value.items():
@@ -40,7 +51,7 @@ def _map(value: Any, replace: Callable[[str, str], str]) -> Any:
         return {key: _map(item, replace) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_map(item, replace) for item in value)
-    return replace(*_split(value)) if _is_reference(value) else value
+    return replace(value) if isinstance(value, str) else value
 
 
 def _references(value: Any) -> Iterator[str]:

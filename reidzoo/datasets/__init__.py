@@ -7,10 +7,12 @@ from reidzoo.datasets.build import build_dataset
 from reidzoo.datasets.cam_styled import CamStyled
 from reidzoo.datasets.color_transfer import ColorTransfer
 from reidzoo.datasets.csv_dataset import CSVDataset
+from reidzoo.datasets.cuhk03 import CUHK03
 from reidzoo.datasets.cuhk03_np import CUHK03NP
 from reidzoo.datasets.duke import DukeMTMC
 from reidzoo.datasets.folder import FolderDataset
 from reidzoo.datasets.hold_out import HoldOut
+from reidzoo.datasets.hold_out_identities import HoldOutIdentities
 from reidzoo.datasets.market1501 import Market1501
 from reidzoo.datasets.market_layout import MarketLayout
 from reidzoo.datasets.msmt17 import MSMT17
@@ -24,9 +26,11 @@ from reidzoo.datasets.train_set import TrainSet
 from reidzoo.datasets.unlabeled import Unlabeled
 from reidzoo.datasets.vehicleid import VehicleID
 from reidzoo.datasets.veri import VeRi776
+from reidzoo.datasets.viper import VIPeR
 from reidzoo.datasets.wrapper import DatasetWrapper
 
 __all__ = [
+    "CUHK03",
     "CUHK03NP",
     "MSMT17",
     "CSVDataset",
@@ -37,6 +41,7 @@ __all__ = [
     "DukeMTMC",
     "FolderDataset",
     "HoldOut",
+    "HoldOutIdentities",
     "Market1501",
     "MarketLayout",
     "PseudoLabeled",
@@ -45,6 +50,7 @@ __all__ = [
     "StyleFolder",
     "TrainSet",
     "Unlabeled",
+    "VIPeR",
     "VeRi776",
     "VehicleID",
     "build_dataset",

@@ -30,6 +30,7 @@ class Dataset:
     Attributes:
         name: the name for logs and tables.
         protocol: the evaluation protocol that the dataset is published with.
+        repeats: how often a single-shot protocol draws its gallery; None for the protocol's own number.
         homepage: where the dataset is obtained, in words that may follow "obtain it from".
         twin: whether ``tools/render_data.py`` draws a small twin of it.
         folders: accepted folders under ``root``, the preferred first.
@@ -45,6 +46,7 @@ class Dataset:
 
     name = "Dataset"
     protocol = "market1501"
+    repeats: int | None = None
     homepage = ""
     twin = False
     folders: tuple[str, ...] = ()

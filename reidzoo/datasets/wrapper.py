@@ -12,6 +12,10 @@ from reidzoo.datasets.record import Record
 
 __all__ = ["DatasetWrapper"]
 
+PASSED_ON = (
+    "name", "protocol", "repeats", "homepage", "twin", "folders", "required", "root", "folder", "is_twin",
+)  # fmt: skip
+
 
 class DatasetWrapper(Dataset):
     """A dataset that passes another one's records and attributes on; subclasses change some of the records.
@@ -29,7 +33,7 @@ class DatasetWrapper(Dataset):
 
     def __init__(self, dataset: str | Mapping[str, Any] | Dataset, root: str | os.PathLike[str] = "datasets") -> None:
         self.dataset = build_dataset(dataset, root)
-        for attribute in ("name", "protocol", "homepage", "twin", "folders", "required", "root", "folder", "is_twin"):
+        for attribute in PASSED_ON:
             setattr(self, attribute, getattr(self.dataset, attribute))
         self._records: dict[str, list[Record]] = {}
 

@@ -15,14 +15,15 @@ __all__ = ["MLPDiscriminator"]
 class MLPDiscriminator(nn.Module):
     """Linear, batch norm and leaky ReLU per hidden width, then a linear layer to the classes.
 
-    The defaults are those of DomainMix's released code; the paper (BMVC 2021) gives no sizes. Initialisation is
-    PyTorch's default.
+    ``norm=False, slope=0`` leaves Linear and ReLU. The defaults are those of DomainMix's released code; the paper (BMVC
+    2021) gives no sizes. Initialisation is PyTorch's default.
 
     Args:
         in_channels: D of the features.
         widths: the hidden layers' widths; may be empty for a linear discriminator.
         num_classes: n, the number of domains.
         slope: the leaky ReLU's negative slope.
+        norm: whether there is batch norm.
     """
 
     def __init__(
@@ -31,11 +32,12 @@ class MLPDiscriminator(nn.Module):
         widths: Sequence[int] = (1024, 512, 256),
         num_classes: int = 2,
         slope: float = 0.2,
+        norm: bool = True,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for width in widths:
-            layers += [nn.Linear(in_channels, width), nn.BatchNorm1d(width), nn.LeakyReLU(slope)]
+            layers += [nn.Linear(in_channels, width), *([nn.BatchNorm1d(width)] if norm else []), nn.LeakyReLU(slope)]
             in_channels = width
         self.layers = nn.Sequential(*layers, nn.Linear(in_channels, num_classes))
 

@@ -48,12 +48,18 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
     weights = cfg.MODEL.WEIGHTS or cfg.WEIGHTS.get("model", "") if initialise else ""
     if weights and "pretrained" in backbone:
         backbone["pretrained"] = ""  # overwritten a moment later
+    if weights or not initialise:  # and so in a model's further backbones
+        own = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in own.items()}
     model = MODEL.build(own, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
     if weights:
         load_weights(model, weights, ignore=tuple(cfg.WEIGHTS_IGNORE))
     if cfg.MODEL.BN_DOMAINS > 1:
         split_batch_norm(model, cfg.MODEL.BN_DOMAINS)
     return convert_batch_norm(model, cfg.MODEL.BN_GROUP)
+
+
+def _has_pretrained(value: object) -> bool:
+    return isinstance(value, Mapping) and "pretrained" in value
 
 
 def build_table(

@@ -49,6 +49,8 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
 def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, float]:
     """Rank the gallery of ``dataset`` for each query and return the usual figures as fractions in [0, 1].
 
+    A model with ``embed_query`` and ``embed_gallery`` has each side embedded by its own.
+
     Raises:
         DatasetError: the dataset has no query or gallery.
         EvaluationError: its ids and cameras do not suit the protocol.
@@ -56,14 +58,20 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
     query, gallery = dataset.query, dataset.gallery
     if not query or not gallery:
         raise DatasetError(f"{dataset.name} has no query and gallery to test on; remove it from DATASETS.TESTS")
-    paths = [record.path for record in (*query, *gallery)]
-    features = extract_table(cfg, model, build_test_table(cfg, paths), device, f"testing on {dataset.name}")
+    sides = [("embed", [*query, *gallery])]
+    if hasattr(model, "embed_query"):
+        sides = [("embed_query", query), ("embed_gallery", gallery)]
+    title, features = f"testing on {dataset.name}", []
+    for method, records in sides:
+        table = build_test_table(cfg, [record.path for record in records])
+        features.append(extract_table(cfg, model, table, device, title, method))
+    features = torch.cat(features)
     pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
     n = len(query)
     protocol = dataset.protocol if cfg.TEST.PROTOCOL == "auto" else cfg.TEST.PROTOCOL
     result = evaluate_ranking(
         features[:n], features[n:], pids[:n], pids[n:], camids[:n], camids[n:],
-        protocol=protocol, metric=cfg.TEST.METRIC, ap=cfg.TEST.AP, rerank=_rerank(cfg),
+        protocol=protocol, metric=cfg.TEST.METRIC, ap=cfg.TEST.AP, rerank=_rerank(cfg), repeats=dataset.repeats,
     )  # fmt: skip
     ranks = {f"rank-{k}": float(result.cmc[min(k, len(result.cmc)) - 1]) for k in (1, 5, 10)}
     return {"mAP": float(result.mAP), **ranks, "mINP": float(result.mINP)}
@@ -74,7 +82,9 @@ def _rerank(cfg: CfgNode) -> KReciprocal | bool:
     return KReciprocal(node.K1, node.K2, node.LAMBDA) if node.ENABLED else False
 
 
-def extract_table(cfg: CfgNode, model: nn.Module, table: ImageTable, device: torch.device, title: str) -> Tensor:
+def extract_table(
+    cfg: CfgNode, model: nn.Module, table: ImageTable, device: torch.device, title: str, method: str = "embed"
+) -> Tensor:
     """Return the embeddings of the table's images as the configuration tests them: float32 (N, D), on the CPU."""
     return extract_features(
         model,
@@ -86,4 +96,5 @@ def extract_table(cfg: CfgNode, model: nn.Module, table: ImageTable, device: tor
         flip=cfg.TEST.FLIP,
         precision=cfg.SOLVER.PRECISION,
         title=title,
+        method=method,
     )

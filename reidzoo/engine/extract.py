@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -27,13 +29,14 @@ def extract_features(
     flip: bool = False,
     precision: str = "fp32",
     title: str = "",
+    method: str = "embed",
 ) -> Tensor:
-    """Return the L2-normalised embeddings of every image of ``table``.
+    """Return the embeddings of every image of ``table``, L2-normalised if ``method`` or ``flip`` does so.
 
     The model is put into evaluation mode and back into the mode it was in.
 
     Args:
-        model: a MODEL; its ``embed`` is called.
+        model: a MODEL.
         table: the images.
         normalize: the pixel normalisation the model was trained with.
         device: where to compute.
@@ -42,6 +45,7 @@ def extract_features(
         flip: add the mirrored image's embedding before the normalisation.
         precision: ``fp32`` or ``bf16``.
         title: what the progress bar says; empty for none.
+        method: the model's method that embeds: ``embed``, ``embed_query`` or ``embed_gallery``.
 
     Returns:
         float32 (N, D) on the CPU, the same on every process.
@@ -55,15 +59,15 @@ def extract_features(
     silent = None if title and distributed.is_main() else True
     with tqdm(total=len(rows), desc=title, unit="img", leave=False, disable=silent) as bar:
         for images in table.batches(batches, workers):
-            parts.append(_embed(model, normalize(images.to(device), None), flip, precision).cpu())
+            parts.append(_embed(getattr(model, method), normalize(images.to(device), None), flip, precision).cpu())
             bar.update(len(images))
     model.train(was_training)
     return torch.cat([part for share in distributed.gather_objects(parts) for part in share])
 
 
-def _embed(model: nn.Module, images: Tensor, flip: bool, precision: str) -> Tensor:
+def _embed(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, precision: str) -> Tensor:
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        embedding = model.embed(images).float()
+        embedding = embed(images).float()
         if flip:
-            embedding = functional.normalize(embedding + model.embed(images.flip(3)).float())
+            embedding = functional.normalize(embedding + embed(images.flip(3)).float())
     return embedding

@@ -20,7 +20,7 @@ from yacs.config import CfgNode
 
 import reidzoo
 from reidzoo.config import dump, stage_configs
-from reidzoo.config.references import map_references
+from reidzoo.config.references import fill_seed, map_references
 from reidzoo.datasets import build_dataset
 from reidzoo.engine import distributed
 from reidzoo.engine.build import build_model, build_train_sets, pick_device
@@ -54,7 +54,8 @@ class Pipeline:
         self.cfg = cfg
         self.output_dir = Path(cfg.OUTPUT_DIR)
         self.folders = {name: self.output_dir / name if cfg.STAGES else self.output_dir for name in stage_configs(cfg)}
-        self.stages = {name: map_references(stage, self._path) for name, stage in stage_configs(cfg).items()}
+        stages = stage_configs(cfg)
+        self.stages = {name: map_references(fill_seed(stage), self._path) for name, stage in stages.items()}
         distributed.start(cfg.DEVICE if cfg.DEVICE != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
         self.device = pick_device(cfg.DEVICE)
 
@@ -86,7 +87,8 @@ class Pipeline:
         cfg = self.stages[name]
         self._check(only=name)
         model = build_model(cfg, num_classes=0, initialise=False)
-        load_weights(model, weights, ignore=("head.classifier.*", *cfg.WEIGHTS_IGNORE))
+        classifiers = ("head.classifier.*", "*.head.classifier.*")
+        load_weights(model, weights, ignore=(*classifiers, *cfg.WEIGHTS_IGNORE))
         return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
 
     def results(self) -> dict[str, dict[str, dict[str, float]]]:

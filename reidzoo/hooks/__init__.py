@@ -1,6 +1,7 @@
 """Hooks: what happens around the steps."""
 
 from reidzoo.hooks.checkpoint import CheckpointHook
+from reidzoo.hooks.early_stop import EarlyStopHook
 from reidzoo.hooks.ema import EMAHook
 from reidzoo.hooks.evaluate import EvaluateHook
 from reidzoo.hooks.freeze import FreezeHook
@@ -16,8 +17,8 @@ from reidzoo.hooks.schedule import ConstantSchedule, CosineSchedule, LinearSched
 from reidzoo.hooks.stop_on_nan import StopOnNaNHook
 
 __all__ = [
-    "CheckpointHook", "ConstantSchedule", "CosineSchedule", "EMAHook", "EpochPhaseHook", "EvaluateHook",
-    "ExportPseudoLabelsHook", "FreezeHook", "Hook", "IterationPhaseHook", "LinearSchedule", "LogHook", "MemoryHook",
-    "MultiStepSchedule", "ProbeHook", "ProgressHook", "PseudoLabelHook", "RenewOptimizersHook", "Schedule",
-    "StopOnNaNHook", "ThresholdPhaseHook", "build_hooks",
+    "CheckpointHook", "ConstantSchedule", "CosineSchedule", "EMAHook", "EarlyStopHook", "EpochPhaseHook",
+    "EvaluateHook", "ExportPseudoLabelsHook", "FreezeHook", "Hook", "IterationPhaseHook", "LinearSchedule", "LogHook",
+    "MemoryHook", "MultiStepSchedule", "ProbeHook", "ProgressHook", "PseudoLabelHook", "RenewOptimizersHook",
+    "Schedule", "StopOnNaNHook", "ThresholdPhaseHook", "build_hooks",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ __all__ = ["FreezeHook"]
 
 @HOOK.register_module()
 class FreezeHook(Hook):
-    """Freezes modules of a part for the whole training: no gradient, and evaluation mode.
+    """Freezes modules of a part, for the whole training or from an epoch on: no gradient, and evaluation mode.
 
     In evaluation mode a batch norm normalises by its running statistics and leaves them alone, so that a frozen layer
     is the same function for every batch. An optimizer that holds frozen weights does not move them.
@@ -29,6 +29,7 @@ class FreezeHook(Hook):
         part: whose; a name of the trainer's parts.
         moving_norms: patterns of the batch norms among them that stay in training mode, their weights frozen all the
             same. ``["*.downsample.*"]`` is what ECN's authors' code does by mistake.
+        begin_epoch: the first epoch, counted from 0, in which they are frozen.
 
     Raises:
         ConfigError: the list is empty; in training, a name or a pattern that names nothing.
@@ -36,15 +37,18 @@ class FreezeHook(Hook):
 
     priority = 12
 
-    def __init__(self, modules: Sequence[str], part: str = "model", moving_norms: Sequence[str] = ()) -> None:
+    def __init__(
+        self, modules: Sequence[str], part: str = "model", moving_norms: Sequence[str] = (), begin_epoch: int = 0
+    ) -> None:
         if isinstance(modules, str) or not modules:
             raise ConfigError("HOOKS: FreezeHook needs a list of modules, such as [backbone.conv1, backbone.layer1]")
         self.modules, self.part, self.moving_norms = list(modules), part, list(moving_norms)
+        self.begin_epoch = begin_epoch
         self.frozen: list[nn.Module] = []
         self.moving: list[nn.Module] = []
 
     def before_train(self, runner: Any) -> None:
-        """Find the modules and take their gradient away."""
+        """Find the modules and, if it is time, take their gradient away."""
         if self.part not in runner.parts:
             raise ConfigError(f"HOOKS: FreezeHook: there is no part {self.part!r}; there are {', '.join(runner.parts)}")
         named = dict(runner.parts[self.part].named_modules())
@@ -52,11 +56,18 @@ class FreezeHook(Hook):
         inside = {id(module) for top in self.frozen for module in top.modules()}
         norms = {name: m for name, m in named.items() if isinstance(m, _BatchNorm) and id(m) in inside}
         self.moving = [norms[name] for name in self._matching(norms, self.moving_norms, "moving_norms")]
-        for module in self.frozen:
-            module.requires_grad_(False)
+        self.before_train_epoch(runner)  # a run that is resumed half-way through an epoch does not begin it
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Take their gradient away if it is time."""
+        if runner.epoch >= self.begin_epoch:
+            for module in self.frozen:
+                module.requires_grad_(False)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Put them into evaluation mode, out of which whoever trains the part takes them."""
+        if runner.epoch < self.begin_epoch:
+            return
         for module in self.frozen:
             module.eval()
         for norm in self.moving:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reidzoo.losses.calibrated_negative_entropy import CalibratedNegativeEntropyLoss
 from reidzoo.losses.center import CenterLoss
+from reidzoo.losses.contrastive import ContrastiveLoss
 from reidzoo.losses.cross_entropy import CrossEntropyLoss
 from reidzoo.losses.domain_confusion import DomainBalanceLoss, SymmetricKLLoss
 from reidzoo.losses.invariance import InvarianceLoss
@@ -13,6 +14,6 @@ from reidzoo.losses.negative_entropy import NegativeEntropyLoss
 from reidzoo.losses.triplet import TripletLoss
 
 __all__ = [
-    "CalibratedNegativeEntropyLoss", "CenterLoss", "CrossEntropyLoss", "DomainBalanceLoss", "InvarianceLoss", "LossSet",
-    "NegatedCrossEntropyLoss", "NegativeEntropyLoss", "SymmetricKLLoss", "TripletLoss",
+    "CalibratedNegativeEntropyLoss", "CenterLoss", "ContrastiveLoss", "CrossEntropyLoss", "DomainBalanceLoss",
+    "InvarianceLoss", "LossSet", "NegatedCrossEntropyLoss", "NegativeEntropyLoss", "SymmetricKLLoss", "TripletLoss",
 ]  # fmt: skip

@@ -72,16 +72,18 @@ class LossSet(nn.Module):
         """The keys of the tensors without which ``forward`` fails."""
         return {item.key for inputs in self._inputs.values() for item in inputs if item.required}
 
-    def forward(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, tensors: Mapping[str, Tensor], whole: bool = False) -> dict[str, Tensor]:
         """Return each loss as a scalar times its weight.
 
         Args:
             tensors: what the batch and the model offer, each with the batch along its first dimension.
+            whole: they are of the whole batch already, as where a trainer compares all images with one another; it has
+                gathered the features itself, and nothing is gathered here.
 
         Raises:
             ConfigError: a tensor is missing, or a loss returns something else than a scalar.
         """
-        taken = self._take(tensors)
+        taken = self._take(tensors, None if whole else self.gather)
         results = {}
         for name, loss in self.losses.items():
             arguments = {item.parameter: taken[item.key] for item in self._inputs[name] if item.key in taken}
@@ -97,7 +99,7 @@ class LossSet(nn.Module):
             results[name] = self.weights[name] * value
         return results
 
-    def _take(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _take(self, tensors: Mapping[str, Tensor], gather: Callable[[Tensor], Tensor] | None) -> dict[str, Tensor]:
         """Return the tensors that the losses use, in float32 and from all processes."""
         taken = {}
         for name, inputs in self._inputs.items():
@@ -108,7 +110,7 @@ class LossSet(nn.Module):
                 if not isinstance(value, Tensor):
                     raise ConfigError(self._missing(name, item, tensors))
                 value = value.float() if value.is_floating_point() else value
-                taken[item.key] = value if self.gather is None else self.gather(value)
+                taken[item.key] = value if gather is None else gather(value)
         return taken
 
     def _missing(self, name: str, item: _Input, tensors: Mapping[str, Tensor]) -> str:

@@ -11,12 +11,14 @@ from reidzoo.models.batch_norm import (
 )
 from reidzoo.models.embedder import Embedder
 from reidzoo.models.loading import atomic_save, load_weights, safe_read
+from reidzoo.models.two_view_embedder import TwoViewEmbedder
 
 __all__ = [
     "DomainBatchNorm",
     "Embedder",
     "GlobalBatchNorm",
     "GroupBatchNorm",
+    "TwoViewEmbedder",
     "atomic_save",
     "convert_batch_norm",
     "load_weights",

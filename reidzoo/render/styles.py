@@ -1,8 +1,8 @@
-"""The five worlds that are drawn: who walks there, what they wear, and through which cameras they are seen."""
+"""The worlds that are drawn: who walks there, what they wear, and through which cameras they are seen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .camera import CameraSpread
 from .person import NAMED_COLOURS, Wardrobe
@@ -142,4 +142,29 @@ DUKE = Style(
     height=(136, 180), aspect=(0.38, 0.5), occluded=0.16,
 )  # fmt: skip
 
-STYLES = {style.name: style for style in (MARKET, MSMT17, RANDPERSON, CUHK03, DUKE)}
+VIPER = Style(
+    name="VIPeR",
+    wardrobe=Wardrobe(
+        upper={"black": 18, "white": 14, "grey": 12, "navy": 9, "blue": 8, "red": 8, "sky": 5, "green": 6, "pink": 4,
+               "brown": 4, "yellow": 3, "orange": 3, "purple": 3, "cream": 4, "charcoal": 6, "teal": 2},
+        lower={"denim": 30, "black": 16, "navy": 8, "khaki": 10, "grey": 8, "charcoal": 6, "beige": 5, "white": 4,
+               "sky": 5, "brown": 4, "olive": 3},
+        pattern={"plain": 60, "stripes": 8, "checks": 6, "logo": 14, "block": 5, "raglan": 4, "band": 4},
+        sleeve={"none": 8, "short": 54, "elbow": 8, "long": 30},
+        bottom={"trousers": 58, "cropped": 8, "shorts": 20, "skirt": 9, "dress": 4, "long skirt": 1},
+        hem={"waist": 4, "hip": 5, "thigh": 1},
+        bag={"none": 40, "backpack": 42, "satchel": 12, "handbag": 6},
+        hat={"none": 90, "cap": 9, "beanie": 1},
+        skin=(5, 4, 2, 1, 1, 0.5), hair=(5, 4, 3, 2, 1, 0.5, 0.4), open_jacket=0.2,
+    ),
+    cameras=CameraSpread(
+        kinds=("campus", "street"), saturation=(0.7, 1.0), elevation=(0.05, 0.2), resolution=(0.4, 0.8),
+        noise=(2.0, 5.0),
+    ),
+    aspect=(0.375, 0.375),
+)  # fmt: skip
+
+CUHK03_CLASSIC = replace(CUHK03, name="CUHK03")
+"""The same world as CUHK03-NP's, with other people in it: a twin's people come from its name."""
+
+STYLES = {style.name: style for style in (MARKET, MSMT17, RANDPERSON, CUHK03, DUKE, VIPER, CUHK03_CLASSIC)}

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from reidzoo.errors import DatasetError
 
 from .layouts import DISTRACTORS, LAYOUTS, Shot
+from .pair_layouts import PAIR_LAYOUTS
 from .photographer import Photographer
 from .vehicle_layouts import VEHICLE_LAYOUTS
 from .vehicle_photographer import VehiclePhotographer
@@ -25,7 +26,7 @@ RENDERER_VERSION = 1
 """Counts up with every change of a rendered byte; figures of two versions are not to be compared."""
 VEHICLE_RENDERER_VERSION = 1
 """The same for the twins of vehicles, which are drawn by other code."""
-TWINS = {**LAYOUTS, **VEHICLE_LAYOUTS}
+TWINS = {**LAYOUTS, **PAIR_LAYOUTS, **VEHICLE_LAYOUTS}
 """Every dataset that there is a twin of: people's, then vehicles'."""
 RECORD = "twin.json"
 CHUNK = 64

@@ -6,5 +6,6 @@ from reidzoo.samplers.base import BatchSampler
 from reidzoo.samplers.domain_balanced import DomainBalancedSampler
 from reidzoo.samplers.identity import IdentitySampler
 from reidzoo.samplers.shuffle import ShuffleSampler
+from reidzoo.samplers.source_target import SourceTargetSampler
 
-__all__ = ["BatchSampler", "DomainBalancedSampler", "IdentitySampler", "ShuffleSampler"]
+__all__ = ["BatchSampler", "DomainBalancedSampler", "IdentitySampler", "ShuffleSampler", "SourceTargetSampler"]

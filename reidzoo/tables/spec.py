@@ -69,7 +69,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Rows that differ in one value: ``rows`` is the value, as it is written in the row's name, -> the row's name."""
+    """Rows that differ in the value of one key or several.
+
+    ``rows`` is the value, as it is written in the row's name, -> the row's name.
+    """
 
     label: str
     rows: Mapping[str, str]
@@ -232,7 +235,7 @@ class _Reader:
             if needed not in entries:
                 raise ConfigError(f"{node.where}: {key}: {needed} is missing")
         label = _typed(entries.get("LABEL"), f"{key}.LABEL", str) or name
-        option = _typed(entries["KEY"], f"{key}.KEY", str)
+        options = _strings(entries["KEY"], f"{key}.KEY")
         values = {_show(value.value): unmark(value) for value in _typed(entries["VALUES"], f"{key}.VALUES", list)}
         papers = _typed(entries.get("PAPER"), f"{key}.PAPER", dict) or {}
         papers = {_show(parse_yaml(value, lambda _: key).value): paper for value, paper in papers.items()}
@@ -243,7 +246,8 @@ class _Reader:
             run = self._run(f"{name}={shown}", node, key)
             run["label"] = f"{label} = {shown}"
             paper = self._paper(papers.get(shown), f"{key}.PAPER.{shown}")
-            rows.append(Row(opts=(option, value), paper=paper, **run))
+            opts = tuple(text for option in options for text in (option, value))
+            rows.append(Row(opts=opts, paper=paper, **run))
         return Sweep(label, dict(zip(values, [row.name for row in rows]))), rows
 
     def _paper(self, node: Marked | None, key: str) -> dict[str, dict[str, float]]:
@@ -323,6 +327,11 @@ def _typed(node: Marked | None, key: str, kind: type) -> Any:
     if type(node.value) is not kind:
         raise ConfigError(f"{node.where}: {key}: expected {_KINDS[kind]}, got {unmark(node)!r}")
     return node.value
+
+
+def _strings(node: Marked, key: str) -> list[str]:
+    """Return the strings of a list, or the one that stands for a list."""
+    return [_typed(child, key, str) for child in (node.value if isinstance(node.value, list) else [node])]
 
 
 def _show(value: Any) -> str:

@@ -14,7 +14,7 @@ from yacs.config import CfgNode
 from reidzoo.config import dump, get_cfg, load_config, stage_configs
 from reidzoo.config.files import show_path
 from reidzoo.config.loader import difference
-from reidzoo.config.references import map_references, referenced_stages
+from reidzoo.config.references import fill_seed, map_references, referenced_stages
 from reidzoo.engine.checkpoint import FINAL
 from reidzoo.engine.files import write_text
 from reidzoo.engine.pipeline import ENVIRONMENT, RESULTS
@@ -214,5 +214,4 @@ def _add_unit(
         config = map_references(stage.config, lambda other, file: str(units[keys[other]].folder / (file or FINAL)))
         config.defrost()
         config.SEED, config.OUTPUT_DIR = seed, str(own)
-        config.freeze()
-        units[key] = Unit(key, name, seed, own, config, tuple(keys[other] for other in stage.needs))
+        units[key] = Unit(key, name, seed, own, fill_seed(config), tuple(keys[other] for other in stage.needs))

@@ -178,11 +178,14 @@ class Trainer:
         return getattr(self, f"step_{self.phase}")(batch)
 
     def forward(self, images: Tensor, part: str = "model") -> dict[str, Tensor]:
-        """Return the outputs of the model, or of another part, computed in the configured precision."""
+        """Return the outputs of the model, of another part, or of a part's sub-module (``model.gallery``).
+
+        They are computed in the configured precision.
+        """
         if self.cfg.SOLVER.CHANNELS_LAST:
             images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.SOLVER.PRECISION == "bf16"):
-            return self.parts[part](images)
+            return self.parts.get_submodule(part)(images)
 
     def call(self, event: str, **arguments: Any) -> None:
         """Call ``event`` on every hook that has it."""

@@ -11,8 +11,10 @@ from urllib.error import URLError
 import pytest
 import torch
 
+from reidzoo.backbones import ResNet
 from reidzoo.backbones.pretrained import fetch, weights_home
 from reidzoo.errors import WeightsError
+from reidzoo.models import Embedder
 
 
 @pytest.fixture
@@ -80,3 +82,13 @@ def test_google_drive_goes_through_gdown(home, monkeypatch, works):
         with pytest.raises(WeightsError, match="gdrive:abc: quota exceeded"):
             fetch("gdrive:abc", "osnet.pth")
     assert [path.name for path in home.iterdir()] == (["osnet.pth"] if works else [])
+
+
+def test_of_a_runs_checkpoint_the_models_backbone_is_taken(tmp_path):
+    model = Embedder({"type": "ResNet", "depth": 18, "width": 4}, {"type": "BNNeck"}, num_classes=3)
+    torch.save({"epoch": 3, "parts": {"model": model.state_dict()}, "optims": {}}, tmp_path / "model_final.pth")
+    loaded = ResNet(18, width=4, pretrained=str(tmp_path / "model_final.pth"))
+    for key, value in model.backbone.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value)
+    with pytest.raises(WeightsError, match="of another shape"):
+        ResNet(18, width=8, pretrained=str(tmp_path / "model_final.pth"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from yacs.config import CfgNode
 
-from reidzoo.config.references import map_references, referenced_stages
+from reidzoo.config.references import fill_seed, map_references, referenced_stages
 
 CONFIG = CfgNode(
     {
@@ -27,3 +27,12 @@ def test_references_are_replaced_wherever_they_stand():
 def test_each_stage_is_named_once():
     assert referenced_stages(CONFIG) == ["one", "two", "three"]
     assert referenced_stages("plain") == []
+
+
+def test_the_runs_seed():
+    cfg = CfgNode(
+        {"SEED": 3, "TESTS": [{"split": "run:seed"}, "run:seeds"], "A": {"split": "run:seed"}}, new_allowed=True
+    )
+    filled = fill_seed(cfg)
+    assert filled.TESTS == [{"split": 3}, "run:seeds"] and filled.A.split == 3
+    assert cfg.A.split == "run:seed"

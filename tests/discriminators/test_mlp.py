@@ -36,3 +36,11 @@ def test_learns_two_domains():
         nn.functional.cross_entropy(disc(feat), domain).backward()
         optim.step()
     assert (disc(feat).argmax(1) == domain).float().mean() > 0.95
+
+
+def test_without_norm_and_slope_it_is_linear_and_relu():
+    node = {"type": "MLPDiscriminator", "widths": [16], "norm": False, "slope": 0.0}
+    disc = DISCRIMINATOR.build(node, in_channels=8)
+    feat = torch.randn(4, 8)
+    first, _, last = disc.layers
+    torch.testing.assert_close(disc(feat), last(torch.relu(first(feat))))

@@ -17,7 +17,7 @@ ECN = ["conv1", "bn1", "layer1", "layer2"]
 
 def runner(depth=50):
     model = convert_batch_norm(ResNet(depth, width=4))
-    return SimpleNamespace(parts=nn.ModuleDict({"model": model}), model=model)
+    return SimpleNamespace(parts=nn.ModuleDict({"model": model}), model=model, epoch=0)
 
 
 def take_a_step(run, hook):
@@ -61,6 +61,28 @@ def test_it_holds_after_an_evaluation():
     run.parts.train()
     hook.before_train_iter(run, 1)
     assert not run.model.bn1.training and run.model.layer3[0].bn1.training
+
+
+def test_from_an_epoch_on():
+    run, hook = runner(18), FreezeHook(ECN, begin_epoch=2)
+    optim = build_optimizers({"model": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}, run.parts, 0.0)["model"]
+    hook.before_train(run)
+    for run.epoch in range(4):
+        before = {key: value.clone() for key, value in run.model.state_dict().items()}
+        hook.before_train_epoch(run)
+        run.parts.train()
+        hook.before_train_iter(run, 0)
+        optim.minimize(run.model(torch.randn(4, 3, 32, 16)).square().mean())
+        moved = {key for key, value in run.model.state_dict().items() if not torch.equal(value, before[key])}
+        assert {"layer1.0.conv1.weight", "bn1.running_mean"} <= moved or run.epoch >= 2
+        assert not any(frozen(key) for key in moved) or run.epoch < 2  # no momentum carries them on, either
+
+
+def test_resumed_in_the_middle_of_a_frozen_epoch():
+    run, hook = runner(18), FreezeHook(ECN, begin_epoch=2)
+    run.epoch = 2
+    moved = take_a_step(run, hook)  # without before_train_epoch
+    assert moved and not any(frozen(key) for key in moved)
 
 
 @pytest.mark.parametrize(

@@ -170,3 +170,13 @@ def test_no_losses(tensors):
     losses = LossSet({})
     assert losses(tensors) == {}
     assert losses.needs == set()
+
+
+def test_tensors_of_the_whole_batch_are_not_gathered_again(tensors):
+    def refuse(value):
+        raise AssertionError("gathered")
+
+    losses = LossSet({"triplet": {"type": "TripletLoss"}}, gather=refuse)
+    assert losses(tensors, whole=True)["triplet"] == LossSet({"triplet": {"type": "TripletLoss"}})(tensors)["triplet"]
+    with pytest.raises(AssertionError, match="gathered"):
+        losses(tensors)

@@ -63,6 +63,13 @@ def test_a_sweep_makes_rows(table):
     assert read.sweeps["beta"].rows == {"0.01": "beta=0.01", "1": "beta=1", "true": "beta=true"}
 
 
+def test_a_sweep_may_vary_several_keys_together(table):
+    keys = "KEY: [STAGES.first.LOSSES.id.weight, STAGES.second.LOSSES.id.weight]"
+    read = table(TOP + f"SWEEPS:\n  w:\n    CONFIG: stages.yml\n    {keys}\n    VALUES: [2]\n")
+    keys = ["STAGES.first.LOSSES.id.weight", "STAGES.second.LOSSES.id.weight"]
+    assert read.rows["w=2"].opts == (keys[0], 2, keys[1], 2)
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

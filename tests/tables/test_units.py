@@ -117,3 +117,9 @@ def test_a_stage_that_is_not_evaluated_is_done_without_results(plan, table):
     assert not unit.done
     (unit.folder / "model_final.pth").write_text("")
     assert unit.done and unit.results() == {}
+
+
+def test_each_unit_has_its_runs_seed_where_it_is_asked_for(table, plan):
+    split = "    OVERRIDES: {DATASETS: {TESTS: [{type: VIPeR, split: 'run:seed'}]}}\n"
+    made = plan(table(TOP + "ROWS:\n  a:\n    CONFIG: stages.yml\n    STAGE: first\n" + split), seeds=(0, 4))
+    assert [unit.config.DATASETS.TESTS[0]["split"] for unit in made.units.values()] == [0, 4]

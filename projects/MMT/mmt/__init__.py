@@ -8,9 +8,8 @@ from mmt.mutual_mean_trainer import MutualMeanTrainer
 from mmt.soft_cross_entropy_loss import SoftCrossEntropyLoss
 from mmt.soft_triplet_loss import SoftTripletLoss
 from mmt.source_pretrain_trainer import SourcePretrainTrainer
-from mmt.source_target_sampler import SourceTargetSampler
 
 __all__ = [
     "AdaptiveDBSCAN", "MeanEmbedding", "MutualMeanTrainer", "SoftCrossEntropyLoss", "SoftTripletLoss",
-    "SourcePretrainTrainer", "SourceTargetSampler",
+    "SourcePretrainTrainer",
 ]  # fmt: skip

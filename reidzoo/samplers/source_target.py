@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from reidzoo.registry import SAMPLER
-from reidzoo.samplers import BatchSampler, IdentitySampler, ShuffleSampler
+from reidzoo.samplers.base import BatchSampler
+from reidzoo.samplers.identity import IdentitySampler
+from reidzoo.samplers.shuffle import ShuffleSampler
 
 __all__ = ["SourceTargetSampler"]
 
@@ -16,7 +18,7 @@ __all__ = ["SourceTargetSampler"]
 class SourceTargetSampler(BatchSampler):
     """Batches of ``IdentitySampler`` for a set with labels, of ``ShuffleSampler`` for one without any.
 
-    MMT's source pre-training draws its two sets so.
+    MMT's source pre-training and ARN draw their two sets so: a labelled source and an unlabelled target.
 
     Args:
         pids: (N,) identity of each image, -1 for none.

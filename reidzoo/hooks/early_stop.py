@@ -1,0 +1,152 @@
+"""Ends the training when a loss on held-out identities falls no more."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.engine.build import build_table, final_size
+from reidzoo.engine.distributed import broadcast_object, is_main
+from reidzoo.engine.loader import TrainLoader
+from reidzoo.engine.seed import seed_of
+from reidzoo.errors import ConfigError
+from reidzoo.hooks.hook import Hook
+from reidzoo.registry import HOOK
+from reidzoo.transforms import Normalize
+
+__all__ = ["EarlyStopHook"]
+
+logger = logging.getLogger("reidzoo")
+
+
+@HOOK.register_module()
+class EarlyStopHook(Hook):
+    """Measures a loss on validation data after every epoch, stops, and takes the best epoch's weights back.
+
+    The loss is what the trainer's ``validation_loss(batch)`` returns, a scalar of the whole batch, in evaluation mode
+    and without gradient; its mean is over the same batches each time, which the stage's own sampler draws from the
+    validation set, without augmentation. It stands as ``validation`` beside the unseen targets in ``metrics.jsonl`` and
+    ``results.json``. The test sets have no part in it. Also where SOLVER.MAX_EPOCHS ends the training, the weights of
+    all parts are those of the best epoch then; the optimizers are not touched.
+
+    Args:
+        validation: node of the dataset whose training images are validated on. None takes that of the training set,
+            with ``part: val`` where a wrapper in it has ``part: train``.
+        patience: so many epochs in a row may pass without a new best loss.
+        batches: how many batches are measured; 0 for one pass of the sampler.
+
+    Raises:
+        ConfigError: the arguments are wrong, there is no validation part, the trainer has no ``validation_loss``, or an
+            identity is both trained on and validated on.
+    """
+
+    priority = 30  # before probe and evaluation, which are to see the weights that are kept
+
+    def __init__(self, validation: Mapping[str, Any] | None = None, patience: int = 3, batches: int = 0) -> None:
+        if patience < 1 or batches < 0:
+            raise ConfigError(
+                f"HOOKS: EarlyStopHook takes patience >= 1 and batches >= 0, got {patience} and {batches}"
+            )
+        self.node, self.patience, self.batches = validation, patience, batches
+        self.losses: list[float] = []
+        self.best: dict[str, Any] = {}
+        self.stopped = False
+
+    def before_train(self, runner: Any) -> None:
+        """Build the validation set."""
+        if not hasattr(runner, "validation_loss"):
+            raise ConfigError(f"HOOKS: EarlyStopHook: {type(runner).__name__} has no validation_loss(batch)")
+        cfg = runner.cfg
+        node = self.node or _validation_part(cfg.DATASETS.TRAIN)
+        data = TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT)])
+        _check_identities(data, runner.sets)
+        self.loader = TrainLoader(
+            {"validation": data},
+            cfg.SAMPLER,
+            Normalize(cfg.INPUT.MEAN, cfg.INPUT.STD),
+            build_table(cfg, data.paths, size=final_size(cfg)),
+            batch_size=cfg.SOLVER.IMS_PER_BATCH,
+            iters=self.batches,
+            seed=seed_of(cfg),
+            workers=cfg.DATALOADER.NUM_WORKERS,
+            device=runner.device,
+        )
+        if self.stopped:  # killed between its last epoch and the final checkpoint
+            runner.max_epochs = runner.epoch
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Measure; stop, if it is time."""
+        loss = self._measure(runner)
+        if loss < min(self.losses, default=math.inf):
+            self.best = {name: copy.deepcopy(part.state_dict()) for name, part in runner.parts.items()}
+        self.losses.append(loss)
+        best = self.losses.index(min(self.losses))
+        self.stopped = len(self.losses) - 1 - best >= self.patience
+        runner.metrics = {**runner.metrics, "validation": {"loss": loss, "best_loss": self.losses[best]}}
+        if self.stopped:
+            runner.max_epochs = runner.epoch + 1
+            if is_main():
+                logger.info("stopped after epoch %d; validation losses: %s", runner.epoch + 1, self._shown())
+        if runner.epoch + 1 == runner.max_epochs and self.best:
+            for name, state in self.best.items():
+                runner.parts[name].load_state_dict(state)
+
+    def _measure(self, runner: Any) -> float:
+        """Return the mean loss, the same on every process."""
+        training = {name: part.training for name, part in runner.parts.items()}
+        runner.parts.eval()
+        with torch.no_grad():
+            losses = [runner.validation_loss(batch).double() for batch in self.loader.epoch(0)]
+        for name, part in runner.parts.items():
+            part.train(training[name])
+        return broadcast_object(float(torch.stack(losses).mean()))
+
+    def _shown(self) -> str:
+        return " ".join(f"{loss:.4f}" for loss in self.losses)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the losses so far and the best epoch's weights."""
+        return {"losses": list(self.losses), "best": self.best, "stopped": self.stopped}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up a checkpoint's state."""
+        self.losses, self.best, self.stopped = list(state["losses"]), dict(state["best"]), state["stopped"]
+
+
+def _validation_part(train: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the node of the only training set with ``part: val``."""
+    nodes = list(train.values())
+    node = nodes[0][0] if len(nodes) == 1 and isinstance(nodes[0], list | tuple) and len(nodes[0]) == 1 else nodes[0]
+    found = _with_part(node) if len(nodes) == 1 and isinstance(node, Mapping) else None
+    if found is None:
+        raise ConfigError(
+            "HOOKS: EarlyStopHook finds no validation part: train on one dataset with part: train, such as {type: "
+            "HoldOutIdentities, dataset: D, part: train}, or name its validation"
+        )
+    return found
+
+
+def _with_part(node: Any) -> dict[str, Any] | None:
+    if not isinstance(node, Mapping):
+        return None
+    if node.get("part") == "train":
+        return {**node, "part": "val"}
+    inner = _with_part(node.get("dataset"))
+    return None if inner is None else {**node, "dataset": inner}
+
+
+def _check_identities(data: TrainSet, sets: Mapping[str, TrainSet]) -> None:
+    """Check that no identity of a folder is both trained on and validated on."""
+    trained = {(own.folder_of(i), record.pid) for own in sets.values() for i, record in enumerate(own.records)}
+    both = {record.pid for i, record in enumerate(data.records) if (data.folder_of(i), record.pid) in trained} - {-1}
+    if both:
+        raise ConfigError(
+            f"HOOKS: EarlyStopHook: {len(both)} identities are trained on and validated on; hold identities out with "
+            f"{{type: HoldOutIdentities, dataset: D, part: train}} in DATASETS.TRAIN and part: val here"
+        )

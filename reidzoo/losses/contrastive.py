@@ -1,0 +1,87 @@
+"""Contrastive loss over pairs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from reidzoo.errors import ConfigError
+from reidzoo.registry import LOSS
+
+__all__ = ["ContrastiveLoss", "squared_distances"]
+
+
+@LOSS.register_module()
+class ContrastiveLoss(nn.Module):
+    """``D^2`` for a pair of one identity, ``max(0, margin - D)^2`` for one of two, D the Euclidean distance.
+
+    Hadsell, Chopra and LeCun, "Dimensionality reduction by learning an invariant mapping" (CVPR 2006), Eq. 4, without
+    its factors 1/2. The pairs are the i < j of a batch; with ``other_feat`` every row of ``feat`` with every row of it,
+    as where two networks embed two views.
+
+    This is ARN (CVPRW 2018) Eq. 2, which is misprinted twice: there is no norm around the difference, so that the
+    signed difference of each coordinate would be compared with the margin, and a bracket is not closed. As printed,
+    swapping the images of a pair changes its cost, and a pair of two identities far apart still costs.
+
+    Args:
+        margin: in the units of the features' distance; ARN does not give it.
+        reduction: ``mean`` over the pairs, or their ``sum`` as in Eq. 2.
+        form: ``hadsell``, or ``code``, what ARN's authors' code computes: with ``d = D^2 / dimension``, d for a pair of
+            one identity and ``max(0, margin - d)`` for one of two. Its push vanishes where two identities coincide,
+            where it ought to be strongest, and is strongest just within the margin.
+
+    Raises:
+        ConfigError: a margin that is not positive, or an option that is not listed.
+    """
+
+    def __init__(self, margin: float = 2.0, reduction: str = "mean", form: str = "hadsell") -> None:
+        super().__init__()
+        if not margin > 0:
+            raise ConfigError(f"ContrastiveLoss: margin must be positive, got {margin}")
+        if reduction not in ("mean", "sum") or form not in ("hadsell", "code"):
+            raise ConfigError(
+                f"ContrastiveLoss takes reduction: mean|sum and form: hadsell|code, got {reduction!r} and {form!r}"
+            )
+        self.margin, self.reduction, self.form = margin, reduction, form
+
+    def forward(
+        self, feat: Tensor, pid: Tensor, other_feat: Tensor | None = None, other_pid: Tensor | None = None
+    ) -> Tensor:
+        """Return the scalar loss, 0 where there is no pair.
+
+        Args:
+            feat: (B, D).
+            pid: (B,) identities.
+            other_feat, other_pid: (M, D) and (M,), both or neither.
+        """
+        within = other_feat is None
+        second, second_pid = (feat, pid) if within else (other_feat, other_pid)
+        costs = self._costs(squared_distances(feat, second), pid[:, None] == second_pid[None, :], feat.shape[1])
+        pairs = costs.numel()
+        if within:
+            costs, pairs = costs.triu(diagonal=1), len(feat) * (len(feat) - 1) // 2
+        return costs.sum() / (max(pairs, 1) if self.reduction == "mean" else 1)
+
+    def _costs(self, squared: Tensor, same: Tensor, dimension: int) -> Tensor:
+        """Return each pair's cost, of squared distances and whether it is of one identity, both (B, M)."""
+        if self.form == "code":
+            squared = squared / dimension
+            return torch.where(same, squared, (self.margin - squared).clamp(min=0))
+        return torch.where(same, squared, (self.margin - squared.sqrt()).clamp(min=0).square())
+
+    def extra_repr(self) -> str:
+        """Return the settings, for ``print(model)``."""
+        return f"margin={self.margin}, reduction={self.reduction}, form={self.form}"
+
+
+def squared_distances(first: Tensor, second: Tensor) -> Tensor:
+    """Return the squared Euclidean distances (n, m) of the rows of (n, D) and (m, D): at least 1e-12, so that they have
+    a root with a finite gradient, and there without gradient.
+
+    They are ``|a|^2 + |b|^2 - 2 a b`` of rows moved by the first set's mean, which changes no distance but keeps far
+    sets from cancelling.
+    """
+    centre = first.detach().mean(0)
+    first, second = first - centre, second - centre
+    squares = first.square().sum(1)[:, None] + second.square().sum(1)[None, :]
+    return (squares - 2 * first @ second.t()).clamp(min=1e-12)
