@@ -80,6 +80,9 @@ def test_every_stage_takes_a_step(file, tiny_root, tmp_path):
     plain = load_config(REPOSITORY / file)
     if plain.BACKBONE.get("pretrained"):
         overrides += ["BACKBONE.pretrained", ""]
+    for key in ("gallery_backbone",):  # of a model with more than one
+        if plain.MODEL.get(key, {}).get("pretrained"):
+            overrides += [f"MODEL.{key}.pretrained", ""]
     if plain.INPUT.TRANSFORMS.get("crop", {}).get("type") == "RandomCrop":  # of images that are larger than the pieces
         overrides += ["INPUT.SIZE", "[72, 72]", "INPUT.TRANSFORMS.crop.size", "[64, 64]"]
     pipeline = Pipeline(load_config(REPOSITORY / file, opts=overrides))
