@@ -1,0 +1,160 @@
+"""Each step against the equations, and what it moves."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from reidzoo.errors import ConfigError
+from reidzoo.models import TwoViewEmbedder
+
+PLAIN = {
+    "STAGES.adapt.SOLVER.GRAD_CLIP": 0.0,
+    "STAGES.adapt.OPTIMIZERS.model": "{type: SGD, lr: 0.1, params: [model, similarity]}",
+    "STAGES.adapt.OPTIMIZERS.view": "{type: SGD, lr: 0.1}",
+}
+
+
+def moved(trainer, before):
+    """Return the names of the parts, and of the model's networks, whose parameters have changed."""
+    names = ("model.query", "model.gallery", "similarity", "view")
+    parts = {name: trainer.parts.get_submodule(name) for name in names}
+    return {n for n in names if any(not torch.equal(p, before[n][k]) for k, p in parts[n].named_parameters())}
+
+
+def take(trainer, phase, batch):
+    """Take one step; returns its scalars and what it moved."""
+    names = ("model.query", "model.gallery", "similarity", "view")
+    before = {name: copy.deepcopy(dict(trainer.parts.get_submodule(name).named_parameters())) for name in names}
+    trainer.phase = phase
+    return trainer.train_step(batch), moved(trainer, before)
+
+
+@pytest.mark.parametrize("phase, moves", [
+    ("model", {"model.query", "model.gallery", "similarity"}),
+    ("discriminator", {"view"}),
+    ("confusion", {"model.query", "model.gallery"}),
+    ("joint", {"model.query", "model.gallery", "similarity"}),
+])  # fmt: skip
+def test_what_a_phase_moves(build, phase, moves):
+    trainer = build()
+    scalars, found = take(trainer, phase, next(trainer.loader.epoch(0)))
+    assert found == moves
+    assert set(scalars) == {
+        "model": {"similarity"}, "discriminator": {"view"}, "confusion": {"confusion"},
+        "joint": {"similarity", "confusion"},
+    }[phase]  # fmt: skip
+
+
+def equations(trainer, batch, adaptive):
+    """L_Dd (Eq. 1), L_M (Eq. 3) and L_Ds (Eq. 2 or 5) with plain sums over the batch."""
+    probe, gallery = batch["viewid"] == 0, batch["viewid"] == 1
+    f = trainer.model.query(batch["img"][probe])["feat"]
+    g = trainer.model.gallery(batch["img"][gallery])["feat"]
+    view, pair = trainer.parts["view"], trainer.parts["similarity"]
+    d_f, d_g = (F.softmax(view(feat), 1)[:, 0] for feat in (f, g))
+    l_dd = -d_f.log().mean() - (1 - d_g).log().mean()
+    l_m = -sum((0.5 * d.log() + 0.5 * (1 - d).log()).mean() for d in (d_f, d_g))
+    l_ds = 0.0
+    for i in range(len(f)):
+        y = batch["pid"][gallery] == batch["pid"][probe][i]
+        d = (f[i] - g).norm(dim=1)
+        d_s = torch.sigmoid(torch.stack([pair(f[i : i + 1], g[j : j + 1])[0, 0] for j in range(len(g))]))
+        l_ds = l_ds - (y * d_s.log() + ~y * (1 - d_s).log()).mean() / len(f)
+        pull, push = d**2, (2 - d).clamp(min=0) ** 2
+        if adaptive:
+            w_p, w_n = d[y].detach().exp(), (-d[~y].detach()).exp()
+            contrastive = (w_p / w_p.sum() * pull[y]).sum() + (w_n / w_n.sum() * push[~y]).sum()
+        else:
+            contrastive = torch.where(y, pull, push).mean()
+        l_ds = l_ds + 2.5 * contrastive / len(f)
+    return {"view": l_dd, "confusion": l_m, "similarity": l_ds}
+
+
+@pytest.mark.parametrize("adaptive", [True, False])
+@pytest.mark.parametrize("phase, terms, optimizer", [
+    ("model", ("similarity",), "model"),
+    ("discriminator", ("view",), "view"),
+    ("confusion", ("confusion",), "model"),
+    ("joint", ("similarity", "confusion"), "model"),
+])  # fmt: skip
+def test_a_step_equals_the_equations(build, phase, terms, optimizer, adaptive):
+    changes = {**PLAIN, "STAGES.adapt.LOSSES.similarity.adaptive": adaptive}
+    ours, plain = build(**changes), build(**changes)
+    batch = next(ours.loader.epoch(0))
+    scalars, _ = take(ours, phase, batch)
+    expected = equations(plain, batch, adaptive)
+    for term in terms:
+        assert scalars[term].item() == pytest.approx(expected[term].item(), rel=1e-4)
+    sum(expected[term] for term in terms).backward()
+    parts = ("view",) if optimizer == "view" else ("model", "similarity")
+    for part in parts:
+        after = dict(ours.parts[part].named_parameters())
+        for name, parameter in plain.parts[part].named_parameters():
+            grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            torch.testing.assert_close(after[name], parameter.detach() - 0.1 * grad, rtol=1e-3, atol=1e-4)
+
+
+def test_each_view_has_its_own_network(build):
+    trainer = build()
+    batch = next(trainer.loader.epoch(0))
+    (probe, probe_pid), (gallery, gallery_pid) = trainer.map(batch)
+    views = batch["viewid"]
+    assert isinstance(trainer.model, TwoViewEmbedder) and trainer.model.num_classes == 0
+    assert torch.equal(probe_pid, batch["pid"][views == 0]) and torch.equal(gallery_pid, batch["pid"][views == 1])
+    assert trainer.model.query.backbone.net == "vgg_m" and trainer.model.gallery.backbone.net == "vgg_16"
+    torch.testing.assert_close(probe, trainer.model.query(batch["img"][views == 0])["feat"])
+    torch.testing.assert_close(gallery, trainer.model.gallery(batch["img"][views == 1])["feat"])
+
+
+def test_literal_algorithm_1_erases_the_identities_and_joint_does_not(build):
+    """Started where the pairs are told apart, Eq. 1 and Eq. 3 alone raise L_Ds; with Eq. 5 beside them they do not."""
+    after = {}
+    for phase in ("confusion", "joint"):
+        rates = {f"STAGES.adapt.OPTIMIZERS.{name}.lr": 0.02 for name in ("model", "view")}
+        trainer = build(**rates, **{"BACKBONE.batch_norm": True, "MODEL.gallery_backbone.batch_norm": True})
+        batches = [batch for epoch in range(3) for batch in trainer.loader.epoch(epoch)]
+        for batch in batches * 6:
+            take(trainer, "model", batch)
+        start = trainer.validation_loss(batches[0]).item()
+        for batch in batches * 4:
+            take(trainer, "discriminator", batch)
+            take(trainer, phase, batch)
+        after[phase] = trainer.validation_loss(batches[0]).item() / start
+    assert after["confusion"] > 1.03 and after["joint"] < 1.02 < after["confusion"]
+
+
+def test_normalised_features(build):
+    trainer = build(**{"MODEL.normalise": True})
+    for feat, _ in trainer.map(next(trainer.loader.epoch(0))):
+        torch.testing.assert_close(feat.norm(dim=1), torch.ones(8))
+
+
+def test_an_unbalanced_batch_is_named(build):
+    trainer = build()
+    batch = next(trainer.loader.epoch(0))
+    batch["viewid"] = torch.zeros_like(batch["viewid"])
+    with pytest.raises(ConfigError, match="TwoViews dataset with the sampler ViewPairSampler"):
+        trainer.train_step(batch)
+
+
+def test_bf16_gives_float32_losses(build):
+    trainer = build(**{"SOLVER.PRECISION": "bf16"})
+    scalars, _ = take(trainer, "joint", next(trainer.loader.epoch(0)))
+    assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in scalars.values())
+
+
+@pytest.mark.parametrize("file", ["viper.yml", "market.yml", "duke.yml", "cuhk03.yml"])
+def test_every_dataset_gives_balanced_batches_of_other_identities_than_are_validated_on(build, file):
+    trainer = build(file=file, **({"STAGES.adapt.SAMPLER.num_instances": 2} if file == "viper.yml" else {}))
+    for batch in trainer.loader.epoch(0):
+        assert batch["viewid"].bincount().tolist() == [8, 8]
+    hook = trainer.hooks["early_stop"]
+    hook.before_train(trainer)
+    (held,), (trained,) = hook.loader.sets.values(), trainer.sets.values()
+    assert not {record.pid for record in held.records} & {record.pid for record in trained.records}
+    tested = {record.pid for name in ("query", "gallery") for record in getattr(trained.datasets[0], name)}
+    assert not tested & {record.pid for data in (held, trained) for record in data.records}

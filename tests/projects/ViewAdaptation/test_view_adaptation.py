@@ -1,0 +1,135 @@
+"""Whole runs: killed and resumed, in two processes, and at the paper's size."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from reidzoo.config import dump, load_config
+from reidzoo.engine.build import build_model
+from reidzoo.engine.pipeline import Pipeline
+from reidzoo.tables import make_plan, read_table
+
+REPOSITORY = Path(__file__).parents[3]
+KILLER = """
+import os, signal
+from pathlib import Path
+from reidzoo.hooks import Hook
+from reidzoo.registry import HOOK
+
+@HOOK.register_module()
+class KillOnceHook(Hook):
+    def __init__(self, at, marks):
+        self.at, self.marks = at, Path(marks)
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        mark = self.marks / runner.output_dir.name
+        if runner.iter == self.at and self.marks.exists() and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def config(tiny_config, tmp_path):
+    """The tiny CUHK03 as a file of its own, with a hook that kills each stage once within its second epoch."""
+    (tmp_path / "killer.py").write_text(KILLER)
+    text = yaml.safe_load(dump(tiny_config(**{"SOLVER.CHECKPOINT_ITERS": 3})))
+    text["PLUGINS"].append("killer")
+    text["HOOKS"]["kill"] = {"type": "KillOnceHook", "at": 7, "marks": str(tmp_path / "marks")}
+    path = tmp_path / "run.yml"
+    path.write_text(yaml.safe_dump(text, sort_keys=False))
+    return path
+
+
+def tensors(value, prefix=""):
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {k: v for key, item in items for k, v in tensors(item, f"{prefix}.{key}").items()}
+    return {prefix: value}
+
+
+def test_killed_in_every_stage_and_resumed_equals_uninterrupted(config, run_tool, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run = run_tool("train_net.py", "--config-file", config, "--output-dir", whole)
+    assert run.returncode == 0, run.stderr
+    (tmp_path / "marks").mkdir()
+    arguments = ["--config-file", config, "--output-dir", killed]
+    codes = [run_tool("train_net.py", *arguments).returncode]
+    for _ in range(3):
+        run = run_tool("train_net.py", *arguments, "--resume")
+        codes.append(run.returncode)
+    assert codes == [-signal.SIGKILL] * 3 + [0], run.stderr
+    for stage in ("finetune", "similarity", "adapt"):
+        files = [folder / stage / "model_final.pth" for folder in (killed, whole)]
+        ours, theirs = (tensors(torch.load(file, weights_only=True)) for file in files)
+        assert ours.keys() == theirs.keys()
+        for key, value in theirs.items():
+            assert torch.equal(ours[key], value) if torch.is_tensor(value) else ours[key] == value, f"{stage}{key}"
+        for name in ("metrics.jsonl", "results.json"):
+            assert (killed / stage / name).read_bytes() == (whole / stage / name).read_bytes()
+    results = json.loads((whole / "adapt" / "results.json").read_text())
+    assert set(results) == {"validation", "CUHK03 twin"}
+
+
+def test_two_processes_equal_one(config, tmp_path):
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for processes in (1, 2):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command += ["tools/train_net.py", "--config-file", str(config), "--output-dir", str(tmp_path / f"{processes}")]
+        subprocess.run(command, env=env, check=True, capture_output=True, timeout=300, cwd=REPOSITORY)
+    for stage in ("similarity", "adapt"):
+        one, two = (
+            [json.loads(line) for line in (tmp_path / f"{n}" / stage / "metrics.jsonl").read_text().splitlines()]
+            for n in (1, 2)
+        )
+        assert len(one) == len(two)
+        for left, right in zip(one, two):
+            if "evaluation" in left:
+                left, right = left["evaluation"]["validation"], right["evaluation"]["validation"]
+            assert left == pytest.approx(right, rel=1e-3)
+        states = [torch.load(tmp_path / f"{n}" / stage / "model_final.pth", weights_only=True) for n in (1, 2)]
+        for part in states[0]["parts"]:
+            for key, value in states[0]["parts"][part].items():
+                torch.testing.assert_close(states[1]["parts"][part][key], value, rtol=1e-2, atol=1e-3)
+
+
+def test_a_seed_has_a_split_of_its_own(tiny_config):
+    splits = [Pipeline(tiny_config(SEED=seed)).stages["adapt"].DATASETS.TESTS[0]["split"] for seed in (0, 3)]
+    assert splits == [0, 3]
+
+
+def test_a_trained_model_is_tested_from_its_checkpoint(config, run_tool, tmp_path):
+    run = run_tool("train_net.py", "--config-file", config)
+    assert run.returncode == 0, run.stderr
+    folder = tmp_path / "run"
+    for stage in ("finetune", "adapt"):
+        weights = folder / stage / "model_final.pth"
+        (found,) = Pipeline(load_config(config)).evaluate(str(weights), stage).values()
+        expected = json.loads((folder / stage / "results.json").read_text())["CUHK03 twin"]
+        assert found["CUHK03 twin"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("file, channels", [("cuhk03.yml", 512), ("cuhk03_resnet.yml", 2048)])
+def test_the_papers_networks(file, channels):
+    cfg = load_config(REPOSITORY / "projects" / "ViewAdaptation" / file)
+    model = build_model(cfg, num_classes=0, initialise=False)
+    assert model.embedding_dim == channels and not model.normalise
+    sizes = [sum(p.numel() for p in net.parameters()) for net in (model.query, model.gallery)]
+    assert (sizes == [6_528_640, 14_714_688]) == (file == "cuhk03.yml")
+
+
+@pytest.mark.parametrize("name", ["table2", "table6", "table_weighting", "sweeps"])
+def test_every_rows_model_is_small_at_mini_size(name, tmp_path):
+    plan = make_plan(read_table(REPOSITORY / "projects" / "ViewAdaptation" / f"{name}.yml"), tmp_path, [0], mini=True)
+    configs = {str((cfg.BACKBONE, cfg.MODEL, cfg.HEAD)): cfg for cfg in (unit.config for unit in plan.units.values())}
+    for cfg in configs.values():
+        model = build_model(cfg, num_classes=4, initialise=False)
+        assert model.embedding_dim == 128 and sum(p.numel() for p in model.parameters()) < 2e6
