@@ -24,8 +24,8 @@ class SimilarityLoss(nn.Module):
       negatives, neither with gradient.
 
     ``form: printed`` is what the paper prints: ``-y log D_s - gamma (y d^2 + (1 - y) max(0, m - d)^2)``, which is least
-    for a constant D_s = 1, positives without end apart and negatives in one place; or for Eq. 5 ``sum_p (log D_s + w_p d_p^2)
-    - gamma sum_n max(0, m - w_n d_n)^2`` with Eq. 6's denominator, which wants D_s = 0 for pairs of one identity.
+    for a constant D_s = 1, positives without end apart and negatives in one place; or for Eq. 5 ``sum_p (log D_s +
+    w_p d_p^2) - gamma sum_n max(0, m - w_n d_n)^2`` with Eq. 6's denominator, which wants D_s = 0 for positives.
 
     Args:
         gamma: weight of the distances.
