@@ -23,6 +23,7 @@ from reidzoo.datasets.randperson import RandPerson
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.style_folder import StyleFolder
 from reidzoo.datasets.train_set import TrainSet
+from reidzoo.datasets.two_views import TwoViews
 from reidzoo.datasets.unlabeled import Unlabeled
 from reidzoo.datasets.vehicleid import VehicleID
 from reidzoo.datasets.veri import VeRi776
@@ -49,6 +50,7 @@ __all__ = [
     "Record",
     "StyleFolder",
     "TrainSet",
+    "TwoViews",
     "Unlabeled",
     "VIPeR",
     "VeRi776",

@@ -11,10 +11,11 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from reidzoo.engine import distributed
+from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.engine.loader import ImageTable
 from reidzoo.transforms import Normalize
 
-__all__ = ["extract_features"]
+__all__ = ["embed_images", "extract_features"]
 
 
 @torch.no_grad()
@@ -53,19 +54,25 @@ def extract_features(
     rank, ranks = distributed.rank(), distributed.world_size()
     rows = np.array_split(np.arange(len(table)), ranks)[rank]
     batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-    was_training = model.training
-    model.eval()
     parts = []
     silent = None if title and distributed.is_main() else True
-    with tqdm(total=len(rows), desc=title, unit="img", leave=False, disable=silent) as bar:
+    with evaluation_mode(model), tqdm(total=len(rows), desc=title, unit="img", leave=False, disable=silent) as bar:
         for images in table.batches(batches, workers):
-            parts.append(_embed(getattr(model, method), normalize(images.to(device), None), flip, precision).cpu())
+            images = normalize(images.to(device), None)
+            parts.append(embed_images(getattr(model, method), images, flip, precision).cpu())
             bar.update(len(images))
-    model.train(was_training)
     return torch.cat([part for share in distributed.gather_objects(parts) for part in share])
 
 
-def _embed(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, precision: str) -> Tensor:
+def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, precision: str = "fp32") -> Tensor:
+    """Return what ``embed`` gives for normalised images (B, 3, H, W): float32 (B, D), on their device.
+
+    Args:
+        embed: a MODEL's ``embed``, ``embed_query`` or ``embed_gallery``.
+        images: what it takes.
+        flip: add the mirrored image's embedding, and normalise the sum.
+        precision: ``fp32`` or ``bf16``.
+    """
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
         embedding = embed(images).float()
         if flip:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from reidzoo.heads.classifier import build_classifier
+from reidzoo.heads.classifier import build_classifier, set_classifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
 
@@ -63,6 +63,4 @@ class BNNeck(nn.Module):
             ValueError: the shapes do not fit.
         """
         classifier = build_classifier(self.embedding_dim, num_classes, bias=False, centroids=centroids)
-        place = next(self.bn.parameters())
-        self.classifier = classifier.to(place.device, place.dtype) if classifier is not None else None
-        self.num_classes = num_classes
+        set_classifier(self, classifier, num_classes)

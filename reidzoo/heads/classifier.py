@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["build_classifier"]
+__all__ = ["build_classifier", "set_classifier"]
 
 
 def build_classifier(
@@ -41,3 +41,11 @@ def build_classifier(
         if bias:
             classifier.bias.zero_()
     return classifier
+
+
+def set_classifier(head: nn.Module, classifier: nn.Module | None, num_classes: int) -> None:
+    """Give ``head`` its ``classifier``, on the device and in the type of its parameters, and its ``num_classes``."""
+    place = next(head.parameters(), None)  # a head without a layer has none before its first classifier
+    if classifier is not None and place is not None:
+        classifier = classifier.to(place.device, place.dtype)
+    head.classifier, head.num_classes = classifier, num_classes

@@ -7,6 +7,7 @@ from torch import nn
 
 from reidzoo.errors import ConfigError
 from reidzoo.heads.branch_classifier import BranchClassifier
+from reidzoo.heads.classifier import set_classifier
 from reidzoo.heads.pooling import AvgPool
 from reidzoo.registry import HEAD
 
@@ -93,12 +94,8 @@ class DualBranchHead(nn.Module):
         """
         if num_classes < 0:
             raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
-        self.num_classes = num_classes
-        self.classifier = None
-        if num_classes:
-            self.classifier = BranchClassifier(self.embedding_dim, num_classes, 3, centroids)
-            place = self.global_fc[0].weight
-            self.classifier.to(place.device, place.dtype)
+        classifier = BranchClassifier(self.embedding_dim, num_classes, 3, centroids) if num_classes else None
+        set_classifier(self, classifier, num_classes)
 
 
 def _layer(in_features: int, width: int) -> nn.Sequential:

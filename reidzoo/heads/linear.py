@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from reidzoo.heads.classifier import build_classifier
+from reidzoo.heads.classifier import build_classifier, set_classifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
 
@@ -67,9 +67,4 @@ class LinearHead(nn.Module):
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
         """Replace the classifier by a new one, as `BNNeck.reset_classifier` does."""
         classifier = build_classifier(self.embedding_dim, num_classes, bias=True, centroids=centroids)
-        # Without fc and classifier there is no parameter to ask for the device.
-        place = next(self.parameters(), None)
-        if classifier is not None and place is not None:
-            classifier = classifier.to(place.device, place.dtype)
-        self.classifier = classifier
-        self.num_classes = num_classes
+        set_classifier(self, classifier, num_classes)

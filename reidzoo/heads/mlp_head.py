@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from reidzoo.heads.classifier import set_classifier
 from reidzoo.heads.hidden_classifier import HiddenClassifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
@@ -66,12 +67,5 @@ class MLPHead(nn.Module):
             raise ValueError("MLPHead: class means cannot be the weights of a classifier of two layers")
         if num_classes < 0:
             raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
-        # Before the first classifier, and without one, there may be no parameter to ask for the device.
-        place = next(self.parameters(), None)
-        self.num_classes = num_classes
-        self.classifier = None
-        if num_classes:
-            arguments = (self.width, self.dropout, self.slope)
-            self.classifier = HiddenClassifier(self.embedding_dim, num_classes, *arguments)
-            if place is not None:
-                self.classifier.to(place.device, place.dtype)
+        arguments = (self.embedding_dim, num_classes, self.width, self.dropout, self.slope)
+        set_classifier(self, HiddenClassifier(*arguments) if num_classes else None, num_classes)

@@ -13,6 +13,7 @@ import torch
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.engine.build import build_table, final_size
 from reidzoo.engine.distributed import broadcast_object, is_main
+from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
@@ -99,12 +100,8 @@ class EarlyStopHook(Hook):
 
     def _measure(self, runner: Any) -> float:
         """Return the mean loss, the same on every process."""
-        training = {name: part.training for name, part in runner.parts.items()}
-        runner.parts.eval()
-        with torch.no_grad():
+        with torch.no_grad(), evaluation_mode(*runner.parts.values()):
             losses = [runner.validation_loss(batch).double() for batch in self.loader.epoch(0)]
-        for name, part in runner.parts.items():
-            part.train(training[name])
         return broadcast_object(float(torch.stack(losses).mean()))
 
     def _shown(self) -> str:

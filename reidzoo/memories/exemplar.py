@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from reidzoo.errors import ConfigError
 from reidzoo.memories.hybrid import _rounds
+from reidzoo.memories.invariance_memory import InvarianceMemory
 from reidzoo.registry import MEMORY
 
-__all__ = ["ExemplarMemory", "invariance_targets"]
-
-BLOCK = 64  # scores that share one maximum in the search for the greatest
+__all__ = ["ExemplarMemory"]
 
 
 @MEMORY.register_module()
-class ExemplarMemory(nn.Module):
+class ExemplarMemory(InvarianceMemory):
     """The newest feature of every target image, and the soft labels of the three invariances.
 
     Zhong et al., "Invariance Matters: Exemplar Memory for Domain Adaptive Person Re-identification" (CVPR 2019),
@@ -61,22 +60,13 @@ class ExemplarMemory(nn.Module):
         neighbours: int = 6,
         neighbours_from: int = 5,
     ) -> None:
-        super().__init__()
-        if not temperature > 0:
-            raise ConfigError(f"ExemplarMemory: temperature must be positive, got {temperature}")
+        super().__init__(temperature, exemplar, neighbours, neighbours_from)
         if not (0 <= momentum_start <= 1 and momentum_per_epoch >= 0):
             raise ConfigError(
                 f"ExemplarMemory: momentum_start must be in [0, 1] and momentum_per_epoch not negative, "
                 f"got {momentum_start} and {momentum_per_epoch}"
             )
-        if neighbours < 0 or not (exemplar or neighbours):
-            raise ConfigError(
-                f"ExemplarMemory: neighbours must be 0 or more, and without the exemplar term more than 0; "
-                f"got neighbours {neighbours}, exemplar {exemplar}"
-            )
-        self.temperature = temperature
         self.momentum_start, self.momentum_per_epoch = momentum_start, momentum_per_epoch
-        self.exemplar, self.neighbours, self.neighbours_from = exemplar, neighbours, neighbours_from
         self.register_buffer("keys", torch.zeros(size, dim))
 
     def momentum(self, epoch: int) -> float:
@@ -91,15 +81,6 @@ class ExemplarMemory(nn.Module):
         with torch.autocast(feat.device.type, enabled=False):
             # The division is of (B, D), not of the many times greater (B, N).
             return (feat.to(self.keys.dtype) / self.temperature) @ self.keys.t()
-
-    def targets(self, scores: Tensor, index: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
-        """Return the soft labels of ``scores`` (B, N) in ``epoch`` for the images ``index`` (B,).
-
-        Returns:
-            Columns, int64 (B, m), and their weights (B, m); see `invariance_targets`.
-        """
-        neighbours = self.neighbours if epoch >= self.neighbours_from else 0
-        return invariance_targets(scores, index, neighbours, self.exemplar)
 
     @torch.no_grad()
     def update(self, feat: Tensor, index: Tensor, epoch: int) -> None:
@@ -119,44 +100,3 @@ class ExemplarMemory(nn.Module):
             moved = torch.from_numpy(rows[positions]).to(self.keys.device)
             given = feat[torch.from_numpy(positions).to(feat.device)]
             self.keys[moved] = F.normalize(alpha * self.keys[moved] + (1 - alpha) * given, dim=1)
-
-
-@torch.no_grad()
-def invariance_targets(scores: Tensor, index: Tensor, neighbours: int, exemplar: bool = True) -> tuple[Tensor, Tensor]:
-    """Return the weights of ECN's Eq. 6 and 8 as columns and weights, both (B, k + 1), or (B, 1) without neighbours.
-
-    The ``neighbours`` greatest of the current scores, which may include the image itself, weigh 1/k each, and the
-    image itself 1, or 0 without ``exemplar``. They are not normalised: a row adds up to 1 + (k-1)/k, or to 2 where the
-    image is not among its own neighbours, as in the authors' code. The text takes it that the image always is.
-
-    Args:
-        scores: (B, N).
-        index: int64 (B,), each image's own column.
-        neighbours: k; 0 for none.
-        exemplar: whether the image's own column counts.
-    """
-    columns = index[:, None]
-    weights = scores.new_full(columns.shape, float(exemplar))
-    if neighbours:
-        near = greatest(scores, neighbours)
-        shares = torch.where(near == columns, 0.0, 1.0 / neighbours)
-        columns, weights = torch.cat([near, columns], dim=1), torch.cat([shares.to(scores.dtype), weights], dim=1)
-    return columns, weights
-
-
-def greatest(scores: Tensor, count: int) -> Tensor:
-    """Return the columns (B, min(count, N)) of each row's greatest scores, greatest first.
-
-    ``torch.topk`` in two steps: the greatest lie in those blocks whose maxima are the greatest. One pass over the
-    scores finds the maxima; what is left to sort is small.
-    """
-    count = min(count, scores.shape[1])
-    whole = scores.shape[1] // BLOCK
-    if whole <= 2 * count:
-        return scores.topk(count, dim=1).indices
-    blocks = scores[:, : whole * BLOCK].unflatten(1, (whole, BLOCK))
-    chosen = blocks.amax(2).topk(count, dim=1).indices
-    columns = (chosen[:, :, None] * BLOCK + torch.arange(BLOCK, device=scores.device)).flatten(1)
-    rest = torch.arange(whole * BLOCK, scores.shape[1], device=scores.device).expand(len(scores), -1)
-    columns = torch.cat([columns, rest], dim=1)
-    return columns.gather(1, scores.gather(1, columns).topk(count, dim=1).indices)

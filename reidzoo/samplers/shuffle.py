@@ -40,8 +40,8 @@ class ShuffleSampler(BatchSampler):
         self.rows = np.flatnonzero((self.pids != -1) | unlabelled)
         if len(self.rows) < batch_size:
             raise DatasetError(
-                f"ShuffleSampler: there are {len(self.rows)} images to draw from ({len(self.pids)} with those of "
-                f"identity -1), and a batch takes {batch_size}; lower the batch size or add images"
+                f"{type(self).__name__}: there are {len(self.rows)} images to draw from ({len(self.pids)} with those "
+                f"of identity -1), and a batch takes {batch_size}; lower the batch size or add images"
             )
 
     def one_pass(self, rng: np.random.Generator) -> np.ndarray:

@@ -4,6 +4,10 @@ from reidzoo.trainers.adversarial import AdversarialTrainer
 from reidzoo.trainers.baseline import BaselineTrainer
 from reidzoo.trainers.domain_adaptation import DomainAdaptationTrainer
 from reidzoo.trainers.nuisance import NuisanceTrainer
+from reidzoo.trainers.source_target import SourceTargetTrainer
 from reidzoo.trainers.trainer import Trainer
 
-__all__ = ["AdversarialTrainer", "BaselineTrainer", "DomainAdaptationTrainer", "NuisanceTrainer", "Trainer"]
+__all__ = [
+    "AdversarialTrainer", "BaselineTrainer", "DomainAdaptationTrainer", "NuisanceTrainer", "SourceTargetTrainer",
+    "Trainer",
+]  # fmt: skip

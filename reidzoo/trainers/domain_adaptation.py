@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from yacs.config import CfgNode
 
-from reidzoo.datasets import TrainSet
 from reidzoo.engine.distributed import gather
-from reidzoo.errors import ConfigError
 from reidzoo.registry import MEMORY, TRAINER
-from reidzoo.trainers.trainer import Trainer
+from reidzoo.trainers.source_target import SourceTargetTrainer
 
 __all__ = ["DomainAdaptationTrainer"]
 
 
 @TRAINER.register_module()
-class DomainAdaptationTrainer(Trainer):
+class DomainAdaptationTrainer(SourceTargetTrainer):
     """An unlabelled set ``target``, a labelled set ``source`` or none, one memory (Ge et al., NeurIPS 2020, Eq. 1-4).
 
     The memory is the entry ``memory`` of MEMORIES. Its first rows are the source classes' centroids, the rest the
@@ -29,18 +25,9 @@ class DomainAdaptationTrainer(Trainer):
     batch norm expects. Losses find the memory's scores as ``source_scores`` and ``target_scores`` (B, classes), and the
     classes to find as ``source_label`` and ``target_label``. Without a source, SpCL's fully unsupervised training, the
     memory holds the target alone, and so does a batch.
-
-    Raises:
-        ConfigError: the training sets are neither source and target, in this order, nor target.
     """
 
-    def __init__(self, cfg: CfgNode, sets: Mapping[str, TrainSet], output_dir: Path, device: torch.device) -> None:
-        if list(sets) not in (["source", "target"], ["target"]):
-            raise ConfigError(
-                f"DATASETS.TRAIN: DomainAdaptationTrainer takes the sets source and target, in this order, or target "
-                f"alone; there are {', '.join(sets)}"
-            )
-        super().__init__(cfg, sets, output_dir, device)
+    alone = ("target",)
 
     @property
     def num_classes(self) -> int:

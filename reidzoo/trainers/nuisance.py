@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet, nuisance_frequencies, nuisance_labels
+from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm
 from reidzoo.registry import DISCRIMINATOR, TRAINER
@@ -89,11 +90,8 @@ class NuisanceTrainer(Trainer):
     def step_penalty(self, batch: dict) -> dict[str, Tensor]:
         """Train the model to make the discriminators fail; with ``full_batch`` only the epoch's last step moves it."""
         outputs = self.forward(batch["img"])
-        for name in self.priors:
-            self.parts[name].eval()
-        tensors = {**batch, **outputs, **self.find_nuisances(outputs["embedding"].float(), batch)}
-        for name in self.priors:
-            self.parts[name].train()
+        with evaluation_mode(*(self.parts[name] for name in self.priors)):
+            tensors = {**batch, **outputs, **self.find_nuisances(outputs["embedding"].float(), batch)}
         if "gradients" not in self.parts:
             return self._minimize("penalty", tensors)
         losses, gradients = self.losses["penalty"](tensors), self.parts["gradients"]
@@ -123,11 +121,8 @@ class NuisanceTrainer(Trainer):
     @torch.no_grad()
     def embed(self, images: Tensor) -> Tensor:
         """Return the embeddings (B, D), not normalised, of the model in evaluation mode."""
-        training = self.model.training
-        self.model.eval()
-        embedding = self.forward(images)["embedding"].float()
-        self.model.train(training)
-        return embedding
+        with evaluation_mode(self.model):
+            return self.forward(images)["embedding"].float()
 
     def find_nuisances(self, embedding: Tensor, batch: dict) -> dict[str, Tensor]:
         """Return the discriminators' logits, labels and priors for embeddings (B, D) by the names of losses' inputs."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from reidzoo.heads.classifier import build_classifier
+from reidzoo.heads.classifier import build_classifier, set_classifier
 
 
 def test_random_weights():
@@ -31,3 +32,15 @@ def test_no_classes_no_classifier():
 def test_wrong_sizes(num_classes, centroids):
     with pytest.raises(ValueError, match=r"num_classes|centroids"):
         build_classifier(2, num_classes, bias=False, centroids=centroids)
+
+
+def test_a_head_takes_a_classifier_of_its_own_type():
+    head = nn.Module()
+    set_classifier(head, build_classifier(2, 3, bias=True), 3)
+    assert head.classifier.weight.dtype == torch.float32 and head.num_classes == 3
+    head.layer = nn.Linear(2, 2)
+    head.double()
+    set_classifier(head, build_classifier(2, 4, bias=True), 4)
+    assert head.classifier.weight.dtype == torch.float64 and head.num_classes == 4
+    set_classifier(head, None, 0)
+    assert head.classifier is None and head.num_classes == 0

@@ -9,8 +9,7 @@ import torch.nn.functional as F
 
 from reidzoo.errors import ConfigError
 from reidzoo.losses import LossSet
-from reidzoo.memories import ExemplarMemory, invariance_targets
-from reidzoo.memories.exemplar import greatest
+from reidzoo.memories import ExemplarMemory
 from reidzoo.registry import MEMORY
 
 N, D = 40, 8
@@ -94,22 +93,6 @@ def test_weights_add_up_as_in_the_authors_code():
         torch.testing.assert_close(dense, code)
         assert dense.sum().item() == pytest.approx(1 + 5 / 6 if within else 2)
     assert (weights[:6].sum(1) < 1.9).all()
-
-
-def test_targets_carry_no_gradient_and_keep_within_the_memory():
-    scores = torch.randn(3, 4, requires_grad=True)
-    columns, weights = invariance_targets(scores, torch.tensor([0, 1, 2]), 9)
-    assert columns.shape == (3, 5) and not weights.requires_grad
-    assert weights[0].max() == 1 and weights[0].min() == 0
-
-
-@pytest.mark.parametrize("columns", [5, 64, 700, 1000])
-@pytest.mark.parametrize("count", [1, 6])
-def test_the_greatest_are_those_of_topk(columns, count):
-    scores = torch.randn(20, columns)
-    scores[0] = 0.0
-    wanted = scores.topk(min(count, columns), dim=1).values
-    assert torch.equal(scores.gather(1, greatest(scores, count)), wanted)
 
 
 def test_update_is_sequential_for_repeated_images():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from reidzoo.errors import ConfigError
@@ -88,7 +88,3 @@ class Alternation:
         """Go on from where it stood."""
         for name, value in state.items():
             setattr(self, name, tuple(value) if name == "initial" else value)
-
-    def settings(self) -> dict[str, float]:
-        """Return the arguments it was made with."""
-        return asdict(self)

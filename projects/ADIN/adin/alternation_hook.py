@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -169,7 +170,7 @@ class AlternationHook(Hook):
 
     def record(self) -> dict[str, Any]:
         """Return what ``alternation.json`` holds."""
-        return {"rules": self.alternation.settings(), "switches": self.switches, "timeline": self.timeline}
+        return {"rules": asdict(self.alternation), "switches": self.switches, "timeline": self.timeline}
 
     # ---- state ------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from reidzoo.datasets import Dataset, nuisance_labels
 from reidzoo.engine.build import build_table, final_size
 from reidzoo.engine.distributed import broadcast_object
+from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.losses.branches import branch_log_probabilities
 from reidzoo.transforms import Normalize
@@ -49,11 +50,8 @@ class Validation:
 
     def measure(self, runner: Any) -> dict[str, float]:
         """Return the share of images told rightly: ``identity``, and ``nuisance``, the mean over the discriminators."""
-        training = {name: part.training for name, part in runner.parts.items()}
-        runner.parts.eval()
-        found = self._predict(runner)
-        for name, part in runner.parts.items():
-            part.train(training[name])
+        with evaluation_mode(*runner.parts.values()):
+            found = self._predict(runner)
         labels = {name: nuisance_labels(runner.parts[name].label, self.camids, self.timeids) for name in runner.priors}
         nuisances = [float((found[name] == label).mean()) for name, label in labels.items()]
         accuracies = {"identity": float((found[""] == self.identities).mean()), "nuisance": float(np.mean(nuisances))}

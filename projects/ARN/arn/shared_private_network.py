@@ -40,9 +40,14 @@ class SharedPrivateNetwork(Embedder):
             7 x 7 becomes 3 x 3, then 1 x 1.
         image_widths: of the decoder of images.
 
+    Attributes:
+        training_only: patterns of the weights that `embed` does not take, which a model file leaves out.
+
     Raises:
         ConfigError: an option that is not listed, or a backbone without a ``layer4`` where it is to be copied.
     """
+
+    training_only = ("private.*", "decoder.*")
 
     def __init__(
         self,

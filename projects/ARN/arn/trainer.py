@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,13 +11,13 @@ from yacs.config import CfgNode
 from reidzoo.datasets import TrainSet
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRAINER
-from reidzoo.trainers import Trainer
+from reidzoo.trainers import SourceTargetTrainer
 
 __all__ = ["ARNTrainer"]
 
 
 @TRAINER.register_module()
-class ARNTrainer(Trainer):
+class ARNTrainer(SourceTargetTrainer):
     """Minimises Eq. 5 of ARN (Li et al., CVPRW 2018) over a `SharedPrivateNetwork`; its weights are the losses'.
 
     The training sets are ``source`` and ``target``, forwarded together, source first. Losses find each output twice, as
@@ -28,22 +27,13 @@ class ARNTrainer(Trainer):
         ConfigError: other training sets, or a batch norm per domain, which the private encoders cannot have.
     """
 
-    def __init__(self, cfg: CfgNode, sets: Mapping[str, TrainSet], output_dir: Path, device: torch.device) -> None:
-        if list(sets) != ["source", "target"]:
-            raise ConfigError(
-                f"DATASETS.TRAIN: ARNTrainer takes the sets source and target, in this order; got {list(sets)}"
-            )
+    def check(self, cfg: CfgNode, sets: Mapping[str, TrainSet]) -> None:
+        """Check that batch norm has no domains."""
         if cfg.MODEL.BN_DOMAINS > 1:
             raise ConfigError(
                 "MODEL.BN_DOMAINS: ARN's private encoders see one domain each; for statistics of each domain set "
                 "MODEL.BN_GROUP to the images that a process has of one"
             )
-        super().__init__(cfg, sets, output_dir, device)
-
-    @property
-    def num_classes(self) -> int:
-        """The source's identities; what the target's are is not known."""
-        return self.sets["source"].num_classes
 
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise Eq. 5."""

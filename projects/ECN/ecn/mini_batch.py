@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from reidzoo.errors import ConfigError
-from reidzoo.memories import invariance_targets
+from reidzoo.memories import InvarianceMemory
 from reidzoo.registry import MEMORY
 
 __all__ = ["MiniBatchExemplars"]
 
 
 @MEMORY.register_module()
-class MiniBatchExemplars(nn.Module):
+class MiniBatchExemplars(InvarianceMemory):
     """In place of ``ExemplarMemory``: the classes of Eq. 3 are the images of the batch, and their features its keys.
 
     ECN, section 4.4: "input samples are composed of the target samples, corresponding CamStyle samples and
@@ -28,10 +27,7 @@ class MiniBatchExemplars(nn.Module):
     Args:
         dim: not used; part of every memory's signature.
         size: N, the number of target images.
-        temperature: beta.
-        exemplar: whether an anchor is to find itself.
-        neighbours: k, with the image itself; 0 for none.
-        neighbours_from: the first epoch, counted from 0, with neighbours.
+        temperature, exemplar, neighbours, neighbours_from: see `InvarianceMemory`.
 
     Attributes:
         neighbours_of: int64 buffer (N, max(k - 1, 0)), the nearest images to each, without itself.
@@ -49,14 +45,7 @@ class MiniBatchExemplars(nn.Module):
         neighbours: int = 6,
         neighbours_from: int = 5,
     ) -> None:
-        super().__init__()
-        if not temperature > 0 or neighbours < 0 or not (exemplar or neighbours):
-            raise ConfigError(
-                f"MiniBatchExemplars: temperature must be positive, neighbours 0 or more, and one of exemplar and "
-                f"neighbours on; got {temperature}, {neighbours} and {exemplar}"
-            )
-        self.temperature, self.exemplar = temperature, exemplar
-        self.neighbours, self.neighbours_from = neighbours, neighbours_from
+        super().__init__(temperature, exemplar, neighbours, neighbours_from)
         self.register_buffer("neighbours_of", torch.zeros(size, max(neighbours - 1, 0), dtype=torch.int64))
 
     def with_neighbours(self, epoch: int) -> bool:
@@ -82,8 +71,6 @@ class MiniBatchExemplars(nn.Module):
         same = index[count:, None] == index[None, count:]
         return scores.masked_fill(same.tril(-1).any(1), -torch.inf)
 
-    def targets(self, scores: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
-        """Return the soft labels of ``scores`` (P, B - P): an anchor's own column has its own number."""
-        own = torch.arange(len(scores), device=scores.device)
-        neighbours = self.neighbours if epoch >= self.neighbours_from else 0
-        return invariance_targets(scores, own, neighbours, self.exemplar)
+    def targets(self, scores: Tensor, index: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the soft labels of ``scores`` (P, B - P): an anchor's own column has its own number, not ``index``."""
+        return super().targets(scores, torch.arange(len(scores), device=scores.device), epoch)

@@ -23,7 +23,7 @@ class MiniBatchTrainer(ECNTrainer):
         """
         exemplars = self.parts["exemplar"]
         scores = exemplars(gather(feat), gather(index), self.epoch)
-        columns, weights = exemplars.targets(scores.detach(), self.epoch)
+        columns, weights = exemplars.targets(scores.detach(), index, self.epoch)
         return {"scores": scores, "columns": columns, "weights": weights}
 
     def remember(self, feat: Tensor, index: Tensor) -> None:

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reidzoo.errors import DatasetError
 from reidzoo.registry import SAMPLER
-from reidzoo.samplers import BatchSampler
+from reidzoo.samplers import ShuffleSampler
 
 __all__ = ["NeighbourSampler"]
 
 
 @SAMPLER.register_module()
-class NeighbourSampler(BatchSampler):
+class NeighbourSampler(ShuffleSampler):
     """The batches of ``MiniBatchExemplars``: P anchors, the same again, their neighbours, and others to fill up.
 
     A set whose images have labels, the source, is shuffled plainly. A pass takes each image once as an anchor.
@@ -38,19 +37,14 @@ class NeighbourSampler(BatchSampler):
         batch_size: int,
         neighbours: np.ndarray | None = None,
     ) -> None:
-        super().__init__(pids, camids, domains, batch_size)
-        if len(self.pids) < batch_size:
-            raise DatasetError(
-                f"NeighbourSampler: there are {len(self.pids)} images, and a batch takes {batch_size}; "
-                f"lower the batch size or add images"
-            )
+        super().__init__(pids, camids, domains, batch_size, unlabelled=True)
         self.labelled = bool((self.pids != -1).any())
         self.neighbours = np.empty((len(self.pids), 0), dtype=np.int64) if neighbours is None else neighbours
         self.anchors = batch_size // (2 + self.neighbours.shape[1])
 
     def one_pass(self, rng: np.random.Generator) -> np.ndarray:
         """Return the rows of one pass, batch by batch."""
-        order = rng.permutation(len(self.pids))
+        order = super().one_pass(rng)
         if self.labelled:
             return order
         whole = order[: len(order) // self.anchors * self.anchors].reshape(-1, self.anchors)

@@ -15,7 +15,7 @@ from reidzoo.datasets import TrainSet
 from reidzoo.engine.distributed import gather, is_main
 from reidzoo.errors import ConfigError
 from reidzoo.registry import MEMORY, TRAINER
-from reidzoo.trainers import Trainer
+from reidzoo.trainers import SourceTargetTrainer
 
 __all__ = ["ECNTrainer"]
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("reidzoo")
 
 
 @TRAINER.register_module()
-class ECNTrainer(Trainer):
+class ECNTrainer(SourceTargetTrainer):
     """Minimises ``(1 - lambda) L_src + lambda L_tgt`` (Zhong et al., CVPR 2019, Eq. 9), with the head ``TwoPathHead``.
 
     The training sets are ``source`` and ``target``, forwarded one after the other, so that batch norm sees either
@@ -38,6 +38,8 @@ class ECNTrainer(Trainer):
         ConfigError: lambda is not in [0, 1]; the sets, the losses, the head and the memory do not go together.
     """
 
+    alone = ("source",)
+
     def __init__(
         self,
         cfg: CfgNode,
@@ -49,15 +51,9 @@ class ECNTrainer(Trainer):
         if not 0 <= target_weight <= 1:
             raise ConfigError(f"TRAINER.target_weight is ECN's lambda and must be in [0, 1], got {target_weight}")
         self.target_weight = target_weight if "target" in sets else 0.0
-        self._check_sets(cfg, sets)
         super().__init__(cfg, sets, output_dir, device)
         if is_main():
             self._say_what_it_is()
-
-    @property
-    def num_classes(self) -> int:
-        """The source's identities; what the target's are is not known."""
-        return self.sets["source"].num_classes
 
     def build_parts(self) -> nn.ModuleDict:
         """Build the parts and check that the memory holds what the head gives."""
@@ -131,12 +127,8 @@ class ECNTrainer(Trainer):
             reason,
         )
 
-    @staticmethod
-    def _check_sets(cfg: CfgNode, sets: Mapping[str, TrainSet]) -> None:
-        if "source" not in sets or not set(sets) <= {"source", "target"}:
-            raise ConfigError(
-                f"DATASETS.TRAIN: ECNTrainer takes the sets source and target, or source alone; got {', '.join(sets)}"
-            )
+    def check(self, cfg: CfgNode, sets: Mapping[str, TrainSet]) -> None:
+        """Check that losses and memory are those of the sets."""
         phases = {node.get("phase", "model") for node in cfg.LOSSES.values()}
         wanted = set(sets)
         if phases != wanted:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reidzoo.heads.classifier import build_classifier
+from reidzoo.heads.classifier import build_classifier, set_classifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
 
@@ -73,5 +73,4 @@ class TwoPathHead(nn.Module):
     def reset_classifier(self, num_classes: int, centroids: Tensor | None = None) -> None:
         """Replace the classifier by a new one, as `reidzoo.heads.BNNeck.reset_classifier` does."""
         classifier = build_classifier(self.exemplar_dim, num_classes, bias=True, centroids=centroids)
-        self.classifier = classifier.to(self.fc.weight.device, self.fc.weight.dtype) if classifier else None
-        self.num_classes = num_classes
+        set_classifier(self, classifier, num_classes)

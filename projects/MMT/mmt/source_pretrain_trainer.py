@@ -6,23 +6,18 @@ import torch
 from torch import Tensor
 
 from reidzoo.registry import TRAINER
-from reidzoo.trainers import Trainer
+from reidzoo.trainers import SourceTargetTrainer
 
 __all__ = ["SourcePretrainTrainer"]
 
 
 @TRAINER.register_module()
-class SourcePretrainTrainer(Trainer):
+class SourcePretrainTrainer(SourceTargetTrainer):
     """Supervised training on the set ``source``, with each step a forward pass of the unlabelled set ``target``.
 
     The target's pass is the authors' way to a model whose running batch norm statistics know both domains. ``TRAINER
     {type: BaselineTrainer}`` with the source alone is the same training without it.
     """
-
-    @property
-    def num_classes(self) -> int:
-        """The source's identities."""
-        return self.sets["source"].num_classes
 
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the losses of the source over the model, after both sets have passed through it."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from view_adaptation.similarity_discriminator import SimilarityDiscriminator
 from view_adaptation.similarity_loss import SimilarityLoss, adaptive_weights
 from view_adaptation.trainer import ViewAdaptationTrainer
-from view_adaptation.two_views import TwoViews
 from view_adaptation.view_confusion_loss import ViewConfusionLoss
 from view_adaptation.view_pair_sampler import ViewPairSampler
 
 __all__ = [
-    "SimilarityDiscriminator", "SimilarityLoss", "TwoViews", "ViewAdaptationTrainer", "ViewConfusionLoss",
+    "SimilarityDiscriminator", "SimilarityLoss", "ViewAdaptationTrainer", "ViewConfusionLoss",
     "ViewPairSampler", "adaptive_weights",
 ]  # fmt: skip

@@ -49,7 +49,7 @@ def test_loss_and_gradient_equal_the_definition(ecn, epoch, anchors, k):
     assert memory.anchors(20, epoch) == anchors
     scores = memory(feat, index, epoch)
     assert scores.shape == (anchors, 20 - anchors)
-    loss = InvarianceLoss()(scores, *memory.targets(scores.detach(), epoch))
+    loss = InvarianceLoss()(scores, *memory.targets(scores.detach(), index, epoch))
     expected = plain(exact, index, anchors, k)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     (ours,), (theirs,) = torch.autograd.grad(loss, feat), torch.autograd.grad(expected, exact)

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from view_adaptation import TwoViews
 
-from reidzoo.datasets import CUHK03, Market1501
+from reidzoo.datasets import CUHK03, Market1501, TwoViews
 from reidzoo.errors import ConfigError
 from reidzoo.registry import DATASET
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reidzoo.datasets import Dataset, DatasetWrapper, Record
+from reidzoo.datasets.base import Dataset
+from reidzoo.datasets.record import Record
+from reidzoo.datasets.wrapper import DatasetWrapper
 from reidzoo.errors import ConfigError
 from reidzoo.registry import DATASET
 
