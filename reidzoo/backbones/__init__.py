@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from reidzoo.backbones.dual_branch import DualBranchResNet
 from reidzoo.backbones.ibn import IBN
+from reidzoo.backbones.non_local import NonLocal
 from reidzoo.backbones.osnet import OSNet
 from reidzoo.backbones.resnet import ResNet
 from reidzoo.backbones.vgg import VGG
 
-__all__ = ["IBN", "VGG", "DualBranchResNet", "OSNet", "ResNet"]
+__all__ = ["IBN", "VGG", "DualBranchResNet", "NonLocal", "OSNet", "ResNet"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from reidzoo.backbones.ibn import IBN
+from reidzoo.backbones.non_local import NonLocal
 from reidzoo.backbones.pretrained import load_pretrained
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.models.loading import map_torchvision
@@ -35,6 +38,7 @@ class BasicBlock(nn.Module):
         self.IN = nn.InstanceNorm2d(channels, affine=True) if ibn == "b" else None
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(in_channels, channels, stride)
+        self.non_local: NonLocal | None = None
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, in_channels, h, w) -> (B, channels, h / stride, w / stride)."""
@@ -69,6 +73,7 @@ class Bottleneck(nn.Module):
         self.IN = nn.InstanceNorm2d(out_channels, affine=True) if ibn == "b" else None
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(in_channels, out_channels, stride)
+        self.non_local: NonLocal | None = None
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, in_channels, h, w) -> (B, 4 channels, h / stride, w / stride)."""
@@ -86,11 +91,12 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module | N
 
 
 def _add(block: BasicBlock | Bottleneck, residual: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """Add the shortcut, then IBN-b's instance norm where the block has one, then ReLU."""
+    """Add the shortcut, then IBN-b's instance norm, ReLU, and a non-local block, where the block has them."""
     residual = residual + (maps if block.downsample is None else block.downsample(maps))
     if block.IN is not None:
         residual = block.IN(residual)
-    return block.relu(residual)
+    maps = block.relu(residual)
+    return maps if block.non_local is None else block.non_local(maps)
 
 
 LAYOUTS = {
@@ -127,7 +133,13 @@ class ResNet(nn.Module):
         width: channels of the stem, 64 in the paper. 16 is a quarter of every layer, small enough for a CPU.
         pretrained: "" for random weights (Kaiming normal, fan out); "torchvision" for its ``IMAGENET1K_V1``, the
             weights the papers started from; "ibn_net" for IBN-Net's release v1.0; "imagenet" for the one of the two
-            that fits ``ibn``; or the path of a file in either layout, or of a run's checkpoint, such as ``stage:NAME``.
+            that fits ``ibn``; or the path of a file in either layout, or of a run's checkpoint, such as ``stage:NAME``;
+            or ``zoo://NAME``.
+        non_local: how many blocks at the end of each layer have a `NonLocal` block behind them; (0, 2, 3, 0) in AGW (Ye
+            et al., TPAMI 2021) with depth 50. ``pretrained`` weights are without them.
+        stem_relu: whether ReLU follows the stem's norm. MMT's published ResNet-50 has none.
+        stem_pool: "padded", torchvision's max pooling; "ceil" pads on the right and the bottom only, as fastreid does
+            since its version 0.3.
 
     Attributes:
         out_channels: ``8 * width`` for depths 18 and 34, ``32 * width`` for 50 and 101.
@@ -138,18 +150,27 @@ class ResNet(nn.Module):
     """
 
     def __init__(
-        self, depth: int = 50, ibn: str = "none", last_stride: int = 2, width: int = 64, pretrained: str = ""
+        self,
+        depth: int = 50,
+        ibn: str = "none",
+        last_stride: int = 2,
+        width: int = 64,
+        pretrained: str = "",
+        non_local: Sequence[int] = (0, 0, 0, 0),
+        stem_relu: bool = True,
+        stem_pool: str = "padded",
     ) -> None:
         super().__init__()
         _check(depth, ibn, last_stride, width)
+        _check_extras(depth, non_local, stem_pool)
         self.depth, self.ibn, self.width = depth, ibn, width
         block, counts = LAYOUTS[depth]
         # By layer; "b" stands at the end of layers 1 and 2 only.
         norms = {"none": ("none",) * 4, "a": ("a", "a", "a", "none"), "b": ("b", "b", "none", "none")}[ibn]
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
         self.bn1 = nn.InstanceNorm2d(width, affine=True) if ibn == "b" else nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.relu = nn.ReLU(inplace=True) if stem_relu else nn.Identity()
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if stem_pool == "padded" else nn.MaxPool2d(3, 2, ceil_mode=True)
         channels = width
         for number, (count, stride, norm) in enumerate(zip(counts, (1, 2, 2, last_stride), norms)):
             layer = _layer(block, channels, width * 2**number, count, stride, norm)
@@ -161,6 +182,9 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if pretrained:
             load_pretrained(self, self._source(pretrained), map_torchvision)
+        for number, (layer, count) in enumerate(zip((self.layer1, self.layer2, self.layer3, self.layer4), non_local)):
+            for residual in layer[len(layer) - count :]:
+                residual.non_local = NonLocal(width * 2**number * block.expansion)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map after layer 4.
@@ -221,3 +245,12 @@ def _check(depth: int, ibn: str, last_stride: int, width: int) -> None:
         raise ConfigError(f"ResNet: last_stride must be 1 or 2, got {last_stride!r}")
     if not isinstance(width, int) or width < 2 or width % 2:
         raise ConfigError(f"ResNet: width must be an even whole number, 64 in the paper, got {width!r}")
+
+
+def _check_extras(depth: int, non_local: Sequence[int], stem_pool: str) -> None:
+    """Raise ConfigError for numbers of non-local blocks, or a pooling, that no ResNet here has."""
+    counts = LAYOUTS[depth][1]
+    if len(non_local) != 4 or not all(isinstance(n, int) and 0 <= n <= most for n, most in zip(non_local, counts)):
+        raise ConfigError(f"ResNet: non_local must be four numbers, at most {list(counts)}; got {list(non_local)}")
+    if stem_pool not in ("padded", "ceil"):
+        raise ConfigError(f"ResNet: stem_pool must be 'padded' or 'ceil', got {stem_pool!r}")

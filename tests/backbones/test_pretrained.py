@@ -1,25 +1,26 @@
-"""Fetching published weights: checksum, offline errors, files put by hand. Addresses are file:// only."""
+"""Published weights: torch's checksum in the name, errors, checkpoints and model files. The downloads are the hub's."""
 
 from __future__ import annotations
 
 import hashlib
-import sys
-import types
-from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 import torch
 
 from reidzoo.backbones import ResNet
-from reidzoo.backbones.pretrained import fetch, weights_home
+from reidzoo.backbones.pretrained import fetch_published
+from reidzoo.config import get_cfg
 from reidzoo.errors import WeightsError
 from reidzoo.models import Embedder
+from reidzoo.zoo import write_model_file
+
+BACKBONE = {"type": "ResNet", "depth": 18, "width": 4}
 
 
 @pytest.fixture
 def home(monkeypatch, tmp_path):
     monkeypatch.setenv("REIDZOO_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
     return tmp_path / "home"
 
 
@@ -30,65 +31,62 @@ def publish(folder, content=b"weights", digest=""):
     return path
 
 
-def test_home_is_the_environments_or_the_cache(monkeypatch):
-    monkeypatch.setenv("REIDZOO_HOME", "somewhere")
-    assert weights_home() == Path("somewhere")
-    monkeypatch.delenv("REIDZOO_HOME")
-    assert weights_home() == Path.home() / ".cache" / "reidzoo"
-
-
-def test_downloads_once_and_checks(home, tmp_path):
+def test_the_checksum_in_the_name_is_checked(home, tmp_path):
     published = publish(tmp_path)
-    path = fetch(published.as_uri())
-    assert path == home / published.name and path.read_bytes() == b"weights"
-    published.unlink()
-    assert fetch(published.as_uri()) == path
-    path.write_bytes(b"weig")
+    assert fetch_published(published.as_uri()) == published
+    published.write_bytes(b"weig")
+    with pytest.raises(WeightsError, match=r"its SHA-256 is .* and is to begin with"):
+        fetch_published(published.as_uri())
+    by_hand = publish(home, digest="0123abcd")
     with pytest.raises(WeightsError, match=r"damaged.*Delete it"):
-        fetch(published.as_uri())
+        fetch_published(published.as_uri().replace(published.name, by_hand.name))
 
 
-def test_a_wrong_download_is_not_kept(home, tmp_path):
-    published = publish(tmp_path, digest="0123abcd")
-    with pytest.raises(WeightsError, match="cannot download"):
-        fetch(published.as_uri())
-    assert list(home.iterdir()) == []
+def test_offline_a_file_put_by_hand_is_taken(home):
+    path = publish(home)
+    assert fetch_published(f"http://127.0.0.1:1/{path.name}") == path
 
 
-def test_offline_says_where_to_put_the_file(home, monkeypatch):
-    def offline(*args, **kwargs):
-        raise URLError("no network")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    url = "https://example.org/models/net-0123abcd.pth"
+def test_offline_says_where_to_put_the_file(home):
+    url = "http://127.0.0.1:1/net-0123abcd.pth"
     with pytest.raises(WeightsError) as caught:
-        fetch(url)
-    for word in (url, str(home / "net-0123abcd.pth"), "$REIDZOO_HOME", "no network"):
+        fetch_published(url)
+    for word in (url, str(home / "net-0123abcd.pth"), "$REIDZOO_HOME", "refused", "'pretrained'"):
         assert word in str(caught.value)
 
 
 @pytest.mark.parametrize("works", [True, False])
 def test_google_drive_goes_through_gdown(home, monkeypatch, works):
-    def download(id, output):
-        Path(output).write_bytes(b"some" if works else b"so")
+    def download(id, output, **options):
         if not works:
             raise RuntimeError("quota exceeded")
-        return output
+        with open(output, "wb") as file:
+            file.write(id.encode())
 
-    monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=download))
+    monkeypatch.setattr("gdown.download", download)
     if works:
-        assert fetch("gdrive:abc", "osnet.pth").read_bytes() == b"some"
+        assert fetch_published("gdrive:abc", "osnet.pth").read_bytes() == b"abc"
     else:
         with pytest.raises(WeightsError, match="gdrive:abc: quota exceeded"):
-            fetch("gdrive:abc", "osnet.pth")
-    assert [path.name for path in home.iterdir()] == (["osnet.pth"] if works else [])
+            fetch_published("gdrive:abc", "osnet.pth")
+    assert (home / "osnet.pth").exists() == works
 
 
 def test_of_a_runs_checkpoint_the_models_backbone_is_taken(tmp_path):
-    model = Embedder({"type": "ResNet", "depth": 18, "width": 4}, {"type": "BNNeck"}, num_classes=3)
+    model = Embedder(BACKBONE, {"type": "BNNeck"}, num_classes=3)
     torch.save({"epoch": 3, "parts": {"model": model.state_dict()}, "optims": {}}, tmp_path / "model_final.pth")
     loaded = ResNet(18, width=4, pretrained=str(tmp_path / "model_final.pth"))
     for key, value in model.backbone.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value)
     with pytest.raises(WeightsError, match="of another shape"):
         ResNet(18, width=8, pretrained=str(tmp_path / "model_final.pth"))
+
+
+def test_of_a_model_of_the_zoo_too(tmp_path, monkeypatch):
+    model = Embedder(BACKBONE, {"type": "BNNeck"})
+    config = {**get_cfg(), "BACKBONE": BACKBONE, "HEAD": {"type": "BNNeck"}}
+    write_model_file(tmp_path / "net.safetensors", model.state_dict(), config, {})
+    monkeypatch.setattr("reidzoo.zoo.lookup.locate", lambda name: {"zoo://net": tmp_path / "net.safetensors"}[name])
+    loaded = ResNet(18, width=4, pretrained="zoo://net")
+    for key, value in model.backbone.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value)

@@ -200,7 +200,28 @@ def test_pretrained_loads_a_file_put_by_hand(monkeypatch, tmp_path, ibn):
         name = ResNet(18, ibn)._source("imagenet")[1]
     torch.save(state, tmp_path / name)
     digest = name.rpartition("-")[2].removesuffix(".pth")
-    monkeypatch.setattr("reidzoo.backbones.pretrained._sha256", lambda path: digest + "0" * 56)
+    monkeypatch.setattr("reidzoo.zoo.hub.sha256_of", lambda path: digest + "0" * 56)
     loaded = ResNet(18, ibn, pretrained="imagenet")
     for name, value in reference.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def test_stem_of_mmt_and_of_fastreid():
+    """MMT's ResNet-50 has no ReLU in the stem; fastreid's max pooling has no padding on the left and the top."""
+    torch.manual_seed(0)
+    images = torch.randn(1, 3, 64, 32)
+    plain, linear = ResNet(18, width=8), ResNet(18, width=8, stem_relu=False)
+    ceil = ResNet(18, width=8, stem_pool="ceil")
+    for model in (linear, ceil):
+        model.load_state_dict(plain.state_dict())
+    plain, linear, ceil = plain.eval(), linear.eval(), ceil.eval()
+    stem = plain.bn1(plain.conv1(images))
+    rest = nn.Sequential(plain.layer1, plain.layer2, plain.layer3, plain.layer4)
+    pool = nn.functional.max_pool2d
+    torch.testing.assert_close(linear(images), rest(pool(stem, 3, 2, 1)))
+    torch.testing.assert_close(ceil(images), rest(pool(stem.relu(), 3, 2, ceil_mode=True)))
+    assert linear(images).shape == ceil(images).shape == plain(images).shape
+    for other in (linear, ceil):
+        assert not torch.allclose(other(images), plain(images))
+    with pytest.raises(ConfigError, match="stem_pool must be"):
+        ResNet(stem_pool="none")

@@ -1,0 +1,43 @@
+"""A toolkit, or a paper's code, whose checkpoints are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from reidzoo.zoo.convert.layout import Layout
+
+__all__ = ["Family"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """How checkpoints of one origin are laid out and fed.
+
+    Attributes:
+        name: what ``--from`` and an index call it.
+        title: one line for a person.
+        repository: where the original code is.
+        licence: of that code.
+        layout: ``(state, options) -> Layout``; ``options`` has those that were given, of those below.
+        size: (height, width) of the test images in the original code; None where its recipes differ, and the user has
+            to say.
+        sizes: which sizes those recipes have, in words.
+        interpolation: of the original code's resize.
+        test: keys of TEST.
+        options: option -> its values; the first is the default.
+    """
+
+    name: str
+    title: str
+    repository: str
+    licence: str
+    layout: Callable[[Mapping[str, Tensor], Mapping[str, str]], Layout]
+    size: tuple[int, int] | None
+    sizes: str = ""
+    interpolation: str = "bicubic"
+    test: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
