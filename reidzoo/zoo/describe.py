@@ -1,0 +1,71 @@
+"""Backbones and training data in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from yacs.config import CfgNode
+
+from reidzoo.config.references import referenced_stages
+
+__all__ = ["describe_backbone", "describe_data", "innermost", "listed"]
+
+
+def describe_backbone(cfg: CfgNode) -> str:
+    """Return the backbones of a configuration in words: ``ResNet-18, width 16``."""
+    further = [value for key, value in cfg.MODEL.items() if key.endswith("backbone") and isinstance(value, Mapping)]
+    return " and ".join(dict.fromkeys(map(_describe, [cfg.BACKBONE, *further])))
+
+
+def _describe(node: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in node.items() if key not in ("type", "depth", "last_stride", "pretrained")}
+    words = [
+        key if value is True else f"{key} {value}" for key, value in rest.items() if value not in (None, "", False)
+    ]
+    return ", ".join([f"{node['type']}-{node['depth']}" if "depth" in node else node["type"], *words])
+
+
+def describe_data(stages: Mapping[str, CfgNode], name: str, twins: bool) -> str:
+    """Return what a stage was trained on in words, and what the stages it started from had seen beside that."""
+    own = _sources(stages[name], twins)
+    earlier: dict[str, None] = {}
+    known, queue = {name}, referenced_stages(stages[name])
+    while queue:
+        other = queue.pop(0)
+        if other not in known:
+            known.add(other)
+            queue += referenced_stages(stages[other])
+            earlier |= dict.fromkeys(_sources(stages[other], twins))
+    before = [text for text in earlier if text not in own]
+    return " and ".join(own) + (f", after {' and '.join(before)}" if before else "")
+
+
+def _sources(cfg: CfgNode, twins: bool) -> list[str]:
+    """Return the training sets of a stage in words."""
+    texts = {}
+    for given in cfg.DATASETS.TRAIN.values():
+        for node in listed(given):
+            blind = any(kind in ("Unlabeled", "PseudoLabeled") for kind in _types(node))
+            texts[f"{'unlabelled ' if blind else ''}{innermost(node)['type']}{' twin' if twins else ''}"] = None
+    return list(texts)
+
+
+def _types(node: Any) -> list[str]:
+    types = []
+    while isinstance(node, Mapping):
+        types.append(node["type"])
+        node = node.get("dataset")
+    return types
+
+
+def innermost(node: Any) -> Mapping[str, Any]:
+    """Return the node of the dataset within its wrappers."""
+    while isinstance(node, Mapping) and "dataset" in node:
+        node = node["dataset"]
+    return {"type": node} if isinstance(node, str) else node
+
+
+def listed(given: Any) -> list:
+    """Return the nodes of an entry of DATASETS.TRAIN, which is one or a list."""
+    return list(given) if isinstance(given, list | tuple) else [given]

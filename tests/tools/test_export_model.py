@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from reidzoo.config import load_config
+from reidzoo.engine.pipeline import Pipeline
+from reidzoo.zoo.index import read_index
+
+
+@pytest.fixture
+def run(write_config, tmp_path):
+    Pipeline(load_config(write_config(SOLVER={"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 1}))).train()
+    file = tmp_path / "run" / "environment.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "uncommitted": "reidzoo/x.py"}))
+    return tmp_path / "run"
+
+
+def test_a_run_becomes_a_model_with_a_name(run, run_tool, tmp_path):
+    into = tmp_path / "kept"
+    arguments = ["export_model.py", run, "--name", "tiny_mini", "--into", into]
+    refused = run_tool(*arguments)
+    assert refused.returncode == 2 and "--allow-dirty" in refused.stderr and not into.exists()
+
+    done = run_tool(*arguments, "--allow-dirty")
+    assert done.returncode == 0, done.stderr
+    assert "float16" in done.stdout and "Market1501 twin: mAP" in done.stdout
+    said = yaml.safe_load((into / "tiny_mini.yml").read_text())
+    assert said["uncommitted"] == "reidzoo/x.py"
+    entry = read_index(into / "index.yml")[1]["tiny_mini"]
+    assert entry.sha256 == said["sha256"] and entry.metrics == said["kept_metrics"]
+
+    opts = ["ZOO.INDEXES", f"[{into / 'index.yml'}]"]
+    tested = run_tool("test_net.py", "--weights", "zoo://tiny_mini", "--output-dir", tmp_path / "tested", *opts)
+    assert tested.returncode == 0, tested.stderr
+    (row,) = json.loads((tmp_path / "tested" / "transfer.json").read_text())["rows"]
+    (found,) = row["results"].values()
+    assert found["mAP"] == pytest.approx(said["kept_metrics"]["Market1501 twin"]["mAP"], abs=1e-6)
+
+    done = run_tool(*arguments, "--allow-dirty", "--no-half")
+    assert done.returncode == 0 and "float32" in done.stdout
