@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reidzoo import zoo
+    from reidzoo.zoo.loading import load
 
 # On a machine that others use too, OpenMP's waiting threads otherwise spin against the working ones: ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "load", "zoo"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "zoo":
+        return importlib.import_module("reidzoo.zoo")
+    if name == "load":
+        return importlib.import_module("reidzoo.zoo.loading").load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

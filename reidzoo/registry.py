@@ -99,7 +99,8 @@ HEAD = Registry("HEAD", "reidzoo.heads")
 MODEL = Registry("MODEL", "reidzoo.models")
 """``forward(images) -> dict`` as its head returns it; ``embed(images) -> (B, D)`` L2-normalised, for retrieval. A model
 that embeds the two sides of a test differently has ``embed_query(images)`` and ``embed_gallery(images)`` beside it: the
-evaluation calls them in its place, and they may leave the norm as it is for ``TEST.METRIC euclidean``."""
+evaluation calls them in its place, and they may leave the norm as it is for ``TEST.METRIC euclidean``. Weights that
+embedding does not need are named in ``training_only``, patterns such as ``decoder.*``: model files leave them out."""
 
 LOSS = Registry("LOSS", "reidzoo.losses")
 """An ``nn.Module`` whose ``forward`` parameter *names* say which tensors it takes, e.g. ``forward(self, feat, pid)``;

@@ -111,6 +111,21 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_datasets(tmp_path_factory.mktemp("datasets"))
 
 
+@pytest.fixture(scope="session")
+def market_twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder ``datasets-mini`` with the test half of Market-1501's twin as the tool renders it, in a few seconds."""
+    from reidzoo.render.twins import TWINS, plan, render_chunk
+
+    root = tmp_path_factory.mktemp("rendered") / "datasets-mini"
+    folder = root / TWINS["Market1501"].folder
+    for name in ("bounding_box_train", "query", "bounding_box_test"):
+        (folder / name).mkdir(parents=True)
+    shots = [shot for shot in plan("Market1501", 1.0, 0) if "train" not in shot.files[0][0]]
+    render_chunk("Market1501", 0, str(folder), shots)
+    (folder / "twin.json").write_text(json.dumps({"made_by": "tests"}))
+    return root
+
+
 TINY = {
     "INPUT": {"SIZE": [32, 16], "TRANSFORMS": {"crop": {"pad": 2}}},
     "BACKBONE": {"type": "ResNet", "depth": 18, "width": 4, "last_stride": 1, "pretrained": ""},

@@ -27,12 +27,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example: python tools/test_net.py --config-file projects/ADIN/mini.yml --targets Market1501 DukeMTMC. "
-        "Repeat --config-file and --weights, or --weights alone with the folders of runs, for a row each.",
+        "Repeat --config-file and --weights, or --weights alone with runs, model files or zoo://NAME, for a row each.",
     )
     parser.add_argument("--config-file", action="append", default=[], metavar="FILE", help="a model's configuration")
     parser.add_argument(
         "--weights", action="append", default=[], metavar="PATH",
-        help="its checkpoint, or the run's folder (default: the configuration's OUTPUT_DIR, or MODEL.WEIGHTS)",
+        help="its checkpoint, the run's folder, a model file or zoo://NAME, which carry their configuration (default: "
+        "the configuration's OUTPUT_DIR, or MODEL.WEIGHTS)",
     )  # fmt: skip
     parser.add_argument("--stage", default="", help="whose model (default: the last stage's)")
     parser.add_argument(
@@ -54,6 +55,8 @@ def main() -> None:
     args = parse_args()
     models = _models(args)
     targets = list(dict.fromkeys(args.targets or _default_targets(models, args)))
+    if not targets:
+        raise UserError("nothing says what to test on; name the datasets with --targets")
     rows = [evaluate_model(model, targets, args.opts, args.overlay) for model in models]
     if distributed.is_main():
         table, picture = matrix(rows), scatter(rows)

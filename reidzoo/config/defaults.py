@@ -52,10 +52,13 @@ def get_cfg() -> CfgNode:
     cfg.OUTPUT_DIR = "output"
     # Stages of the run in their order: stage name -> what differs from the rest of the file. {}: one stage, "train".
     cfg.STAGES = free()
-    # Part name -> the checkpoint it starts from, or stage:NAME for that part of an earlier stage.
+    # Part name -> the checkpoint it starts from: a path, zoo://NAME, or stage:NAME for that part of an earlier stage.
     cfg.WEIGHTS = free()
     # Patterns (fnmatch) of the weights that WEIGHTS need not have or must not load, such as "head.classifier.*".
     cfg.WEIGHTS_IGNORE = []
+    # Indexes of trained models beside this package's, whose names are then known as zoo://NAME: YAML files, relative to
+    # the file that names them, or https:// addresses.
+    cfg.ZOO = CfgNode({"INDEXES": []})
     _add_data(cfg)
     _add_parts(cfg)
     _add_run(cfg)
@@ -104,7 +107,7 @@ def _add_data(cfg: CfgNode) -> None:
 
 def _add_parts(cfg: CfgNode) -> None:
     cfg.MODEL = free({"type": "Embedder"})
-    # Checkpoint that the whole model starts from; "" for none.
+    # Checkpoint that the whole model starts from, a path or zoo://NAME; "" for none.
     cfg.MODEL.WEIGHTS = ""
     # Images that share batch-norm statistics while training (ghost batch norm); 0: the whole batch, over all processes.
     cfg.MODEL.BN_GROUP = 0

@@ -23,6 +23,7 @@ from yacs.config import CfgNode
 
 from reidzoo.config.defaults import free, get_cfg
 from reidzoo.config.files import BASE, Source, parse_overrides, read_chain
+from reidzoo.config.indexes import read_indexes
 from reidzoo.config.marked import Marked, dump_yaml, with_place
 from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
 from reidzoo.config.nearest import closest
@@ -32,7 +33,7 @@ from reidzoo.errors import ConfigError
 
 __all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
 
-_ONLY_AT_TOP = (BASE, "PLUGINS", "STAGES")
+_ONLY_AT_TOP = (BASE, "PLUGINS", "STAGES", "ZOO")
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -45,7 +46,7 @@ def load_config(
     """Load a configuration file.
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or a model file (``.safetensors``), which carries its configuration.
         opts: overrides, ``[KEY, VALUE, KEY, VALUE, ...]``; values are parsed as YAML.
         overlays: further YAML files, which win over the file in every stage; or mappings of the same keys, as they
             are or as a ``Source``, which knows its place in a file.
@@ -58,10 +59,11 @@ def load_config(
     Raises:
         ConfigError: anything wrong in a file or an override; the message begins with its place.
     """
-    layers = [read_chain(Path(path)), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
+    layers = [_read_file(Path(path)), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
     declared = get_cfg()
     plugins = load_plugins((source for layer in layers for source in layer), declared)
     declared.PLUGINS = plugins
+    declared.ZOO.INDEXES = read_indexes(source for layer in layers for source in layer)
     base, stages, staged = Merge(declared.clone(), declared), {}, False
     for number, layer in enumerate(layers):
         _add_values(base, stages, layer, first=number == 0)
@@ -128,6 +130,14 @@ def dump(cfg: CfgNode) -> str:
     absolute paths; ``OUTPUT_DIR`` and ``DATASETS.ROOT`` stay relative to the working directory.
     """
     return dump_yaml({REPLACE: True, **_to_plain(cfg)})
+
+
+def _read_file(path: Path) -> list[Source]:
+    if path.suffix != ".safetensors":
+        return read_chain(path)
+    from reidzoo.zoo.model_config import model_source  # the zoo reads indexes as configurations are read
+
+    return [model_source(path)]
 
 
 def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) -> list[Source]:

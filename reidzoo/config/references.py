@@ -1,6 +1,7 @@
 """References from one stage to another's files: ``stage:NAME/FILE``, and ``stage:NAME`` for its final checkpoint.
 
-And one to the run: ``run:seed`` is its SEED, so that runs of different seeds have different random splits of a dataset.
+One to the run: ``run:seed`` is its SEED, so that runs of different seeds have different random splits of a dataset.
+And one to trained models: ``zoo://NAME``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-__all__ = ["fill_seed", "map_references", "referenced_stages"]
+__all__ = ["ZOO", "fill_seed", "map_models", "map_references", "referenced_models", "referenced_stages"]
 
 _PREFIX = "stage:"
 _SEED = "run:seed"
+ZOO = "zoo://"
+"""How the name of a trained model begins, where weights are named."""
 
 
 def fill_seed(cfg: CfgNode) -> CfgNode:
@@ -38,7 +41,19 @@ def map_references(value: Any, replace: Callable[[str, str], str]) -> Any:
 
 def referenced_stages(value: Any) -> list[str]:
     """Return the names of the stages that a configuration refers to, each once, in the order of their appearance."""
-    return list(dict.fromkeys(_split(text)[0] for text in _references(value)))
+    return list(dict.fromkeys(_split(text)[0] for text in _texts(value) if _is_reference(text)))
+
+
+def map_models(value: CfgNode, replace: Callable[[str], str]) -> CfgNode:
+    """Return a frozen copy of a configuration with each ``zoo://NAME`` replaced; ``replace`` takes it whole."""
+    copy = _map(value, lambda text: replace(text) if text.startswith(ZOO) else text)
+    copy.freeze()
+    return copy
+
+
+def referenced_models(value: Any) -> list[str]:
+    """Return the ``zoo://NAME`` that a configuration names, each once, in the order of their appearance."""
+    return list(dict.fromkeys(text for text in _texts(value) if text.startswith(ZOO)))
 
 
 def _map(value: Any, replace: Callable[[str], Any]) -> Any:
@@ -54,16 +69,16 @@ def _map(value: Any, replace: Callable[[str], Any]) -> Any:
     return replace(value) if isinstance(value, str) else value
 
 
-def _references(value: Any) -> Iterator[str]:
+def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _references(item)
-    elif _is_reference(value):
+            yield from _texts(item)
+    elif isinstance(value, str):
         yield value
 
 
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(_PREFIX)
+def _is_reference(text: str) -> bool:
+    return text.startswith(_PREFIX)
 
 
 def _split(reference: str) -> tuple[str, str]:

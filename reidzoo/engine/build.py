@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import torch
@@ -12,11 +13,14 @@ from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.engine.loader import ImageTable, TrainLoader
 from reidzoo.engine.seed import seed_of
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
+from reidzoo.models.loading import CLASSIFIERS
 from reidzoo.registry import MODEL
 from reidzoo.transforms import Compose
+from reidzoo.zoo.index import register_index
 
 __all__ = [
-    "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "final_size", "pick_device",
+    "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "final_size",
+    "load_embedder", "pick_device", "register_indexes",
 ]  # fmt: skip
 
 
@@ -38,6 +42,17 @@ def build_train_sets(cfg: CfgNode) -> dict[str, TrainSet]:
     return sets
 
 
+def register_indexes(cfg: CfgNode) -> None:
+    """Make the models of ``ZOO.INDEXES`` known by name.
+
+    Raises:
+        ConfigError: an index is missing or wrong, or a name is in two indexes.
+        WeightsError: an address cannot be reached.
+    """
+    for place in cfg.ZOO.INDEXES:
+        register_index(place)
+
+
 def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.Module:
     """Build ``MODEL`` and, with ``initialise``, load the weights it is to start from, strictly.
 
@@ -56,6 +71,23 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
     if cfg.MODEL.BN_DOMAINS > 1:
         split_batch_norm(model, cfg.MODEL.BN_DOMAINS)
     return convert_batch_norm(model, cfg.MODEL.BN_GROUP)
+
+
+def load_embedder(cfg: CfgNode, weights: str | os.PathLike[str], ignore: tuple[str, ...] = ()) -> nn.Module:
+    """Build the model of a stage's configuration without classifier, and load its weights strictly.
+
+    Args:
+        cfg: the stage's configuration.
+        weights: a checkpoint, a model file, or ``zoo://NAME``; its classifier is left out, and the model's
+            ``training_only`` weights may be missing, where it says (by patterns) that embedding needs none of them.
+        ignore: patterns of further names that may be missing or are left out.
+
+    Raises:
+        WeightsError: the weights cannot be had, or do not fit.
+    """
+    model = build_model(cfg, num_classes=0, initialise=False)
+    load_weights(model, weights, ignore=(*CLASSIFIERS, *getattr(model, "training_only", ()), *ignore))
+    return model
 
 
 def _has_pretrained(value: object) -> bool:

@@ -20,23 +20,27 @@ from yacs.config import CfgNode
 
 import reidzoo
 from reidzoo.config import dump, stage_configs
-from reidzoo.config.references import fill_seed, map_references
+from reidzoo.config.references import ZOO, fill_seed, map_models, map_references, referenced_models
 from reidzoo.datasets import build_dataset
 from reidzoo.engine import distributed
-from reidzoo.engine.build import build_model, build_train_sets, pick_device
+from reidzoo.engine.build import build_train_sets, load_embedder, pick_device, register_indexes
 from reidzoo.engine.checkpoint import FINAL, LAST, resume
 from reidzoo.engine.evaluate import evaluate_targets
 from reidzoo.engine.files import write_text
 from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError, UserError, WeightsError
-from reidzoo.models import load_weights
+from reidzoo.models.loading import local_file
 from reidzoo.registry import TRAINER
+from reidzoo.zoo.hub import sha256_of
+from reidzoo.zoo.model_file import PREPROCESSING, header_if_any
 
 __all__ = ["ENVIRONMENT", "RESULTS", "Pipeline", "check_data", "environment", "results_table"]
 
 logger = logging.getLogger("reidzoo")
 
-ENVIRONMENT, RESULTS = "environment.json", "results.json"
+ENVIRONMENT, RESULTS, MODELS = "environment.json", "results.json", "models.json"
+_RECORDS = ("results.yml", "index.yml")
+"""Names of files that say what runs gave; no run depends on them."""
 
 
 class Pipeline:
@@ -47,7 +51,8 @@ class Pipeline:
 
     The folder ``OUTPUT_DIR`` receives the resolved configuration, the environment and the log; each stage's own folder
     in it receives its checkpoints, ``metrics.jsonl``, ``results.json`` and pseudo labels. A configuration without
-    stages has one, and its folder is ``OUTPUT_DIR`` itself.
+    stages has one, and its folder is ``OUTPUT_DIR`` itself. Of each ``zoo://NAME`` that the configuration names,
+    ``models.json`` says which file it was, with its SHA-256.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -56,6 +61,7 @@ class Pipeline:
         self.folders = {name: self.output_dir / name if cfg.STAGES else self.output_dir for name in stage_configs(cfg)}
         stages = stage_configs(cfg)
         self.stages = {name: map_references(fill_seed(stage), self._path) for name, stage in stages.items()}
+        register_indexes(cfg)
         distributed.start(cfg.DEVICE if cfg.DEVICE != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
         self.device = pick_device(cfg.DEVICE)
 
@@ -71,7 +77,8 @@ class Pipeline:
             UserError: data or weights are missing (found out before any training), or the folder holds a run already.
         """
         self._check()
-        self._open_folder(go_on)
+        models = self._fetch_models()
+        self._open_folder(go_on, models)
         for name, cfg in self.stages.items():
             if not (self.folders[name] / FINAL).exists() and not self._train_stage(name, cfg):
                 raise UserError(f"stopped in stage {name}; go on with the same command and --resume")
@@ -83,12 +90,14 @@ class Pipeline:
         if name not in self.stages:
             raise ConfigError(f"there is no stage {name!r}; the stages are {', '.join(self.stages)}")
         if not weights:
-            raise WeightsError("--eval-only needs a checkpoint: add MODEL.WEIGHTS path/to/model_final.pth")
+            raise WeightsError(
+                "--eval-only needs a checkpoint: add MODEL.WEIGHTS path/to/model_final.pth, or zoo://NAME"
+            )
         cfg = self.stages[name]
         self._check(only=name)
-        model = build_model(cfg, num_classes=0, initialise=False)
-        classifiers = ("head.classifier.*", "*.head.classifier.*")
-        load_weights(model, weights, ignore=(*classifiers, *cfg.WEIGHTS_IGNORE))
+        path = local_file(weights)
+        _compare_preprocessing(cfg, path)
+        model = load_embedder(cfg, path, tuple(cfg.WEIGHTS_IGNORE))
         return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
 
     def results(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -112,7 +121,14 @@ class Pipeline:
         trainer.train()
         return (folder / FINAL).exists()
 
-    def _open_folder(self, go_on: bool) -> None:
+    def _fetch_models(self) -> dict[str, dict[str, str]]:
+        """Put files in place of each ``zoo://NAME``; returns what ``models.json`` says of them."""
+        names = dict.fromkeys(name for cfg in self.stages.values() for name in referenced_models(cfg))
+        files = {name: local_file(name) for name in names}
+        self.stages = {key: map_models(cfg, lambda name: str(files[name])) for key, cfg in self.stages.items()}
+        return {name: {"file": str(file), "sha256": sha256_of(file)} for name, file in files.items()}
+
+    def _open_folder(self, go_on: bool, models: Mapping[str, Mapping[str, str]]) -> None:
         file = self.output_dir / "config.yml"
         text = dump(self.cfg)
         saved = [folder / name for folder in self.folders.values() for name in (LAST, FINAL)]
@@ -125,12 +141,17 @@ class Pipeline:
             return
         self.output_dir.mkdir(parents=True, exist_ok=True)
         _log_to(self.output_dir / "log.txt")
+        if started:
+            _compare_models(self.output_dir / MODELS, models)
         if started and (changed := _changes(file.read_text(), text)):
             if "-SEED:" in changed:
                 raise UserError(f"{self.output_dir} holds a run with another seed; resume it with the seed it has")
             logger.warning("resuming with a changed configuration:\n%s", changed)
         write_text(file, text)
-        write_text(self.output_dir / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
+        if not all((folder / FINAL).exists() for folder in self.folders.values()):
+            _note_environment(self.output_dir / ENVIRONMENT, started)
+        if models:
+            write_text(self.output_dir / MODELS, json.dumps(models, indent=1) + "\n")
 
     def _check(self, only: str = "") -> None:
         """Find out now what would stop the run later: missing data, missing weights."""
@@ -142,7 +163,7 @@ class Pipeline:
             if only:
                 continue
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
-                if path and not self._is_ours(path) and not Path(path).exists():
+                if path and not path.startswith(ZOO) and not self._is_ours(path) and not Path(path).exists():
                     raise WeightsError(f"{key}: there is no file {path} (stage {name})")
 
     def _is_ours(self, path: str) -> bool:
@@ -205,6 +226,27 @@ def _changes(old: str, new: str) -> str:
     return "\n".join(line for line in lines if not line.startswith("@@"))
 
 
+def _compare_models(file: Path, models: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise if a ``zoo://NAME`` is no longer the file that the run started from."""
+    before = json.loads(file.read_text()) if file.exists() else {}
+    for name, found in models.items():
+        old = before.get(name, found)
+        if old["sha256"] != found["sha256"]:
+            raise UserError(
+                f"{file}: the run started from {name} with SHA-256 {old['sha256']}, and now it is another file, "
+                f"{found['file']} with {found['sha256']}; give the old one by its path ({old['file']}), or start anew"
+            )
+
+
+def _compare_preprocessing(cfg: CfgNode, weights: Path) -> None:
+    """Warn if a model file says that its images are prepared in another way than the configuration's."""
+    header = header_if_any(weights)
+    for key in PREPROCESSING if header else ():
+        theirs, ours = header.config["INPUT"][key], cfg.INPUT[key]
+        if theirs != (list(ours) if isinstance(ours, tuple) else ours):
+            logger.warning("%s was trained with INPUT.%s %s, and is tested with %s", weights, key, theirs, ours)
+
+
 class _TqdmHandler(logging.Handler):
     """Prints above a progress bar instead of through it."""
 
@@ -226,15 +268,38 @@ def _log_to(path: Path) -> None:
 
 def environment() -> dict[str, str]:
     """Return what a run's figures depend on beside its configuration: the command, the code, the libraries."""
-    here = Path(reidzoo.__file__).parent
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    commit = _git("rev-parse", "HEAD")
     return {
         "command": " ".join(sys.argv),
         "reidzoo": reidzoo.__version__,
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": commit or "unknown",
+        "uncommitted": ", ".join(_uncommitted()) or "none" if commit else "unknown",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "processes": str(distributed.world_size()),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
     }
+
+
+def _note_environment(path: Path, started: bool) -> None:
+    """Write down what a run goes on with; what was not committed in an earlier part of it stays noted."""
+    now = environment()
+    before = json.loads(path.read_text()).get("uncommitted", "unknown") if started and path.exists() else "none"
+    files = dict.fromkeys(f"{before}, {now['uncommitted']}".split(", "))
+    files.pop("none", None)
+    now["uncommitted"] = ", ".join(files) or "none"
+    write_text(path, json.dumps(now, indent=1) + "\n")
+
+
+def _git(*words: str) -> str:
+    here = Path(reidzoo.__file__).parent
+    return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=False).stdout.rstrip()
+
+
+def _uncommitted() -> list[str]:
+    """Return the files of code and configuration that differ from the commit; records of results are neither."""
+    folders = [f":(top){name}" for name in ("reidzoo", "projects", "configs", "tools")]
+    lines = _git("status", "--porcelain", "--untracked-files=all", "--", *folders).splitlines()
+    files = [line[3:].rpartition(" -> ")[2].strip('"') for line in lines]
+    return [file for file in files if file.endswith((".py", ".yml")) and Path(file).name not in _RECORDS]

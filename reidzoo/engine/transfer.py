@@ -10,11 +10,18 @@ from typing import Any
 from tabulate import tabulate
 
 from reidzoo.config import load_config, stage_configs
+from reidzoo.config.files import parse_overrides
+from reidzoo.config.indexes import read_indexes
+from reidzoo.config.references import ZOO
+from reidzoo.engine.build import register_indexes
 from reidzoo.engine.checkpoint import FINAL
 from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.visualization import SVGPlot
 from reidzoo.visualization.svg_plot import COLOURS
+from reidzoo.zoo.hub import sha256_of
+from reidzoo.zoo.index import register_index
+from reidzoo.zoo.lookup import locate, plain_name
 
 __all__ = ["TrainedModel", "evaluate_model", "find_model", "matrix", "scatter"]
 
@@ -46,20 +53,27 @@ def find_model(
     """Find out what a pair of a configuration and weights means.
 
     Args:
-        config: a configuration file; "" takes the ``config.yml`` of the run's folder that ``weights`` names.
-        weights: a checkpoint, or a run's folder; "" takes the run in the configuration's OUTPUT_DIR.
+        config: a configuration file; "" takes the ``config.yml`` of the run's folder that ``weights`` names, or what
+            the model file that it names carries.
+        weights: a checkpoint, a run's folder, a model file, or ``zoo://NAME``; "" takes the run in the configuration's
+            OUTPUT_DIR.
         stage: whose model; "" for the last stage's.
         opts, overlays: as for ``load_config``.
 
     Raises:
         ConfigError: neither is given, or there is no such stage.
-        WeightsError: there is no such checkpoint, or the run is not finished.
+        WeightsError: there is no such checkpoint or model, or the run is not finished.
     """
-    path = Path(weights)
+    path, name = Path(weights), ""
+    if config:
+        register_indexes(load_config(config, opts, overlays))
+    else:
+        for place in read_indexes(parse_overrides(opts)):
+            register_index(place)
+    if weights.startswith(ZOO):
+        path, name = locate(weights), plain_name(weights)
     if not config:
-        if not weights or not (path / "config.yml").is_file():
-            raise ConfigError(f"{weights or 'no model'}: give --config-file, or as --weights the folder of a run")
-        config = str(path / "config.yml")
+        config = str(_own_config(path, weights))
     cfg = load_config(config, opts, overlays)
     stages = stage_configs(cfg)
     stage = stage or list(stages)[-1]
@@ -67,7 +81,8 @@ def find_model(
         raise ConfigError(f"{config}: there is no stage {stage!r}; the stages are {', '.join(stages)}")
     if not weights:
         path = Path(cfg.OUTPUT_DIR)
-    name = Path(config).stem if Path(config).name != "config.yml" else Path(config).absolute().parent.name
+    run = Path(config).absolute().parent if Path(config).name == "config.yml" else None
+    name = name or (run.name if run else Path(config).stem)
     if path.is_dir():
         path = path / stage / FINAL if cfg.STAGES else path / FINAL
     if not path.is_file():
@@ -76,20 +91,32 @@ def find_model(
     return TrainedModel(label, Path(config), stage, path, _sources(stages[stage].DATASETS.TRAIN))
 
 
+def _own_config(path: Path, weights: str) -> Path:
+    """Return what says how the model at ``path`` is built: the run's configuration, or the model file itself."""
+    if (path / "config.yml").is_file():
+        return path / "config.yml"
+    if path.suffix == ".safetensors" and path.is_file():
+        return path
+    raise ConfigError(
+        f"{weights or 'no model'}: give --config-file, or as --weights the folder of a run, a model file or zoo://NAME"
+    )
+
+
 def evaluate_model(
     model: TrainedModel, targets: Sequence[str], opts: Sequence[str] = (), overlays: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Test a model on every target, as its configuration says.
 
     Returns:
-        ``name``, ``config``, ``stage``, ``weights``, ``sources``, and ``results``: target -> ``title`` (which tells
-        twins) and the metrics, fractions in [0, 1].
+        ``name``, ``config``, ``stage``, ``weights``, their ``sha256``, ``sources``, and ``results``: target -> the
+        ``title`` (which tells twins) and the metrics, fractions in [0, 1].
     """
     tests = ["DATASETS.TESTS", f"[{', '.join(targets)}]"]
     pipeline = Pipeline(load_config(model.config, [*opts, *tests], overlays))
     (found,) = pipeline.evaluate(str(model.weights), model.stage).values()
     results = {target: {"title": title, **figures} for target, (title, figures) in zip(targets, found.items())}
     facts = {"config": str(model.config), "stage": model.stage, "weights": str(model.weights)}
+    facts["sha256"] = sha256_of(model.weights)
     return {"name": model.name, **facts, "sources": list(model.sources), "results": results}
 
 

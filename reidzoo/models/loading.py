@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import os
 import pickle
 import re
-import tempfile
 import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,14 +13,45 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from reidzoo.errors import WeightsError
+from reidzoo.files import write_whole
 
-__all__ = ["atomic_save", "load_weights", "map_torchvision", "safe_read", "unwrap_state"]
+__all__ = [
+    "CLASSIFIERS", "atomic_save", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
+    "unwrap_state",
+]  # fmt: skip
 
+CLASSIFIERS = ("head.classifier.*", "*.head.classifier.*")
+"""Patterns of the weights that training needs and embedding does not: one row for each training identity."""
 KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
 _SHOWN = 10
+
+
+def local_file(path: str | os.PathLike[str]) -> Path:
+    """Return the file that ``path`` means: of ``zoo://NAME`` the model's file, downloaded the first time.
+
+    Raises:
+        WeightsError: there is no such file or model, or it cannot be had.
+    """
+    text = os.fspath(path)
+    if text.startswith("zoo:"):
+        from reidzoo.zoo.lookup import locate  # the zoo stands on this module
+
+        return locate(text)
+    if not os.path.isfile(text):
+        raise WeightsError(f"no such weight file: {text}")
+    return Path(text)
+
+
+def is_safetensors(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is in safetensors' format, whatever its name: the length of its header, then a JSON object."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < os.path.getsize(path)
 
 
 def safe_read(path: str | os.PathLike[str]) -> Any:
@@ -32,15 +61,13 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
     published re-identification checkpoints keep their best mAP as one.
 
     Args:
-        path: a ``torch.save`` file, or a ``.safetensors`` file if that package is installed.
+        path: a ``torch.save`` file, a ``.safetensors`` file, or the ``zoo://NAME`` of a published model.
 
     Raises:
         WeightsError: the file is missing, damaged, or contains Python objects besides tensors and numbers.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no such weight file: {path}")
-    if path.suffix == ".safetensors":
+    path = local_file(path)
+    if path.suffix == ".safetensors" or is_safetensors(path):
         return _read_safetensors(path)
     try:
         with torch.serialization.safe_globals(_numpy_numbers()):
@@ -74,14 +101,9 @@ def _numpy_numbers() -> list[Any]:
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors file, an optional format."""
     try:
-        from safetensors.torch import load_file
-    except ImportError:
-        raise WeightsError(f"{path} needs the package safetensors: pip install safetensors") from None
-    try:
-        return load_file(str(path))
-    except Exception as error:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
 
 
@@ -134,7 +156,7 @@ def load_weights(
 
     Args:
         module: where the weights go; they are cast to its dtype and device.
-        path_or_state: a file for `safe_read`, or what such a file holds.
+        path_or_state: a file or ``zoo://NAME`` for `safe_read`, or what such a file holds.
         prefix: e.g. ``"backbone."`` to load a backbone from an embedder's file.
         ignore: patterns with ``*`` and ``?`` of names dropped on purpose from the file *and* allowed to be missing from
             it, e.g. ``["head.classifier.*"]``.
@@ -203,8 +225,12 @@ def _report(
             pattern = name.removesuffix("weight") + "*"
             lines.append(
                 f"The file's classifier has {theirs[0]} classes, the model {ours[0]}; to drop it, add {pattern!r} to "
-                f"MODEL.WEIGHTS_IGNORE."
+                f"WEIGHTS_IGNORE."
             )
+    without = [name for name in missing if _matches(name, CLASSIFIERS)]
+    if without and len(without) == len(missing) and not unexpected and not shapes:
+        pattern = without[0].rpartition(".")[0] + ".*"
+        lines.append(f"The file has no classifier; to start with a new one, add {pattern!r} to WEIGHTS_IGNORE.")
     clashes = [
         f"{name} {list(theirs)} in the file, {list(ours)} in the model" for name, (theirs, ours) in shapes.items()
     ]
@@ -221,39 +247,11 @@ def map_torchvision(name: str) -> str | None:
 
 
 def atomic_save(obj: Any, path: str | os.PathLike[str]) -> None:
-    """Write with ``torch.save`` so that ``path`` always holds a whole file, the old one or the new.
-
-    The temporary file is in the same folder, is on the disk (fsync) before it is renamed, and is removed on failure.
+    """Write with ``torch.save`` so that ``path`` always holds a whole file, the old one or the new; see `write_whole`.
 
     Args:
         obj: what to save; plain containers, numbers and tensors, or `safe_read` will refuse it.
         path: the file; its folder is made.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(obj, file)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes the file private; give it the mode that open() would have given it.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the rename itself to the disk, where the system can sync a folder."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    with write_whole(path) as file:
+        torch.save(obj, file)

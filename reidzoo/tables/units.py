@@ -26,7 +26,7 @@ __all__ = ["LOG", "Plan", "Unit", "make_plan"]
 LOG = "output.txt"
 """What a unit's process prints, in the unit's folder."""
 _NOTE = "unit.json"
-_NOT_IDENTITY = ("SEED", "OUTPUT_DIR", "DATALOADER", "LOG")
+_NOT_IDENTITY = ("SEED", "OUTPUT_DIR", "DATALOADER", "LOG", "ZOO")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reidzoo.transforms.compose import Compose
-from reidzoo.transforms.decode import read_image
+from reidzoo.transforms.decode import read_image, resize_image
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.normalize import Normalize
 from reidzoo.transforms.pad_crop import PadCrop
@@ -22,4 +22,5 @@ __all__ = [
     "RandomHorizontalFlip",
     "RandomSizedRectCrop",
     "read_image",
+    "resize_image",
 ]

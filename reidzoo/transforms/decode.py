@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reidzoo.errors import ConfigError, DatasetError
 
-__all__ = ["read_image"]
+__all__ = ["read_image", "resize_image"]
 
 INTERPOLATIONS = {method.name.lower(): method for method in Image.Resampling}
 
@@ -32,8 +32,7 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int], interpolatio
         DatasetError: the file is missing or cannot be read as an image.
         ConfigError: an unknown interpolation.
     """
-    if interpolation not in INTERPOLATIONS:
-        raise ConfigError(f"unknown interpolation {interpolation!r}; there are {', '.join(INTERPOLATIONS)}")
+    _method(interpolation)
     height, width = size
     try:
         with Image.open(path) as file:
@@ -46,6 +45,24 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int], interpolatio
         raise DatasetError(
             f"image {os.fspath(path)} cannot be read ({type(error).__name__}: {error}); copy it anew, or remove it"
         ) from None
+    return resize_image(image, size, interpolation)
+
+
+def resize_image(image: Image.Image, size: tuple[int, int], interpolation: str = "bicubic") -> Tensor:
+    """Return an opened image as RGB, resized: uint8 (3, H, W); the arguments are those of `read_image`.
+
+    Raises:
+        ConfigError: an unknown interpolation.
+    """
+    height, width = size
+    if image.mode != "RGB":
+        image = image.convert("RGB")
     if image.size != (width, height):
-        image = image.resize((width, height), INTERPOLATIONS[interpolation])
+        image = image.resize((width, height), _method(interpolation))
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def _method(interpolation: str) -> Image.Resampling:
+    if interpolation not in INTERPOLATIONS:
+        raise ConfigError(f"unknown interpolation {interpolation!r}; there are {', '.join(INTERPOLATIONS)}")
+    return INTERPOLATIONS[interpolation]

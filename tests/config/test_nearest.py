@@ -19,7 +19,7 @@ from reidzoo.config.nearest import closest, lookup, nearest_key
         ("DATASET.ROOT", "DATASETS.ROOT"),
         ("NUM_WORKER", "DATALOADER.NUM_WORKERS"),
         ("SOLVER.ZZZ", None),
-        ("FOO", None),
+        ("QUUX", None),
     ],
 )
 def test_nearest_key(said, meant):

@@ -9,11 +9,19 @@ import os
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from reidzoo.errors import WeightsError
 from reidzoo.models.embedder import Embedder
-from reidzoo.models.loading import atomic_save, load_weights, map_torchvision, safe_read, unwrap_state
+from reidzoo.models.loading import (
+    atomic_save,
+    is_safetensors,
+    load_weights,
+    map_torchvision,
+    safe_read,
+    unwrap_state,
+)
 
 
 def net():
@@ -99,9 +107,6 @@ def test_missing_files(tmp_path):
 
 
 def test_safetensors(tmp_path):
-    pytest.importorskip("safetensors")
-    from safetensors.torch import save_file
-
     source, target = net(), net()
     save_file(source.state_dict(), tmp_path / "weights.safetensors")
     load_weights(target, tmp_path / "weights.safetensors")
@@ -111,11 +116,19 @@ def test_safetensors(tmp_path):
         safe_read(tmp_path / "weights.safetensors")
 
 
-def test_safetensors_not_installed(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "safetensors.torch", None)
-    (tmp_path / "weights.safetensors").write_bytes(b"x")
-    with pytest.raises(WeightsError, match="pip install safetensors"):
-        safe_read(tmp_path / "weights.safetensors")
+def test_safetensors_by_its_content(tmp_path):
+    save_file(net().state_dict(), tmp_path / "weights.bin")
+    assert set(safe_read(tmp_path / "weights.bin")) == set(net().state_dict())
+    torch.save(net().state_dict(), tmp_path / "weights.pth")
+    assert is_safetensors(tmp_path / "weights.bin") and not is_safetensors(tmp_path / "weights.pth")
+
+
+def test_a_model_of_the_zoo_is_read_by_its_name(tmp_path, monkeypatch):
+    torch.save(net().state_dict(), tmp_path / "weights.pth")
+    monkeypatch.setattr("reidzoo.zoo.lookup.locate", lambda name: {"zoo://a_net": tmp_path / "weights.pth"}[name])
+    load_weights(net(), "zoo://a_net")
+    with pytest.raises(WeightsError, match="no such weight file: zo://a_net"):
+        load_weights(net(), "zo://a_net")
 
 
 # --- strict loading ------------------------------------------------------------------------------------------------
@@ -179,7 +192,17 @@ def test_another_number_of_classes_has_its_own_sentence():
     assert "The file's classifier has 7 classes, the model 5; to drop it, add 'head.classifier.*' to" in str(
         caught.value
     )
-    assert "MODEL.WEIGHTS_IGNORE" in str(caught.value)
+    assert " WEIGHTS_IGNORE" in str(caught.value)
+
+
+def test_a_file_without_classifier_says_how_to_start_with_a_new_one():
+    with pytest.raises(WeightsError, match=r"has no classifier; .* add 'head\.classifier\.\*' to WEIGHTS_IGNORE"):
+        load_weights(embedder(5), embedder(0).state_dict())
+    state = embedder(0).state_dict()
+    del state["backbone.conv1.weight"]
+    with pytest.raises(WeightsError) as caught:
+        load_weights(embedder(5), state)
+    assert "WEIGHTS_IGNORE" not in str(caught.value)
 
 
 @pytest.mark.parametrize("ours, theirs", [(5, 7), (0, 7), (5, 0)])

@@ -1,0 +1,160 @@
+"""The models that are known by name: this package's ``index*.yml``, and the indexes that others publish.
+
+An index is YAML, name -> what is known of the model; every key is there, null where a thing is unknown::
+
+    domainmix_mini:
+      config: projects/DomainMix/mini.yml
+      addresses: ["file:../../zoo/domainmix_mini.safetensors", "https://...", "gdrive:FILE_ID"]   # tried in this order
+      sha256: 64 hexadecimal digits
+      size: 1234567
+      convert: null
+      metrics: {"Market1501 twin": {mAP: 0.36, rank-1: 0.47}}
+      data: trained on RandPerson's and MSMT17's twins
+      source: measured here
+      licence: Apache-2.0
+      version: "0.1.0"
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from reidzoo.config.files import show_path
+from reidzoo.config.marked import parse_yaml
+from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.files import move_into_place
+from reidzoo.zoo.hub import weights_home
+from reidzoo.zoo.index_entry import IndexEntry
+from reidzoo.zoo.transfer import TransferError, forget_part, from_http
+
+__all__ = ["entry", "list_models", "read_index", "register_index"]
+
+logger = logging.getLogger("reidzoo")
+
+_SHOWN = 12
+_indexes: dict[str, dict[str, IndexEntry]] = {}
+"""Place of an index -> its entries; this package's own are first."""
+
+
+def register_index(path_or_url: str | os.PathLike[str]) -> list[str]:
+    """Make the models of an index known by name; doing so twice does no harm.
+
+    Args:
+        path_or_url: a YAML file, or the ``http(s)://`` address of one. Of an address a copy is kept, which serves when
+            it cannot be reached.
+
+    Returns:
+        The names.
+
+    Raises:
+        ConfigError: there is no such index, it is not in the format, or a name is in another index already.
+        WeightsError: the address cannot be reached and there is no copy.
+    """
+    _load_own()
+    place, entries = read_index(path_or_url)
+    _refuse_clashes(place, entries, _indexes)
+    _indexes[place] = entries
+    return list(entries)
+
+
+def list_models() -> list[str]:
+    """Return the names of all known models, those of this package first."""
+    _load_own()
+    return [name for entries in _indexes.values() for name in entries]
+
+
+def entry(name: str) -> IndexEntry:
+    """Return what is known of a model.
+
+    Raises:
+        WeightsError: no index has the name.
+    """
+    _load_own()
+    for entries in _indexes.values():
+        if name in entries:
+            return entries[name]
+    names = list_models()
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    more = f", and {len(names) - _SHOWN} more (reidzoo.zoo.list_models())" if len(names) > _SHOWN else ""
+    raise WeightsError(
+        f"no model is called {name!r}.{hint} There are: {', '.join(names[:_SHOWN]) or 'none'}{more}. Another index is "
+        f"made known by ZOO.INDEXES in a configuration, or by reidzoo.zoo.register_index"
+    )
+
+
+def read_index(path_or_url: str | os.PathLike[str]) -> tuple[str, dict[str, IndexEntry]]:
+    """Read and check an index without making it known.
+
+    Returns:
+        Its place, an absolute path or an address, and its entries by name.
+
+    Raises:
+        ConfigError, WeightsError: as `register_index`.
+    """
+    given = os.fspath(path_or_url)
+    url = re.match(r"https?://", given) is not None
+    path = _copy_of(given) if url else Path(given)
+    place = given if url else str(path.resolve())
+    shown = given if url else show_path(path)
+    if not path.is_file():
+        raise ConfigError(f"{shown}: there is no such index of models")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{shown}: this index of models cannot be read: {error}") from None
+    tree = parse_yaml(text, lambda line: f"{shown}:{line}")
+    if tree.value is None:
+        return place, {}
+    if not isinstance(tree.value, dict):
+        raise ConfigError(f"{tree.where}: an index is a mapping of models' names to what is known of them")
+    return place, {name: IndexEntry.read(name, node, place) for name, node in tree.value.items()}
+
+
+def _load_own() -> None:
+    if _indexes:
+        return
+    own: dict[str, dict[str, IndexEntry]] = {}
+    for path in sorted(Path(__file__).parent.glob("index*.yml")):
+        place, entries = read_index(path)
+        _refuse_clashes(place, entries, own)
+        own[place] = entries
+    _indexes.update(own)
+
+
+def _refuse_clashes(
+    place: str, entries: Mapping[str, IndexEntry], indexes: Mapping[str, Mapping[str, IndexEntry]]
+) -> None:
+    for other, known in indexes.items():
+        for name in entries:
+            if other != place and name in known:
+                raise ConfigError(
+                    f"two models are called {name!r}: one is at {known[name].where}, the other one at "
+                    f"{entries[name].where}; rename one, or name one of the two indexes only"
+                )
+
+
+def _copy_of(url: str) -> Path:
+    """Bring the index at ``url`` and return the copy, an older one if it cannot be reached."""
+    digest = hashlib.sha256(url.encode()).hexdigest()[:12]
+    path = weights_home() / "indexes" / f"{digest}.yml"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        from_http(url, part, title="index of models")
+        move_into_place(part, path)
+    except (TransferError, OSError) as error:
+        if not path.is_file():
+            raise WeightsError(
+                f"the index of models {url} cannot be had: {error}. Without network, put it by hand at {path}"
+            ) from None
+        logger.warning("the index of models %s cannot be had (%s); taking the copy %s", url, error, path)
+    finally:
+        forget_part(part)
+    return path

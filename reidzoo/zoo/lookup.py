@@ -1,0 +1,47 @@
+"""From a model's name to a file on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import reidzoo
+from reidzoo.zoo.hub import fetch, make_once, sha256_of
+from reidzoo.zoo.index import entry
+from reidzoo.zoo.index_entry import IndexEntry
+
+__all__ = ["locate", "plain_name"]
+
+
+def plain_name(name: str) -> str:
+    """Return ``NAME`` of ``zoo://NAME``; others as they are."""
+    return name.removeprefix("zoo:").lstrip("/") if name.startswith("zoo:") else name
+
+
+def locate(name: str) -> Path:
+    """Return the model file of ``NAME`` or ``zoo://NAME``, downloaded, checked and converted where needed.
+
+    Raises:
+        WeightsError: no index has the name, it cannot be had, or it does not convert.
+    """
+    found = entry(plain_name(name))
+    path = fetch(
+        found.addresses, found.filename, sha256=found.sha256 or "", size=found.size, folder=found.folder,
+        title=found.name,
+    )  # fmt: skip
+    return _converted(found, path) if found.convert else path
+
+
+def _converted(found: IndexEntry, path: Path) -> Path:
+    """Return the model file of another toolkit's file, converted once for each of its states and of our versions."""
+    digest = sha256_of(path)
+    key = hashlib.sha256(f"{digest} {found.convert} {reidzoo.__version__}".encode()).hexdigest()
+
+    def make(target: Path) -> None:
+        from reidzoo.zoo.convert import convert_file  # builds models, and those may ask for weights
+
+        facts = {"metrics": dict(found.metrics), "original_sha256": digest}
+        facts |= {key: getattr(found, key) for key in ("name", "data", "source", "licence", "version")}
+        convert_file(found.convert, path, target, facts)
+
+    return make_once(f"zoo/{found.name}-converted-{key[:8]}.safetensors", make)

@@ -1,0 +1,126 @@
+"""A trained model that takes images as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from reidzoo.engine.build import final_size
+from reidzoo.engine.extract import embed_images
+from reidzoo.transforms import Normalize, read_image, resize_image
+
+__all__ = ["Images", "ReadyModel"]
+
+OneImage = str | os.PathLike[str] | Image.Image | Tensor
+Images = OneImage | Sequence[OneImage]
+
+
+class ReadyModel:
+    """A model with the preprocessing that it was trained with: images in, embeddings out.
+
+    Images are resized, normalised and embedded as the evaluation of the model's configuration does it, also as to the
+    mirrored image (``TEST.FLIP``).
+
+    Args:
+        module: a MODEL; it is put into evaluation mode, on ``device``, and takes no gradient.
+        config: its configuration.
+        info: what is known of it.
+        device: where to compute.
+
+    Attributes:
+        module: the network.
+        config: the frozen configuration that built it.
+        info: where it comes from: name, metrics, licence, ... as far as its file says.
+        device: where it is.
+    """
+
+    def __init__(
+        self, module: nn.Module, config: CfgNode, info: dict[str, Any], device: torch.device | str = "cpu"
+    ) -> None:
+        self.device = torch.device(device)
+        self.module = module.to(self.device).eval().requires_grad_(False)
+        self.config, self.info = config, info
+        self._normalize = Normalize(config.INPUT.MEAN, config.INPUT.STD)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that images are resized to, in pixels."""
+        return final_size(self.config)
+
+    @property
+    def embedding_dim(self) -> int:
+        """D of the embeddings."""
+        return self.module.embedding_dim
+
+    def embed(self, images: Images, batch_size: int = 0) -> Tensor:
+        """Return the embeddings of images.
+
+        Args:
+            images: a path, a PIL image, a uint8 tensor (3, H, W) or (N, 3, H, W) of RGB pixels, or a list of paths, PIL
+                images and tensors (3, H, W), each of any size.
+            batch_size: images at a time; 0 for the configuration's ``TEST.IMS_PER_BATCH``.
+
+        Returns:
+            float32 (N, D), L2-normalised, on the CPU, in the order of the images; N is 1 for a single image.
+
+        Raises:
+            DatasetError: a file is missing or cannot be read as an image.
+            TypeError, ValueError: something that is no image.
+        """
+        return self._embed("embed", images, batch_size)
+
+    def embed_query(self, images: Images, batch_size: int = 0) -> Tensor:
+        """Return the embeddings of images to search with, as `embed`.
+
+        A model of two networks uses its query network, and leaves the norm as its evaluation does; for all others this
+        is `embed`.
+        """
+        return self._embed("embed_query" if hasattr(self.module, "embed_query") else "embed", images, batch_size)
+
+    def embed_gallery(self, images: Images, batch_size: int = 0) -> Tensor:
+        """Return the embeddings of images to search in, as `embed_query` does for those to search with."""
+        return self._embed("embed_gallery" if hasattr(self.module, "embed_gallery") else "embed", images, batch_size)
+
+    @torch.no_grad()
+    def _embed(self, method: str, images: Images, batch_size: int) -> Tensor:
+        stream = self._pixels(images)
+        parts = [torch.empty(0, self.embedding_dim)]
+        while batch := list(islice(stream, batch_size or self.config.TEST.IMS_PER_BATCH)):
+            pixels = self._normalize(torch.stack(batch).to(self.device))
+            flip, precision = self.config.TEST.FLIP, self.config.SOLVER.PRECISION
+            parts.append(embed_images(getattr(self.module, method), pixels, flip, precision).cpu())
+        return torch.cat(parts)
+
+    def _pixels(self, images: Images) -> Iterator[Tensor]:
+        """Yield each image as uint8 (3, H, W) of the model's size."""
+        single = isinstance(images, Tensor) and images.dim() == 3
+        if single or isinstance(images, (str, os.PathLike, Image.Image)):
+            images = [images]
+        for number, image in enumerate(images):
+            if isinstance(image, (str, os.PathLike)):
+                yield read_image(image, self.size, self.config.INPUT.INTERPOLATION)
+            elif isinstance(image, Image.Image):
+                yield resize_image(image, self.size, self.config.INPUT.INTERPOLATION)
+            else:
+                yield self._resize(image, number)
+
+    def _resize(self, image: Any, number: int) -> Tensor:
+        if not isinstance(image, Tensor):
+            found = type(image).__name__
+            raise TypeError(f"image {number}: expected a path, a PIL image or a uint8 tensor, got {found}")
+        if image.dtype != torch.uint8 or image.dim() != 3 or len(image) != 3:
+            raise ValueError(
+                f"image {number}: expected RGB pixels 0..255 as a uint8 tensor (3, H, W), got {image.dtype} of shape "
+                f"{tuple(image.shape)}"
+            )
+        if tuple(image.shape[1:]) == self.size:
+            return image.cpu()
+        pixels = Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy())
+        return resize_image(pixels, self.size, self.config.INPUT.INTERPOLATION)

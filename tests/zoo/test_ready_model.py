@@ -1,0 +1,100 @@
+"""A model that takes images as they are, prepared as its file says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional
+
+import reidzoo
+from reidzoo.config import get_cfg
+from reidzoo.errors import DatasetError
+from reidzoo.models import TwoViewEmbedder
+from reidzoo.zoo import ReadyModel
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Write three images of several sizes and modes; returns their paths."""
+    paths = []
+    for number, (size, mode) in enumerate([((16, 32), "RGB"), ((40, 80), "RGBA"), ((30, 20), "L")]):
+        pixels = np.random.default_rng(number).integers(0, 255, (size[1], size[0], len(mode)), np.uint8).squeeze()
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(pixels, mode).save(paths[-1])
+    return paths
+
+
+def reference(model, path):
+    """Embed one image by the letter: resize, divide, normalise, embed, L2."""
+    image = Image.open(path).convert("RGB").resize((16, 32), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).double() / 255
+    mean, std = (
+        torch.tensor(values).double()[:, None, None] for values in (model.config.INPUT.MEAN, model.config.INPUT.STD)
+    )
+    return functional.normalize(model.module(((pixels - mean) / std).float()[None])["embedding"], dim=1)
+
+
+def test_images_in_any_form_give_one_embedding(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    assert model.size == (32, 16) and model.info["name"] == "tiny" and model.embedding_dim == 32
+    expected = torch.cat([reference(model, path) for path in pictures])
+    found = model.embed(pictures)
+    assert found.shape == (3, 32) and found.dtype == torch.float32 and found.device.type == "cpu"
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
+    opened = [Image.open(path) for path in pictures]
+    tensors = [torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1) for image in opened]
+    for images in (map(str, pictures), opened, tensors, [pictures[0], opened[1], tensors[2]]):
+        assert torch.equal(model.embed(list(images)), found)
+    for single in (pictures[0], str(pictures[0]), opened[0], tensors[0], tensors[0][None]):
+        torch.testing.assert_close(model.embed(single), found[:1], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(model.embed(pictures, batch_size=2), found, rtol=1e-4, atol=1e-6)
+    many = torch.stack([tensors[0]] * 3)
+    torch.testing.assert_close(model.embed(many), found[[0, 0, 0]], rtol=1e-4, atol=1e-6)
+    assert model.embed([]).shape == (0, 32)
+
+
+def test_half_precision_files_are_computed_in_float(write_tiny, pictures):
+    model = reidzoo.load(write_tiny(half=True)[0])
+    assert {p.dtype for p in model.module.parameters()} == {torch.float32}
+    assert not any(p.requires_grad for p in model.module.parameters()) and not model.module.training
+    torch.testing.assert_close(model.embed(pictures[0]), reference(model, pictures[0]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_mirrored_image_counts_where_the_configuration_says_so(write_tiny, pictures):
+    plain = reidzoo.load(write_tiny()[0])
+    flipped = ReadyModel(plain.module, plain.config.clone(), {})
+    flipped.config.defrost()
+    flipped.config.TEST.FLIP = True
+    mirrored = [Image.open(path).convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT) for path in pictures[:1]]
+    expected = functional.normalize(plain.embed(pictures[:1]) + plain.embed(mirrored))
+    torch.testing.assert_close(flipped.embed(pictures[:1]), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_two_views(pictures):
+    cfg = get_cfg()
+    cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION = [32, 16], "bilinear"
+    network = TwoViewEmbedder({"type": "ResNet", "depth": 18, "width": 4}, {"type": "BNNeck"}, normalise=False)
+    model = ReadyModel(network, cfg, {})
+    query, gallery = model.embed_query(pictures), model.embed_gallery(pictures)
+    assert not torch.allclose(query, gallery) and not torch.allclose(query.norm(dim=1), torch.ones(3))
+    torch.testing.assert_close(model.embed(pictures), functional.normalize(query))
+
+
+def test_a_model_of_one_network_embeds_both_sides_alike(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    assert torch.equal(model.embed_query(pictures), model.embed(pictures))
+    assert torch.equal(model.embed_gallery(pictures), model.embed(pictures))
+
+
+def test_what_is_no_image(write_tiny, tmp_path):
+    model = reidzoo.load(write_tiny()[0])
+    with pytest.raises(DatasetError, match=r"gone\.jpg does not exist"):
+        model.embed(tmp_path / "gone.jpg")
+    with pytest.raises(TypeError, match="image 1: expected a path, a PIL image or a uint8 tensor, got ndarray"):
+        model.embed([torch.zeros(3, 8, 8, dtype=torch.uint8), np.zeros((8, 8, 3))])
+    for wrong in (torch.zeros(3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8), torch.zeros(2, 8, 8, 3).byte()):
+        with pytest.raises(ValueError, match="expected RGB pixels"):
+            model.embed(wrong)
