@@ -49,7 +49,7 @@ class Optimizer:
         parameters = [p for p in self.parameters if p.requires_grad]
         grads = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, grad in zip(parameters, grads, strict=True):
-            parameter.grad = grad
+            parameter.grad = _laid_out_like(parameter, grad)
         distributed.average_gradients(parameters)
         if self.grad_clip:
             nn.utils.clip_grad_norm_(parameters, self.grad_clip)
@@ -67,6 +67,18 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up a saved state."""
         self.torch.load_state_dict(dict(state))
+
+
+def _laid_out_like(parameter: Tensor, grad: Tensor | None) -> Tensor | None:
+    """Return ``grad`` with the parameter's strides.
+
+    torch's fused optimizers on a CPU walk through both memories side by side, whatever their strides. The second
+    derivatives of a gradient penalty come contiguous where the weights are channels-last: every weight would move by
+    another one's gradient, without an error.
+    """
+    if grad is None or grad.stride() == parameter.stride():
+        return grad
+    return torch.empty_like(parameter).copy_(grad)
 
 
 def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float) -> dict[str, Optimizer]:

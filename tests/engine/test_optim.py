@@ -69,3 +69,19 @@ def test_take_over_keeps_the_moments_of_what_stayed():
     optim.minimize(new.sum() + other.sum())
     assert set(optim.torch.state) == {new, other}
     assert optim.torch.state[new]["step"] == 1 and optim.torch.state[other]["step"] == 2
+
+
+@pytest.mark.parametrize("kind", ["Adam", "SGD"])
+def test_a_gradient_of_other_strides_moves_the_weights_it_is_of(kind):
+    """A gradient penalty's are contiguous where the weights are channels-last; torch's fused steps ignore strides."""
+    start, gradient = torch.randn(8, 3, 4, 4), torch.randn(8, 3, 4, 4)
+    part = nn.ParameterDict({"weight": start.clone(memory_format=torch.channels_last)})
+    node = {"type": kind, "lr": 0.1, "momentum": 0.9} if kind == "SGD" else {"type": kind, "lr": 0.1}
+    optimizer = build_optimizers({"model": node}, nn.ModuleDict({"model": part}), 0.0)["model"]
+    plain = nn.Parameter(start.clone())
+    reference = getattr(torch.optim, kind)([plain], **{key: value for key, value in node.items() if key != "type"})
+    for _ in range(2):
+        optimizer.minimize((part["weight"] * gradient.clone()).sum())
+        plain.grad = gradient.clone()
+        reference.step()
+    torch.testing.assert_close(part["weight"], plain)
