@@ -278,6 +278,7 @@ def environment() -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "processes": str(distributed.world_size()),
+        "threads": str(torch.get_num_threads()),  # sums on a CPU depend on it, in their last bits
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
     }
 
