@@ -8,6 +8,7 @@ from typing import Any
 
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.color_transfer import ColorTransfer
+from reidzoo.datasets.record import Record
 from reidzoo.datasets.style_folder import StyleFolder
 from reidzoo.datasets.wrapper import DatasetWrapper
 from reidzoo.errors import ConfigError, DatasetError
@@ -43,7 +44,7 @@ class CamStyled(DatasetWrapper):
 
     Raises:
         ConfigError: an argument has a value that is not listed.
-        DatasetError: ``style_folder`` does not exist; later, if style images are missing.
+        DatasetError: ``style_folder`` does not exist; when training images are read, if style images are missing.
     """
 
     def __init__(
@@ -69,10 +70,16 @@ class CamStyled(DatasetWrapper):
         """The styles of the training images; None where the real images are given always."""
         if self._styles is None and self.kind == "color_transfer":
             self._styles = ColorTransfer(self.train, self.space)
-        elif self._styles is None and self.style_folder and not self._empty:
-            styles = StyleFolder(self.train, self.style_folder, self.incomplete)
-            self._styles, self._empty = styles if styles.paths else None, not styles.paths
+        self.records("train")  # finds those of a folder
         return self._styles
+
+    def scan(self, split: str) -> list[Record]:
+        """Return the wrapped dataset's records; with those for training come the style images of a folder."""
+        records = super().scan(split)
+        if split == "train" and self.style_folder:
+            styles = StyleFolder(records, self.style_folder, self.incomplete)
+            self._styles, self._empty = styles if styles.paths else None, not styles.paths
+        return records
 
     @property
     def no_styles_because(self) -> str:

@@ -193,7 +193,7 @@ def check_data(cfg: CfgNode, uses: Sequence[str] = ("test", "train"), seen: set[
         "train": [(node, "train") for given in cfg.DATASETS.TRAIN.values() for node in _listed(given)],
     }
     for node, split in (pair for use in uses for pair in listed[use]):
-        node = _innermost(node)
+        node = _before_labels(node)
         known = (repr(node), split, cfg.DATASETS.ROOT)
         if known not in seen:
             build_dataset(node, root=cfg.DATASETS.ROOT).records(split)
@@ -215,10 +215,15 @@ def _listed(given: Any) -> list:
     return list(given) if isinstance(given, list | tuple) else [given]
 
 
-def _innermost(node: Any) -> Any:
-    while isinstance(node, Mapping) and "dataset" in node:
+def _before_labels(node: Any) -> Any:
+    """Return what can be read before training: the dataset within those that wait for an earlier stage's labels."""
+    while _awaits_labels(node):
         node = node["dataset"]
     return node
+
+
+def _awaits_labels(node: Any) -> bool:
+    return isinstance(node, Mapping) and "dataset" in node and ("labels" in node or _awaits_labels(node["dataset"]))
 
 
 def _changes(old: str, new: str) -> str:
