@@ -106,6 +106,25 @@ def make_tiny_vehicles(root: Path, ids: int, images: int) -> tuple[Path, Path]:
     return veri, vehicleid
 
 
+KILLER = '''
+import os, signal
+from pathlib import Path
+from reidzoo.hooks import Hook
+from reidzoo.registry import HOOK
+
+@HOOK.register_module()
+class KillOnceHook(Hook):
+    """Kills its own process, once, after the step ``at``."""
+    def __init__(self, at, marks):
+        self.at, self.marks = at, Path(marks)
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        mark = self.marks / runner.output_dir.name
+        if runner.iter == self.at and self.marks.exists() and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+'''
+
+
 @pytest.fixture(scope="session")
 def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_datasets(tmp_path_factory.mktemp("datasets"))
@@ -168,3 +187,11 @@ def run_tool():
         return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
 
     return run
+
+
+@pytest.fixture
+def killer(tmp_path: Path) -> Path:
+    """The plug-in ``killer`` beside a configuration in ``tmp_path``: ``KillOnceHook``."""
+    path = tmp_path / "killer.py"
+    path.write_text(KILLER)
+    return path

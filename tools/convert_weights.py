@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
 from reidzoo.engine.cli import run_tool
 from reidzoo.errors import UserError
 from reidzoo.zoo.convert import FAMILIES, check_recipe, convert_file
+from reidzoo.zoo.hub import sha256_of
 from reidzoo.zoo.model_file import ModelFile
 
 OPTIONS = {
@@ -60,8 +60,7 @@ def main() -> None:
         raise UserError(f"there is no file {args.source}")
     if args.target.exists() and args.target.samefile(args.source):
         raise UserError(f"{args.target} is the file to convert; write to another one")
-    digest = hashlib.sha256(args.source.read_bytes()).hexdigest()
-    info = {"name": args.name or args.target.stem, "original_sha256": digest}
+    info = {"name": args.name or args.target.stem, "original_sha256": sha256_of(args.source)}
     _report(args.target, convert_file(recipe, args.source, args.target, info))
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reidzoo.config.files import show_path
+from reidzoo.config.files import show_command, show_path
 from reidzoo.config.nearest import closest
 from reidzoo.engine.cli import run_tool
 from reidzoo.engine.files import write_text
@@ -137,7 +137,7 @@ def _command(args: argparse.Namespace) -> str:
     for overlay in args.overlay:
         words += ["--overlay", show_path(overlay)]
     words += ["--seeds", str(args.seeds), *args.opts]
-    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
+    return show_command(words)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from reidzoo.config.marked import Marked, parse_yaml, with_place
 from reidzoo.config.nearest import closest
 from reidzoo.errors import ConfigError
 
-__all__ = ["BASE", "Source", "parse_overrides", "read_chain", "show_path"]
+__all__ = ["BASE", "Source", "parse_overrides", "read_chain", "show_command", "show_path"]
 
 BASE = "_BASE_"
 
@@ -60,6 +60,11 @@ def parse_overrides(opts: Sequence[Any]) -> list[Source]:
     # `HEAD.dim 64 HEAD.type Linear` says the same as the other way round, though a new type empties the node.
     pairs.sort(key=lambda pair: not pair[0].endswith(".type"))
     return [source for _, source in pairs]
+
+
+def show_command(words: Iterable[str]) -> str:
+    """Return a command's words as one line, without the folders of one machine: absolute paths become names."""
+    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
 
 
 def show_path(path: Path) -> str:

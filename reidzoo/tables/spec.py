@@ -143,6 +143,7 @@ class _Reader:
         self.place = tree.where
 
     def table(self) -> Table:
+        """Return the table, or raise at the first thing that is wrong in its file."""
         self.metrics, self.variants = self._metrics(), self._variants()
         self.target = _typed(self.top.get("TARGET"), "TARGET", str)
         nodes = _typed(self.top.get("ROWS"), "ROWS", dict) or {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tempfile
@@ -21,6 +20,7 @@ from reidzoo.errors import UserError, WeightsError
 from reidzoo.models.loading import safe_read
 from reidzoo.zoo.describe import describe_backbone
 from reidzoo.zoo.finished_run import FinishedRun
+from reidzoo.zoo.hub import sha256_of
 from reidzoo.zoo.loading import load
 from reidzoo.zoo.model_file import half, write_model_file
 from reidzoo.zoo.portable import embedding_state, portable_config
@@ -76,7 +76,7 @@ def export_model(
             "kept_metrics": kept,
             "notes": notes,
             "size": part.stat().st_size,
-            "sha256": hashlib.sha256(part.read_bytes()).hexdigest(),
+            "sha256": sha256_of(part),
         }
         os.replace(part, into / part.name)
     write_text(into / f"{name}.yml", yaml.safe_dump(sidecar, sort_keys=False, width=120, allow_unicode=True))

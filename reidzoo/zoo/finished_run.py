@@ -11,6 +11,7 @@ import yaml
 from yacs.config import CfgNode
 
 from reidzoo.config import dump, load_config, stage_configs
+from reidzoo.config.files import show_command
 from reidzoo.config.references import fill_seed
 from reidzoo.engine.pipeline import ENVIRONMENT, RESULTS
 from reidzoo.engine.transfer import find_model
@@ -83,8 +84,7 @@ class FinishedRun:
     @property
     def command(self) -> str:
         """What was run, without the folders of one machine."""
-        words = self.environment["command"].split()
-        return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
+        return show_command(self.environment["command"].split())
 
     @property
     def uncommitted(self) -> str:

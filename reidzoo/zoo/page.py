@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import yaml
 from tabulate import tabulate
 
 from reidzoo.errors import UserError
+from reidzoo.zoo.hub import sha256_of
 from reidzoo.zoo.index import read_index
 from reidzoo.zoo.index_entry import IndexEntry
 
@@ -77,7 +77,7 @@ def render_page(repository: Path) -> str:
 def _check(repository: Path, sidecars: Mapping[str, Mapping], entries: Mapping[str, IndexEntry]) -> None:
     for name, sidecar in sidecars.items():
         file = repository / "zoo" / f"{name}.safetensors"
-        digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "no file"
+        digest = sha256_of(file) if file.is_file() else "no file"
         listed = entries[name].sha256 if name in entries else "no entry"
         if not sidecar["sha256"] == digest == listed:
             raise UserError(

@@ -7,24 +7,6 @@ import signal
 import pytest
 import torch
 
-PLUGIN = '''
-import os, signal
-from pathlib import Path
-from reidzoo.hooks import Hook
-from reidzoo.registry import HOOK
-
-@HOOK.register_module()
-class KillOnceHook(Hook):
-    """Kills its own process, once, after the step ``at``."""
-    def __init__(self, at, marks):
-        self.at, self.marks = at, Path(marks)
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        mark = self.marks / runner.output_dir.name
-        if runner.iter == self.at and self.marks.exists() and not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-'''
-
 STAGES = {
     "label": {
         "DATASETS": {
@@ -77,8 +59,7 @@ MIXED = {
 
 
 @pytest.fixture
-def config(write_config, tmp_path):
-    (tmp_path / "killer.py").write_text(PLUGIN)
+def config(write_config, tmp_path, killer):
     stages = {name: dict(stage) for name, stage in STAGES.items()}
     for name in ("backbone", "alternate"):
         stages[name]["DATASETS"] = {"TRAIN": MIXED}
@@ -86,7 +67,7 @@ def config(write_config, tmp_path):
         kill = {"type": "KillOnceHook", "at": 7, "marks": str(tmp_path / "marks")}
         stage["HOOKS"] = {**stage.get("HOOKS", {}), "kill": kill}
     return write_config(
-        PLUGINS=["killer"],
+        PLUGINS=[killer.stem],
         STAGES=stages,
         HEAD={"type": "BNNeck"},
         SOLVER={"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 4, "MAX_EPOCHS": 3, "CHECKPOINT_ITERS": 3},

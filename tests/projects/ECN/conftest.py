@@ -5,13 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from reidzoo.config import load_config
-from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
-from reidzoo.engine.seed import seed_everything
-from reidzoo.registry import TRAINER
 
 PROJECT = Path(__file__).parents[3] / "projects" / "ECN"
 TINY = {
@@ -45,18 +40,3 @@ def ecn(tiny_config):
     import ecn
 
     return ecn
-
-
-@pytest.fixture
-def build(tiny_config, tmp_path):
-    """Return a function that builds the trainer of ``tiny_config``'s only stage."""
-
-    def build(file="duke_market.yml", **changes):
-        (cfg,) = Pipeline(tiny_config(file, **changes)).stages.values()
-        seed_everything(cfg.SEED)
-        sets = build_train_sets(cfg)
-        trainer = TRAINER.build(cfg.TRAINER, cfg=cfg, sets=sets, output_dir=tmp_path, device=torch.device("cpu"))
-        trainer.parts.train()
-        return trainer
-
-    return build

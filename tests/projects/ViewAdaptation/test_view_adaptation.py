@@ -19,30 +19,13 @@ from reidzoo.engine.pipeline import Pipeline
 from reidzoo.tables import make_plan, read_table
 
 REPOSITORY = Path(__file__).parents[3]
-KILLER = """
-import os, signal
-from pathlib import Path
-from reidzoo.hooks import Hook
-from reidzoo.registry import HOOK
-
-@HOOK.register_module()
-class KillOnceHook(Hook):
-    def __init__(self, at, marks):
-        self.at, self.marks = at, Path(marks)
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        mark = self.marks / runner.output_dir.name
-        if runner.iter == self.at and self.marks.exists() and not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-"""
 
 
 @pytest.fixture
-def config(tiny_config, tmp_path):
+def config(tiny_config, tmp_path, killer):
     """The tiny CUHK03 as a file of its own, with a hook that kills each stage once within its second epoch."""
-    (tmp_path / "killer.py").write_text(KILLER)
     text = yaml.safe_load(dump(tiny_config(**{"SOLVER.CHECKPOINT_ITERS": 3})))
-    text["PLUGINS"].append("killer")
+    text["PLUGINS"].append(killer.stem)
     text["HOOKS"]["kill"] = {"type": "KillOnceHook", "at": 7, "marks": str(tmp_path / "marks")}
     path = tmp_path / "run.yml"
     path.write_text(yaml.safe_dump(text, sort_keys=False))
