@@ -129,7 +129,11 @@ def matrix(rows: Sequence[Mapping[str, Any]], form: str = "simple") -> str:
     """
     targets = list(rows[0]["results"])
     titles = [rows[0]["results"][target]["title"] for target in targets]
-    head = ["model", "trained on", *(f"{title} {metric}" for title in titles for metric in METRICS)]
+    if form == "pipe":  # Markdown's cells have one line
+        figures = [f"{title} {metric}" for title in titles for metric in METRICS]
+    else:
+        figures = [f"{title if metric == METRICS[0] else ''}\n{metric}" for title in titles for metric in METRICS]
+    head = ["model", "trained on", *figures]
     lines = []
     for row in rows:
         line = [row["name"], " + ".join(row["sources"])]

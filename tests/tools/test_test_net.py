@@ -29,11 +29,11 @@ def test_matrix_of_two_models_with_overrides_behind_the_targets(models, run_tool
     targets = ["--targets", "Market1501", "DukeMTMC", "MSMT17", "TEST.FLIP", "true"]
     run = run_tool("test_net.py", *configs, "--output-dir", out, *targets)
     assert run.returncode == 0, run.stderr
-    assert "MSMT17 twin rank-1" in run.stdout and "*" in run.stdout and "transfer.svg" in run.stdout
+    assert "MSMT17 twin" in run.stdout and "*" in run.stdout and "transfer.svg" in run.stdout
     results = json.loads((out / "transfer.json").read_text())
     assert results["targets"] == ["Market1501", "DukeMTMC", "MSMT17"]
     assert [row["sources"] for row in results["rows"]] == [["Market1501"], ["DukeMTMC"]]
-    assert (out / "transfer.md").read_text().startswith("| model")
+    assert (out / "transfer.md").read_text().count("MSMT17 twin rank-1") == 1
     ET.parse(out / "transfer.svg")
 
     runs = [part for path in models for part in ("--weights", tmp_path / path.stem)]
