@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+import yaml
+
 from reidzoo.config import load_config
+from reidzoo.config.references import fill_seed
 from reidzoo.datasets import build_dataset
 from reidzoo.engine import distributed
 from reidzoo.engine.cli import run_tool
@@ -38,7 +41,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--stage", default="", help="whose model (default: the last stage's)")
     parser.add_argument(
         "--targets", nargs="+", default=[], metavar="NAME",
-        help="datasets to test on (default: those that the models were trained on or are to be tested on)",
+        help="datasets to test on, by name or as '{type: VehicleID, test_size: 1600}' (default: those that the models "
+        "were trained on or are to be tested on); of overrides, only keys with a dot may stand behind them",
     )  # fmt: skip
     parser.add_argument("--overlay", action="append", default=[], metavar="FILE", help="a YAML merged over every file")
     parser.add_argument("--output-dir", type=Path, default=Path("output/transfer"), metavar="DIR")
@@ -54,7 +58,7 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     models = _models(args)
-    targets = list(dict.fromkeys(args.targets or _default_targets(models, args)))
+    targets = [_target(text) for text in dict.fromkeys(args.targets)] or _default_targets(models, args)
     if not targets:
         raise UserError("nothing says what to test on; name the datasets with --targets")
     rows = [evaluate_model(model, targets, args.opts, args.overlay) for model in models]
@@ -86,14 +90,29 @@ def _models(args: argparse.Namespace) -> list[TrainedModel]:
     return [TrainedModel(f"{m.name} ({n})", m.config, m.stage, m.weights, m.sources) for n, m in enumerate(models, 1)]
 
 
-def _default_targets(models: Sequence[TrainedModel], args: argparse.Namespace) -> list[str]:
+def _target(text: str) -> str | dict:
+    """Return what the configuration would hold: a name, or a mapping such as {type: VehicleID, test_size: 1600}."""
+    try:
+        node = yaml.safe_load(text)
+    except yaml.YAMLError:
+        node = None
+    if isinstance(node, dict) and "type" in node:
+        return node
+    if isinstance(node, str):
+        return node
+    raise UserError(f"--targets takes a dataset's name or '{{type: NAME, ...}}', not {text!r}")
+
+
+def _default_targets(models: Sequence[TrainedModel], args: argparse.Namespace) -> list[str | Mapping]:
     """Return the datasets that the models were trained on, where they have a test set, and those of DATASETS.TESTS."""
     own, others = [], []
     for model in models:
-        cfg = load_config(model.config, args.opts, args.overlay).DATASETS
-        own += [name for name in model.sources if build_dataset(name, root=cfg.ROOT).query]
-        others += [name for name in cfg.TESTS if isinstance(name, str)]
-    return [*own, *others]
+        cfg = fill_seed(load_config(model.config, args.opts, args.overlay)).DATASETS
+        own += [node for node in model.sources if build_dataset(node, root=cfg.ROOT).query]
+        others += cfg.TESTS
+    # One dataset as a name and as a mapping without arguments is one target.
+    nodes = [{"type": node} if isinstance(node, str) else node for node in (*own, *others)]
+    return [node for n, node in enumerate(nodes) if node not in nodes[:n]]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_test_table, final_size
 from reidzoo.engine.extract import extract_features
 from reidzoo.engine.loader import ImageTable
-from reidzoo.errors import DatasetError
+from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.evaluation import KReciprocal, evaluate_ranking
 from reidzoo.transforms import Normalize
 
@@ -40,9 +40,15 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
     Returns:
         target (called a twin where it is rendered) -> ``mAP``, ``rank-1``, ``rank-5``, ``rank-10``, ``mINP`` as
         fractions in [0, 1].
+
+    Raises:
+        ConfigError: two datasets have one name, under which only one of them could be reported.
     """
     datasets = [build_dataset(node, root=cfg.DATASETS.ROOT) for node in cfg.DATASETS.TESTS]
     titles = [f"{dataset.name} twin" if dataset.is_twin else dataset.name for dataset in datasets]
+    twice = [title for n, title in enumerate(titles) if title in titles[:n]]
+    if twice:
+        raise ConfigError(f"DATASETS.TESTS: two datasets are called {twice[0]}; test on one at a time")
     return {title: evaluate_dataset(cfg, model, dataset, device) for title, dataset in zip(titles, datasets)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from tabulate import tabulate
 from reidzoo.config import load_config, stage_configs
 from reidzoo.config.files import parse_overrides
 from reidzoo.config.indexes import read_indexes
-from reidzoo.config.references import ZOO
+from reidzoo.config.references import ZOO, fill_seed
 from reidzoo.engine.build import register_indexes
 from reidzoo.engine.checkpoint import FINAL
 from reidzoo.engine.pipeline import Pipeline
@@ -26,6 +27,11 @@ from reidzoo.zoo.lookup import locate, plain_name
 __all__ = ["TrainedModel", "evaluate_model", "find_model", "matrix", "scatter"]
 
 METRICS = ("mAP", "rank-1")
+PLACES = ("root", "file", "folder")
+"""Arguments that make another dataset of one type; all others, such as a split or a test size, are of the same one."""
+
+Node = str | Mapping[str, Any]
+"""How a configuration names a dataset."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +43,14 @@ class TrainedModel:
         config: the configuration file.
         stage: the stage whose model it is.
         weights: the checkpoint.
-        sources: the datasets that the stage trains on.
+        sources: the datasets that the stage trains on, as the configuration names them, without their wrappers.
     """
 
     name: str
     config: Path
     stage: str
     weights: Path
-    sources: tuple[str, ...]
+    sources: tuple[Node, ...]
 
 
 def find_model(
@@ -88,7 +94,7 @@ def find_model(
     if not path.is_file():
         raise WeightsError(f"{config}: there is no checkpoint {path}; train it first, or name one with --weights")
     label = f"{name}, {stage}" if cfg.STAGES else name
-    return TrainedModel(label, Path(config), stage, path, _sources(stages[stage].DATASETS.TRAIN))
+    return TrainedModel(label, Path(config), stage, path, _sources(fill_seed(stages[stage]).DATASETS.TRAIN))
 
 
 def _own_config(path: Path, weights: str) -> Path:
@@ -103,21 +109,26 @@ def _own_config(path: Path, weights: str) -> Path:
 
 
 def evaluate_model(
-    model: TrainedModel, targets: Sequence[str], opts: Sequence[str] = (), overlays: Sequence[str] = ()
+    model: TrainedModel, targets: Sequence[Node], opts: Sequence[str] = (), overlays: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Test a model on every target, as its configuration says.
 
     Returns:
-        ``name``, ``config``, ``stage``, ``weights``, their ``sha256``, ``sources``, and ``results``: target -> the
-        ``title`` (which tells twins) and the metrics, fractions in [0, 1].
+        ``name``, ``config``, ``stage``, ``weights``, their ``sha256``, ``sources`` (their types), and ``results``:
+        title (which tells twins) -> ``own``, whether the model was trained on this dataset, and the metrics, fractions
+        in [0, 1].
     """
-    tests = ["DATASETS.TESTS", f"[{', '.join(targets)}]"]
+    tests = ["DATASETS.TESTS", json.dumps(list(targets))]
     pipeline = Pipeline(load_config(model.config, [*opts, *tests], overlays))
     (found,) = pipeline.evaluate(str(model.weights), model.stage).values()
-    results = {target: {"title": title, **figures} for target, (title, figures) in zip(targets, found.items())}
+    results = {
+        title: {"own": any(_is_one(target, source) for source in model.sources), **figures}
+        for target, (title, figures) in zip(targets, found.items(), strict=True)
+    }
     facts = {"config": str(model.config), "stage": model.stage, "weights": str(model.weights)}
     facts["sha256"] = sha256_of(model.weights)
-    return {"name": model.name, **facts, "sources": list(model.sources), "results": results}
+    sources = list(dict.fromkeys(_mapping(source)["type"] for source in model.sources))
+    return {"name": model.name, **facts, "sources": sources, "results": results}
 
 
 def matrix(rows: Sequence[Mapping[str, Any]], form: str = "simple") -> str:
@@ -127,8 +138,7 @@ def matrix(rows: Sequence[Mapping[str, Any]], form: str = "simple") -> str:
         rows: what ``evaluate_model`` returned, of the same targets.
         form: ``"simple"`` for the screen, ``"pipe"`` for Markdown.
     """
-    targets = list(rows[0]["results"])
-    titles = [rows[0]["results"][target]["title"] for target in targets]
+    titles = list(rows[0]["results"])
     if form == "pipe":  # Markdown's cells have one line
         figures = [f"{title} {metric}" for title in titles for metric in METRICS]
     else:
@@ -137,9 +147,9 @@ def matrix(rows: Sequence[Mapping[str, Any]], form: str = "simple") -> str:
     lines = []
     for row in rows:
         line = [row["name"], " + ".join(row["sources"])]
-        for target in targets:
-            star = "*" if target in row["sources"] else ""
-            line += [f"{100 * row['results'][target][metric]:.1f}{star}" for metric in METRICS]
+        for title in titles:
+            found = row["results"][title]
+            line += [f"{100 * found[metric]:.1f}{'*' if found['own'] else ''}" for metric in METRICS]
         lines.append(line)
     notes = ["* trained on the training images of this dataset; all others are direct transfer."]
     if any(title.endswith(" twin") for title in titles):
@@ -156,13 +166,12 @@ def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
     """
     points = []
     for row in rows:
-        figures = {target: (100 * found["rank-1"], found["title"]) for target, found in row["results"].items()}
-        own = [figures[source][0] for source in row["sources"] if source in figures]
+        own = [100 * found["rank-1"] for found in row["results"].values() if found["own"]]
         if own:
             points += [
-                (sum(own) / len(own), value, title, row["name"])
-                for target, (value, title) in figures.items()
-                if target not in row["sources"]
+                (sum(own) / len(own), 100 * found["rank-1"], title, row["name"])
+                for title, found in row["results"].items()
+                if not found["own"]
             ]
     if not points:
         return ""
@@ -181,12 +190,28 @@ def _range(values: Iterable[float]) -> tuple[float, float]:
     return max(0.0, min(values) - 5), min(100.0, max(values) + 5)
 
 
-def _sources(given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the datasets of DATASETS.TRAIN, without their wrappers, each once."""
-    names: dict[str, None] = {}
+def _sources(given: Mapping[str, Any]) -> tuple[Node, ...]:
+    """Return the datasets of DATASETS.TRAIN without their wrappers, each once."""
+    found: list[Node] = []
     for nodes in given.values():
         for node in nodes if isinstance(nodes, list | tuple) else [nodes]:
-            while isinstance(node, Mapping) and "dataset" in node:
-                node = node["dataset"]
-            names[node if isinstance(node, str) else node["type"]] = None
-    return tuple(names)
+            source = _unwrapped(node)
+            if source not in found:
+                found.append(source)
+    return tuple(found)
+
+
+def _unwrapped(node: Node) -> Node:
+    while isinstance(node, Mapping) and "dataset" in node:
+        node = node["dataset"]
+    return node
+
+
+def _mapping(node: Node) -> Mapping[str, Any]:
+    return {"type": node} if isinstance(node, str) else node
+
+
+def _is_one(target: Node, source: Node) -> bool:
+    """Whether two nodes are of one dataset, be it by another split or another of its test sets."""
+    one, other = _mapping(_unwrapped(target)), _mapping(source)
+    return one["type"] == other["type"] and all(one.get(place) == other.get(place) for place in PLACES)

@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from reidzoo.config import load_config
+from reidzoo.engine import transfer
+from reidzoo.engine.evaluate import evaluate_targets
 from reidzoo.engine.pipeline import Pipeline
 from reidzoo.engine.transfer import evaluate_model, find_model, matrix, scatter
 from reidzoo.errors import ConfigError, WeightsError
@@ -13,7 +15,7 @@ NAME = "{http://www.w3.org/2000/svg}"
 
 
 def row(name, source, **figures):
-    found = {target: {"title": f"{target} twin", "mAP": x / 200, "rank-1": x / 100} for target, x in figures.items()}
+    found = {f"{on} twin": {"own": on == source, "mAP": x / 200, "rank-1": x / 100} for on, x in figures.items()}
     return {"name": name, "sources": [source], "results": found}
 
 
@@ -48,11 +50,45 @@ def test_a_model_is_found_and_gives_what_its_run_gave(write_config, tmp_path, ti
     for model in (find_model(str(path)), find_model("", str(tmp_path / "run"))):
         assert model.sources == ("Market1501", "RandPerson") and model.weights == tmp_path / "run/model_final.pth"
         found = evaluate_model(model, ["DukeMTMC", "Market1501"])
-        assert list(found["results"]) == ["DukeMTMC", "Market1501"] and found["name"] in ("tiny", "run")
-        for figures in found["results"].values():
-            assert {key: figures[key] for key in ("mAP", "rank-1")} == {
-                key: wanted[figures["title"]][key] for key in ("mAP", "rank-1")
-            }
+        assert found["sources"] == ["Market1501", "RandPerson"] and found["name"] in ("tiny", "run")
+        assert [figures.pop("own") for figures in found["results"].values()] == [False, True]
+        assert list(found["results"]) == list(reversed(wanted)) and all(
+            figures == wanted[title] for title, figures in found["results"].items()
+        )
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "own"),
+    [
+        ("Market1501", "Market1501", True),
+        ({"type": "Market1501"}, "Market1501", True),
+        ({"type": "VehicleID", "test_size": 1600}, "VehicleID", True),
+        ({"type": "VIPeR", "split": 0}, {"type": "VIPeR", "split": 3}, True),
+        ({"type": "HoldOut", "dataset": "Market1501", "part": "validation"}, "Market1501", True),
+        ({"type": "CSVDataset", "file": "a.csv"}, {"type": "CSVDataset", "file": "a.csv"}, True),
+        ({"type": "CSVDataset", "file": "a.csv"}, {"type": "CSVDataset", "file": "b.csv"}, False),
+        ("Market1501", "DukeMTMC", False),
+    ],
+)
+def test_which_targets_are_the_models_own(monkeypatch, write_config, target, source, own):
+    path = write_config(DATASETS={"TRAIN": {"train": source}})
+    monkeypatch.setattr(transfer.Pipeline, "evaluate", lambda *_: {"model": {"title": {"mAP": 0.5, "rank-1": 0.5}}})
+    monkeypatch.setattr(transfer, "sha256_of", lambda _: "")
+    model = transfer.TrainedModel("a", path, "train", path, (source,))
+    assert evaluate_model(model, [target])["results"]["title"]["own"] is own
+
+
+def test_the_split_that_a_model_was_trained_on_is_its_source(write_config, tmp_path):
+    path = write_config(SEED=3, DATASETS={"TRAIN": {"train": {"type": "VIPeR", "split": "run:seed"}}})
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/model_final.pth").write_bytes(b"")
+    assert find_model(str(path)).sources == ({"type": "VIPeR", "split": 3},)
+
+
+def test_two_targets_of_one_name_are_refused(write_config, tiny_root):
+    tests = ["Market1501", {"type": "Market1501", "root": str(tiny_root)}]
+    with pytest.raises(ConfigError, match="two datasets are called Market1501 twin"):
+        evaluate_targets(load_config(write_config(DATASETS={"TESTS": tests})), None, None)
 
 
 def test_mistakes(write_config, tmp_path):

@@ -40,15 +40,17 @@ def test_matrix_of_two_models_with_overrides_behind_the_targets(models, run_tool
     again = run_tool("test_net.py", *runs, "--output-dir", out, "TEST.FLIP", "true")
     assert again.returncode == 0, again.stderr
     second = json.loads((out / "transfer.json").read_text())
-    assert second["targets"] == ["Market1501", "DukeMTMC"]  # those trained on and those of DATASETS.TESTS
+    # those trained on and those of DATASETS.TESTS
+    assert second["targets"] == [{"type": "Market1501"}, {"type": "DukeMTMC"}]
     for one, other in zip(results["rows"], second["rows"]):
-        assert other["results"] == {target: one["results"][target] for target in second["targets"]}
+        assert other["results"] == {title: one["results"][title] for title in ("Market1501 twin", "DukeMTMC twin")}
 
 
 def test_mistakes_are_one_message(models, run_tool, tmp_path):
     for arguments, message in (
         (["--config-file", models[0], "--config-file", models[1], "--weights", "a.pth"], "2 configurations"),
         (["--config-file", models[0], "MODEL.WEIGHTS", "gone.pth"], "gone.pth"),
+        (["--config-file", models[0], "--targets", "{split: 3}"], "--targets takes a dataset's name"),
     ):
         run = run_tool("test_net.py", "--output-dir", tmp_path / "out", *arguments)
         assert run.returncode == 2 and message in run.stderr and "Traceback" not in run.stderr, run.stderr
