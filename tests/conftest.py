@@ -49,7 +49,8 @@ def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
                 draw_person(cuhk / split / test / f"{500 + pid:04d}_c{cam}_{n}.png", 950 + pid, cam, n)
             name = f"{pid:06d}_s01_c{cam:02d}_f{n:06d}.jpg"
             draw_person(rp / "subset" / "randperson_subset" / name, 300 + pid, cam, n)
-            file = f"{pid - 1:04d}/{pid - 1:04d}_{n:03d}_{cam:02d}_0303morning_0008_0.jpg"
+            time = ("morning", "noon", "afternoon")[n % 3]
+            file = f"{pid - 1:04d}/{pid - 1:04d}_{n:03d}_{cam:02d}_0303{time}_0008_0.jpg"
             draw_person(msmt / "train" / file, 400 + pid, cam, n)
             lists["list_val.txt" if n == 5 else "list_train.txt"].append(f"{file} {pid - 1}")
             draw_person(msmt / "test" / file, 600 + pid, cam, n)

@@ -11,7 +11,7 @@ import numpy as np
 from reidzoo.datasets.base import Dataset, relative_path
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
-from reidzoo.errors import ConfigError
+from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["HoldOut"]
@@ -38,6 +38,7 @@ class HoldOut(DatasetWrapper):
 
     Raises:
         ConfigError: an unknown part, or a number below 1.
+        DatasetError: when its training images are read, and no identity has two.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class HoldOut(DatasetWrapper):
         if split != "train":
             return records
         held = self._held_out(records)
+        if not held:
+            raise DatasetError(f"{self.name}: no identity has two training images, so that none can be held out")
         return [record for row, record in enumerate(records) if (row in held) == (self.kept_part == "val")]
 
     def _held_out(self, records: list[Record]) -> set[int]:

@@ -45,7 +45,7 @@ def nuisance_classes(nuisance: str, data: TrainSet) -> int:
 
     Raises:
         ConfigError: there is no such nuisance.
-        DatasetError: the dataset does not tell the time of day.
+        DatasetError: the dataset does not tell the time of day, or all its images have the same value.
     """
     check_nuisance(nuisance)
     cameras = int(data.camids.max()) + 1
@@ -54,6 +54,9 @@ def nuisance_classes(nuisance: str, data: TrainSet) -> int:
         raise DatasetError(
             f"{names}: the file names do not tell the time of day of every image; MSMT17's do. Use label: camera"
         )
+    if len(np.unique(nuisance_labels(nuisance, data.camids, data.timeids))) < 2:
+        names = ", ".join(dataset.name for dataset in data.datasets)
+        raise DatasetError(f"{names}: all training images have one {nuisance}; there is no nuisance to be told")
     return {"camera": cameras, "time": TIMES, "joint": cameras * TIMES}[nuisance]
 
 

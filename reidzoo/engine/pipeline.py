@@ -29,6 +29,7 @@ from reidzoo.engine.evaluate import evaluate_targets
 from reidzoo.engine.files import write_text
 from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError, UserError, WeightsError
+from reidzoo.hooks.hook import build_hooks
 from reidzoo.models.loading import local_file
 from reidzoo.registry import TRAINER
 from reidzoo.zoo.hub import sha256_of
@@ -154,7 +155,7 @@ class Pipeline:
             write_text(self.output_dir / MODELS, json.dumps(models, indent=1) + "\n")
 
     def _check(self, only: str = "") -> None:
-        """Find out now what would stop the run later: missing data, missing weights."""
+        """Find out now what would stop the run later: missing data, missing weights, wrong arguments of hooks."""
         seen: set[tuple[str, ...]] = set()
         for name, cfg in self.stages.items():
             if only and name != only:
@@ -162,6 +163,7 @@ class Pipeline:
             check_data(cfg, ("test",) if only else ("test", "train"), seen)
             if only:
                 continue
+            build_hooks(cfg.HOOKS)  # a mistake in a late stage's hooks would come up when those before it are done
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
                 if path and not path.startswith(ZOO) and not self._is_ours(path) and not Path(path).exists():
                     raise WeightsError(f"{key}: there is no file {path} (stage {name})")

@@ -75,7 +75,13 @@ def linear_probe(
 
     Returns:
         The mean over the labels of the share of their rows that are told rightly, and 1 / labels.
+
+    Raises:
+        EvaluationInputError: the two sides' labels differ, or a feature is not a finite number.
     """
+    for name, features in (("train_features", train_features), ("test_features", test_features)):
+        if not features.isfinite().all():
+            raise EvaluationInputError(f"{name} holds NaN or infinity; a probe of them would look like chance")
     names, target = np.unique(train_labels, return_inverse=True)
     if not np.array_equal(names, np.unique(test_labels)):
         raise EvaluationInputError("the probe is tested on other labels than it learns; split with probe_split")

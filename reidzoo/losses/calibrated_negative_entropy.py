@@ -34,7 +34,9 @@ class CalibratedNegativeEntropyLoss(nn.Module):
       **Minimum**: c_k = exp(-1 + lambda / p_k) / K with lambda > 0, which leans to the *rare* nuisances; Duke's
       cameras: [.082 .079 .206 .148 .121 .071 .157 .136].
 
-    A nuisance without a training image has weight 0.
+    All of this is for frequencies above 0. A nuisance without a training image, such as a number that no camera has,
+    has weight 0; then ``cane_eq6`` and ``cane_wt`` do not keep c from it: for p = [.5 .3 .2 0] the minimum of
+    ``cane_wt`` is at [.092 .092 .092 .724].
 
     Args:
         form: one of the three.
@@ -69,7 +71,16 @@ class CalibratedNegativeEntropyLoss(nn.Module):
             nuisance_logits: (B, K), or (B, n, K) of n branches, whose losses are added up.
             nuisance_label: int64 (B,) the images' true nuisances; only ``cane_sample`` uses them.
             nuisance_prior: (B, K) p, in each row the same.
+
+        Raises:
+            ConfigError: the frequencies are those of another nuisance, of another number of classes.
         """
+        if nuisance_prior.shape[-1] != nuisance_logits.shape[-1]:
+            raise ConfigError(
+                f"CalibratedNegativeEntropyLoss has {nuisance_logits.shape[-1]} logits and {nuisance_prior.shape[-1]} "
+                f"frequencies: for a discriminator D, map all three inputs, {{nuisance_logits: D_logits, "
+                f"nuisance_label: D_label, nuisance_prior: D_prior}}"
+            )
         log_c = branch_log_probabilities(nuisance_logits)
         c, weights = log_c.exp(), self.weights(nuisance_prior)
         if self.form == "cane_sample":

@@ -59,6 +59,7 @@ class NuisanceTrainer(Trainer):
         self.priors: dict[str, Tensor] = {}
         super().__init__(cfg, sets, output_dir, device)
         if full_batch:
+            self._check("penalty")
             self.parts["gradients"] = GradientSum(self.optims["penalty"].parameters)
 
     @property
@@ -106,15 +107,24 @@ class NuisanceTrainer(Trainer):
         outputs = self.forward(batch["img"])
         embedding = outputs["embedding"].float()
         tensors = {**batch, **outputs, **self.find_nuisances(embedding, batch)}
+        self._check("model", "penalty", optimizer="model")
         losses = {**self.losses["model"](tensors), **self.losses["penalty"](tensors)}
         self.optims["model"].minimize(sum(losses.values()))
         found = self._minimize("nuisance", {**batch, **self.find_nuisances(embedding.detach(), batch)})
         return {name: loss.detach() for name, loss in losses.items()} | found
 
     def _minimize(self, phase: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        self._check(phase)
         losses = self.losses[phase](tensors)
         self.optims[phase].minimize(sum(losses.values()))
         return {name: loss.detach() for name, loss in losses.items()}
+
+    def _check(self, *phases: str, optimizer: str = "") -> None:
+        missing = [f"LOSSES: a loss of phase {phase}" for phase in phases if phase not in self.losses]
+        if (optimizer or phases[0]) not in self.optims:
+            missing.append(f"OPTIMIZERS.{optimizer or phases[0]}")
+        if missing:
+            raise ConfigError(f"NuisanceTrainer lacks {' and '.join(missing)}")
 
     # ---- what steps and validation share ----------------------------------------------------------------------------
 

@@ -89,6 +89,11 @@ class Trainer:
         return self.parts["losses"]
 
     @property
+    def loss_phases(self) -> tuple[str, ...]:
+        """Phases that a loss may belong to: those of the ``step_`` methods, unless a trainer says otherwise."""
+        return tuple(name.removeprefix("step_") for name in dir(type(self)) if name.startswith("step_"))
+
+    @property
     def num_classes(self) -> int:
         """How many identities the classifier tells apart; 0 for a method without one."""
         return sum(data.num_classes for data in self.sets.values())
@@ -104,7 +109,13 @@ class Trainer:
             self._add_part(parts, name, self.build_memory(node, dim))
         phases: dict[str, dict] = {}
         for name, node in cfg.LOSSES.items():
-            phases.setdefault(node.get("phase", "model"), {})[name] = node
+            phase = node.get("phase", "model")
+            if phase not in self.loss_phases:
+                raise ConfigError(
+                    f"LOSSES.{name}: {type(self).__name__} has no phase {phase!r}, so that this loss would never be "
+                    f"computed; its phases are {', '.join(self.loss_phases)}"
+                )
+            phases.setdefault(phase, {})[name] = node
         losses = {phase: LossSet(nodes, gather=distributed.gather) for phase, nodes in phases.items()}
         self._add_part(parts, "losses", nn.ModuleDict(losses))
         self._load_initial_weights(parts)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reidzoo.datasets import HoldOut, Market1501, TrainSet
-from reidzoo.errors import ConfigError
+from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import DATASET
 
 IMAGES = {1: 4, 2: 1, 5: 3, 9: 6}
@@ -44,6 +44,15 @@ def test_more_images_but_never_an_identitys_last(root):
     counts = {pid: sum(record.pid == pid for record in val.train) for pid in IMAGES}
     assert counts == {1: 3, 2: 0, 5: 2, 9: 3}
     assert {record.pid for record in train.train} == {-1, *IMAGES}
+
+
+def test_one_image_of_each_identity_leaves_none_to_hold_out(tmp_path, market):
+    names = [f"{pid:04d}_c1s1_000001_00.jpg" for pid in IMAGES]
+    rest = {"query": ["0100_c1s1_000001_00.jpg"], "bounding_box_test": ["0100_c2s1_000001_00.jpg"]}
+    market(tmp_path / "market1501", {"bounding_box_train": names, **rest})
+    for part in parts(tmp_path):
+        with pytest.raises(DatasetError, match="no identity has two training images"):
+            _ = part.train
 
 
 @pytest.mark.parametrize("arguments", [{"part": "test"}, {"per_identity": 0}, {"seed": -1}])

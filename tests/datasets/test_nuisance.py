@@ -47,6 +47,14 @@ def test_frequencies_are_those_of_the_training_list(tmp_path, market):
         nuisance_labels("weather", data.camids, data.timeids)
 
 
+def test_one_camera_is_no_nuisance(tmp_path, market):
+    names = [f"{pid:04d}_c1s1_000001_00.jpg" for pid in (1, 2, 3)]
+    market(tmp_path / "market1501", {"bounding_box_train": names, "query": ["0009_c1s1_000001_00.jpg"],
+                                     "bounding_box_test": ["0009_c2s1_000001_00.jpg"]})  # fmt: skip
+    with pytest.raises(DatasetError, match="all training images have one camera"):
+        nuisance_classes("camera", TrainSet([Market1501(tmp_path)]))
+
+
 def test_file_names_of_the_rendered_twin_tell_camera_and_time(tmp_path):
     render_twins(tmp_path, ["MSMT17"], scale=0.02, jobs=1)
     dataset = MSMT17(tmp_path)

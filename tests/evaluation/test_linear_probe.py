@@ -100,3 +100,11 @@ def test_one_label_is_refused():
         probe_split(np.zeros(10, dtype=int), np.arange(10))
     with pytest.raises(EvaluationInputError, match="other labels"):
         linear_probe(torch.eye(2), np.array([0, 1]), torch.eye(2), np.array([0, 2]))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_features_that_are_no_numbers_are_refused(value):
+    spoilt = torch.eye(2).index_fill(0, torch.tensor([1]), value)
+    for sides in ((spoilt, torch.eye(2)), (torch.eye(2), spoilt)):
+        with pytest.raises(EvaluationInputError, match="_features holds NaN or infinity"):
+            linear_probe(sides[0], np.array([0, 1]), sides[1], np.array([0, 1]))

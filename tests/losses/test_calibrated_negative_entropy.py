@@ -131,3 +131,18 @@ def test_a_certain_classifier_gives_finite_values(form):
 def test_wrong_arguments(arguments):
     with pytest.raises(ConfigError, match="one of"):
         CalibratedNegativeEntropyLoss(**arguments)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_frequencies_of_another_nuisance_are_refused(form):
+    with pytest.raises(ConfigError, match="3 logits and 4 frequencies"):
+        CalibratedNegativeEntropyLoss(form)(torch.zeros(2, 3), torch.zeros(2).long(), torch.full((2, 4), 0.25))
+
+
+def test_a_class_without_frequency_draws_the_minimum_of_the_codes_weighted_form():
+    minimum = torch.tensor([[0.0919, 0.0919, 0.0919, 0.7243]], dtype=torch.float64)
+    prior = torch.tensor([[0.5, 0.3, 0.2, 0.0]], dtype=torch.float64)
+    loss = CalibratedNegativeEntropyLoss("cane_wt")
+    least = loss(minimum.log(), torch.tensor([0]), prior)
+    for other in torch.distributions.Dirichlet(torch.ones(4, dtype=torch.float64)).sample((500,)):
+        assert loss(other.log()[None], torch.tensor([0]), prior) > least - 1e-6

@@ -119,7 +119,7 @@ def test_camera_and_time_are_two_discriminators(build):
         LOSSES=losses,
         OPTIMIZERS={**BASE["OPTIMIZERS"], "nuisance": {**SGD, "params": ["nuisance", "time"]}},
     )
-    assert trainer.priors["time"].tolist() == [1, 0, 0]  # all of the tiny images were taken in the morning
+    assert trainer.priors["time"].tolist() == pytest.approx([1 / 3] * 3)
     scalars, parameters, _ = step(trainer, "nuisance")
     assert set(scalars) == {"nuisance", "time"} and parameters == {"nuisance", "time"}
     assert set(step(trainer, "penalty")[0]) == {"adv", "adv_time"}
@@ -193,3 +193,15 @@ def test_mistakes(build):
         build(DISCRIMINATORS={})
     with pytest.raises(DatasetError, match="time of day"):
         build(DISCRIMINATORS={"nuisance": {"type": "NuisanceDiscriminator", "label": "time"}})
+
+
+@pytest.mark.parametrize(("phase", "lacks"), [("joint", "penalty"), ("nuisance", "nuisance"), ("head", "head")])
+def test_a_phase_without_its_loss_or_optimizer_is_named(build, phase, lacks):
+    losses = {name: node for name, node in BASE["LOSSES"].items() if node.get("phase") != lacks}
+    trainer = build(LOSSES=losses)
+    with pytest.raises(ConfigError, match=f"lacks LOSSES: a loss of phase {lacks}"):
+        step(trainer, phase)
+    optimizers = {**BASE["OPTIMIZERS"]}
+    del optimizers["penalty"]
+    with pytest.raises(ConfigError, match=r"lacks OPTIMIZERS\.penalty"):
+        build(OPTIMIZERS=optimizers, TRAINER={"type": "NuisanceTrainer", "full_batch": True})

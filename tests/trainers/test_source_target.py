@@ -13,7 +13,12 @@ from reidzoo.trainers import SourceTargetTrainer
 TARGET = {"type": "Unlabeled", "dataset": {"type": "DukeMTMC"}}
 
 
-class OnlySource(SourceTargetTrainer):
+class Method(SourceTargetTrainer):
+    def step_model(self, batch):
+        raise NotImplementedError
+
+
+class OnlySource(Method):
     alone = ("source",)
 
     def check(self, cfg, sets):
@@ -23,7 +28,7 @@ class OnlySource(SourceTargetTrainer):
 
 @pytest.fixture
 def build(write_config, tmp_path):
-    def build(cls=SourceTargetTrainer, sets=("source", "target"), **changes):
+    def build(cls=Method, sets=("source", "target"), **changes):
         nodes = {name: {"source": "Market1501", "target": TARGET}[name] for name in sets}
         cfg = load_config(write_config(DATASETS={"TRAIN": nodes}, SAMPLER={"type": "SourceTargetSampler"}, **changes))
         return cls(cfg, build_train_sets(cfg), tmp_path, torch.device("cpu"))

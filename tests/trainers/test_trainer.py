@@ -62,6 +62,12 @@ def test_a_part_that_nothing_trains_is_named(build):
         build(**{**ADVERSARIAL, "OPTIMIZERS": {}})
 
 
+def test_a_loss_of_a_phase_that_is_never_taken_is_named(build):
+    node = {"type": "CrossEntropyLoss", "phase": "discriminater"}
+    with pytest.raises(ConfigError, match=r"LOSSES.extra: AdversarialTrainer has no phase 'discriminater'.*backbone"):
+        build(**{**ADVERSARIAL, "LOSSES": {**ADVERSARIAL["LOSSES"], "extra": node}})
+
+
 def test_names_of_parts_may_not_clash(build):
     with pytest.raises(ConfigError, match="called 'model'"):
         build(DISCRIMINATORS={"model": {"type": "MLPDiscriminator", "widths": [4]}})

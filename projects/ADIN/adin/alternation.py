@@ -43,6 +43,9 @@ class Alternation:
     def __post_init__(self) -> None:
         if self.max_rounds < 1 or self.extra_rescues < 0:
             raise ConfigError(f"Alternation needs max_rounds >= 1 and extra_rescues >= 0, got {self}")
+        margins = (self.identity_margin, self.nuisance_drop, self.stop_nuisance, self.stop_identity)
+        if not all(0 <= margin <= 1 for margin in margins):
+            raise ConfigError(f"Alternation's margins are of accuracies and in [0, 1] (0.1 is ten percent), got {self}")
         self.round, self.action, self.initial = 0, "begin", (0.0, 0.0)
         self.goal = self.trigger_identity = self.trigger_nuisance = 0.0
 

@@ -78,6 +78,11 @@ class AlternationHook(Hook):
                 f"HOOKS: AlternationHook takes positive epochs of model, nuisance and head, and penalty_steps of 0 or "
                 f"more; got {dict(epochs or {})} and {penalty_steps}"
             )
+        if not (0 <= decay_at <= 1 and 0 <= decay_factor <= 1):
+            raise ConfigError(
+                f"HOOKS: AlternationHook: decay_at is a share of the turn and decay_factor one of the learning rate, "
+                f"both in [0, 1]; got {decay_at} and {decay_factor}"
+            )
         try:
             self.alternation = Alternation(**(rules or {}))
         except TypeError as error:

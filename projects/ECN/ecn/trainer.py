@@ -39,6 +39,7 @@ class ECNTrainer(SourceTargetTrainer):
     """
 
     alone = ("source",)
+    loss_phases = ("source", "target")
 
     def __init__(
         self,

@@ -185,6 +185,8 @@ def test_mistakes_are_named(tiny, pretrained):
     for opts, message in (
         (["epochs.penalty", 3], "positive epochs"),
         (["rules.max_round", 3], "max_round"),
+        (["rules.nuisance_drop", 10], "ten percent"),
+        (["decay_at", 20], "share of the turn"),
         (["validation", "{type: HoldOut, dataset: DukeMTMC, part: train}"], "held out"),
         (["validation", "{type: HoldOut, dataset: Market1501, part: val}"], "held out"),
     ):
@@ -192,3 +194,9 @@ def test_mistakes_are_named(tiny, pretrained):
             build(tiny(f"STAGES.adversarial.HOOKS.alternation.{opts[0]}", *opts[1:])).train()
     with pytest.raises(ConfigError, match="LOSSES of phase penalty"):
         build(tiny("STAGES.adversarial.LOSSES.adv", "null")).train()
+
+
+def test_a_mistake_in_the_last_stages_hook_is_found_before_the_first_stage(tiny, tmp_path):
+    with pytest.raises(ConfigError, match="max_round"):
+        Pipeline(tiny("STAGES.adversarial.HOOKS.alternation.rules.max_round", 3)).train()
+    assert not (tmp_path / "run/identity").exists()
