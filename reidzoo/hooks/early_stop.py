@@ -16,7 +16,7 @@ from reidzoo.engine.distributed import broadcast_object, is_main
 from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.seed import seed_of
-from reidzoo.errors import ConfigError
+from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 from reidzoo.transforms import Normalize
@@ -41,20 +41,30 @@ class EarlyStopHook(Hook):
             with ``part: val`` where a wrapper in it has ``part: train``.
         patience: so many epochs in a row may pass without a new best loss.
         batches: how many batches are measured; 0 for one pass of the sampler.
+        begin_epoch: the first epoch, from 0, after which it is measured: say the last one that trains a discriminator
+            alone, so that the model as it was then is a candidate, and a weak discriminator's low loss is none.
 
     Raises:
         ConfigError: the arguments are wrong, there is no validation part, the trainer has no ``validation_loss``, or an
             identity is both trained on and validated on.
+        UserError: a loss on the validation data is no finite number.
     """
 
     priority = 30  # before probe and evaluation, which are to see the weights that are kept
 
-    def __init__(self, validation: Mapping[str, Any] | None = None, patience: int = 3, batches: int = 0) -> None:
-        if patience < 1 or batches < 0:
+    def __init__(
+        self,
+        validation: Mapping[str, Any] | None = None,
+        patience: int = 3,
+        batches: int = 0,
+        begin_epoch: int = 0,
+    ) -> None:
+        if patience < 1 or batches < 0 or begin_epoch < 0:
             raise ConfigError(
-                f"HOOKS: EarlyStopHook takes patience >= 1 and batches >= 0, got {patience} and {batches}"
+                f"HOOKS: EarlyStopHook takes patience >= 1, batches >= 0 and begin_epoch >= 0, got {patience}, "
+                f"{batches} and {begin_epoch}"
             )
-        self.node, self.patience, self.batches = validation, patience, batches
+        self.node, self.patience, self.batches, self.begin_epoch = validation, patience, batches, begin_epoch
         self.losses: list[float] = []
         self.best: dict[str, Any] = {}
         self.stopped = False
@@ -83,7 +93,11 @@ class EarlyStopHook(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         """Measure; stop, if it is time."""
+        if runner.epoch < self.begin_epoch:
+            return
         loss = self._measure(runner)
+        if not math.isfinite(loss):
+            raise UserError(f"the loss on the validation data is {loss} after epoch {runner.epoch + 1}")
         if loss < min(self.losses, default=math.inf):
             self.best = {name: copy.deepcopy(part.state_dict()) for name, part in runner.parts.items()}
         self.losses.append(loss)

@@ -79,6 +79,19 @@ def test_at_the_last_epoch_the_best_weights_are_taken_back_too(run):
     assert all(torch.equal(state["parts"]["model"][k], v) for k, v in best["parts"]["model"].items())
 
 
+def test_epochs_before_it_begins_are_no_candidates(run):
+    rows, state = run((0.0, 3.0, 2.0, 4.0, 5.0, 1.0), patience=2, begin_epoch=1)
+    assert evaluations(rows) == [3.0, 2.0, 4.0, 5.0] and state["epoch"] == 5
+    _, best = run((3.0, 2.0, 1.0), name="three epochs")
+    assert all(torch.equal(state["parts"]["model"][k], v) for k, v in best["parts"]["model"].items())
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_the_run(run, loss):
+    with pytest.raises(UserError, match=r"validation data is (nan|inf) after epoch 2"):
+        run((3.0, loss, 1.0))
+
+
 def test_the_same_batches_of_held_out_identities_each_time(run, trainer_class, monkeypatch):
     made = []
     monkeypatch.setattr(trainer_class, "validation_loss", wrapped(trainer_class.validation_loss, made))
@@ -121,6 +134,7 @@ def test_killed_after_its_last_epoch_it_does_not_go_on(run, tmp_path, write_conf
 
 @pytest.mark.parametrize("changes, said", [
     ({"patience": 0}, "patience >= 1"),
+    ({"begin_epoch": -1}, "begin_epoch >= 0"),
     ({"validation": {**HELD, "held_out": 3}}, "trained on and validated on"),
 ])  # fmt: skip
 def test_mistakes_are_named(run, changes, said):

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reidzoo.engine.distributed import gather
+from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.losses.contrastive import squared_distances
 from reidzoo.registry import TRAINER
@@ -49,7 +50,7 @@ class ViewAdaptationTrainer(Trainer):
 
     def step_discriminator(self, batch: dict) -> dict[str, Tensor]:
         """Train the view discriminator on the mappings as they are."""
-        with torch.no_grad():
+        with torch.no_grad(), evaluation_mode(self.model):  # or batch norm would move with the images
             mapped = self.map(batch)
         return self._minimize("view", self.look(mapped), "discriminator")
 
@@ -63,8 +64,11 @@ class ViewAdaptationTrainer(Trainer):
         return self._minimize("model", {**self.compare(mapped), **self.look(mapped)}, "model", "confusion")
 
     def validation_loss(self, batch: dict) -> Tensor:
-        """Return Eq. 2 or 5 of a batch of identities that are not trained on."""
-        return sum(self.losses["model"](self.compare(self.map(batch)), whole=True).values())
+        """Return what the mappings minimise, of a batch of identities that are not trained on: Eq. 2 or 5, or Eq. 4."""
+        mapped = self.map(batch)
+        tensors = {**self.compare(mapped), **(self.look(mapped) if "view" in self.parts else {})}
+        phases = [phase for phase in ("model", "confusion") if phase in self.losses]
+        return sum(sum(self.losses[phase](tensors, whole=True).values()) for phase in phases)
 
     def _minimize(self, optimizer: str, tensors: dict[str, Tensor], *phases: str) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}

@@ -36,7 +36,7 @@ TINY = {
             "SAMPLER": {"num_instances": 4},
             "DISCRIMINATORS": {"similarity": {"widths": [8, 12]}, "view": {"widths": [8]}},
             "SOLVER": {"MAX_EPOCHS": 3},
-            "HOOKS": {"early_stop": {"batches": 2}},
+            "HOOKS": {"turns": {"begin_epoch": 1}, "early_stop": {"batches": 2, "begin_epoch": 0}},
         },
     },
 }

@@ -63,6 +63,10 @@ def test_killed_in_every_stage_and_resumed_equals_uninterrupted(config, run_tool
 
 
 def test_two_processes_equal_one(config, tmp_path):
+    text = yaml.safe_load(config.read_text())
+    # Adam makes whole steps of the rounding errors that a bias before batch norm has for a gradient.
+    text["STAGES"]["adapt"]["OPTIMIZERS"]["view"] = {"type": "SGD", "lr": 0.01}
+    config.write_text(yaml.safe_dump(text, sort_keys=False))
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     for processes in (1, 2):
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
