@@ -36,11 +36,13 @@ def fill_tables(text: str, repository: Path) -> str:
     """Return Markdown ``text`` with each marked block replaced by the table its results file gives.
 
     Raises:
-        UserError: a marked file is not there.
+        UserError: a marked file or entry is not there.
     """
 
     def run(match: re.Match) -> str:
-        entry = yaml.safe_load(_read(repository, match[2]))[match[3]]
+        entry = yaml.safe_load(_read(repository, match[2])).get(match[3])
+        if entry is None:
+            raise UserError(f"a document has a table marked to be of {match[3]} in {match[2]}; record that run first")
         caption = f"One run of `{entry['command']}` (seed {entry['seed']}); percent, on rendered twins."
         return f"{match[1]}```\n{results_table(entry['results'])}\n```\n\n{caption}\n{match[5]}"
 

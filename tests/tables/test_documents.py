@@ -41,3 +41,9 @@ def test_all_documents_are_filled(repository):
 def test_a_file_that_is_not_there(repository):
     with pytest.raises(UserError, match=r"projects/Y/results/table2\.json"):
         fill_tables("<!-- table: projects/Y/results/table2.json -->\n<!-- end of table -->", repository)
+
+
+def test_an_entry_that_is_not_there(repository):
+    (repository / "results.yml").write_text("mini: {}\n")
+    with pytest.raises(UserError, match=r"of small in results\.yml; record that run first"):
+        fill_tables("<!-- results: results.yml small -->\n<!-- end of results -->", repository)
