@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 
@@ -12,6 +13,8 @@ from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import DATASET
+
+logger = logging.getLogger("reidzoo")
 
 __all__ = ["CUHK03"]
 
@@ -112,7 +115,14 @@ class CUHK03(Dataset):
         if listed is None:
             raise ConfigError(f"CUHK03: split is {self.split}; {path} has splits 0 to {len(splits) - 1}")
         matches = [self.pattern.match(os.path.basename(str(name))) for name in listed]
-        found = {_pid(match) for match in matches if match} & known
+        wanted = {_pid(match) for match in matches if match}
+        found = wanted & known
+        if 0 < len(found) < len(wanted):
+            logger.warning(
+                "%s: split %d tests on %d identities, of which the folder has %d (of %d camera pairs): figures of this "
+                "copy are not the benchmark's",
+                path, self.split, len(wanted), len(found), self.pairs,
+            )  # fmt: skip
         if not found:
             raise DatasetError(f"{path}: split {self.split} names no identity of {self.folder}/{self.required[0]}")
         return found

@@ -11,7 +11,7 @@ import numpy as np
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
-from reidzoo.errors import ConfigError
+from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["TwoViews"]
@@ -32,6 +32,7 @@ class TwoViews(DatasetWrapper):
 
     Raises:
         ConfigError: an unknown value; later, ``views: camera`` with another number of cameras than two.
+        DatasetError: when its training images are read, and no identity is seen by two cameras.
     """
 
     def __init__(
@@ -58,6 +59,10 @@ class TwoViews(DatasetWrapper):
         if self.views == "camera" and (count := len({record.camid for record in records})) != 2:
             raise ConfigError(f"TwoViews: {self.name} has {count} cameras, and views: camera needs two; use random")
         chosen = {pid: self._choose(pid, sorted(seen)) for pid, seen in cameras.items() if len(seen) > 1}
+        if not chosen:
+            raise DatasetError(
+                f"TwoViews: no training identity of {self.name} is seen by two cameras; there are no pairs"
+            )
         views = [chosen.get(record.pid, {}).get(record.camid, -1) for record in records]
         return [record._replace(viewid=view) for record, view in zip(records, views) if view >= 0]
 

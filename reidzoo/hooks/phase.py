@@ -57,6 +57,9 @@ class IterationPhaseHook(_PhaseHook):
     """
 
     def __init__(self, steps: Mapping[str, int], begin_epoch: int = 0, before: str = "model") -> None:
+        wrong = [f"{phase}: {count}" for phase, count in steps.items() if not isinstance(count, int) or count < 0]
+        if wrong:
+            raise ConfigError(f"HOOKS: IterationPhaseHook takes numbers of steps, 0 or more; got {', '.join(wrong)}")
         self.cycle = [phase for phase, count in steps.items() for _ in range(count)]
         self.begin_epoch, self.before = begin_epoch, before
         if not self.cycle:

@@ -45,6 +45,13 @@ def test_records_of_a_published_split(folder, tmp_path):
     assert (dataset.name, dataset.protocol, dataset.repeats) == ("CUHK03", "cuhk03", 20)
 
 
+def test_a_partly_extracted_copy_is_told(folder, tmp_path, caplog):
+    write_splits(folder, [[(1, 2), (3, 7), (3, 8), (4, 1)]])
+    assert {record.pid for record in CUHK03(tmp_path).query} == {1002, 3007}
+    (record,) = caplog.records
+    assert "tests on 4 identities, of which the folder has 2" in record.getMessage()
+
+
 def test_drawn_splits(folder, tmp_path):
     (folder / "splits_classic_labeled.json").unlink()
     tests = [{record.pid for record in CUHK03(tmp_path, split=k, test_identities=2).query} for k in range(8)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reidzoo.datasets import CUHK03, Market1501, TwoViews
-from reidzoo.errors import ConfigError
+from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import DATASET
 
 
@@ -55,6 +55,15 @@ def test_one_camera_is_no_pair(tmp_path):
         for name in names:
             (folder / part / name).touch()
     assert {record.pid for record in TwoViews("Market1501", root=tmp_path).train} == {1}
+
+
+def test_no_identity_with_two_cameras_is_named(tmp_path):
+    folder = tmp_path / "market1501"
+    for part in ("bounding_box_train", "query", "bounding_box_test"):
+        (folder / part).mkdir(parents=True)
+        (folder / part / "0001_c1s1_000001_00.jpg").touch()
+    with pytest.raises(DatasetError, match="no training identity of Market1501 is seen by two cameras"):
+        _ = TwoViews("Market1501", root=tmp_path).train
 
 
 def test_wrong_arguments(tiny_root):

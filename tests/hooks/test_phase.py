@@ -95,3 +95,9 @@ def test_thresholds_see_what_the_evaluation_of_the_same_epoch_found(write_config
     state = torch.load(tmp_path / "run/model_final.pth", weights_only=True)["hooks"]["turns"]
     assert [change["epoch"] for change in state["history"]] == [1, 2]
     assert "evaluation" in (tmp_path / "run/metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize("steps", [{"joint": -1, "discriminator": 1}, {"joint": 1.0}, {"joint": "all"}])
+def test_steps_that_are_no_numbers_are_refused(steps):
+    with pytest.raises(ConfigError, match="numbers of steps, 0 or more; got joint"):
+        IterationPhaseHook(steps)

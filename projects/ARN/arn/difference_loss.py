@@ -20,9 +20,10 @@ class DifferenceLoss(nn.Module):
 
     Args:
         form: ``dsn``, rows of unit length and the mean over the D^2 elements, as in the paper that ARN has it from
-            (Bousmalis et al., NIPS 2016): in [0, B^2 / D^2], a scale for which gamma is 1500. ``eq4``, to the letter:
-            smaller features suffice to lower it. ``code``, what the authors' code computes, ``sum_i e_c,i . e_p,i``,
-            neither squared nor across images: it has no minimum, unless a ReLU keeps features positive as in that code.
+            (Bousmalis et al., NIPS 2016), whose code also subtracts the batch's mean first, which is not done here: in
+            [0, B^2 / D^2], a scale for which gamma is 1500. ``eq4``, to the letter: smaller features suffice to lower
+            it. ``code``, what the authors' code computes, ``sum_i e_c,i . e_p,i``, neither squared nor across images:
+            it has no minimum, unless a ReLU keeps features positive as in that code.
 
     Raises:
         ConfigError: another form.

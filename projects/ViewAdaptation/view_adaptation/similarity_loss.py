@@ -38,7 +38,7 @@ class SimilarityLoss(nn.Module):
             up to 1, so that gamma hardly matters. By default their mean stands for the sum, as in Eq. 2.
 
     Raises:
-        ConfigError: a number that is not positive, or an unknown form.
+        ConfigError: a negative gamma, a margin that is not positive, or an unknown form.
     """
 
     def __init__(

@@ -63,6 +63,29 @@ def test_a_step_equals_the_equations(build, changes):
         torch.testing.assert_close(after[name], parameter.detach() - rate * parameter.grad, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("loss, reached", [
+    ("id", {"backbone", "shared", "head"}),
+    ("contrastive", {"backbone", "shared"}),
+    # The decoder's batch norm is over both domains, so that either one's map depends a little on the other's.
+    ("reconstruction_source", {"backbone", "shared", "private.source", "private.target", "decoder"}),
+    ("reconstruction_target", {"backbone", "shared", "private.source", "private.target", "decoder"}),
+    ("difference", {"backbone", "shared", "private.source", "private.target"}),
+])  # fmt: skip
+def test_what_the_gradient_of_each_loss_reaches(build, monkeypatch, loss, reached):
+    """Fig. 2: the rows of Table 2 differ in which encoders learn from what."""
+    trainer = build(**PLAIN)
+    losses = trainer.losses["model"].forward
+    monkeypatch.setattr(trainer.losses["model"], "forward", lambda tensors: {loss: losses(tensors)[loss]})
+    monkeypatch.setattr(trainer.optims["model"], "minimize", lambda total: total.backward())
+    trainer.train_step(next(trainer.loader.epoch(0)))
+    parts = ("backbone", "shared", "private.source", "private.target", "decoder", "head")
+    assert reached == {
+        name
+        for name in parts
+        if any(p.grad is not None and p.grad.any() for p in trainer.model.get_submodule(name).parameters())
+    }
+
+
 def test_learning_rates_of_section_4_2(build):
     trainer = build()
     rates = {

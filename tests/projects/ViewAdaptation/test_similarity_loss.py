@@ -165,6 +165,45 @@ def test_printed_equation_5_wants_positives_told_apart(start):
     assert torch.equal(similarity > 0, match) and (distance[match] < 0.1).all()
 
 
+def test_printed_equation_5_draws_negatives_together(start):
+    _, distance, match = minimise(SimilarityLoss(form="printed"), *start)
+    assert (distance[~match] < 0.1).all()  # minus gamma: the hinge is rewarded
+    _, distance, _ = minimise(SimilarityLoss(), *start)
+    assert (distance[~match] > MARGIN - 0.1).all()
+
+
+def slope_of_distances(start, match, **options):
+    """Return the largest slope of the loss by a squared distance of the pairs in ``match``."""
+    similarity, distance, all_matches = start
+    squared = (distance**2).requires_grad_()
+    loss = SimilarityLoss(**options)(similarity, squared, all_matches)
+    return torch.autograd.grad(loss, squared)[0][match].abs().max().item()
+
+
+def test_gamma_weighs_positives_only_in_the_corrected_equation_5(start):
+    match = start[2]
+    slopes = {
+        (form, gamma): slope_of_distances(start, match, form=form, gamma=gamma)
+        for form in ("corrected", "printed")
+        for gamma in (1.0, 4.0)
+    }
+    assert slopes["printed", 4.0] == slopes["printed", 1.0] > 0
+    assert slopes["corrected", 4.0] == pytest.approx(4 * slopes["corrected", 1.0])
+
+
+def test_the_sum_of_logarithms_drowns_gamma():
+    """Eq. 5 over the 64 gallery images of a batch: what D_s learns grows with their number, the distances' part not."""
+    match = torch.eye(8, dtype=torch.bool).repeat_interleave(8, 0).repeat_interleave(8, 1)
+    ratios = {}
+    for log_sum in (False, True):
+        similarity = torch.zeros(64, 64, requires_grad=True)
+        squared = torch.ones(64, 64, requires_grad=True)
+        loss = SimilarityLoss(log_sum=log_sum)(similarity, squared, match)
+        logits, distances = torch.autograd.grad(loss, (similarity, squared))
+        ratios[log_sum] = (distances.abs().sum() / logits.abs().sum()).item()
+    assert ratios[False] == pytest.approx(64 * ratios[True]) and ratios[True] < 0.2 < 5 < ratios[False]
+
+
 def test_a_weight_within_the_hinge_saturates_it():
     match = torch.zeros(1, 60, dtype=torch.bool)
     costs, slopes = {}, {}
