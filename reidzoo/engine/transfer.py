@@ -11,7 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from reidzoo.config import load_config, stage_configs
-from reidzoo.config.files import parse_overrides
+from reidzoo.config.files import parse_overrides, show_path
 from reidzoo.config.indexes import read_indexes
 from reidzoo.config.references import ZOO, fill_seed
 from reidzoo.engine.build import register_indexes
@@ -125,7 +125,7 @@ def evaluate_model(
         title: {"own": any(_is_one(target, source) for source in model.sources), **figures}
         for target, (title, figures) in zip(targets, found.items(), strict=True)
     }
-    facts = {"config": str(model.config), "stage": model.stage, "weights": str(model.weights)}
+    facts = {"config": show_path(model.config), "stage": model.stage, "weights": show_path(model.weights)}
     facts["sha256"] = sha256_of(model.weights)
     sources = list(dict.fromkeys(_mapping(source)["type"] for source in model.sources))
     return {"name": model.name, **facts, "sources": sources, "results": results}

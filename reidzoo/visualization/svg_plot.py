@@ -37,6 +37,7 @@ class SVGPlot:
         self.x_range, self.y_range, self.size = _widened(x_range), _widened(y_range), size
         self.shapes: list[str] = []
         self.legend: dict[str, tuple[str, str]] = {}
+        self.names: list[tuple[float, float, str]] = []
 
     # ---- what can be drawn ------------------------------------------------------------------------------------------
 
@@ -55,17 +56,14 @@ class SVGPlot:
         points = " ".join(f"{self._x(x):.1f},{self._y(y):.1f}" for x, y in zip(xs, ys))
         dash = ' stroke-dasharray="4 3"' if dashed else ""
         self.shapes.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>')
-        self._explain(label, colour, "line")
+        self._explain(label, colour, "dashed" if dashed else "line")
 
     def point(self, x: float, y: float, colour: str, label: str = "", text: str = "", tip: str = "") -> None:
         """Draw a dot, with ``text`` beside it; a browser shows ``tip`` where the mouse is over it."""
         left, top = self._x(x), self._y(y)
         place = f'cx="{left:.1f}" cy="{top:.1f}" r="3.5"'
         self.shapes.append(f'<circle {place} fill="{colour}" fill-opacity="0.85">{_tip(tip)}</circle>')
-        if text:
-            # Beside the right edge the text would leave the picture.
-            anchor, shift = ("end", -8) if left > self.size[0] - 160 else ("start", 8)
-            self.shapes.append(_text(left + shift, top + 4, text, anchor))
+        self.names.append((left, top, text))
         self._explain(label, colour, "circle")
 
     def _explain(self, label: str, colour: str, kind: str) -> None:
@@ -85,6 +83,7 @@ class SVGPlot:
             _text(width / 2, 20, self.title, "middle", 'font-size="14"'),
             *self._axes(),
             *self.shapes,
+            *self._names(),
             *legend,
             "</svg>",
         ]
@@ -108,6 +107,24 @@ class SVGPlot:
         parts.append(_text(16, middle, self.y_label, "middle", f'transform="rotate(-90 16 {middle:.1f})"'))
         return parts
 
+    def _names(self) -> list[str]:
+        """Return the points' texts, each right, left, above or below of its point, where it is in nobody's way."""
+        taken = [(x - 4, y - 4, x + 4, y + 4) for x, y, _ in self.names]
+        parts = []
+        for x, y, text in self.names:
+            if not text:
+                continue
+            width = 6.6 * len(text)
+            places = [(x + 8, y + 4), (x - 8 - width, y + 4), (x - width / 2, y - 8), (x - width / 2, y + 16)]
+            boxes = [(left, base - 9, left + width, base + 2) for left, base in places]
+            inside = [box[0] >= LEFT and box[2] <= self.size[0] for box in boxes]
+            free = [ok and not any(_overlap(box, other) for other in taken) for ok, box in zip(inside, boxes)]
+            chosen = free.index(True) if any(free) else inside.index(True) if any(inside) else 0
+            taken.append(boxes[chosen])
+            anchor, shift = [("start", 8), ("end", -8), ("middle", 0), ("middle", 0)][chosen]
+            parts.append(_text(x + shift, places[chosen][1], text, anchor))
+        return parts
+
     def _legend(self) -> tuple[list[str], int]:
         """Return the legend under the axes, and its height."""
         parts, x, row = [], LEFT, 0
@@ -119,6 +136,7 @@ class SVGPlot:
             mark = {
                 "rect": f'<rect x="{x}" y="{y - 3}" width="14" height="10" fill="{colour}" fill-opacity="0.3"/>',
                 "line": f'<path d="M{x} {y + 2}h14" stroke="{colour}" stroke-width="2"/>',
+                "dashed": f'<path d="M{x} {y + 2}h14" stroke="{colour}" stroke-width="2" stroke-dasharray="4 3"/>',
                 "circle": f'<circle cx="{x + 7}" cy="{y + 2}" r="4.5" fill="{colour}"/>',
             }[kind]
             parts += [mark, _text(x + 19, y + 6, label)]
@@ -148,6 +166,11 @@ def _widened(values: tuple[float, float]) -> tuple[float, float]:
     """Return a range that is not empty."""
     low, high = map(float, values)
     return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Whether two boxes (left, top, right, bottom) overlap."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", attributes: str = "") -> str:

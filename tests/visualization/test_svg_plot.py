@@ -42,6 +42,22 @@ def test_values_are_where_the_axes_say():
     assert float(band.get("width")) == pytest.approx(0.3 * (right - left), abs=0.1)
 
 
+def test_names_of_near_points_do_not_cover_one_another():
+    plot = SVGPlot("", "", "", (0, 10), (0, 10), (400, 300))
+    for x, y in ((5, 5), (5.6, 5.1), (5.2, 5.6), (9.9, 5)):
+        plot.point(x, y, "#000000", text="a model", tip="a model")
+    tree = ET.fromstring(plot.render())
+    boxes = []
+    for node in (node for node in tree.iter(f"{NAME}text") if node.text == "a model"):
+        x, y, width = float(node.get("x")), float(node.get("y")), 6.6 * len("a model")
+        left = x - {"start": 0, "middle": width / 2, "end": width}[node.get("text-anchor")]
+        boxes.append((left, y - 9, left + width, y + 2))
+    assert len(boxes) == 4 and all(box[0] >= 0 and box[2] <= 400 for box in boxes)
+    for n, (left, top, right, bottom) in enumerate(boxes):
+        for other in boxes[:n]:
+            assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+
+
 def test_long_legends_take_several_rows():
     plot, short = draw(), draw().render()
     for number in range(9):
