@@ -204,7 +204,11 @@ def test_testing_without_and_with_a_configuration(publish, short, tiny_root, cap
         assert given.weights == path
         rows.append(evaluate_model(given, ["Market1501", "DukeMTMC"], opts))
     assert [row["name"] for row in rows] == ["tiny_net", "tiny_net", "tiny_net"]
-    assert rows[0]["results"] == rows[1]["results"] == rows[2]["results"]
+    assert rows[0]["results"] == rows[1]["results"]
+    for row in rows:  # what is a model's own is for the configuration to say, and these differ in it
+        for figures in row["results"].values():
+            del figures["own"]
+    assert rows[0]["results"] == rows[2]["results"]
     assert rows[0]["sha256"] == sha256_of(path) and not caplog.records
     # Other preprocessing than the file's is said.
     given = find_model(str(short(INPUT={"SIZE": [32, 16]})), "zoo://tiny_net", opts=opts)
@@ -220,7 +224,7 @@ def test_test_net_with_an_index_on_the_command_line(publish, run_tool, tiny_root
     opts = ["DATASETS.ROOT", tiny_root, "DEVICE", "cpu", "ZOO.INDEXES", f"[{tmp_path}/theirs.yml]"]
     run = run_tool("test_net.py", "--weights", "zoo://tiny_net", "--output-dir", out, "--targets", "Market1501", *opts)
     assert run.returncode == 0, run.stderr
-    assert "Market1501 twin mAP" in run.stdout and "tiny_net" in run.stdout
+    assert "Market1501 twin" in run.stdout and "tiny_net" in run.stdout
     (row,) = json.loads((out / "transfer.json").read_text())["rows"]
     assert row["name"] == "tiny_net" and len(row["sha256"]) == 64
     none = run_tool("test_net.py", "--weights", "zoo://tiny_net", "--output-dir", out, *opts)
