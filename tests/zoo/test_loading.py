@@ -170,13 +170,13 @@ def test_a_run_is_not_resumed_with_another_file_of_the_same_name(publish, short,
         Pipeline(cfg).train(go_on=True)
 
 
-def test_part_weights_and_backbones_by_name(publish, short):
+def test_part_weights_and_backbones_by_name(publish, short, tmp_path):
     path = publish()
     node = {"type": "ResNet", "depth": 18, "width": 4, "last_stride": 1, "pretrained": "zoo://tiny_net"}
     Pipeline(load_config(short(BACKBONE=node, WEIGHTS={}))).train()
     network = reidzoo.registry.BACKBONE.build(node)
     assert torch.equal(network.conv1.weight, load_file(path)["backbone.conv1.weight"])
-    opts = ["OUTPUT_DIR", "unused"]
+    opts = ["OUTPUT_DIR", str(tmp_path / "other")]
     with pytest.raises(WeightsError, match="The file has no classifier; to start with a new one"):
         Pipeline(load_config(short(WEIGHTS={"model": "zoo://tiny_net"}), opts)).train()
 
