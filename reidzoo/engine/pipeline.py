@@ -143,14 +143,13 @@ class Pipeline:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         _log_to(self.output_dir / "log.txt")
         if started:
+            finished = all((folder / FINAL).exists() for folder in self.folders.values())
             _compare_models(self.output_dir / MODELS, models)
-        if started and (changed := _changes(file.read_text(), text)):
-            if "-SEED:" in changed:
-                raise UserError(f"{self.output_dir} holds a run with another seed; resume it with the seed it has")
-            logger.warning("resuming with a changed configuration:\n%s", changed)
+            _compare_configs(file, text, finished)
+            if finished:
+                return  # its folder says how it came about
         write_text(file, text)
-        if not all((folder / FINAL).exists() for folder in self.folders.values()):
-            _note_environment(self.output_dir / ENVIRONMENT, started)
+        _note_environment(self.output_dir / ENVIRONMENT, started)
         if models:
             write_text(self.output_dir / MODELS, json.dumps(models, indent=1) + "\n")
 
@@ -231,6 +230,17 @@ def _awaits_labels(node: Any) -> bool:
 def _changes(old: str, new: str) -> str:
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "the run's", "now", lineterm="", n=0)
     return "\n".join(line for line in lines if not line.startswith("@@"))
+
+
+def _compare_configs(file: Path, now: str, finished: bool) -> None:
+    """Warn if the configuration is not the run's; raise if its seed is not."""
+    changed = _changes(file.read_text(), now)
+    if "-SEED:" in changed:
+        raise UserError(f"{file.parent} holds a run with another seed; resume it with the seed it has")
+    if changed and finished:
+        logger.warning("the run is finished, and these changes are without effect:\n%s", changed)
+    elif changed:
+        logger.warning("resuming with a changed configuration:\n%s", changed)
 
 
 def _compare_models(file: Path, models: Mapping[str, Mapping[str, str]]) -> None:

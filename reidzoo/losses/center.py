@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from reidzoo.errors import ConfigError
+from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
 __all__ = ["CenterLoss"]
@@ -42,9 +43,11 @@ class CenterLoss(nn.Module):
 
         Raises:
             ConfigError: the features are not of dimension D.
+            ValueError: a class is outside [0, C).
         """
         if feat.shape[1] != self.centers.shape[1]:
             raise ConfigError(f"CenterLoss: dim is {self.centers.shape[1]}, the features have {feat.shape[1]}")
+        check_labels(pid, len(self.centers))
         difference = feat - self.centers[pid]
         loss = difference.square().sum(1).mean() / 2
         if self.training:

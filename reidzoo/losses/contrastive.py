@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from reidzoo.errors import ConfigError
+from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
 __all__ = ["ContrastiveLoss", "squared_distances"]
@@ -53,9 +54,14 @@ class ContrastiveLoss(nn.Module):
             feat: (B, D).
             pid: (B,) identities.
             other_feat, other_pid: (M, D) and (M,), both or neither.
+
+        Raises:
+            ValueError: a pid is negative: no identity.
         """
         within = other_feat is None
         second, second_pid = (feat, pid) if within else (other_feat, other_pid)
+        check_labels(pid)
+        check_labels(second_pid)
         costs = self._costs(squared_distances(feat, second), pid[:, None] == second_pid[None, :], feat.shape[1])
         pairs = costs.numel()
         if within:

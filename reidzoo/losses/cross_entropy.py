@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reidzoo.errors import ConfigError
+from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
 __all__ = ["CrossEntropyLoss"]
@@ -49,15 +50,11 @@ class CrossEntropyLoss(nn.Module):
             pid: (B,) int64 class of each row, in [0, K).
 
         Raises:
-            ValueError: a label is outside [0, K), such as -1 for junk. On an accelerator the kernel's own assertion
-                stops the run instead, since to look at the labels here would make every step wait for the device.
+            ValueError: a label is outside [0, K), such as -1 for junk; on an accelerator the kernel's own assertion.
         """
         if logits.dim() == 3:
             return torch.stack([self(branch, pid) for branch in logits.unbind(1)]).sum()
-        if pid.device.type == "cpu" and pid.numel():
-            low, high = int(pid.min()), int(pid.max())
-            if low < 0 or high >= logits.shape[1]:
-                raise ValueError(f"labels must be in [0, {logits.shape[1]}), got values from {low} to {high}")
+        check_labels(pid, logits.shape[1])
         return F.cross_entropy(logits / self.temperature, pid, label_smoothing=self.smoothing, ignore_index=NO_CLASS)
 
     def extra_repr(self) -> str:

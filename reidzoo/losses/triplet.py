@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reidzoo.errors import ConfigError
+from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
-__all__ = ["TripletLoss"]
+__all__ = ["TripletLoss", "mine_batch_hard", "triplet_differences"]
 
 
 @LOSS.register_module()
@@ -42,9 +43,13 @@ class TripletLoss(nn.Module):
         self.margin = margin
 
     def forward(self, feat: Tensor, pid: Tensor) -> Tensor:
-        """Return the scalar loss of ``feat`` (B, D), not necessarily normalised, with identities ``pid`` (B,)."""
+        """Return the scalar loss of ``feat`` (B, D), not necessarily normalised, with identities ``pid`` (B,).
+
+        Raises:
+            ValueError: a pid is negative: no identity.
+        """
         positive, negative, has_negative = mine_batch_hard(feat, pid)
-        difference = euclidean(feat, _rows(feat, positive)) - euclidean(feat, _rows(feat, negative))
+        difference = triplet_differences(feat, positive, negative)
         cost = F.softplus(difference) if self.margin is None else F.relu(self.margin + difference)
         return torch.where(has_negative, cost, torch.zeros_like(cost)).mean()
 
@@ -60,7 +65,11 @@ def mine_batch_hard(feat: Tensor, pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Args:
         feat: (B, D).
         pid: (B,).
+
+    Raises:
+        ValueError: a pid is negative: no identity.
     """
+    check_labels(pid)
     norm = feat.square().sum(1)
     distance = torch.addmm(norm[:, None] + norm[None, :], feat, feat.t(), alpha=-2)
     same = pid[:, None] == pid[None, :]
@@ -71,13 +80,18 @@ def mine_batch_hard(feat: Tensor, pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return positive, negative, ~same.all(1)
 
 
+def triplet_differences(feat: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Return d_p - d_n (B,): of each row of ``feat`` (B, D) to row ``positive`` (B,) of it, and to row ``negative``."""
+    return _euclidean(feat, _rows(feat, positive)) - _euclidean(feat, _rows(feat, negative))
+
+
 def _rows(feat: Tensor, index: Tensor) -> Tensor:
     """Return ``feat[index]`` with a gradient that is summed in the same order in every run."""
     # Each device has one operation of the two whose backward pass is deterministic.
     return feat.index_select(0, index) if feat.device.type == "cpu" else feat[index]
 
 
-def euclidean(first: Tensor, second: Tensor) -> Tensor:
+def _euclidean(first: Tensor, second: Tensor) -> Tensor:
     """Return the Euclidean distances (B,) of the rows of two (B, D) tensors, at least 1e-6 and there without gradient.
 
     The differences are squared one by one: the product form that mining uses loses small distances to cancellation.

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reidzoo.losses.triplet import euclidean, mine_batch_hard
+from reidzoo.losses.triplet import mine_batch_hard, triplet_differences
 from reidzoo.registry import LOSS
 
 __all__ = ["SoftTripletLoss"]
@@ -35,17 +35,7 @@ class SoftTripletLoss(nn.Module):
         """
         positive, negative, has_negative = mine_batch_hard(feat, pid)
         with torch.no_grad():
-            opinion = torch.sigmoid(-_differences(teacher_feat, positive, negative))
-        difference = _differences(feat, positive, negative)
+            opinion = torch.sigmoid(-triplet_differences(teacher_feat, positive, negative))
+        difference = triplet_differences(feat, positive, negative)
         cost = opinion * F.softplus(difference) + (1 - opinion) * F.softplus(-difference)
         return torch.where(has_negative, cost, torch.zeros_like(cost)).mean()
-
-
-def _differences(feat: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """Return d_p - d_n (B,) for rows ``positive`` and ``negative`` (B,) of ``feat``."""
-    return euclidean(feat, _rows(feat, positive)) - euclidean(feat, _rows(feat, negative))
-
-
-def _rows(feat: Tensor, index: Tensor) -> Tensor:
-    # Each device has one operation of the two whose backward pass sums in the same order in every run.
-    return feat.index_select(0, index) if feat.device.type == "cpu" else feat[index]
