@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-__all__ = ["COLOURS", "SVGPlot"]
+__all__ = ["COLOURS", "SVGPlot", "side_by_side"]
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#ccbb44", "#777777")
 """Colours that remain apart for colour-blind readers (Tol's "bright" scheme, grey darkened)."""
 LEFT, RIGHT, TOP, BOTTOM = 62, 16, 34, 46
 LEGEND_ROW = 18
+HEADER = 24
 
 
 class SVGPlot:
@@ -22,6 +23,7 @@ class SVGPlot:
         x_label, y_label: beside them.
         x_range, y_range: the values at the ends of the axes.
         size: width and height in pixels, without the legend.
+        x_names: what to write at x = 0, 1, 2, ... in the place of numbers.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class SVGPlot:
         x_range: tuple[float, float],
         y_range: tuple[float, float],
         size: tuple[int, int] = (720, 360),
+        x_names: Sequence[str] = (),
     ) -> None:
-        self.title, self.x_label, self.y_label = title, x_label, y_label
+        self.title, self.x_label, self.y_label, self.x_names = title, x_label, y_label, x_names
         self.x_range, self.y_range, self.size = _widened(x_range), _widened(y_range), size
         self.shapes: list[str] = []
         self.legend: dict[str, tuple[str, str]] = {}
@@ -58,13 +61,21 @@ class SVGPlot:
         self.shapes.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>')
         self._explain(label, colour, "dashed" if dashed else "line")
 
-    def point(self, x: float, y: float, colour: str, label: str = "", text: str = "", tip: str = "") -> None:
+    def interval(self, x: float, low: float, high: float, colour: str) -> None:
+        """Draw a bar with ends from ``low`` to ``high``, as of a confidence interval."""
+        left, ends = self._x(x), (self._y(low), self._y(high))
+        path = f"M{left:.1f} {ends[0]:.1f}V{ends[1]:.1f}" + "".join(f"M{left - 4:.1f} {end:.1f}h8" for end in ends)
+        self.shapes.append(f'<path d="{path}" fill="none" stroke="{colour}"/>')
+
+    def point(
+        self, x: float, y: float, colour: str, label: str = "", text: str = "", tip: str = "", hollow: bool = False
+    ) -> None:
         """Draw a dot, with ``text`` beside it; a browser shows ``tip`` where the mouse is over it."""
         left, top = self._x(x), self._y(y)
         place = f'cx="{left:.1f}" cy="{top:.1f}" r="3.5"'
-        self.shapes.append(f'<circle {place} fill="{colour}" fill-opacity="0.85">{_tip(tip)}</circle>')
+        self.shapes.append(f"<circle {place} {_fill(colour, hollow)}>{_tip(tip)}</circle>")
         self.names.append((left, top, text))
-        self._explain(label, colour, "circle")
+        self._explain(label, colour, "ring" if hollow else "circle")
 
     def _explain(self, label: str, colour: str, kind: str) -> None:
         if label:
@@ -72,19 +83,23 @@ class SVGPlot:
 
     # ---- the picture ------------------------------------------------------------------------------------------------
 
+    @property
+    def height(self) -> int:
+        """In pixels, with the legend."""
+        return self.size[1] + self._legend()[1]
+
     def render(self) -> str:
         """Return the SVG file's text."""
-        width, height = self.size
-        legend, extra = self._legend()
+        width, height = self.size[0], self.height
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + extra}" '
-            f'viewBox="0 0 {width} {height + extra}" font-family="sans-serif" font-size="12">',
-            f'<rect width="{width}" height="{height + extra}" fill="white"/>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+            f'<rect width="{width}" height="{height}" fill="white"/>',
             _text(width / 2, 20, self.title, "middle", 'font-size="14"'),
             *self._axes(),
             *self.shapes,
             *self._names(),
-            *legend,
+            *self._legend()[0],
             "</svg>",
         ]
         return "\n".join(parts) + "\n"
@@ -93,10 +108,11 @@ class SVGPlot:
         width, height = self.size
         right, bottom = width - RIGHT, height - BOTTOM
         parts = []
-        for value in ticks(*self.x_range):
+        named = dict(enumerate(self.x_names)) or {value: f"{value:g}" for value in ticks(*self.x_range)}
+        for value, name in named.items():
             x = self._x(value)
             parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 4}" stroke="black"/>')
-            parts.append(_text(x, bottom + 17, f"{value:g}", "middle"))
+            parts.append(_text(x, bottom + 17, name, "middle"))
         for value in ticks(*self.y_range):
             y = self._y(value)
             parts.append(f'<line x1="{LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#dddddd"/>')
@@ -137,7 +153,8 @@ class SVGPlot:
                 "rect": f'<rect x="{x}" y="{y - 3}" width="14" height="10" fill="{colour}" fill-opacity="0.3"/>',
                 "line": f'<path d="M{x} {y + 2}h14" stroke="{colour}" stroke-width="2"/>',
                 "dashed": f'<path d="M{x} {y + 2}h14" stroke="{colour}" stroke-width="2" stroke-dasharray="4 3"/>',
-                "circle": f'<circle cx="{x + 7}" cy="{y + 2}" r="4.5" fill="{colour}"/>',
+                "circle": f'<circle cx="{x + 7}" cy="{y + 2}" r="4.5" {_fill(colour)}/>',
+                "ring": f'<circle cx="{x + 7}" cy="{y + 2}" r="4" {_fill(colour, hollow=True)}/>',
             }[kind]
             parts += [mark, _text(x + 19, y + 6, label)]
             x += needed
@@ -150,6 +167,19 @@ class SVGPlot:
     def _y(self, value: float) -> float:
         low, high = self.y_range
         return self.size[1] - BOTTOM - (value - low) / (high - low) * (self.size[1] - TOP - BOTTOM)
+
+
+def side_by_side(title: str, plots: Sequence[SVGPlot]) -> str:
+    """Return one SVG file's text with plots in a row, ``title`` above them."""
+    drawn, x = [], 0
+    for plot in plots:
+        drawn.append(plot.render().replace("<svg ", f'<svg x="{x}" y="{HEADER}" ', 1))
+        x += plot.size[0]
+    height = HEADER + max(plot.height for plot in plots)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{x}" height="{height}" viewBox="0 0 {x} {height}">'
+    ground = f'<rect width="{x}" height="{height}" fill="white"/>'
+    heading = _text(x / 2, 20, title, "middle", 'font-size="14" font-family="sans-serif"')
+    return "\n".join([head, ground, heading, *drawn]) + "</svg>\n"
 
 
 def ticks(low: float, high: float, count: int = 6) -> list[float]:
@@ -171,6 +201,10 @@ def _widened(values: tuple[float, float]) -> tuple[float, float]:
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     """Whether two boxes (left, top, right, bottom) overlap."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _fill(colour: str, hollow: bool = False) -> str:
+    return f'fill="white" stroke="{colour}" stroke-width="1.6"' if hollow else f'fill="{colour}" fill-opacity="0.85"'
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", attributes: str = "") -> str:

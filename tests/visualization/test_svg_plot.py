@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from reidzoo.visualization import SVGPlot
-from reidzoo.visualization.svg_plot import ticks
+from reidzoo.visualization.svg_plot import side_by_side, ticks
 
 NAME = "{http://www.w3.org/2000/svg}"
 
@@ -76,3 +76,25 @@ def test_ticks(low, high, wanted):
 
 def test_an_empty_range_is_widened():
     assert "nan" not in SVGPlot("", "", "", (3, 3), (0, 1)).render()
+
+
+def test_an_interval_is_drawn_around_its_point_and_named_values_at_0_1_2():
+    plot = SVGPlot("", "gamma", "%", (-0.5, 1.5), (0, 100), (400, 300), ["0.5", "4.0"])
+    plot.point(1, 50, "#000000", "ours", hollow=True)
+    plot.interval(1, 30, 70, "#123456")
+    tree = ET.fromstring(plot.render())
+    circle = next(tree.iter(f"{NAME}circle"))
+    bar = next(node for node in tree.iter(f"{NAME}path") if node.get("stroke") == "#123456")
+    x, low, high = (float(value) for value in re.match(r"M([\d.]+) ([\d.]+)V([\d.]+)", bar.get("d")).groups())
+    assert x == float(circle.get("cx")) and low > high
+    assert (low + high) / 2 == pytest.approx(float(circle.get("cy")), abs=0.1)
+    names = {node.text: float(node.get("x")) for node in tree.iter(f"{NAME}text")}
+    assert names["4.0"] == x and names["0.5"] < x
+
+
+def test_plots_side_by_side_do_not_overlap():
+    tree = ET.fromstring(side_by_side("both & more", [draw(), draw()]))
+    inner = tree.findall(f"{NAME}svg")
+    assert [float(node.get("x")) for node in inner] == [0, 400] and float(tree.get("width")) == 800
+    assert all(float(node.get("y")) + float(node.get("height")) <= float(tree.get("height")) for node in inner)
+    assert tree.find(f"{NAME}text").text == "both & more"
