@@ -43,7 +43,8 @@ def fill_tables(text: str, repository: Path) -> str:
         entry = yaml.safe_load(_read(repository, match[2])).get(match[3])
         if entry is None:
             raise UserError(f"a document has a table marked to be of {match[3]} in {match[2]}; record that run first")
-        caption = f"One run of `{entry['command']}` (seed {entry['seed']}); percent, on rendered twins."
+        threads = f"OMP_NUM_THREADS={entry['threads']} " if "threads" in entry else ""
+        caption = f"One run of `{threads}{entry['command']}` (seed {entry['seed']}); percent, on rendered twins."
         return f"{match[1]}```\n{results_table(entry['results'])}\n```\n\n{caption}\n{match[5]}"
 
     def table(match: re.Match) -> str:

@@ -47,3 +47,16 @@ def test_an_entry_that_is_not_there(repository):
     (repository / "results.yml").write_text("mini: {}\n")
     with pytest.raises(UserError, match=r"of small in results\.yml; record that run first"):
         fill_tables("<!-- results: results.yml small -->\n<!-- end of results -->", repository)
+
+
+def test_a_runs_command_comes_with_the_threads_that_its_figures_depend_on(repository):
+    entry = {"command": "tools/train_net.py x", "seed": 3, "results": {"one": {"Duke twin": {"mAP": 0.5}}}}
+    entry["results"]["one"]["Duke twin"] |= {"rank-1": 0.25, "rank-5": 0.5, "rank-10": 1.0}
+    marked = "<!-- results: results.yml mini -->\n<!-- end of results -->"
+    for threads, command in (
+        ({}, "`tools/train_net.py x`"),
+        ({"threads": "2"}, "`OMP_NUM_THREADS=2 tools/train_net.py x`"),
+    ):
+        (repository / "results.yml").write_text(json.dumps({"mini": {**entry, **threads}}))
+        filled = fill_tables(marked, repository)
+        assert f"One run of {command} (seed 3)" in filled and "25.0" in filled
