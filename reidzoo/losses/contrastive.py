@@ -60,8 +60,7 @@ class ContrastiveLoss(nn.Module):
         """
         within = other_feat is None
         second, second_pid = (feat, pid) if within else (other_feat, other_pid)
-        check_labels(pid)
-        check_labels(second_pid)
+        check_labels(pid if within else torch.cat([pid, other_pid]))
         costs = self._costs(squared_distances(feat, second), pid[:, None] == second_pid[None, :], feat.shape[1])
         pairs = costs.numel()
         if within:

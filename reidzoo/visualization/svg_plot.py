@@ -83,26 +83,16 @@ class SVGPlot:
 
     # ---- the picture ------------------------------------------------------------------------------------------------
 
-    @property
-    def height(self) -> int:
-        """In pixels, with the legend."""
-        return self.size[1] + self._legend()[1]
-
     def render(self) -> str:
         """Return the SVG file's text."""
-        width, height = self.size[0], self.height
-        parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
-            f'<rect width="{width}" height="{height}" fill="white"/>',
-            _text(width / 2, 20, self.title, "middle", 'font-size="14"'),
-            *self._axes(),
-            *self.shapes,
-            *self._names(),
-            *self._legend()[0],
-            "</svg>",
-        ]
-        return "\n".join(parts) + "\n"
+        parts, height = self.draw()
+        return _document(self.size[0], height, parts)
+
+    def draw(self) -> tuple[list[str], int]:
+        """Return the SVG elements of the picture, and its height in pixels with the legend."""
+        legend, extra = self._legend()
+        title = _text(self.size[0] / 2, 20, self.title, "middle", 'font-size="14"')
+        return [title, *self._axes(), *self.shapes, *self._names(), *legend], self.size[1] + extra
 
     def _axes(self) -> list[str]:
         width, height = self.size
@@ -153,8 +143,8 @@ class SVGPlot:
                 "rect": f'<rect x="{x}" y="{y - 3}" width="14" height="10" fill="{colour}" fill-opacity="0.3"/>',
                 "line": f'<path d="M{x} {y + 2}h14" stroke="{colour}" stroke-width="2"/>',
                 "dashed": f'<path d="M{x} {y + 2}h14" stroke="{colour}" stroke-width="2" stroke-dasharray="4 3"/>',
-                "circle": f'<circle cx="{x + 7}" cy="{y + 2}" r="4.5" {_fill(colour)}/>',
-                "ring": f'<circle cx="{x + 7}" cy="{y + 2}" r="4" {_fill(colour, hollow=True)}/>',
+                "circle": f'<circle cx="{x + 7}" cy="{y + 2}" r="4.5" fill="{colour}"/>',
+                "ring": f'<circle cx="{x + 7}" cy="{y + 2}" r="4" {_fill(colour, True)}/>',
             }[kind]
             parts += [mark, _text(x + 19, y + 6, label)]
             x += needed
@@ -171,15 +161,23 @@ class SVGPlot:
 
 def side_by_side(title: str, plots: Sequence[SVGPlot]) -> str:
     """Return one SVG file's text with plots in a row, ``title`` above them."""
-    drawn, x = [], 0
+    parts, x, highest = [], 0, 0
     for plot in plots:
-        drawn.append(plot.render().replace("<svg ", f'<svg x="{x}" y="{HEADER}" ', 1))
-        x += plot.size[0]
-    height = HEADER + max(plot.height for plot in plots)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{x}" height="{height}" viewBox="0 0 {x} {height}">'
-    ground = f'<rect width="{x}" height="{height}" fill="white"/>'
-    heading = _text(x / 2, 20, title, "middle", 'font-size="14" font-family="sans-serif"')
-    return "\n".join([head, ground, heading, *drawn]) + "</svg>\n"
+        drawn, height = plot.draw()
+        parts += [f'<svg x="{x}" y="{HEADER}" width="{plot.size[0]}" height="{height}">', *drawn, "</svg>"]
+        x, highest = x + plot.size[0], max(highest, height)
+    heading = _text(x / 2, 20, title, "middle", 'font-size="14"')
+    return _document(x, HEADER + highest, [heading, *parts])
+
+
+def _document(width: int, height: int, parts: Sequence[str]) -> str:
+    """Return the text of an SVG file of elements on white."""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
+    )
+    ground = f'<rect width="{width}" height="{height}" fill="white"/>'
+    return "\n".join([head, ground, *parts, "</svg>"]) + "\n"
 
 
 def ticks(low: float, high: float, count: int = 6) -> list[float]:
@@ -203,7 +201,7 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _fill(colour: str, hollow: bool = False) -> str:
+def _fill(colour: str, hollow: bool) -> str:
     return f'fill="white" stroke="{colour}" stroke-width="1.6"' if hollow else f'fill="{colour}" fill-opacity="0.85"'
 
 

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
 
 from reidzoo.tables.plot import sweep_plot
+
+RECORDED = sorted((Path(__file__).parents[2] / "projects").glob("*/results/*-*.svg"))
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -37,3 +43,14 @@ def test_a_sweep_without_a_figure_yet_is_drawn():
         "sweeps": {"b": {"label": "beta", "rows": {"1": "b=1"}}},
     }  # fmt: skip
     assert "beta" in texts(sweep_plot(results, "b"))
+
+
+@pytest.mark.parametrize("picture", RECORDED, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_a_recorded_picture_is_what_its_results_give(picture):
+    table, _, name = picture.stem.partition("-")
+    results = json.loads(picture.with_name(f"{table}.json").read_text())
+    assert sweep_plot(results, name) == picture.read_text()
+
+
+def test_there_are_recorded_pictures():
+    assert len(RECORDED) >= 6

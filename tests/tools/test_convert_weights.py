@@ -98,4 +98,4 @@ def test_what_it_wrote_is_tested_by_one_command(run_tool, saved, tmp_path, tiny_
     args = ("--targets", "Market1501", "--output-dir", tmp_path / "out", "DATASETS.ROOT", tiny_root)
     run = run_tool("test_net.py", "--weights", target, *args)
     assert run.returncode == 0, run.stderr
-    assert "Market1501 twin" in run.stdout
+    assert "Market1501 twin" in run.stdout and "mAP" in run.stdout

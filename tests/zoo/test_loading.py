@@ -224,7 +224,7 @@ def test_test_net_with_an_index_on_the_command_line(publish, run_tool, tiny_root
     opts = ["DATASETS.ROOT", tiny_root, "DEVICE", "cpu", "ZOO.INDEXES", f"[{tmp_path}/theirs.yml]"]
     run = run_tool("test_net.py", "--weights", "zoo://tiny_net", "--output-dir", out, "--targets", "Market1501", *opts)
     assert run.returncode == 0, run.stderr
-    assert "Market1501 twin" in run.stdout and "tiny_net" in run.stdout
+    assert "Market1501 twin" in run.stdout and "mAP" in run.stdout and "tiny_net" in run.stdout
     (row,) = json.loads((out / "transfer.json").read_text())["rows"]
     assert row["name"] == "tiny_net" and len(row["sha256"]) == 64
     none = run_tool("test_net.py", "--weights", "zoo://tiny_net", "--output-dir", out, *opts)
