@@ -182,12 +182,29 @@ def write_config(tmp_path: Path, tiny_root: Path):
 def run_tool():
     """Return a function that runs ``tools/NAME`` as a user does and returns the finished process."""
 
-    def run(name: str, *args: object, **options) -> subprocess.CompletedProcess:
+    def run(name: str, *args: object, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
         env = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
-        command = [sys.executable, str(REPOSITORY / "tools" / name), *map(str, args)]
+        command = [sys.executable, *launcher, str(REPOSITORY / "tools" / name), *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
 
     return run
+
+
+@pytest.fixture
+def train_in_one_and_two(run_tool, tmp_path: Path):
+    """Return a function that trains a configuration in one process and in two, and returns the two runs' folders."""
+
+    def train(config: Path, *args: object) -> list[Path]:
+        outputs = [tmp_path / "1", tmp_path / "2"]
+        for output in outputs:
+            # Without --log-dir torchrun leaves a folder of each launch in the system's temporary one.
+            launcher = ("-m", "torch.distributed.run", "--standalone", f"--log-dir={tmp_path / 'torchrun'}")
+            launcher += (f"--nproc-per-node={output.name}",)
+            ran = run_tool("train_net.py", "--config-file", config, "--output-dir", output, *args, launcher=launcher)
+            assert ran.returncode == 0, ran.stderr
+        return outputs
+
+    return train
 
 
 @pytest.fixture

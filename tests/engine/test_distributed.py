@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -60,16 +57,9 @@ ADVERSARIAL = {
     ],
     ids=["whole-batch-bn", "bn-of-8", "adaptation", "adversarial"],
 )
-def test_two_processes_equal_one(write_config, tmp_path, changes):
-    config = write_config(LOG={"PERIOD": 1}, **changes)
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for processes in (1, 2):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command += ["tools/train_net.py", "--config-file", str(config), "--output-dir", str(tmp_path / f"{processes}")]
-        subprocess.run(command, env=env, check=True, capture_output=True, timeout=300)
-    rows = [
-        [json.loads(line) for line in (tmp_path / f"{n}" / "metrics.jsonl").read_text().splitlines()] for n in (1, 2)
-    ]
+def test_two_processes_equal_one(write_config, train_in_one_and_two, changes):
+    runs = train_in_one_and_two(write_config(LOG={"PERIOD": 1}, **changes))
+    rows = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in runs]
     assert len(rows[0]) == len(rows[1]) == 9
     for one, two in zip(*rows):
         if "evaluation" in one:
@@ -77,6 +67,6 @@ def test_two_processes_equal_one(write_config, tmp_path, changes):
             assert one == pytest.approx(two, abs=0.02)
         else:
             assert one == pytest.approx(two, rel=1e-4)
-    states = [torch.load(tmp_path / f"{n}" / "model_final.pth", weights_only=True) for n in (1, 2)]
+    states = [torch.load(run / "model_final.pth", weights_only=True) for run in runs]
     for key, value in states[0]["parts"]["model"].items():
         torch.testing.assert_close(states[1]["parts"]["model"][key], value, rtol=1e-3, atol=1e-4)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -58,25 +55,18 @@ def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(
         assert (tmp_path / "killed/adapt" / name).read_bytes() == (tmp_path / "whole/adapt" / name).read_bytes()
 
 
-def test_two_processes_equal_one(tiny_config, tmp_path):
+def test_two_processes_equal_one(tiny_config, tmp_path, train_in_one_and_two):
     config = tmp_path / "config.yml"
     changes = {"HEAD.dropout": 0.0, "HOOKS.freeze.begin_epoch": 1, "SOLVER.MAX_EPOCHS": 2}
     changes["LOSSES.difference.weight"] = 0.1  # 1500 is for 2048 features; for 16 it makes of float error a large one
     config.write_text(dump(tiny_config(**changes)))
-    for n in (1, 2):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
-        command += ["tools/train_net.py", "--config-file", str(config), "--output-dir", str(tmp_path / str(n))]
-        ran = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, timeout=300)
-        assert ran.returncode == 0, ran.stderr.decode()
-    one, two = (
-        [json.loads(line) for line in (tmp_path / str(n) / "adapt/metrics.jsonl").read_text().splitlines()]
-        for n in (1, 2)
-    )
+    runs = train_in_one_and_two(config)
+    one, two = ([json.loads(line) for line in (run / "adapt/metrics.jsonl").read_text().splitlines()] for run in runs)
     assert len(one) == len(two) == 9
     assert {"id", "contrastive", "reconstruction_source", "reconstruction_target", "difference"} <= one[0].keys()
     for row, other in zip(one[:-1], two[:-1], strict=True):
         assert other == pytest.approx(row, rel=1e-4)
-    states = [torch.load(tmp_path / str(n) / "adapt/model_final.pth", weights_only=True) for n in (1, 2)]
+    states = [torch.load(run / "adapt/model_final.pth", weights_only=True) for run in runs]
     for key, value in states[0]["parts"]["model"].items():
         torch.testing.assert_close(states[1]["parts"]["model"][key], value, rtol=1e-3, atol=1e-4)
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -60,22 +57,16 @@ def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(tiny
 
 
 @pytest.mark.parametrize("file", ["duke_market.yml", "mini_batch.yml"])
-def test_two_processes_equal_one_and_hold_the_same_memory_after_each_step(tiny_config, tmp_path, file):
+def test_two_processes_equal_one_and_hold_the_same_memory_after_each_step(
+    tiny_config, tmp_path, train_in_one_and_two, file
+):
     (tmp_path / "keep_keys.py").write_text(KEEP_KEYS)
     changes = {"HEAD.dropout": 0.0, "HEAD.target_dropout": 0.0, "SOLVER.MAX_EPOCHS": 2}
     config, overlay = tmp_path / "config.yml", tmp_path / "overlay.yml"
     config.write_text(dump(tiny_config(file, **changes, **{"DATASETS.TRAIN.target.styles": "color_transfer"})))
     overlay.write_text("PLUGINS: [./keep_keys.py]\nHOOKS: {keep: {type: KeepKeysHook}}\n")
-    for n in (1, 2):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
-        command += ["tools/train_net.py", "--config-file", str(config), "--output-dir", str(tmp_path / str(n))]
-        command += ["--overlay", str(overlay)]
-        ran = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, timeout=300)
-        assert ran.returncode == 0, ran.stderr.decode()
-    one, two = (
-        [json.loads(line) for line in (tmp_path / str(n) / "adapt/metrics.jsonl").read_text().splitlines()]
-        for n in (1, 2)
-    )
+    runs = train_in_one_and_two(config, "--overlay", overlay)
+    one, two = ([json.loads(line) for line in (run / "adapt/metrics.jsonl").read_text().splitlines()] for run in runs)
     assert len(one) == len(two) == 7
     for row, other in zip(one[:-1], two[:-1], strict=True):
         assert other == pytest.approx(row, rel=1e-3)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -62,27 +59,22 @@ def test_killed_in_every_stage_and_resumed_equals_uninterrupted(config, run_tool
     assert set(results) == {"validation", "CUHK03 twin"}
 
 
-def test_two_processes_equal_one(config, tmp_path):
+def test_two_processes_equal_one(config, train_in_one_and_two):
     text = yaml.safe_load(config.read_text())
     # Adam makes whole steps of the rounding errors that a bias before batch norm has for a gradient.
     text["STAGES"]["adapt"]["OPTIMIZERS"]["view"] = {"type": "SGD", "lr": 0.01}
     config.write_text(yaml.safe_dump(text, sort_keys=False))
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for processes in (1, 2):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command += ["tools/train_net.py", "--config-file", str(config), "--output-dir", str(tmp_path / f"{processes}")]
-        subprocess.run(command, env=env, check=True, capture_output=True, timeout=300, cwd=REPOSITORY)
+    runs = train_in_one_and_two(config)
     for stage in ("similarity", "adapt"):
         one, two = (
-            [json.loads(line) for line in (tmp_path / f"{n}" / stage / "metrics.jsonl").read_text().splitlines()]
-            for n in (1, 2)
+            [json.loads(line) for line in (run / stage / "metrics.jsonl").read_text().splitlines()] for run in runs
         )
         assert len(one) == len(two)
         for left, right in zip(one, two):
             if "evaluation" in left:
                 left, right = left["evaluation"]["validation"], right["evaluation"]["validation"]
             assert left == pytest.approx(right, rel=1e-3)
-        states = [torch.load(tmp_path / f"{n}" / stage / "model_final.pth", weights_only=True) for n in (1, 2)]
+        states = [torch.load(run / stage / "model_final.pth", weights_only=True) for run in runs]
         for part in states[0]["parts"]:
             for key, value in states[0]["parts"][part].items():
                 torch.testing.assert_close(states[1]["parts"][part][key], value, rtol=1e-2, atol=1e-3)
