@@ -35,7 +35,7 @@ from reidzoo.registry import TRAINER
 from reidzoo.zoo.hub import sha256_of
 from reidzoo.zoo.model_file import PREPROCESSING, header_if_any
 
-__all__ = ["ENVIRONMENT", "RESULTS", "Pipeline", "check_data", "environment", "results_table"]
+__all__ = ["ENVIRONMENT", "RESULTS", "Pipeline", "check_data", "command_line", "environment", "results_table"]
 
 logger = logging.getLogger("reidzoo")
 
@@ -298,6 +298,12 @@ def environment() -> dict[str, str]:
         "threads": str(torch.get_num_threads()),  # sums on a CPU depend on it, in their last bits
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
     }
+
+
+def command_line(made: Mapping[str, str]) -> str:
+    """Return the command of an ``environment``, behind the number of threads where that is noted."""
+    threads = f"OMP_NUM_THREADS={made['threads']} " if "threads" in made else ""
+    return threads + made["command"]
 
 
 def _note_environment(path: Path, started: bool) -> None:

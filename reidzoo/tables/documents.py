@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from reidzoo.engine.files import write_text
-from reidzoo.engine.pipeline import results_table
+from reidzoo.engine.pipeline import command_line, results_table
 from reidzoo.errors import UserError
 from reidzoo.tables.progress import show_time
 from reidzoo.tables.report import render
@@ -43,8 +43,7 @@ def fill_tables(text: str, repository: Path) -> str:
         entry = yaml.safe_load(_read(repository, match[2])).get(match[3])
         if entry is None:
             raise UserError(f"a document has a table marked to be of {match[3]} in {match[2]}; record that run first")
-        threads = f"OMP_NUM_THREADS={entry['threads']} " if "threads" in entry else ""
-        caption = f"One run of `{threads}{entry['command']}` (seed {entry['seed']}); percent, on rendered twins."
+        caption = f"One run of `{command_line(entry)}` (seed {entry['seed']}); percent, on rendered twins."
         return f"{match[1]}```\n{results_table(entry['results'])}\n```\n\n{caption}\n{match[5]}"
 
     def table(match: re.Match) -> str:

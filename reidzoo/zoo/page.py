@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from tabulate import tabulate
 
+from reidzoo.engine.pipeline import command_line
 from reidzoo.errors import UserError
 from reidzoo.zoo.hub import sha256_of
 from reidzoo.zoo.index import read_index
@@ -104,8 +105,9 @@ def _recorded(repository: Path, sidecars: Iterable[Mapping]) -> dict[str, list[t
         owner = path.parent.name if path.parent.parent.name == "projects" else _BASELINES
         for run in (yaml.safe_load(path.read_text("utf-8")) if path.is_file() else {}).values():
             stage, results = list(run["results"].items())[-1]
-            if (_command(run["command"]), stage) not in kept:
-                found.setdefault(owner, []).append((_command(run["command"]), stage, results))
+            command = _command(run["command"])
+            if (command, stage) not in kept:
+                found.setdefault(owner, []).append((command_line({**run, "command": command}), stage, results))
     return found
 
 

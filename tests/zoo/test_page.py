@@ -66,6 +66,15 @@ def test_a_run_without_a_kept_model_is_listed_once(root):
     assert recorded == [["`tools/train_net.py --config-file projects/B/mini.yml`", "adapt", "X twin", "50.0", ""]]
 
 
+def test_a_run_on_record_is_named_with_its_threads(root):
+    add_model(root, "a_mini")
+    path = root / "projects" / "B" / "results.yml"
+    run = yaml.safe_load(path.read_text())["mini"] | {"threads": "2"}
+    path.write_text(yaml.safe_dump({"mini": run}, sort_keys=False))
+    (recorded,) = [row for row in cells(render_page(root)) if row[-2:] == ["50.0", ""]]
+    assert recorded[0] == "`OMP_NUM_THREADS=2 tools/train_net.py --config-file projects/B/mini.yml`"
+
+
 def test_published_ones_have_a_table_of_their_own(root):
     (root / "reidzoo" / "zoo" / "index_published.yml").write_text(yaml.safe_dump({"bot": PUBLISHED}))
     page = render_page(root)
