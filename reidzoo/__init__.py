@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reidzoo import zoo
-    from reidzoo.zoo.loading import load
+    from reidzoo.inference.load import load
 
 # On a machine that others use too, OpenMP's waiting threads otherwise spin against the working ones: ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -21,5 +21,5 @@ def __getattr__(name: str) -> Any:
     if name == "zoo":
         return importlib.import_module("reidzoo.zoo")
     if name == "load":
-        return importlib.import_module("reidzoo.zoo.loading").load
+        return importlib.import_module("reidzoo.inference.load").load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reidzoo.engine import distributed
+from reidzoo import distributed
 from reidzoo.errors import WeightsError
-from reidzoo.models.loading import atomic_save, safe_read
+from reidzoo.weights.loading import atomic_save, safe_read
 
 if TYPE_CHECKING:
     from reidzoo.trainers.trainer import Trainer

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.files import Source, show_path
-from reidzoo.config.marked import Marked, parse_yaml, unmark
-from reidzoo.config.nearest import closest
+from reidzoo.config.keys import closest
+from reidzoo.config.sources import Source, show_path
 from reidzoo.errors import ConfigError
+from reidzoo.yaml_marks import Marked, parse_yaml, unmark
 
 __all__ = ["METRICS", "Claim", "Row", "Sweep", "Table", "is_table", "read_table"]
 

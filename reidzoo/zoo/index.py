@@ -25,13 +25,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from reidzoo.config.files import show_path
-from reidzoo.config.marked import parse_yaml
+from reidzoo.config.sources import show_path
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.files import move_into_place
-from reidzoo.zoo.hub import weights_home
+from reidzoo.weights.cache import weights_home
+from reidzoo.weights.download import TransferError, forget_part, from_http
+from reidzoo.yaml_marks import parse_yaml
 from reidzoo.zoo.index_entry import IndexEntry
-from reidzoo.zoo.transfer import TransferError, forget_part, from_http
 
 __all__ = ["entry", "list_models", "read_index", "register_index"]
 

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import reidzoo
-from reidzoo.zoo.hub import fetch, make_once, sha256_of
+from reidzoo.weights.cache import fetch, make_once, sha256_of
 from reidzoo.zoo.index import entry
 from reidzoo.zoo.index_entry import IndexEntry
 
