@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from reidzoo import distributed
 from reidzoo.errors import WeightsError
-from reidzoo.weights.loading import atomic_save, safe_read
+from reidzoo.files import atomic_save
+from reidzoo.weights.loading import safe_read
 
 if TYPE_CHECKING:
     from reidzoo.trainers.trainer import Trainer

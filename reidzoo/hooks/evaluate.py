@@ -7,7 +7,7 @@ from typing import Any
 
 from reidzoo.distributed import is_main
 from reidzoo.engine.evaluate import evaluate_targets
-from reidzoo.engine.files import write_text
+from reidzoo.files import write_text
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
