@@ -19,5 +19,9 @@ class WeightsError(UserError):
     """A weight file is missing, unsafe, or does not fit the model strictly."""
 
 
+class UnknownModelError(WeightsError):
+    """No index has a model of this name."""
+
+
 class EvaluationError(UserError):
     """Features, ids and cameras do not allow the protocol that was asked for."""

@@ -13,22 +13,15 @@ from reidzoo.weights.loading import safe_read
 if TYPE_CHECKING:
     from reidzoo.trainers.trainer import Trainer
 
-__all__ = ["FINAL", "LAST", "resume", "save"]
-
-LAST = "last.pth"
-"""The newest checkpoint of a stage that is not finished."""
-FINAL = "model_final.pth"
-"""The checkpoint of a finished stage; its presence says that the stage is done."""
+__all__ = ["resume", "save"]
 
 
-def save(trainer: Trainer, name: str) -> Path:
-    """Write the trainer's state to ``name`` in its folder; every rank must call it, rank 0 writes."""
+def save(trainer: Trainer, path: Path) -> None:
+    """Write the trainer's state to ``path``; every rank must call it, rank 0 writes."""
     state = trainer.state_dict()
-    path = trainer.output_dir / name
     if distributed.is_main():
         atomic_save(state, path)
     distributed.barrier()
-    return path
 
 
 def resume(trainer: Trainer, path: Path) -> None:

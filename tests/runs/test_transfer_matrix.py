@@ -8,8 +8,9 @@ from reidzoo.config import load_config
 from reidzoo.engine.evaluate import evaluate_targets
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.runs import transfer_matrix
+from reidzoo.runs.find_model import find_model
 from reidzoo.runs.pipeline import Pipeline
-from reidzoo.runs.transfer_matrix import evaluate_model, find_model, matrix, scatter
+from reidzoo.runs.transfer_matrix import evaluate_model, matrix, scatter
 
 NAME = "{http://www.w3.org/2000/svg}"
 
@@ -76,7 +77,7 @@ def test_which_targets_are_the_models_own(monkeypatch, write_config, target, sou
         transfer_matrix.Pipeline, "evaluate", lambda *_: {"model": {"title": {"mAP": 0.5, "rank-1": 0.5}}}
     )
     monkeypatch.setattr(transfer_matrix, "sha256_of", lambda _: "")
-    model = transfer_matrix.TrainedModel("a", path, "train", path, (source,))
+    model = transfer_matrix.TrainedModel("a", path, "train", path, load_config(path))
     assert evaluate_model(model, [target])["results"]["title"]["own"] is own
 
 
@@ -95,11 +96,11 @@ def test_two_targets_of_one_name_are_refused(write_config, tiny_root):
 
 def test_mistakes(write_config, tmp_path):
     path = str(write_config())
-    with pytest.raises(WeightsError, match=r"no checkpoint .*run; train it first"):
+    with pytest.raises(WeightsError, match=r"is the run finished"):
         find_model(path)
     with pytest.raises(ConfigError, match="there is no stage 'label'"):
         find_model(path, stage="label")
-    with pytest.raises(ConfigError, match="--config-file"):
+    with pytest.raises(WeightsError, match="is not the folder of a run"):
         find_model("", str(tmp_path))
     with pytest.raises(ConfigError, match="--config-file"):
         find_model()
