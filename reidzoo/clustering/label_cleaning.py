@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from reidzoo.clustering.checks import check_whole
-from reidzoo.clustering.errors import ClusteringError
+from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.checks import check_whole
 
 
 def as_labels(labels: np.ndarray | Tensor) -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.neighbours.checks import EvaluationInputError, check_count
+from reidzoo.errors import EvaluationInputError
+from reidzoo.neighbours.checks import check_count
 from reidzoo.neighbours.distances import FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
 

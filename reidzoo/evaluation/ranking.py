@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.evaluation.protocol import JUNK, Labels, Protocol
-from reidzoo.evaluation.protocols import PROTOCOLS
+from reidzoo.distributed import gather_objects, my_slice
+from reidzoo.errors import EvaluationInputError
+from reidzoo.evaluation.protocols import JUNK, PROTOCOLS, Labels, Protocol
 from reidzoo.evaluation.ranking_result import RankingResult
 from reidzoo.evaluation.ranks import AP_KINDS, pad_matches, ranks_of_matches, score_ranks, sort_rows
 from reidzoo.evaluation.rerank import KReciprocal
 from reidzoo.evaluation.roc import RocCounter
-from reidzoo.evaluation.sharding import gather, my_slice
-from reidzoo.neighbours.checks import EvaluationInputError, as_ids, check_choice, check_count
+from reidzoo.neighbours.checks import as_ids, check_choice, check_count
 from reidzoo.neighbours.distances import METRICS, DistanceSource, FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
 
@@ -138,7 +138,7 @@ def evaluate_distances(
         counter = RocCounter(source, ROC_RATES if roc is True else roc)
     protocol.check()
     block = source.new_block()
-    start, stop = my_slice(source.num_queries, len(block), shard)
+    start, stop = my_slice(source.num_queries, len(block)) if shard else (0, source.num_queries)
     scores = _Scores(start, stop, max_rank, ap)
     for first in range(start, stop, len(block)):
         rows = np.arange(first, min(first + len(block), stop))
@@ -201,7 +201,7 @@ def _summarise(
     scores: _Scores, counter: RocCounter | None, source: DistanceSource, protocol: Protocol, shard: bool
 ) -> RankingResult:
     mine = (scores.sums, scores.first_ranks, counter.state() if counter else None)
-    parts = gather(mine, shard)
+    parts = gather_objects(mine) if shard else [mine]
     average, penalty, trials = np.concatenate([part[0] for part in parts], axis=1)
     counted = trials.sum()
     return RankingResult(

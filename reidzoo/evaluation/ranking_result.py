@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reidzoo.evaluation.roc_curve import RocCurve
+from reidzoo.evaluation.roc import RocCurve
 
 
 @dataclass(frozen=True)

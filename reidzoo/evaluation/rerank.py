@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from reidzoo.neighbours.checks import EvaluationInputError, check_choice, check_count
+from reidzoo.errors import EvaluationInputError
+from reidzoo.neighbours.checks import check_choice, check_count
 from reidzoo.neighbours.distances import METRICS, DistanceSource, FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
 from reidzoo.neighbours.search import Neighbours, nearest_neighbours

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from reidzoo.neighbours.checks import EvaluationInputError, check_choice
+from reidzoo.errors import EvaluationInputError
+from reidzoo.neighbours.checks import check_choice
 from reidzoo.neighbours.feature_table import FeatureTable
 
 TILE = 2048

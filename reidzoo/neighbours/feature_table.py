@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.neighbours.checks import EvaluationInputError
+from reidzoo.errors import EvaluationInputError
 
 SCAN_ROWS = 4096
 

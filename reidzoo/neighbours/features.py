@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reidzoo.clustering.errors import ClusteringError
+from reidzoo.errors import ClusteringError
 
 ROWS = 256  # rows checked at a time, through one small float64 buffer
 LARGEST = 1e15  # the sum of some thousand squares of it is a float32

@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from reidzoo.neighbours.checks import check_whole
 from reidzoo.neighbours.equal_rows import equal_rows
+from reidzoo.neighbours.feature_table import FeatureTable
+from reidzoo.neighbours.features import normalised
 from reidzoo.neighbours.squared_distances import SquaredDistances
 from reidzoo.neighbours.tiles import nearest_by_tiles
+
+__all__ = ["Neighbours", "nearest_by_cosine", "nearest_neighbours", "neighbours_of_normalised"]
 
 SPARE = 4  # candidates beyond the last one wanted
 ROWS = 4096  # rows settled at a time
@@ -58,6 +65,34 @@ def nearest_neighbours(distances: SquaredDistances, k: int, farthest: bool = Fal
     if different is not distances:
         value, index = spread(value, index, first, group, k)
     return Neighbours(index, value.astype(np.float32), reach if farthest else None)
+
+
+def nearest_by_cosine(features: Tensor | np.ndarray, k: int) -> tuple[Tensor, Tensor]:
+    """Return the ``k`` nearest rows to each row by cosine similarity, exactly and without an N x N matrix.
+
+    A row's first neighbour is always itself; the others follow by (similarity falling, index rising), so that ties do
+    not depend on the order of the work; ``nearest_neighbours`` says how.
+
+    Args:
+        features: (N, D) on any device; the work is done there.
+        k: neighbours to find, the row itself included; capped at N.
+
+    Returns:
+        ``(indices, similarities)``: int64 and float32, both (N, min(k, N)), on the device of ``features``.
+
+    Raises:
+        ClusteringError: k below 1, or features as ``reidzoo.neighbours.features.normalised`` says.
+    """
+    check_whole("k", k)
+    rows = normalised(features)
+    neighbours = neighbours_of_normalised(rows, k)
+    similarities = 1 - torch.from_numpy(neighbours.distance).to(rows.device) / 2
+    return torch.from_numpy(neighbours.index).to(rows.device), similarities
+
+
+def neighbours_of_normalised(rows: Tensor, k: int) -> Neighbours:
+    """Do the work of ``nearest_by_cosine`` for rows that are float32 and L2-normalised already."""
+    return nearest_neighbours(SquaredDistances(FeatureTable(rows, "features", rows.device), "cosine"), k)
 
 
 def settled(distances: SquaredDistances, value: np.ndarray, index: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

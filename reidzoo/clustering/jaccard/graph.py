@@ -12,12 +12,12 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from reidzoo.clustering.checks import check_whole
-from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.jaccard.all_pairs import SplitTree
 from reidzoo.clustering.jaccard.near_pairs import ROWS, near_pairs
-from reidzoo.clustering.neighbours import neighbours_of_normalised
+from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.checks import check_whole
 from reidzoo.neighbours.features import normalised
+from reidzoo.neighbours.search import neighbours_of_normalised
 
 MOST = 8192  # rows that may share a neighbour
 NEAR = 0.8  # up to this distance, near pairs are so few that summing over them alone is faster
