@@ -17,6 +17,7 @@ from reidzoo.clustering.jaccard.near_pairs import ROWS, near_pairs
 from reidzoo.errors import ClusteringError
 from reidzoo.neighbours.checks import check_whole
 from reidzoo.neighbours.features import normalised
+from reidzoo.neighbours.k_reciprocal import expanded_sets, membership, reciprocal_sets
 from reidzoo.neighbours.search import neighbours_of_normalised
 
 MOST = 8192  # rows that may share a neighbour
@@ -99,40 +100,14 @@ def neighbourhood_weights(rows: Tensor, ranking: np.ndarray, k1: int, k2: int) -
         k1: neighbours of the reciprocal sets, which sets the half set.
         k2: neighbours of the local query expansion.
     """
-    full = reciprocal(ranking)
-    half = reciprocal(ranking[:, : round(k1 / 2) + 1])
-    weights = softmax_weights(rows, expand(full, half))
+    members = expanded_sets(ranking, k1)
+    members.sort_indices()
+    weights = softmax_weights(rows, members)
     if k2 > 1:
-        weights = knn_pattern(ranking[:, :k2]) @ weights
+        weights = membership(ranking[:, :k2], np.float64(1)) @ weights
         weights.data /= min(k2, ranking.shape[1])
     weights.sort_indices()
     return weights
-
-
-def knn_pattern(ranking: np.ndarray, dtype: type = np.float64) -> sparse.csr_matrix:
-    """Return the (N, N) matrix with a one at (i, j) for each j in row i of ``ranking`` (N, k)."""
-    n, k = ranking.shape
-    ones = np.ones(n * k, dtype=dtype)
-    return sparse.csr_matrix((ones, ranking.flatten(), np.arange(0, n * k + 1, k)), shape=(n, n))
-
-
-def reciprocal(ranking: np.ndarray) -> sparse.csr_matrix:
-    """Return the pattern of the pairs that are in one another's rows of ``ranking`` (N, k); ones of int32."""
-    nearest = knn_pattern(ranking, np.int32)
-    nearest.sort_indices()
-    return nearest.multiply(nearest.T.tocsr()).tocsr()
-
-
-def expand(full: sparse.csr_matrix, half: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return the pattern of each row's ``full`` set and the ``half`` sets of those members that mostly lie in it."""
-    shared = (full @ half).multiply(full).tocsr()  # |R(i, k1) and R(j, k1/2)| for j in R(i, k1); both are symmetric
-    size = np.diff(half.indptr)
-    # In integers: more than two thirds, where floating point would have to be lucky.
-    shared.data = (3 * shared.data > 2 * size[shared.indices]).astype(np.int32)
-    shared.eliminate_zeros()
-    expanded = full + shared @ half
-    expanded.sort_indices()
-    return expanded
 
 
 def softmax_weights(rows: Tensor, pattern: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -180,7 +155,7 @@ def side_by_side(ranking: np.ndarray) -> np.ndarray:
     keys = [np.arange(len(ranking))]
     size = 2
     while size <= ranking.shape[1]:
-        keys.append(connected_components(reciprocal(ranking[:, :size]), directed=False)[1])
+        keys.append(connected_components(reciprocal_sets(ranking[:, :size]), directed=False)[1])
         size *= 2
     return np.lexsort(keys).astype(np.int32)
 
