@@ -1,6 +1,6 @@
-"""The evaluation protocols: the labels they judge by, what a protocol is, and those there are, by name.
+"""The evaluation protocols: which gallery images are true matches of a query, and which do not count.
 
-One of your own is passed as a class: ``evaluate_ranking(..., protocol=MyProtocol)``.
+``PROTOCOLS`` has them by name. One of your own is passed as a class: ``evaluate_ranking(..., protocol=MyProtocol)``.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ JUNK = -1
 
 
 class Groups:
-    """The places of every key in an array, for looking up many keys at once.
+    """Looks up the positions of many keys in an array at once, such as all gallery images of some identities.
 
     Args:
         keys: int64 (N,).
-        keep: boolean (N,); places that are False are in no group. All are kept by default.
+        keep: boolean (N,); positions that are False are in no group. All are kept by default.
     """
 
     def __init__(self, keys: np.ndarray, keep: np.ndarray | None = None) -> None:
-        places = np.arange(len(keys)) if keep is None else np.flatnonzero(keep)
-        self._places = places[np.argsort(keys[places], kind="stable")]
-        self._keys = keys[self._places]
+        positions = np.arange(len(keys)) if keep is None else np.flatnonzero(keep)
+        self._positions = positions[np.argsort(keys[positions], kind="stable")]
+        self._keys = keys[self._positions]
         self.unique = np.unique(self._keys)
 
     def members(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return all pairs (i, place) with ``keys[place] == wanted[i]``, ordered by i and then by place."""
+        """Return all pairs (i, position) with ``keys[position] == wanted[i]``, ordered by i and then by position."""
         first = np.searchsorted(self._keys, wanted, side="left")
         count = np.searchsorted(self._keys, wanted, side="right") - first
         before = np.cumsum(count) - count
         within = np.arange(count.sum()) - np.repeat(before, count)
-        return np.repeat(np.arange(len(wanted)), count), self._places[np.repeat(first, count) + within]
+        return np.repeat(np.arange(len(wanted)), count), self._positions[np.repeat(first, count) + within]
 
     def lowest(self, priority: np.ndarray) -> np.ndarray:
-        """Return for every key in ``unique`` the place with the lowest ``priority``, (N,) without equal values."""
-        order = np.lexsort((priority[self._places], self._keys))
-        return self._places[order[np.searchsorted(self._keys, self.unique, side="left")]]
+        """Return for every key in ``unique`` the position with the lowest ``priority``, (N,) without equal values."""
+        order = np.lexsort((priority[self._positions], self._keys))
+        return self._positions[order[np.searchsorted(self._keys, self.unique, side="left")]]
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Whom and where the images show.
+    """The identities and cameras of the queries and of the gallery.
 
     Attributes:
         query_pids: int64 (Q,). A query with pid -1 is never counted.
@@ -82,7 +82,7 @@ class Labels:
 
     @property
     def outside_gallery(self) -> np.ndarray:
-        """The query rows that are no gallery image."""
+        """The rows of the queries that are not in the gallery."""
         if self.query_in_gallery is None:
             return np.arange(len(self.query_pids))
         return np.flatnonzero(self.query_in_gallery < 0)
@@ -95,13 +95,13 @@ class Labels:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What counts for a block of queries; ``*_rows`` number the queries within the block.
+    """The true matches of a block of queries, and what is not ranked; ``*_rows`` number the queries within the block.
 
     Attributes:
         match_rows: int64, the query of every true match, in ascending order.
         match_columns: int64, its gallery row.
         removed_rows: int64, the query of every ranked image that is neither a match nor a non-match.
-        removed_columns: int64, its place among the ranked images: an index into ``columns(trial)``.
+        removed_columns: int64, its position among the ranked images: an index into ``columns(trial)``.
     """
 
     match_rows: np.ndarray
@@ -116,7 +116,7 @@ class Protocol(ABC):
     Attributes:
         name: what a user calls it.
         needs_cameras: it cannot do without camera ids.
-        pooled: query and gallery are drawn anew from all images, so every image stands on both sides.
+        pooled: query and gallery are drawn from all images together, so every image stands on both sides.
         single_shot: the ranked gallery has one image per identity, drawn at random in every trial.
         own_repeats: how often the gallery of a single-shot protocol is drawn, unless the user says otherwise.
         trials: how often it is drawn here.
@@ -156,7 +156,7 @@ class Protocol(ABC):
         return None
 
     def same_id_pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (place in ``rows``, gallery row) of all pairs of one identity, less the query image itself."""
+        """Return (position in ``rows``, gallery row) of all pairs of one identity, less the query image itself."""
         block_rows, columns = self.same_id.members(self.labels.query_pids[rows])
         if self.labels.query_in_gallery is not None:
             other = columns != self.labels.query_in_gallery[rows][block_rows]
@@ -164,11 +164,11 @@ class Protocol(ABC):
         return block_rows, columns
 
     def own_images(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (place in ``rows``, gallery row) of the query images that are in the gallery themselves."""
+        """Return (position in ``rows``, gallery row) of the query images that are in the gallery themselves."""
         if self.labels.query_in_gallery is None:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        own = self.labels.query_in_gallery[rows]
-        return np.flatnonzero(own >= 0), own[own >= 0]
+        columns = self.labels.query_in_gallery[rows]
+        return np.flatnonzero(columns >= 0), columns[columns >= 0]
 
     def check(self) -> None:
         """Complain if no query has a true match.
@@ -289,10 +289,10 @@ class SingleShotProtocol(Protocol):
         return self.same_id.lowest(self.priority(trial))
 
     def own_id(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (place in ``rows``, place in ``columns``) for the queries whose identity is in the gallery."""
+        """Return (position in ``rows``, position in ``columns``) for the queries whose identity is in the gallery."""
         pids, unique = self.labels.query_pids[rows], self.same_id.unique
-        found = np.flatnonzero(np.isin(pids, unique))
-        return found, np.searchsorted(unique, pids[found])
+        in_gallery = np.flatnonzero(np.isin(pids, unique))
+        return in_gallery, np.searchsorted(unique, pids[in_gallery])
 
 
 class Cuhk03(SingleShotProtocol):
@@ -327,11 +327,11 @@ class VehicleId(SingleShotProtocol):
     own_repeats = 10
 
     def judge(self, rows: np.ndarray, trial: int) -> Judgement:
-        """Match the drawn image of the vehicle; drawn images are no queries."""
+        """Match the drawn image of the vehicle; drawn images are not queries."""
         drawn = self.columns(trial)
-        match_rows, place = self.own_id(rows)
-        queries = drawn[place] != rows[match_rows]
-        return Judgement(match_rows[queries], drawn[place[queries]], match_rows, place)
+        match_rows, position = self.own_id(rows)
+        queries = drawn[position] != rows[match_rows]
+        return Judgement(match_rows[queries], drawn[position[queries]], match_rows, position)
 
 
 PROTOCOLS: dict[str, type[Protocol]] = {

@@ -1,4 +1,4 @@
-"""What a ranking evaluation found."""
+"""The result of a ranking evaluation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from reidzoo.evaluation.roc import RocCurve
+
+__all__ = ["RankingResult"]
 
 
 @dataclass(frozen=True)

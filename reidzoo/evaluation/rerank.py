@@ -17,10 +17,12 @@ from reidzoo.neighbours.k_reciprocal import encode
 from reidzoo.neighbours.search import nearest_neighbours
 from reidzoo.neighbours.squared_distances import SquaredDistances
 
+__all__ = ["KReciprocal", "KReciprocalDistances", "jaccard_distances", "rerank_k_reciprocal"]
+
 
 @dataclass(frozen=True)
 class KReciprocal:
-    """Settings of the re-ranking.
+    """The settings of k-reciprocal re-ranking.
 
     Attributes:
         k1: neighbours among which reciprocity is looked for (the image itself not counted).
@@ -64,7 +66,7 @@ def rerank_k_reciprocal(
     image is always its own first neighbour; equal distances are ordered by index, queries first; where all images are
     alike, d / max(d) is 0; neighbour lists end at the number of images, so any k1 and k2 are taken.
 
-    Sparse throughout: beside the answer it takes some hundred bytes per image and neighbour. Where even (Q, G) is too
+    Sparse throughout: besides the answer it takes some hundred bytes per image and neighbour. Where even (Q, G) is too
     much, ``evaluate_ranking(..., rerank=KReciprocal(k1, k2, lambda_))`` ranks block by block.
 
     Args:
@@ -93,7 +95,7 @@ def rerank_k_reciprocal(
 
 
 class KReciprocalDistances(DistanceSource):
-    """Re-ranked distances, block by block; see :func:`rerank_k_reciprocal`.
+    """Computes re-ranked distances block by block; see ``rerank_k_reciprocal``.
 
     Args:
         query: Q rows.
@@ -145,9 +147,9 @@ def jaccard_distances(rows: sparse.csr_matrix, gallery: sparse.csc_matrix) -> np
         gallery: G encodings, by column.
     """
     count, first = np.diff(gallery.indptr)[rows.indices], gallery.indptr[rows.indices].astype(np.int64)
-    places = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
+    entries = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
     row = np.repeat(np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), count)
-    least = np.minimum(gallery.data[places], np.repeat(rows.data, count))
-    cells = row * gallery.shape[0] + gallery.indices[places]
-    shared = np.bincount(cells, weights=least, minlength=rows.shape[0] * gallery.shape[0])
+    minimum = np.minimum(gallery.data[entries], np.repeat(rows.data, count))
+    cells = row * gallery.shape[0] + gallery.indices[entries]
+    shared = np.bincount(cells, weights=minimum, minlength=rows.shape[0] * gallery.shape[0])
     return (1.0 - shared / (2.0 - shared)).astype(np.float32).reshape(rows.shape[0], gallery.shape[0])

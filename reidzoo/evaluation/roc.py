@@ -68,20 +68,20 @@ class RocCounter:
         self._limit = np.inf
 
     def update(self, candidates: torch.Tensor, matches: torch.Tensor) -> None:
-        """Count a block: ``candidates`` and ``matches`` as :func:`ranks_of_matches` takes them."""
+        """Count a block: ``candidates`` and ``matches`` as ``ranks_of_matches`` takes them."""
         edges = self._edges.expand(len(candidates), -1).contiguous()
         self._negative_counts += torch.searchsorted(candidates, edges, right=True).sum(0).cpu().numpy()
         self._num_negative += int(torch.isfinite(candidates).sum())
         self._positives.append(matches[torch.isfinite(matches)].cpu().numpy())
         for part in candidates.split(32):
             # "At most" and not "below": equal values beyond those kept change nothing.
-            near = part[(part <= self._limit) & torch.isfinite(part)].cpu().numpy()
-            self._nearest.append(near)
+            nearest = part[(part <= self._limit) & torch.isfinite(part)].cpu().numpy()
+            self._nearest.append(nearest)
             if sum(map(len, self._nearest)) > 2 * self._keep:
                 self._prune()
 
     def state(self) -> tuple:
-        """Return what :meth:`finish` needs, to be sent to other processes."""
+        """Return what ``finish`` needs, to be sent to other processes."""
         self._prune()
         return self._negative_counts, self._num_negative, np.concatenate(self._positives or [_NONE]), self._nearest[0]
 
