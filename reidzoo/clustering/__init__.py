@@ -1,4 +1,4 @@
-"""Pseudo-label clustering: sparse k-reciprocal Jaccard distances, DBSCAN, K-means, reliability and refinement."""
+"""Pseudo-label clustering: sparse k-reciprocal Jaccard distances, DBSCAN, K-means, reliability and label cleaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to pseudo labels before a model learns from them."""
+"""Cleans pseudo labels: discards clusters by their size, and makes outliers classes of their own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from torch import Tensor
 
 from reidzoo.errors import ClusteringError
 from reidzoo.neighbours.checks import check_whole
+
+__all__ = ["as_labels", "singletons", "size_bounds"]
 
 
 def as_labels(labels: np.ndarray | Tensor) -> np.ndarray:

@@ -11,6 +11,8 @@ from reidzoo.clustering.reliability import independence_threshold, reliability, 
 from reidzoo.errors import ClusteringError
 from reidzoo.registry import CLUSTERER
 
+__all__ = ["SelfPacedDBSCAN"]
+
 
 @CLUSTERER.register_module()
 class SelfPacedDBSCAN:

@@ -58,7 +58,7 @@ class DistanceSource(ABC):
         return np.asarray(values, dtype=np.float64)
 
     def new_block(self) -> torch.Tensor:
-        """Return an empty block for :meth:`fill`: as many rows as fit 192 MiB (16 at least, 512 at most)."""
+        """Return an empty block for ``fill``: as many rows as fit 192 MiB (16 at least, 512 at most)."""
         width = -(-self.num_gallery // TILE) * TILE
         rows = 512
         while rows > 16 and rows * width * 4 > BLOCK_BYTES:

@@ -91,7 +91,7 @@ def nearest_by_cosine(features: Tensor | np.ndarray, k: int) -> tuple[Tensor, Te
 
 
 def neighbours_of_normalised(rows: Tensor, k: int) -> Neighbours:
-    """Do the work of ``nearest_by_cosine`` for rows that are float32 and L2-normalised already."""
+    """Return the neighbours by cosine similarity among rows that are float32 and L2-normalised already."""
     return nearest_neighbours(SquaredDistances(FeatureTable(rows, "features", rows.device), "cosine"), k)
 
 

@@ -115,7 +115,7 @@ def candidates(tile: Tensor, floor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     step = tile.shape[1] // GROUP
     rowwise = tile.is_contiguous()
     stored = tile if rowwise else tile.T
-    # The members of a group lie `step` apart, so that the maximum runs over whole vectors.
+    # The members of a group lie ``step`` apart, so that the maximum runs over whole vectors.
     maxima = stored.unflatten(int(rowwise), (GROUP, step)).amax(dim=int(rowwise))
     maxima = maxima if rowwise else maxima.T
     rows, group = torch.nonzero(maxima >= floor[:, None], as_tuple=True)
