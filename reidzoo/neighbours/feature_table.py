@@ -146,7 +146,7 @@ def _as_matrix(features: Any, name: str) -> np.ndarray | torch.Tensor:
     if matrix.shape[0] == 0:
         raise EvaluationInputError(f"{name} is empty: there is no image to rank.")
     if matrix.shape[1] == 0 or not real:
-        raise EvaluationInputError(f"{name} of shape {tuple(matrix.shape)} and type {matrix.dtype} are no features.")
+        raise EvaluationInputError(f"{name} of shape {tuple(matrix.shape)} and type {matrix.dtype} are not features.")
     return matrix
 
 

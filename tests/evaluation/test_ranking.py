@@ -271,7 +271,7 @@ BASE = {
         ({"query_features": np.ones((0, 4)), "query_pids": [], "query_camids": []}, "query_features is empty"),
         ({"query_features": np.ones(4)}, r"expected \(N, D\)"),
         ({"query_features": [[1.0], [1.0, 2.0], [1.0]]}, "differ in length|expected"),
-        ({"query_features": np.ones((3, 4), complex)}, "are no features"),
+        ({"query_features": np.ones((3, 4), complex)}, "are not features"),
         ({"query_pids": [1, 2]}, "query_pids has shape"),
         ({"gallery_camids": [1] * 6}, "gallery_camids has shape"),
         ({"query_pids": [1.0, 2.0, 3.0]}, "must be integers"),
