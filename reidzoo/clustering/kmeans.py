@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reidzoo.clustering.checks import check_whole
 from reidzoo.clustering.dbscan import number_by_first
-from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.kmeans_plus_plus import plus_plus
+from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.checks import check_whole
 from reidzoo.neighbours.distances import exact_matmul
 from reidzoo.neighbours.equal_rows import equal_rows
 from reidzoo.neighbours.feature_table import FeatureTable

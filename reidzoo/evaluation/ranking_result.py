@@ -1,4 +1,4 @@
-"""What a ranking evaluation found."""
+"""The result of a ranking evaluation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reidzoo.evaluation.roc_curve import RocCurve
+from reidzoo.evaluation.roc import RocCurve
+
+__all__ = ["RankingResult"]
 
 
 @dataclass(frozen=True)
