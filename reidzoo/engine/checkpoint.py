@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reidzoo import distributed
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import WeightsError
 from reidzoo.weights.loading import atomic_save, safe_read
-
-if TYPE_CHECKING:
-    from reidzoo.trainers.trainer import Trainer
 
 __all__ = ["FINAL", "LAST", "resume", "save"]
 
@@ -20,7 +18,7 @@ FINAL = "model_final.pth"
 """The checkpoint of a finished stage; its presence says that the stage is done."""
 
 
-def save(trainer: Trainer, name: str) -> Path:
+def save(trainer: Runner, name: str) -> Path:
     """Write the trainer's state to ``name`` in its folder; every rank must call it, rank 0 writes."""
     state = trainer.state_dict()
     path = trainer.output_dir / name
@@ -30,7 +28,7 @@ def save(trainer: Trainer, name: str) -> Path:
     return path
 
 
-def resume(trainer: Trainer, path: Path) -> None:
+def resume(trainer: Runner, path: Path) -> None:
     """Set the trainer to the state saved at ``path``.
 
     Raises:

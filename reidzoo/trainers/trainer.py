@@ -31,26 +31,7 @@ class Trainer:
     """Trains one stage. A method is a subclass with one ``step_<phase>`` for each of its phases.
 
     ``train_step`` calls ``step_<phase>``, and only a hook assigns ``phase``. Everything that a step does to weights is
-    visible in the step. Hooks may use what is listed here and nothing private:
-
-    Attributes:
-        cfg: the stage's configuration, frozen.
-        sets: name -> training set; change its labels through ``relabel`` only.
-        loader: gives the batches.
-        parts: every module with weights or buffers, by name: ``model``, the discriminators, the memories, ``losses``.
-        model: ``parts["model"]``.
-        extractor: what embeds the training images where they are clustered; the model, unless a trainer has several.
-        losses: phase -> ``LossSet``.
-        optims: name -> ``Optimizer``.
-        clusterer: the CLUSTERER, or None.
-        phase: the name of the phase; decides which step is taken.
-        epoch, step, iter: complete epochs, complete steps of this epoch, complete steps in all.
-        max_epochs: where it ends.
-        scalars: what the last step returned.
-        metrics: what the last evaluation found, ``{target: {mAP: ..., ...}}``.
-        hooks: name -> hook, in the order in which they are called.
-        output_dir, device: where files go, and where tensors live.
-        stop: set it to end after this step, with a checkpoint to resume from.
+    visible in the step. Hooks may use the attributes and methods that ``engine/runner.py`` lists, and nothing private.
     """
 
     def __init__(self, cfg: CfgNode, sets: Mapping[str, TrainSet], output_dir: Path, device: torch.device) -> None:
