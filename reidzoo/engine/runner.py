@@ -71,6 +71,9 @@ class Runner(Protocol):
     def losses(self) -> nn.ModuleDict:
         """Phase -> its losses."""
 
+    def check_phase(self, phase: str) -> None:
+        """Check that there is a step for ``phase``, and every loss and optimizer that the step needs."""
+
     def relabel(self, name: str, labels: Tensor, centroids: Tensor | None = None) -> None:
         """Give training set ``name`` new labels, int64 (N,), -1 for images to leave out."""
 

@@ -24,11 +24,9 @@ class _PhaseHook(Hook):
         raise NotImplementedError
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the trainer has a step for each phase."""
+        """Check that the trainer has a step for each phase, and what the step needs."""
         for phase in self.phases():
-            if not hasattr(runner, f"step_{phase}"):
-                known = sorted(name[5:] for name in dir(type(runner)) if name.startswith("step_"))
-                raise ConfigError(f"HOOKS: {type(runner).__name__} has no phase {phase!r}; it has {known}")
+            runner.check_phase(phase)
 
 
 @HOOK.register_module()
@@ -68,7 +66,8 @@ class IterationPhaseHook(_PhaseHook):
 
     def phases(self) -> Sequence[str]:
         """Return every phase it may assign."""
-        return [*dict.fromkeys([self.before, *self.cycle])]
+        before = [self.before] if self.begin_epoch > 0 else []
+        return [*dict.fromkeys([*before, *self.cycle])]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Assign the step's phase."""

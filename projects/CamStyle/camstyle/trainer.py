@@ -89,8 +89,7 @@ class StarGANTrainer(Trainer):
             "fake_camera": self.camera_weight * functional.cross_entropy(logits, target),
             "reconstruction": self.reconstruction_weight * functional.l1_loss(self.model(fake, camera), images),
         }
-        self.optims["model"].minimize(sum(losses.values()))
-        return scalars | {name: loss.detach() for name, loss in losses.items()}
+        return scalars | self.minimize_sum(losses, "model")
 
     def _criticise(self, images: Tensor, camera: Tensor, fake: Tensor, share: Tensor) -> dict[str, Tensor]:
         critic = self.parts["discriminator"]
@@ -100,8 +99,7 @@ class StarGANTrainer(Trainer):
             "camera": self.camera_weight * functional.cross_entropy(logits, camera),
             "penalty": self.penalty_weight * gradient_penalty(lambda x: critic(x)[0], mix(images, fake, share)),
         }
-        self.optims["discriminator"].minimize(sum(losses.values()))
-        return {name: loss.detach() for name, loss in losses.items()}
+        return self.minimize_sum(losses, "discriminator")
 
     def _draw(self, batch: dict) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the images, their cameras' classes, the cameras to draw them as, and the real part of each mixture."""
