@@ -135,9 +135,7 @@ class TrainLoader:
         plan: dict[str, list[np.ndarray]] = {}
         count = self.iters
         for name, data in self.sets.items():
-            sampler = SAMPLER.build(
-                self.sampler, pids=data.pids, camids=data.camids, domains=data.domains, batch_size=self.batch_size
-            )
+            sampler = SAMPLER.build(self.sampler, data=data, batch_size=self.batch_size)
             plan[name] = sampler.batches(self.seed, epoch, count)
             count = count or len(plan[name])
         self.length = count
