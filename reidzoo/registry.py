@@ -131,7 +131,9 @@ batches in any process."""
 
 TRANSFORM = Registry("TRANSFORM", "reidzoo.transforms")
 """``transform(images (B, 3, H, W), draw) -> images``: whole batches, uint8 or float32, on any device; every random
-number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone."""
+number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone. A transform
+that changes the images' size has ``out_size(size) -> size``, both (height, width): it is the size that a model is
+tested at."""
 
 TRAINER = Registry("TRAINER", "reidzoo.trainers")
 """``train_step(batch) -> dict of detached scalars``; owns the named parts, their optimizers and the phase."""

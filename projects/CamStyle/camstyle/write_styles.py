@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from camstyle.trainer import StarGANTrainer
 from reidzoo import distributed
-from reidzoo.engine.build import build_table
+from reidzoo.engine.build import build_table, final_size
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
@@ -81,7 +81,7 @@ class WriteStylesHook(Hook):
         """Yield rows and their images (3, H, W) in -1..1, at the size that the generator was trained with."""
         cfg = runner.cfg.clone()
         cfg.defrost()
-        cfg.INPUT.SIZE = list(runner.image_size())
+        cfg.INPUT.SIZE = list(final_size(runner.cfg))
         table = build_table(cfg, list(runner.images.paths), cache="off")
         normalize = Normalize(mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
         chunks = table.batches([np.array([row]) for row in rows], cfg.DATALOADER.NUM_WORKERS)
