@@ -10,7 +10,8 @@ from torch import nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet, build_dataset
-from reidzoo.engine.loader import ImageTable, TrainLoader
+from reidzoo.engine.image_table import ImageTable
+from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.seed import seed_of
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
 from reidzoo.registry import MODEL

@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_test_table, final_size
 from reidzoo.engine.extract import extract_features
-from reidzoo.engine.loader import ImageTable
+from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.evaluation import KReciprocal, evaluate_ranking

@@ -13,7 +13,7 @@ import torch
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table, final_size
-from reidzoo.engine.evaluation_mode import evaluation_mode
+from reidzoo.engine.extract import evaluation_mode
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.runner import Runner
 from reidzoo.engine.seed import seed_of

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from reidzoo.datasets import ColorTransfer, Market1501, StyleFolder, TrainSet, build_dataset
-from reidzoo.engine.loader import ImageTable, TrainLoader
+from reidzoo.engine.image_table import ImageTable
+from reidzoo.engine.loader import TrainLoader
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.runs.pipeline import check_data
 

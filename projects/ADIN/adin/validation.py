@@ -9,7 +9,7 @@ from torch import Tensor
 from reidzoo.datasets import Dataset, nuisance_labels
 from reidzoo.distributed import broadcast_object
 from reidzoo.engine.build import build_table, final_size
-from reidzoo.engine.evaluation_mode import evaluation_mode
+from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.losses.branches import branch_log_probabilities
 from reidzoo.trainers import NuisanceTrainer
