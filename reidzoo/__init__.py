@@ -6,6 +6,8 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from reidzoo.version import __version__
+
 if TYPE_CHECKING:
     from reidzoo import zoo
     from reidzoo.inference.load import load
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 # On a machine that others use too, OpenMP's waiting threads otherwise spin against the working ones: ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load", "zoo"]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidzoo.engine.files import write_text
 from reidzoo.errors import UserError
+from reidzoo.files import write_text
 from reidzoo.publishing.model_zoo_page import render_page
 from reidzoo.runs.cli import run_tool
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidzoo.config.sources import show_path
+from reidzoo.files import show_path
 from reidzoo.publishing.export import export_model
 from reidzoo.publishing.index_writer import write_entry
 from reidzoo.runs.cli import run_tool

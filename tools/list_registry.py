@@ -12,8 +12,8 @@ from typing import Any
 
 import reidzoo.registry
 from reidzoo.config import load_config
-from reidzoo.config.sources import show_path
 from reidzoo.errors import UserError
+from reidzoo.files import show_path
 from reidzoo.runs.cli import run_tool
 
 

@@ -9,8 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-from reidzoo.config.sources import show_path
 from reidzoo.errors import UserError
+from reidzoo.files import show_path
 from reidzoo.registry import LOSS
 from reidzoo.runs.cli import run_tool
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from reidzoo.engine.files import write_text
 from reidzoo.errors import UserError
+from reidzoo.files import write_text
 from reidzoo.publishing import documents as tables
 from reidzoo.runs.cli import run_tool
 

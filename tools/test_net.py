@@ -15,8 +15,8 @@ from reidzoo import distributed
 from reidzoo.config import load_config
 from reidzoo.config.references import fill_seed
 from reidzoo.datasets import build_dataset
-from reidzoo.engine.files import write_text
 from reidzoo.errors import UserError
+from reidzoo.files import write_text
 from reidzoo.runs.cli import run_tool
 from reidzoo.runs.pipeline import environment
 from reidzoo.runs.transfer_matrix import TrainedModel, evaluate_model, find_model, matrix, scatter

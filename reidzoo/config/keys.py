@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from yacs.config import CfgNode
 
-__all__ = ["closest", "lookup", "nearest_key"]
+from reidzoo.suggest import closest
 
-
-def closest(name: str, names: Sequence[str], cutoff: float) -> str | None:
-    """Return the name most like ``name``, if one is at least ``cutoff`` like it (1: equal)."""
-    near = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
-    return near[0] if near else None
+__all__ = ["lookup", "nearest_key"]
 
 
 def lookup(config: CfgNode, path: str) -> Any:

@@ -23,12 +23,12 @@ from yacs.config import CfgNode
 
 from reidzoo.config.defaults import free, get_cfg
 from reidzoo.config.indexes import read_indexes
-from reidzoo.config.keys import closest
 from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
 from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain
 from reidzoo.errors import ConfigError
+from reidzoo.suggest import closest
 from reidzoo.yaml_marks import Marked, dump_yaml, with_place
 
 __all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]

@@ -11,17 +11,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import reidzoo
 from reidzoo.config.merge import REPLACE
-from reidzoo.config.sources import Source, show_path
+from reidzoo.config.sources import Source
 from reidzoo.errors import ConfigError
+from reidzoo.files import show_path
+from reidzoo.version import ROOT
 from reidzoo.weights.model_file import read_header
 from reidzoo.yaml_marks import with_place
 
-__all__ = ["ROOT", "model_source"]
-
-ROOT = Path(reidzoo.__file__).resolve().parent.parent
-"""Where a model file's plug-ins start from: the repository's root."""
+__all__ = ["model_source"]
 
 
 def model_source(path: str | os.PathLike[str]) -> Source:

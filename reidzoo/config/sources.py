@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.keys import closest
 from reidzoo.errors import ConfigError
+from reidzoo.files import show_path
+from reidzoo.suggest import closest
 from reidzoo.yaml_marks import Marked, parse_yaml, with_place
 
-__all__ = ["BASE", "Source", "parse_overrides", "read_chain", "show_command", "show_path"]
+__all__ = ["BASE", "Source", "parse_overrides", "read_chain"]
 
 BASE = "_BASE_"
 
@@ -60,19 +61,6 @@ def parse_overrides(opts: Sequence[Any]) -> list[Source]:
     # `HEAD.dim 64 HEAD.type Linear` says the same as the other way round, though a new type empties the node.
     pairs.sort(key=lambda pair: not pair[0].endswith(".type"))
     return [source for _, source in pairs]
-
-
-def show_command(words: Iterable[str]) -> str:
-    """Return a command's words as one line, without the folders of one machine: absolute paths become names."""
-    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
-
-
-def show_path(path: Path) -> str:
-    """Return the path as a user would type it: relative where it is in the working directory."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict[Path, Source]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from reidzoo import distributed
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import WeightsError
-from reidzoo.weights.loading import atomic_save, safe_read
+from reidzoo.files import atomic_save
+from reidzoo.weights.loading import safe_read
 
 __all__ = ["FINAL", "LAST", "resume", "save"]
 

@@ -6,8 +6,8 @@ import json
 
 from reidzoo.distributed import is_main
 from reidzoo.engine.evaluate import evaluate_targets
-from reidzoo.engine.files import write_text
 from reidzoo.engine.runner import Runner
+from reidzoo.files import write_text
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 

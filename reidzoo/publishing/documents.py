@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from reidzoo.engine.files import write_text
 from reidzoo.errors import UserError
+from reidzoo.files import write_text
 from reidzoo.runs.pipeline import command_line, results_table
 from reidzoo.tables.progress import show_time
 from reidzoo.tables.report import render

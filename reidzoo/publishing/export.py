@@ -14,8 +14,8 @@ from torch import Tensor
 
 from reidzoo.engine.build import build_model, pick_device
 from reidzoo.engine.evaluate import evaluate_targets
-from reidzoo.engine.files import write_text
 from reidzoo.errors import UserError, WeightsError
+from reidzoo.files import write_text
 from reidzoo.inference.load import load
 from reidzoo.publishing.describe import describe_backbone
 from reidzoo.publishing.finished_run import FinishedRun

@@ -12,8 +12,8 @@ from yacs.config import CfgNode
 
 from reidzoo.config import dump, load_config, stage_configs
 from reidzoo.config.references import fill_seed
-from reidzoo.config.sources import show_command
 from reidzoo.errors import UserError
+from reidzoo.files import show_command
 from reidzoo.publishing.describe import describe_data
 from reidzoo.publishing.portable_config import relative_plugins
 from reidzoo.runs.pipeline import ENVIRONMENT, RESULTS

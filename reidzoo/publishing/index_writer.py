@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from reidzoo.engine.files import write_text
+from reidzoo.files import write_text
 
 __all__ = ["write_entry"]
 

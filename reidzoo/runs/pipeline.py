@@ -18,7 +18,6 @@ from tabulate import tabulate
 from tqdm import tqdm
 from yacs.config import CfgNode
 
-import reidzoo
 from reidzoo import distributed
 from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import ZOO, fill_seed, map_models, map_references, referenced_models
@@ -26,11 +25,12 @@ from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_train_sets, load_embedder, pick_device, register_indexes
 from reidzoo.engine.checkpoint import FINAL, LAST, resume
 from reidzoo.engine.evaluate import evaluate_targets
-from reidzoo.engine.files import write_text
 from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError, UserError, WeightsError
+from reidzoo.files import write_text
 from reidzoo.hooks.hook import build_hooks
 from reidzoo.registry import TRAINER
+from reidzoo.version import ROOT, __version__
 from reidzoo.weights.cache import sha256_of
 from reidzoo.weights.loading import local_file
 from reidzoo.weights.model_file import PREPROCESSING, header_if_any
@@ -288,7 +288,7 @@ def environment() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     return {
         "command": " ".join(sys.argv),
-        "reidzoo": reidzoo.__version__,
+        "reidzoo": __version__,
         "commit": commit or "unknown",
         "uncommitted": ", ".join(_uncommitted()) or "none" if commit else "unknown",
         "python": platform.python_version(),
@@ -317,8 +317,7 @@ def _note_environment(path: Path, started: bool) -> None:
 
 
 def _git(*words: str) -> str:
-    here = Path(reidzoo.__file__).parent
-    return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=False).stdout.rstrip()
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.rstrip()
 
 
 def _uncommitted() -> list[str]:

@@ -13,10 +13,11 @@ from tabulate import tabulate
 from reidzoo.config import load_config, stage_configs
 from reidzoo.config.indexes import read_indexes
 from reidzoo.config.references import ZOO, fill_seed
-from reidzoo.config.sources import parse_overrides, show_path
+from reidzoo.config.sources import parse_overrides
 from reidzoo.engine.build import register_indexes
 from reidzoo.engine.checkpoint import FINAL
 from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.files import show_path
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.visualization import SVGPlot
 from reidzoo.visualization.svg_plot import COLOURS

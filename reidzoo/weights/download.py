@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-import reidzoo
+from reidzoo.version import __version__
 
 __all__ = ["TransferError", "forget_part", "from_drive", "from_http"]
 
@@ -156,7 +156,7 @@ def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool) 
 
 
 def _open(url: str, start: int, validator: str) -> http.client.HTTPResponse:
-    headers = {"User-Agent": f"reidzoo/{reidzoo.__version__}"}
+    headers = {"User-Agent": f"reidzoo/{__version__}"}
     if start:
         headers["Range"] = f"bytes={start}-"
         if validator:

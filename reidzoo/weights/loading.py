@@ -1,4 +1,4 @@
-"""Reading weight files safely, loading them strictly, and writing checkpoints atomically."""
+"""Reads weight files without running code, and loads them strictly."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from reidzoo.errors import WeightsError
-from reidzoo.files import write_whole
 
 __all__ = [
-    "CLASSIFIERS", "atomic_save", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
+    "CLASSIFIERS", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
     "unwrap_state",
 ]  # fmt: skip
 
@@ -244,14 +243,3 @@ def _report(
 def map_torchvision(name: str) -> str | None:
     """Key map of torchvision's and of IBN-Net's ResNets: the same names, without the ImageNet classifier ``fc``."""
     return None if name.startswith("fc.") else name
-
-
-def atomic_save(obj: Any, path: str | os.PathLike[str]) -> None:
-    """Write with ``torch.save`` so that ``path`` always holds a whole file, the old one or the new; see `write_whole`.
-
-    Args:
-        obj: what to save; plain containers, numbers and tensors, or `safe_read` will refuse it.
-        path: the file; its folder is made.
-    """
-    with write_whole(path) as file:
-        torch.save(obj, file)

@@ -17,7 +17,6 @@ An index is YAML, name -> what is known of the model; every key is there, null w
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import logging
 import os
@@ -25,9 +24,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from reidzoo.config.sources import show_path
 from reidzoo.errors import ConfigError, WeightsError
-from reidzoo.files import move_into_place
+from reidzoo.files import move_into_place, show_path
+from reidzoo.suggest import did_you_mean
 from reidzoo.weights.cache import weights_home
 from reidzoo.weights.download import TransferError, forget_part, from_http
 from reidzoo.yaml_marks import parse_yaml
@@ -80,12 +79,11 @@ def entry(name: str) -> IndexEntry:
         if name in entries:
             return entries[name]
     names = list_models()
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
     more = f", and {len(names) - _SHOWN} more (reidzoo.zoo.list_models())" if len(names) > _SHOWN else ""
     raise WeightsError(
-        f"no model is called {name!r}.{hint} There are: {', '.join(names[:_SHOWN]) or 'none'}{more}. Another index is "
-        f"made known by ZOO.INDEXES in a configuration, or by reidzoo.zoo.register_index"
+        f"no model is called {name!r}.{did_you_mean(name, names)} "
+        f"There are: {', '.join(names[:_SHOWN]) or 'none'}{more}. "
+        "Another index is made known by ZOO.INDEXES in a configuration, or by reidzoo.zoo.register_index"
     )
 
 

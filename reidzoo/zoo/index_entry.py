@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.keys import closest
 from reidzoo.errors import ConfigError
+from reidzoo.suggest import closest
 from reidzoo.weights.cache import SCHEMES
 from reidzoo.yaml_marks import Marked, unmark
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reidzoo.config import get_cfg
-from reidzoo.config.keys import closest, lookup, nearest_key
+from reidzoo.config.keys import lookup, nearest_key
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,6 @@ from reidzoo.config.keys import closest, lookup, nearest_key
 )
 def test_nearest_key(said, meant):
     assert nearest_key(said, get_cfg()) == meant
-
-
-def test_closest():
-    assert closest("triplt", ["id", "triplet"], 0.5) == "triplet"
-    assert closest("xyz", ["id", "triplet"], 0.5) is None
 
 
 def test_lookup():

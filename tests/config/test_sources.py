@@ -5,8 +5,9 @@ import os
 import pytest
 
 from reidzoo.config import load_config
-from reidzoo.config.sources import parse_overrides, read_chain, show_path
+from reidzoo.config.sources import parse_overrides, read_chain
 from reidzoo.errors import ConfigError
+from reidzoo.files import show_path
 from reidzoo.yaml_marks import unmark
 
 

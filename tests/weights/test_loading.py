@@ -13,15 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from reidzoo.errors import WeightsError
+from reidzoo.files import atomic_save
 from reidzoo.models.embedder import Embedder
-from reidzoo.weights.loading import (
-    atomic_save,
-    is_safetensors,
-    load_weights,
-    map_torchvision,
-    safe_read,
-    unwrap_state,
-)
+from reidzoo.weights.loading import is_safetensors, load_weights, map_torchvision, safe_read, unwrap_state
 
 
 def net():

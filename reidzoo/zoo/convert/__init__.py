@@ -27,8 +27,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.keys import closest
 from reidzoo.errors import WeightsError
+from reidzoo.suggest import closest
 from reidzoo.weights.model_file import ModelFile, write_model_file
 from reidzoo.zoo.convert.adin import ADIN
 from reidzoo.zoo.convert.conversion import check_options, convert_path, convert_state
