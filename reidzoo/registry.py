@@ -76,7 +76,11 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
     try:
         inspect.signature(cls).bind(**arguments)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{registry.name}: {describe(cls)} cannot take these arguments: {error}") from None
+        names = ", ".join(f"{name}=..." for name in dict.fromkeys([*given, *arguments]))
+        raise ConfigError(
+            f"{registry.name}: {describe(cls)} cannot take these arguments: {error}. It is called as "
+            f"{getattr(cls, '__name__', node['type'])}({names})"
+        ) from None
     return cls(**arguments)
 
 
@@ -120,12 +124,15 @@ DATASET = Registry("DATASET", "reidzoo.datasets")
 what is missing, where it was looked for and where to get it."""
 
 SAMPLER = Registry("SAMPLER", "reidzoo.samplers")
-"""``Sampler(pids, camids, domains, batch_size, ...)``; ``batches(seed, epoch, count)`` returns a list of index arrays,
-from its arguments alone: the same call gives the same batches in any process."""
+"""``Sampler(data, batch_size, ...)`` for a training set with the columns ``pids``, ``camids`` and ``domains`` (N,);
+``batches(seed, epoch, count)`` returns a list of index arrays, from its arguments alone: the same call gives the same
+batches in any process."""
 
 TRANSFORM = Registry("TRANSFORM", "reidzoo.transforms")
 """``transform(images (B, 3, H, W), draw) -> images``: whole batches, uint8 or float32, on any device; every random
-number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone."""
+number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone. A transform
+that changes the images' size has ``out_size(size) -> size``, both (height, width): it is the size that a model is
+tested at."""
 
 TRAINER = Registry("TRAINER", "reidzoo.trainers")
 """``train_step(batch) -> dict of detached scalars``; owns the named parts, their optimizers and the phase."""

@@ -21,7 +21,7 @@ from reidzoo.datasets import CSVDataset, Dataset, build_dataset
 from reidzoo.datasets.base import IMAGE_EXTENSIONS, SPLITS
 from reidzoo.engine.build import pick_device
 from reidzoo.engine.feature_file import write_features
-from reidzoo.engine.tolerant_table import TolerantTable
+from reidzoo.engine.image_table import ImageTable
 from reidzoo.errors import ConfigError, DatasetError, UserError
 from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.runs.cli import run_tool
@@ -175,13 +175,14 @@ def embed(
     Behind the first unreadable image the rest is only read, unless such images are to be skipped, so that all of them
     are known at once.
     """
-    table = TolerantTable([image.path for image in images], model.size, model.config.INPUT.INTERPOLATION)
+    table = ImageTable([image.path for image in images], model.size, model.config.INPUT.INTERPOLATION, cache="off")
     with tqdm(total=len(images), unit="img") as bar:
         for method in dict.fromkeys(methods):  # splits are one behind the other, and so are their methods
             rows = np.array([row for row, own in enumerate(methods) if own == method])
             batches = [rows[start : start + args.batch_size] for start in range(0, len(rows), args.batch_size)]
-            for batch, (pixels, failed) in zip(batches, table.batches(batches, args.workers)):
-                unreadable.update((int(row), str(reason)) for row, reason in failed)
+            blocks = table.batches(batches, args.workers, read=table.read_or_say)
+            for batch, (pixels, failed) in zip(batches, blocks):
+                unreadable.update(failed)
                 if len(pixels) and (args.skip_unreadable or not unreadable):
                     yield getattr(model, method)(pixels)
                 bar.update(len(batch))

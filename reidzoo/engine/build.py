@@ -10,7 +10,8 @@ from torch import nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet, build_dataset
-from reidzoo.engine.loader import ImageTable, TrainLoader
+from reidzoo.engine.image_table import ImageTable
+from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.seed import seed_of
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
 from reidzoo.registry import MODEL
@@ -18,8 +19,8 @@ from reidzoo.transforms import Compose
 from reidzoo.weights.loading import CLASSIFIERS
 
 __all__ = [
-    "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "final_size",
-    "load_embedder", "pick_device",
+    "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "build_transforms",
+    "final_size", "load_embedder", "pick_device",
 ]  # fmt: skip
 
 
@@ -91,13 +92,16 @@ def build_table(
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
-    """Return height and width of the images that the model is tested on: what training leaves of INPUT.SIZE.
+    """Return height and width of the images that the model is tested on: what training makes of INPUT.SIZE.
 
-    That is INPUT.SIZE itself unless a ``RandomCrop`` cuts pieces of another size.
+    That is INPUT.SIZE itself unless a transform, such as ``RandomCrop``, has another ``out_size``.
     """
-    pieces = [node["size"] for node in cfg.INPUT.TRANSFORMS.values() if node["type"] == "RandomCrop"]
-    height, width = pieces[-1] if pieces else cfg.INPUT.SIZE
-    return int(height), int(width)
+    return build_transforms(cfg).out_size(cfg.INPUT.SIZE)
+
+
+def build_transforms(cfg: CfgNode) -> Compose:
+    """Build the augmentation of training images."""
+    return Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
 
 
 def build_test_table(cfg: CfgNode, paths: list[str]) -> ImageTable:
@@ -112,7 +116,7 @@ def build_loader(cfg: CfgNode, sets: Mapping[str, TrainSet], device: torch.devic
     return TrainLoader(
         sets,
         cfg.SAMPLER,
-        Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD),
+        build_transforms(cfg),
         build_table(cfg, paths),
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
         iters=cfg.SOLVER.ITERS_PER_EPOCH,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reidzoo import distributed
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import WeightsError
 from reidzoo.files import atomic_save
 from reidzoo.weights.loading import safe_read
 
-if TYPE_CHECKING:
-    from reidzoo.trainers.trainer import Trainer
-
 __all__ = ["resume", "save"]
 
 
-def save(trainer: Trainer, path: Path) -> None:
+def save(trainer: Runner, path: Path) -> None:
     """Write the trainer's state to ``path``; every rank must call it, rank 0 writes."""
     state = trainer.state_dict()
     if distributed.is_main():
@@ -24,7 +22,7 @@ def save(trainer: Trainer, path: Path) -> None:
     distributed.barrier()
 
 
-def resume(trainer: Trainer, path: Path) -> None:
+def resume(trainer: Runner, path: Path) -> None:
     """Set the trainer to the state saved at ``path``.
 
     Raises:

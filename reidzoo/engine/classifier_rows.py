@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from reidzoo.trainers.trainer import Trainer
+from reidzoo.engine.runner import Runner
 
 __all__ = ["ClassifierRows"]
 
@@ -23,7 +20,7 @@ class ClassifierRows:
         trainer: its model's head has a ``classifier``, or None where there are no classes yet.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Runner) -> None:
         weight = _weight(trainer)
         self.weight = None if weight is None else weight.detach().clone()
         self.states: dict[str, dict[str, Tensor]] = {}
@@ -33,7 +30,7 @@ class ClassifierRows:
                 self.states[name] = {key: value.clone() for key, value in state.items() if torch.is_tensor(value)}
 
     @torch.no_grad()
-    def restore(self, trainer: Trainer, rows: int, means: Tensor | None = None, keep_moments: bool = False) -> None:
+    def restore(self, trainer: Runner, rows: int, means: Tensor | None = None, keep_moments: bool = False) -> None:
         """Give the first ``rows`` classes their rows and moments back, and the others what is said.
 
         Args:
@@ -58,7 +55,7 @@ class ClassifierRows:
             }
 
 
-def _weight(trainer: Trainer) -> Tensor | None:
+def _weight(trainer: Runner) -> Tensor | None:
     classifier = getattr(trainer.model.head, "classifier", None)
     return None if classifier is None else classifier.weight
 

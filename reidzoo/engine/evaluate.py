@@ -12,19 +12,19 @@ from yacs.config import CfgNode
 from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_test_table, final_size
 from reidzoo.engine.extract import extract_features
-from reidzoo.engine.loader import ImageTable
+from reidzoo.engine.image_table import ImageTable
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.evaluation import KReciprocal, evaluate_ranking
 from reidzoo.transforms import Normalize
 
 if TYPE_CHECKING:
     from reidzoo.datasets import Dataset
-    from reidzoo.trainers.trainer import Trainer
 
 __all__ = ["evaluate_dataset", "evaluate_targets", "extract_table", "extract_train_features"]
 
 
-def extract_train_features(trainer: Trainer, name: str = "", title: str = "") -> Tensor:
+def extract_train_features(trainer: Runner, name: str = "", title: str = "") -> Tensor:
     """Return the embeddings of training set ``name``, or of all sets in order: float32 (N, D), on the CPU."""
     sets = [trainer.sets[name]] if name else list(trainer.sets.values())
     paths = [path for data in sets for path in data.paths]

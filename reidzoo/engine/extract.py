@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,11 +12,10 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from reidzoo import distributed
-from reidzoo.engine.evaluation_mode import evaluation_mode
-from reidzoo.engine.loader import ImageTable
+from reidzoo.engine.image_table import ImageTable
 from reidzoo.transforms import Normalize
 
-__all__ = ["embed_images", "extract_features"]
+__all__ = ["embed_images", "evaluation_mode", "extract_features"]
 
 
 @torch.no_grad()
@@ -78,3 +78,16 @@ def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, 
         if flip:
             embedding = functional.normalize(embedding + embed(images.flip(3)).float())
     return embedding
+
+
+@contextmanager
+def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
+    """Put ``modules`` into evaluation mode, and at the end back, each into the mode it was in, with all in it."""
+    training = [module.training for module in modules]
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module, was in zip(modules, training):
+            module.train(was)

@@ -7,80 +7,23 @@ restart in the middle of an epoch, changes a single pixel.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from reidzoo import distributed
 from reidzoo.datasets import TrainSet
+from reidzoo.engine.image_table import ImageTable
 from reidzoo.errors import ConfigError
 from reidzoo.registry import SAMPLER
-from reidzoo.transforms import BatchDraw, read_image
+from reidzoo.transforms import BatchDraw
 
-__all__ = ["ImageTable", "TrainLoader"]
+__all__ = ["TrainLoader"]
 
-CACHE_LIMIT = 4 << 30
-"""Bytes of decoded images that ``auto`` keeps in memory at the most (Market-1501 at 256 x 128 is 1.3 GB)."""
 STYLE_STREAM = 2**16
 """Where the draws of camera styles come from; the views of augmentation draw from 0, 1, ..."""
-
-
-class ImageTable(Dataset):
-    """Images by row, decoded and resized to uint8, and kept after the first time where they fit in memory.
-
-    Args:
-        paths: the image files.
-        size: (height, width).
-        interpolation: how to resize, as ``read_image`` names it.
-        cache: ``auto``, ``on`` or ``off``.
-        shared: whether worker processes read, so that the cache must lie in shared memory.
-    """
-
-    def __init__(
-        self, paths: list[str], size: tuple[int, int], interpolation: str, cache: str = "auto", shared: bool = False
-    ) -> None:
-        self.paths, self.size, self.interpolation = paths, (int(size[0]), int(size[1])), interpolation
-        self.images = self.filled = None
-        needed = len(paths) * 3 * self.size[0] * self.size[1]
-        if cache == "on" or (cache == "auto" and needed <= min(CACHE_LIMIT, _free_shared() if shared else CACHE_LIMIT)):
-            self.images = torch.empty((len(paths), 3, *self.size), dtype=torch.uint8)
-            self.filled = torch.zeros(len(paths), dtype=torch.bool)
-            if shared:
-                self.images.share_memory_()
-                self.filled.share_memory_()
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, rows: np.ndarray) -> Tensor:
-        """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
-        if self.images is None:
-            return torch.stack([self._read(row) for row in rows])
-        for row in rows:
-            if not self.filled[row]:
-                self.images[row] = self._read(row)
-                self.filled[row] = True
-        return self.images[torch.as_tensor(rows)]
-
-    def _read(self, row: int) -> Tensor:
-        return read_image(self.paths[row], self.size, self.interpolation)
-
-    def batches(self, rows: list[np.ndarray], workers: int, pin: bool = False) -> Iterator[Tensor]:
-        """Yield the images of each list of rows, in order, read by ``workers`` processes."""
-        generator = torch.Generator()  # or the loader draws from torch's, once more in a resumed run
-        return iter(
-            DataLoader(self, batch_size=None, sampler=rows, num_workers=workers, pin_memory=pin, generator=generator)
-        )
-
-
-def _free_shared() -> int:
-    """Return the bytes free in shared memory; containers often have little."""
-    return shutil.disk_usage("/dev/shm").free // 2 if Path("/dev/shm").is_dir() else CACHE_LIMIT
 
 
 class TrainLoader:
@@ -135,9 +78,7 @@ class TrainLoader:
         plan: dict[str, list[np.ndarray]] = {}
         count = self.iters
         for name, data in self.sets.items():
-            sampler = SAMPLER.build(
-                self.sampler, pids=data.pids, camids=data.camids, domains=data.domains, batch_size=self.batch_size
-            )
+            sampler = SAMPLER.build(self.sampler, data=data, batch_size=self.batch_size)
             plan[name] = sampler.batches(self.seed, epoch, count)
             count = count or len(plan[name])
         self.length = count

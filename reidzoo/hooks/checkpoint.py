@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 from reidzoo.engine.checkpoint import save
+from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -24,7 +25,7 @@ class CheckpointHook(Hook):
     def __init__(self) -> None:
         self.asked_to_stop = False
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Listen for SIGINT and SIGTERM."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
@@ -34,7 +35,7 @@ class CheckpointHook(Hook):
         for again in (signal.SIGINT, signal.SIGTERM):
             signal.signal(again, signal.SIG_DFL)  # a second one ends the process at once
 
-    def save_point(self, runner: Any) -> None:
+    def save_point(self, runner: Runner) -> None:
         """Save if it is time."""
         iters, epochs = runner.cfg.SOLVER.CHECKPOINT_ITERS, runner.cfg.SOLVER.CHECKPOINT_PERIOD
         ended = runner.step == 0 and runner.epoch == runner.max_epochs
@@ -44,7 +45,7 @@ class CheckpointHook(Hook):
             save(runner, runner.files.last)
         runner.stop = runner.stop or (self.asked_to_stop and not ended)
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Write the final checkpoint, which says that the stage is done."""
         save(runner, runner.files.checkpoint)
         for number in (signal.SIGINT, signal.SIGTERM):

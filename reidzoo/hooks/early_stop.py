@@ -13,8 +13,9 @@ import torch
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table, final_size
-from reidzoo.engine.evaluation_mode import evaluation_mode
+from reidzoo.engine.extract import evaluation_mode
 from reidzoo.engine.loader import TrainLoader
+from reidzoo.engine.runner import Runner
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks.hook import Hook
@@ -69,7 +70,7 @@ class EarlyStopHook(Hook):
         self.best: dict[str, Any] = {}
         self.stopped = False
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Build the validation set."""
         if not hasattr(runner, "validation_loss"):
             raise ConfigError(f"HOOKS: EarlyStopHook: {type(runner).__name__} has no validation_loss(batch)")
@@ -91,7 +92,7 @@ class EarlyStopHook(Hook):
         if self.stopped:  # killed between its last epoch and the final checkpoint
             runner.max_epochs = runner.epoch
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """Measure; stop, if it is time."""
         if runner.epoch < self.begin_epoch:
             return
@@ -112,7 +113,7 @@ class EarlyStopHook(Hook):
             for name, state in self.best.items():
                 runner.parts[name].load_state_dict(state)
 
-    def _measure(self, runner: Any) -> float:
+    def _measure(self, runner: Runner) -> float:
         """Return the mean loss, the same on every process."""
         with torch.no_grad(), evaluation_mode(*runner.parts.values()):
             losses = [runner.validation_loss(batch).double() for batch in self.loader.epoch(0)]

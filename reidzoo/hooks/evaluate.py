@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from reidzoo.distributed import is_main
 from reidzoo.engine.evaluate import evaluate_targets
+from reidzoo.engine.runner import Runner
 from reidzoo.files import write_text
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -24,7 +24,7 @@ class EvaluateHook(Hook):
 
     priority = 40
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """Evaluate if it is time."""
         period = runner.cfg.TEST.EVAL_PERIOD
         last = runner.epoch + 1 == runner.max_epochs

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -47,7 +48,7 @@ class FreezeHook(Hook):
         self.frozen: list[nn.Module] = []
         self.moving: list[nn.Module] = []
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Find the modules and, if it is time, take their gradient away."""
         if self.part not in runner.parts:
             raise ConfigError(f"HOOKS: FreezeHook: there is no part {self.part!r}; there are {', '.join(runner.parts)}")
@@ -58,13 +59,13 @@ class FreezeHook(Hook):
         self.moving = [norms[name] for name in self._matching(norms, self.moving_norms, "moving_norms")]
         self.before_train_epoch(runner)  # a run that is resumed half-way through an epoch does not begin it
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Take their gradient away if it is time."""
         if runner.epoch >= self.begin_epoch:
             for module in self.frozen:
                 module.requires_grad_(False)
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Put them into evaluation mode, out of which whoever trains the part takes them."""
         if runner.epoch < self.begin_epoch:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reidzoo.engine.runner import Runner
 from reidzoo.registry import HOOK
 
 __all__ = ["Hook", "build_hooks"]
@@ -20,25 +21,25 @@ class Hook:
 
     priority = 50
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Before the first epoch, and again when a run is resumed."""
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: Runner) -> None:
         """After the last epoch."""
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Before an epoch's first step; not again when the epoch is resumed half-way."""
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """After an epoch's last step."""
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Before a step."""
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """After a step."""
 
-    def save_point(self, runner: Any) -> None:
+    def save_point(self, runner: Runner) -> None:
         """When the trainer's state is whole."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from reidzoo.distributed import is_main
+from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -37,7 +38,7 @@ class LogHook(Hook):
         self.seen: dict[str, Any] = {}
         self.began, self.began_at = 0, time.perf_counter()
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Cut the file back to the state, which is empty for a new run."""
         path = runner.files.metrics
         if is_main():
@@ -45,7 +46,7 @@ class LogHook(Hook):
                 file.truncate(self.size)
         self.began, self.began_at = runner.iter, time.perf_counter()
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Add the step to the means; write them when the period is full."""
         for name, value in outputs.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
@@ -53,14 +54,14 @@ class LogHook(Hook):
         if (batch_idx + 1) % runner.cfg.LOG.PERIOD == 0 or batch_idx + 1 == runner.loader.length:
             self._flush(runner, batch_idx + 1)
 
-    def _flush(self, runner: Any, step: int) -> None:
+    def _flush(self, runner: Runner, step: int) -> None:
         means = {name: total / self.counts[name] for name, total in self.sums.items()}
         self.sums, self.counts = {}, {}
         self.seen = means
         rates = {f"lr/{name}": optim.lr for name, optim in runner.optims.items()}
         self._write(runner, {"iter": runner.iter, "epoch": runner.epoch, "step": step, **means, **rates})
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """Write what an evaluation found, and say how the epoch went."""
         if runner.metrics:
             self._write(runner, {"iter": runner.iter, "epoch": runner.epoch + 1, "evaluation": runner.metrics})
@@ -74,14 +75,14 @@ class LogHook(Hook):
         logger.info("epoch %d/%d  %s  %.0f images/s", runner.epoch + 1, runner.max_epochs, losses, rate)
         self.began, self.began_at = runner.iter, time.perf_counter()
 
-    def _write(self, runner: Any, row: Mapping[str, Any]) -> None:
+    def _write(self, runner: Runner, row: Mapping[str, Any]) -> None:
         line = (json.dumps(row) + "\n").encode()
         self.size += len(line)
         if is_main():
             with open(runner.files.metrics, "ab") as file:
                 file.write(line)
 
-    def save_point(self, runner: Any) -> None:
+    def save_point(self, runner: Runner) -> None:
         """Make sure that what a checkpoint counts on is on the disk."""
         if is_main() and runner.step == 0:
             with open(runner.files.metrics, "ab") as file:

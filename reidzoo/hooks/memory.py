@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from reidzoo.engine.evaluate import extract_train_features
+from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -19,7 +18,7 @@ class MemoryHook(Hook):
 
     priority = 10
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Extract and fill; a resumed run has its memory in the checkpoint."""
         if runner.iter:
             return

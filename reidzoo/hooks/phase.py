@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reidzoo.distributed import is_main
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -22,12 +23,10 @@ class _PhaseHook(Hook):
     def phases(self) -> Sequence[str]:
         raise NotImplementedError
 
-    def before_train(self, runner: Any) -> None:
-        """Check that the trainer has a step for each phase."""
+    def before_train(self, runner: Runner) -> None:
+        """Check that the trainer has a step for each phase, and what the step needs."""
         for phase in self.phases():
-            if not hasattr(runner, f"step_{phase}"):
-                known = sorted(name[5:] for name in dir(type(runner)) if name.startswith("step_"))
-                raise ConfigError(f"HOOKS: {type(runner).__name__} has no phase {phase!r}; it has {known}")
+            runner.check_phase(phase)
 
 
 @HOOK.register_module()
@@ -41,7 +40,7 @@ class EpochPhaseHook(_PhaseHook):
         """Return every phase it may assign."""
         return self.order
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Assign the epoch's phase."""
         runner.phase = self.order[runner.epoch % len(self.order)]
 
@@ -67,9 +66,10 @@ class IterationPhaseHook(_PhaseHook):
 
     def phases(self) -> Sequence[str]:
         """Return every phase it may assign."""
-        return [*dict.fromkeys([self.before, *self.cycle])]
+        before = [self.before] if self.begin_epoch > 0 else []
+        return [*dict.fromkeys([*before, *self.cycle])]
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Assign the step's phase."""
         begun = runner.epoch >= self.begin_epoch
         runner.phase = self.cycle[batch_idx % len(self.cycle)] if begun else self.before
@@ -100,11 +100,11 @@ class ThresholdPhaseHook(_PhaseHook):
         """Return every phase it may assign."""
         return [*dict.fromkeys([self.phase, *self.rules, *(r["next"] for g in self.rules.values() for r in g)])]
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Assign the phase that the rules have come to."""
         runner.phase = self.phase
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """Apply the first rule of the current phase that holds."""
         for rule in self.rules.get(self.phase, []):
             value = self._value(runner, rule["metric"])
@@ -117,7 +117,7 @@ class ThresholdPhaseHook(_PhaseHook):
                 return
 
     @staticmethod
-    def _value(runner: Any, metric: str) -> float:
+    def _value(runner: Runner, metric: str) -> float:
         target, _, key = metric.rpartition("/")
         try:
             return float(runner.metrics[target][key])

@@ -12,6 +12,7 @@ from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.distributed import is_main
 from reidzoo.engine.build import build_test_table
 from reidzoo.engine.evaluate import extract_table
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.evaluation import EvaluationInputError, linear_probe, probe_split
 from reidzoo.hooks.hook import Hook
@@ -58,11 +59,11 @@ class ProbeHook(Hook):
         self.label, self.datasets, self.images, self.l2 = label, list(datasets), images, l2
         self.period, self.seed = period, seed
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Find out now whether there is anything to tell apart."""
         self._choose(runner)
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """Probe if it is time."""
         epoch = runner.epoch + 1
         if epoch == runner.max_epochs or (self.period and epoch % self.period == 0):
@@ -72,7 +73,7 @@ class ProbeHook(Hook):
             if is_main():
                 logger.info("probe: %s told rightly %.1f %% (chance %.1f %%)", self.label, 100 * accuracy, 100 * chance)
 
-    def _probe(self, runner: Any) -> tuple[float, float]:
+    def _probe(self, runner: Runner) -> tuple[float, float]:
         paths, labels, learns, tests = self._choose(runner)
         rows = np.concatenate([learns, tests])
         table = build_test_table(runner.cfg, [paths[row] for row in rows])
@@ -80,7 +81,7 @@ class ProbeHook(Hook):
         train, test = features.split([len(learns), len(tests)])
         return linear_probe(train, labels[learns], test, labels[tests], self.l2)
 
-    def _choose(self, runner: Any) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    def _choose(self, runner: Runner) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
         """Return all paths, their labels, and the rows to learn from and to test on."""
         sets = list(runner.sets.values())
         if self.datasets:

@@ -7,6 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 from reidzoo.distributed import is_main
+from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -22,7 +23,7 @@ class ProgressHook(Hook):
     def __init__(self) -> None:
         self.bar: tqdm | None = None
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Move the bar on."""
         images = runner.cfg.SOLVER.IMS_PER_BATCH * len(runner.sets)
         if self.bar is None:
@@ -37,7 +38,7 @@ class ProgressHook(Hook):
             loss = float(sum(outputs.values()))
             self.bar.set_postfix_str(f"epoch {runner.epoch + 1}/{runner.max_epochs} loss {loss:.3f}", refresh=False)
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Take the bar away."""
         if self.bar is not None:
             self.bar.close()

@@ -15,6 +15,7 @@ from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table
 from reidzoo.engine.classifier_rows import ClassifierRows
 from reidzoo.engine.evaluate import extract_table, extract_train_features
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.files import write_text
 from reidzoo.hooks.hook import Hook
@@ -71,7 +72,7 @@ class PseudoLabelHook(Hook):
         self.min_size, self.max_size = min_size, max_size
         self.domain, self.classifier, self.keep_moments = domain, classifier, keep_moments
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Check that there is something to cluster, and something that does it."""
         if runner.clusterer is None or self.target not in runner.sets:
             raise ConfigError(
@@ -85,7 +86,7 @@ class PseudoLabelHook(Hook):
                 f"features: model; {self.target!r} has {count}, and features is {self.features!r}"
             )
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Cluster, refine and relabel."""
         if runner.epoch % self.period:
             return
@@ -99,7 +100,7 @@ class PseudoLabelHook(Hook):
         else:
             self._relabel_domain(runner, labels, means)
 
-    def _relabel_domain(self, runner: Any, labels: Tensor, means: Tensor | None) -> None:
+    def _relabel_domain(self, runner: Runner, labels: Tensor, means: Tensor | None) -> None:
         """Number the clusters after the classes of the other datasets, whose rows of the classifier stay."""
         data = runner.sets[self.target]
         own = torch.from_numpy(data.domains == self.domain)
@@ -110,13 +111,13 @@ class PseudoLabelHook(Hook):
         runner.relabel(self.target, mixed)
         rows.restore(runner, first, means, self.keep_moments)
 
-    def _labels(self, runner: Any, features: Tensor) -> Tensor:
+    def _labels(self, runner: Runner, features: Tensor) -> Tensor:
         clusters = broadcast_object(runner.clusterer.fit_predict(features) if is_main() else None)
         labels = size_bounds(clusters, self.min_size, self.max_size or None)
         self._report(runner, clusters, labels)
         return torch.from_numpy(labels)
 
-    def _features(self, runner: Any) -> Tensor:
+    def _features(self, runner: Runner) -> Tensor:
         if self.features == "memory":
             memory = runner.parts["memory"]
             return memory.features[memory.num_source :].cpu()
@@ -128,7 +129,7 @@ class PseudoLabelHook(Hook):
         table = build_table(runner.cfg, paths, cache="off")
         return extract_table(runner.cfg, runner.model, table, runner.device, title)
 
-    def _report(self, runner: Any, clusters: Any, labels: Any) -> None:
+    def _report(self, runner: Runner, clusters: Any, labels: Any) -> None:
         if not is_main():
             return
         logger.info(
@@ -153,7 +154,7 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
 
     priority = 35
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Refuse a set of several datasets: the file's paths are relative to one dataset's folder."""
         super().before_train(runner)
         if len(data := runner.sets[self.target].datasets) > 1:
@@ -162,16 +163,16 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
                 f"{len(data)}; give each a training set and an export hook of its own"
             )
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Leave the labels in training alone."""
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Extract, cluster, refine, write."""
         labels = self._labels(runner, self._features(runner))
         if is_main():
             self._write(runner, "pseudo_labels.csv", labels.numpy())
 
-    def _report(self, runner: Any, clusters: Any, labels: Any) -> None:
+    def _report(self, runner: Runner, clusters: Any, labels: Any) -> None:
         super()._report(runner, clusters, labels)
         if is_main():
             self._write(runner, "pseudo_labels_initial.csv", singletons(clusters))
@@ -181,7 +182,7 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
             }  # fmt: skip
             write_text(runner.output_dir / "pseudo_labels.json", json.dumps(counts, indent=1) + "\n")
 
-    def _write(self, runner: Any, name: str, labels: Any) -> None:
+    def _write(self, runner: Runner, name: str, labels: Any) -> None:
         data = runner.sets[self.target]
         write_pseudo_labels(runner.output_dir / name, data.records, labels, data.folder_of(0))
 

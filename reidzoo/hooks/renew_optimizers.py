@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -27,7 +26,7 @@ class RenewOptimizersHook(Hook):
     def __init__(self, begin_epoch: int = 0) -> None:
         self.begin_epoch = begin_epoch
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Forget."""
         if runner.epoch >= self.begin_epoch:
             runner.renew_optimizers(keep=False)

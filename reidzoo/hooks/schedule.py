@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -34,7 +35,7 @@ class Schedule(Hook):
         """Return the factor at ``epoch``, a fraction within an epoch, without the warm-up."""
         raise NotImplementedError(f"{type(self).__name__} needs a factor(epoch, max_epochs)")
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Check that the optimizers exist."""
         unknown = set(self.optimizers) - set(runner.optims)
         if unknown:
@@ -43,7 +44,7 @@ class Schedule(Hook):
                 f"there are {sorted(runner.optims)}"
             )
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Set the learning rates of the coming step."""
         epoch = runner.epoch + batch_idx / max(runner.loader.length, 1)
         factor = self.factor(epoch, runner.max_epochs)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from reidzoo.engine.runner import Runner
 from reidzoo.errors import UserError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -19,7 +20,7 @@ class StopOnNaNHook(Hook):
 
     priority = 5
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Look at the step's losses, all in one transfer from the device."""
         if not outputs or bool(torch.isfinite(torch.stack([value.float() for value in outputs.values()])).all()):
             return

@@ -5,7 +5,10 @@ from __future__ import annotations
 from reidzoo.samplers.base import BatchSampler
 from reidzoo.samplers.domain_balanced import DomainBalancedSampler
 from reidzoo.samplers.identity import IdentitySampler
+from reidzoo.samplers.label_columns import LabelColumns
 from reidzoo.samplers.shuffle import ShuffleSampler
 from reidzoo.samplers.source_target import SourceTargetSampler
 
-__all__ = ["BatchSampler", "DomainBalancedSampler", "IdentitySampler", "ShuffleSampler", "SourceTargetSampler"]
+__all__ = [
+    "BatchSampler", "DomainBalancedSampler", "IdentitySampler", "LabelColumns", "ShuffleSampler", "SourceTargetSampler",
+]  # fmt: skip

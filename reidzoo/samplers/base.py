@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from reidzoo.errors import ConfigError
 from reidzoo.random_streams import SAMPLING, random_generator
+from reidzoo.samplers.label_columns import LabelColumns
 
 __all__ = ["BatchSampler"]
 
@@ -16,30 +15,22 @@ class BatchSampler:
     """Cuts passes over the images into batches; a pass's incomplete last batch is dropped.
 
     Args:
-        pids: (N,) identity of each image, -1 for junk.
-        camids: (N,) camera of each image.
-        domains: (N,) domain of each image.
+        data: the training set; images of identity -1 are junk.
         batch_size: images per batch, over all processes.
+
+    Attributes:
+        pids, camids, domains: columns of the training set, int64 (N,).
 
     Raises:
         ConfigError: a batch size below 1.
-        ValueError: the lengths differ.
     """
 
-    def __init__(
-        self,
-        pids: Sequence[int] | np.ndarray,
-        camids: Sequence[int] | np.ndarray,
-        domains: Sequence[int] | np.ndarray,
-        batch_size: int,
-    ) -> None:
-        self.pids, self.camids, self.domains = (np.asarray(a, dtype=np.int64) for a in (pids, camids, domains))
+    def __init__(self, data: LabelColumns, batch_size: int) -> None:
+        columns = (data.pids, data.camids, data.domains)
+        self.pids, self.camids, self.domains = (np.asarray(column, dtype=np.int64) for column in columns)
         self.batch_size = batch_size
         if batch_size < 1:
             raise ConfigError(f"{type(self).__name__}: batch_size must be at least 1, got {batch_size}")
-        if not len(self.pids) == len(self.camids) == len(self.domains):
-            lengths = (len(self.pids), len(self.camids), len(self.domains))
-            raise ValueError(f"pids, camids and domains must be equally long, got {lengths}")
 
     def batches(self, seed: int, epoch: int, count: int = 0) -> list[np.ndarray]:
         """Return the batches of an epoch: int64 arrays (batch_size,) of row numbers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from reidzoo.errors import ConfigError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
 from reidzoo.samplers.identity import IdentitySampler
+from reidzoo.samplers.label_columns import LabelColumns
 
 __all__ = ["DomainBalancedSampler"]
 
@@ -21,9 +22,7 @@ class DomainBalancedSampler(BatchSampler):
     A pass ends with the domain that has most batches; the others start over meanwhile.
 
     Args:
-        pids: (N,) identity of each image; those of -1 are never drawn.
-        camids: (N,) camera of each image.
-        domains: (N,) domain of each image.
+        data: the training set; images of identity -1 are never drawn.
         batch_size: images per batch, over all domains and processes.
         num_instances: K.
 
@@ -32,15 +31,8 @@ class DomainBalancedSampler(BatchSampler):
         DatasetError: one pass over a domain has fewer images than its share of a batch.
     """
 
-    def __init__(
-        self,
-        pids: Sequence[int] | np.ndarray,
-        camids: Sequence[int] | np.ndarray,
-        domains: Sequence[int] | np.ndarray,
-        batch_size: int,
-        num_instances: int = 4,
-    ) -> None:
-        super().__init__(pids, camids, domains, batch_size)
+    def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
+        super().__init__(data, batch_size)
         present = np.unique(self.domains[self.pids != -1]).tolist() or [0]
         if batch_size % (len(present) * num_instances):
             raise ConfigError(
@@ -49,9 +41,9 @@ class DomainBalancedSampler(BatchSampler):
             )
         self.samplers = []
         for domain in present:
-            own = np.where(self.domains == domain, self.pids, -1)
-            share = batch_size // len(present)
-            self.samplers.append(IdentitySampler(own, self.camids, self.domains, share, num_instances))
+            of_domain = copy.copy(data)
+            of_domain.pids = np.where(self.domains == domain, self.pids, -1)
+            self.samplers.append(IdentitySampler(of_domain, batch_size // len(present), num_instances))
 
     def draw(self, rng: np.random.Generator, count: int) -> list[np.ndarray]:
         """Return ``count`` batches, or those of one pass for 0, from random numbers of ``rng``."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
+from reidzoo.samplers.label_columns import LabelColumns
 
 __all__ = ["IdentitySampler"]
 
@@ -23,9 +22,7 @@ class IdentitySampler(BatchSampler):
     image alone, so that batches need not begin with an identity: SpCL's outliers enter batches so.
 
     Args:
-        pids: (N,) identity of each image; those of -1 are never drawn.
-        camids: (N,) camera of each image.
-        domains: (N,) domain of each image; not used.
+        data: the training set; images of identity -1 are never drawn.
         batch_size: images per batch, over all processes: P = batch_size / num_instances.
         num_instances: K.
 
@@ -37,15 +34,8 @@ class IdentitySampler(BatchSampler):
         DatasetError: one pass has fewer images than one batch takes.
     """
 
-    def __init__(
-        self,
-        pids: Sequence[int] | np.ndarray,
-        camids: Sequence[int] | np.ndarray,
-        domains: Sequence[int] | np.ndarray,
-        batch_size: int,
-        num_instances: int = 4,
-    ) -> None:
-        super().__init__(pids, camids, domains, batch_size)
+    def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
+        super().__init__(data, batch_size)
         if num_instances < 1 or batch_size % num_instances:
             raise ConfigError(
                 f"IdentitySampler: the batch size must be a multiple of num_instances, got {batch_size} and "

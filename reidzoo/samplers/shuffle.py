@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from reidzoo.errors import DatasetError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
+from reidzoo.samplers.label_columns import LabelColumns
 
 __all__ = ["ShuffleSampler"]
 
@@ -18,9 +17,7 @@ class ShuffleSampler(BatchSampler):
     """Plain shuffling.
 
     Args:
-        pids: (N,) identity of each image.
-        camids: (N,) camera of each image.
-        domains: (N,) domain of each image.
+        data: the training set.
         batch_size: images per batch, over all processes.
         unlabelled: draw images of identity -1 too, for methods that need no labels.
 
@@ -28,15 +25,8 @@ class ShuffleSampler(BatchSampler):
         DatasetError: fewer images than one batch takes.
     """
 
-    def __init__(
-        self,
-        pids: Sequence[int] | np.ndarray,
-        camids: Sequence[int] | np.ndarray,
-        domains: Sequence[int] | np.ndarray,
-        batch_size: int,
-        unlabelled: bool = False,
-    ) -> None:
-        super().__init__(pids, camids, domains, batch_size)
+    def __init__(self, data: LabelColumns, batch_size: int, unlabelled: bool = False) -> None:
+        super().__init__(data, batch_size)
         self.rows = np.flatnonzero((self.pids != -1) | unlabelled)
         if len(self.rows) < batch_size:
             raise DatasetError(

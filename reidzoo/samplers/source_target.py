@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
 from reidzoo.samplers.identity import IdentitySampler
+from reidzoo.samplers.label_columns import LabelColumns
 from reidzoo.samplers.shuffle import ShuffleSampler
 
 __all__ = ["SourceTargetSampler"]
@@ -21,26 +20,17 @@ class SourceTargetSampler(BatchSampler):
     MMT's source pre-training and ARN draw their two sets so: a labelled source and an unlabelled target.
 
     Args:
-        pids: (N,) identity of each image, -1 for none.
-        camids: (N,) camera of each image.
-        domains: (N,) domain of each image; not used.
+        data: the training set; its identities are all -1 where it has no labels.
         batch_size: images per batch, over all processes.
         num_instances: K, of the set with labels.
     """
 
-    def __init__(
-        self,
-        pids: Sequence[int] | np.ndarray,
-        camids: Sequence[int] | np.ndarray,
-        domains: Sequence[int] | np.ndarray,
-        batch_size: int,
-        num_instances: int = 4,
-    ) -> None:
-        super().__init__(pids, camids, domains, batch_size)
+    def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
+        super().__init__(data, batch_size)
         if (self.pids == -1).all():
-            self.sampler = ShuffleSampler(pids, camids, domains, batch_size, unlabelled=True)
+            self.sampler = ShuffleSampler(data, batch_size, unlabelled=True)
         else:
-            self.sampler = IdentitySampler(pids, camids, domains, batch_size, num_instances)
+            self.sampler = IdentitySampler(data, batch_size, num_instances)
 
     def one_pass(self, rng: np.random.Generator) -> np.ndarray:
         """Return the rows of one pass."""

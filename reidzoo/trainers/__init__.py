@@ -5,9 +5,9 @@ from reidzoo.trainers.baseline import BaselineTrainer
 from reidzoo.trainers.domain_adaptation import DomainAdaptationTrainer
 from reidzoo.trainers.nuisance import NuisanceTrainer
 from reidzoo.trainers.source_target import SourceTargetTrainer
-from reidzoo.trainers.trainer import Trainer
+from reidzoo.trainers.trainer import Trainer, needs
 
 __all__ = [
     "AdversarialTrainer", "BaselineTrainer", "DomainAdaptationTrainer", "NuisanceTrainer", "SourceTargetTrainer",
-    "Trainer",
+    "Trainer", "needs",
 ]  # fmt: skip

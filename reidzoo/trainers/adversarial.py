@@ -13,7 +13,7 @@ from reidzoo.datasets import TrainSet
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm
 from reidzoo.registry import TRAINER
-from reidzoo.trainers.trainer import Trainer
+from reidzoo.trainers.trainer import Trainer, needs
 
 __all__ = ["AdversarialTrainer"]
 
@@ -67,26 +67,29 @@ class AdversarialTrainer(Trainer):
         parts["discriminator"] = convert_batch_norm(parts["discriminator"], self.cfg.MODEL.BN_GROUP)
         return parts
 
+    @needs("backbone", optimizer="model")
     def step_backbone(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the losses of phase ``backbone`` over the model; there is no discriminator yet."""
         outputs = self.forward(batch["img"])
-        return self._minimize("backbone", "model", {**batch, **outputs})
+        return self.minimize("backbone", tensors={**batch, **outputs}, optimizer="model")
 
+    @needs("model")
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the losses of phase ``model`` over the model, the discriminator fixed."""
         outputs = self.forward(batch["img"])
         self.parts["discriminator"].train(self.discriminator_norm == "train")
         logits = self.parts["discriminator"](outputs["embedding"].float())
         self.parts["discriminator"].train()
-        return self._minimize("model", "model", {**batch, **outputs, "domain_logits": logits})
+        return self.minimize("model", tensors={**batch, **outputs, "domain_logits": logits})
 
+    @needs("discriminator")
     def step_discriminator(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the losses of phase ``discriminator`` over the discriminator, the model fixed."""
         with torch.no_grad():
             outputs = self.forward(batch["img"])
         logits = self.parts["discriminator"](outputs["embedding"].float())
         tensors = {**batch, **outputs, "domain": self._domains(batch), "domain_logits": logits}
-        return self._minimize("discriminator", "discriminator", tensors)
+        return self.minimize("discriminator", tensors=tensors)
 
     def _domains(self, batch: dict) -> Tensor:
         """Return the (B,) domain labels that the discriminator is to find."""
@@ -95,8 +98,3 @@ class AdversarialTrainer(Trainer):
         (data,) = self.sets.values()
         first_real = int(data.pids[data.domains == 0].max()) + 1
         return (batch["pid"] > first_real).to(batch["domain"].dtype)
-
-    def _minimize(self, phase: str, optimizer: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        losses = self.losses[phase](tensors)
-        self.optims[optimizer].minimize(sum(losses.values()))
-        return {name: loss.detach() for name, loss in losses.items()}

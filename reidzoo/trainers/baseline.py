@@ -5,18 +5,17 @@ from __future__ import annotations
 from torch import Tensor
 
 from reidzoo.registry import TRAINER
-from reidzoo.trainers.trainer import Trainer
+from reidzoo.trainers.trainer import Trainer, needs
 
 __all__ = ["BaselineTrainer"]
 
 
 @TRAINER.register_module()
 class BaselineTrainer(Trainer):
-    """One model, the losses of phase ``model``, one step: forward, losses, minimise."""
+    """One model, the losses of phase ``model``, one step: forward, then the losses minimised."""
 
+    @needs("model")
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the weighted sum of the losses over the model."""
         outputs = self.forward(batch["img"])
-        losses = self.losses["model"]({**batch, **outputs})
-        self.optims["model"].minimize(sum(losses.values()))
-        return {name: loss.detach() for name, loss in losses.items()}
+        return self.minimize("model", tensors={**batch, **outputs})

@@ -51,10 +51,9 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
         sizes = [len(half) for half in rows.values()]
         tensors = {f"{name}_scores": half for name, half in zip(rows, scores.split(sizes))}
         tensors |= {f"{name}_label": half for name, half in zip(rows, labels.split(sizes))}
-        losses = self.losses["model"](tensors)
-        self.optims["model"].minimize(sum(losses.values()))
+        scalars = self.minimize("model", tensors=tensors)
         memory.update(gather(feat.detach()), gather(index))
-        return {name: loss.detach() for name, loss in losses.items()}
+        return scalars
 
     def _rows(self, name: str, half: Mapping[str, Tensor]) -> Tensor:
         """Return the memory's rows (B,) of one set's images."""

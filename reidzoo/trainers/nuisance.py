@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet, nuisance_frequencies, nuisance_labels
-from reidzoo.engine.evaluation_mode import evaluation_mode
+from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm
 from reidzoo.registry import DISCRIMINATOR, TRAINER
 from reidzoo.trainers.gradient_sum import GradientSum
-from reidzoo.trainers.trainer import Trainer
+from reidzoo.trainers.trainer import Trainer, needs
 
 __all__ = ["NuisanceTrainer"]
 
@@ -59,7 +59,7 @@ class NuisanceTrainer(Trainer):
         self.priors: dict[str, Tensor] = {}
         super().__init__(cfg, sets, output_dir, device)
         if full_batch:
-            self._check("penalty")
+            self.check_phase("penalty")
             self.parts["gradients"] = GradientSum(self.optims["penalty"].parameters)
 
     @property
@@ -75,26 +75,30 @@ class NuisanceTrainer(Trainer):
 
     # ---- steps ------------------------------------------------------------------------------------------------------
 
+    @needs("model")
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the losses of the identities over backbone and head."""
-        return self._minimize("model", {**batch, **self.forward(batch["img"])})
+        return self.minimize("model", tensors={**batch, **self.forward(batch["img"])})
 
+    @needs("nuisance")
     def step_nuisance(self, batch: dict) -> dict[str, Tensor]:
         """Train the discriminators on the embeddings of the model as it is."""
-        return self._minimize("nuisance", {**batch, **self.find_nuisances(self.embed(batch["img"]), batch)})
+        return self.minimize("nuisance", tensors={**batch, **self.find_nuisances(self.embed(batch["img"]), batch)})
 
+    @needs("head")
     def step_head(self, batch: dict) -> dict[str, Tensor]:
         """Train the head's classifier on the embeddings of the model as it is."""
         logits = self.model.head.classifier(self.embed(batch["img"]))
-        return self._minimize("head", {**batch, "logits": logits})
+        return self.minimize("head", tensors={**batch, "logits": logits})
 
+    @needs("penalty")
     def step_penalty(self, batch: dict) -> dict[str, Tensor]:
         """Train the model to make the discriminators fail; with ``full_batch`` only the epoch's last step moves it."""
         outputs = self.forward(batch["img"])
         with evaluation_mode(*(self.parts[name] for name in self.priors)):
             tensors = {**batch, **outputs, **self.find_nuisances(outputs["embedding"].float(), batch)}
         if "gradients" not in self.parts:
-            return self._minimize("penalty", tensors)
+            return self.minimize("penalty", tensors=tensors)
         losses, gradients = self.losses["penalty"](tensors), self.parts["gradients"]
         gradients.add(sum(losses.values()))
         if self.step + 1 == self.loader.length:
@@ -102,29 +106,16 @@ class NuisanceTrainer(Trainer):
             gradients.clear()
         return {name: loss.detach() for name, loss in losses.items()}
 
+    @needs("model", "penalty")
+    @needs("nuisance")
     def step_joint(self, batch: dict) -> dict[str, Tensor]:
         """Minimise Eq. 3 over the model, then train the discriminators."""
         outputs = self.forward(batch["img"])
         embedding = outputs["embedding"].float()
         tensors = {**batch, **outputs, **self.find_nuisances(embedding, batch)}
-        self._check("model", "penalty", optimizer="model")
-        losses = {**self.losses["model"](tensors), **self.losses["penalty"](tensors)}
-        self.optims["model"].minimize(sum(losses.values()))
-        found = self._minimize("nuisance", {**batch, **self.find_nuisances(embedding.detach(), batch)})
-        return {name: loss.detach() for name, loss in losses.items()} | found
-
-    def _minimize(self, phase: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        self._check(phase)
-        losses = self.losses[phase](tensors)
-        self.optims[phase].minimize(sum(losses.values()))
-        return {name: loss.detach() for name, loss in losses.items()}
-
-    def _check(self, *phases: str, optimizer: str = "") -> None:
-        missing = [f"LOSSES: a loss of phase {phase}" for phase in phases if phase not in self.losses]
-        if (optimizer or phases[0]) not in self.optims:
-            missing.append(f"OPTIMIZERS.{optimizer or phases[0]}")
-        if missing:
-            raise ConfigError(f"NuisanceTrainer lacks {' and '.join(missing)}")
+        scalars = self.minimize("model", "penalty", tensors=tensors)
+        tensors = {**batch, **self.find_nuisances(embedding.detach(), batch)}
+        return scalars | self.minimize("nuisance", tensors=tensors)
 
     # ---- what steps and validation share ----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +23,32 @@ from reidzoo.losses import LossSet
 from reidzoo.models import load_weights, safe_read
 from reidzoo.registry import CLUSTERER, DISCRIMINATOR, MEMORY
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "needs"]
 
 logger = logging.getLogger("reidzoo")
+
+
+def needs(*phases: str, optimizer: str = "") -> Callable[[Callable], Callable]:
+    """Declare on a ``step_<phase>`` the losses and the optimizer it needs, so that a run without them never begins.
+
+    Args:
+        phases: whose losses the step takes.
+        optimizer: which it calls; that of the first phase's name by default. A step of two has the decorator twice.
+    """
+
+    def declare(step: Callable) -> Callable:
+        step.needs = ((phases, optimizer or phases[0]), *getattr(step, "needs", ()))
+        return step
+
+    return declare
 
 
 class Trainer:
     """Trains one stage. A method is a subclass with one ``step_<phase>`` for each of its phases.
 
     ``train_step`` calls ``step_<phase>``, and only a hook assigns ``phase``. Everything that a step does to weights is
-    visible in the step. Hooks may use what is listed here and nothing private:
-
-    Attributes:
-        cfg: the stage's configuration, frozen.
-        sets: name -> training set; change its labels through ``relabel`` only.
-        loader: gives the batches.
-        parts: every module with weights or buffers, by name: ``model``, the discriminators, the memories, ``losses``.
-        model: ``parts["model"]``.
-        extractor: what embeds the training images where they are clustered; the model, unless a trainer has several.
-        losses: phase -> ``LossSet``.
-        optims: name -> ``Optimizer``.
-        clusterer: the CLUSTERER, or None.
-        phase: the name of the phase; decides which step is taken.
-        epoch, step, iter: complete epochs, complete steps of this epoch, complete steps in all.
-        max_epochs: where it ends.
-        scalars: what the last step returned.
-        metrics: what the last evaluation found, ``{target: {mAP: ..., ...}}``.
-        hooks: name -> hook, in the order in which they are called.
-        output_dir, device: where files go, and where tensors live.
-        files: the names of the stage's own files in ``output_dir``.
-        stop: set it to end after this step, with a checkpoint to resume from.
+    visible in the step, most of which end with ``minimize``. Hooks may use what ``engine/runner.py`` lists, and nothing
+    private.
     """
 
     def __init__(self, cfg: CfgNode, sets: Mapping[str, TrainSet], output_dir: Path, device: torch.device) -> None:
@@ -200,6 +196,55 @@ class Trainer:
             images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.SOLVER.PRECISION == "bf16"):
             return self.parts.get_submodule(part)(images)
+
+    def minimize(
+        self, *phases: str, tensors: Mapping[str, Tensor], optimizer: str = "", **options: bool
+    ) -> dict[str, Tensor]:
+        """Minimise the sum of the losses of ``phases`` by one step of an optimizer; return them detached, for the log.
+
+        Args:
+            phases: whose losses, all computed on ``tensors``.
+            tensors: what losses find by name: the batch and what the step has made of it.
+            optimizer: its name; that of the first phase by default.
+            **options: what else ``LossSet.forward`` takes: ``whole``.
+
+        Raises:
+            ConfigError: there is no loss of a phase, or no such optimizer.
+        """
+        optimizer = optimizer or phases[0]
+        self._require(self.phase, phases, optimizer)
+        losses: dict[str, Tensor] = {}
+        for phase in phases:
+            losses |= self.losses[phase](tensors, **options)
+        return self.minimize_sum(losses, optimizer)
+
+    def minimize_sum(self, losses: Mapping[str, Tensor], optimizer: str) -> dict[str, Tensor]:
+        """Minimise the sum of scalar ``losses`` by one step of an optimizer; return them detached, for the log."""
+        self.optims[optimizer].minimize(sum(losses.values()))
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def check_phase(self, phase: str) -> None:
+        """Check that there is a step for ``phase``, and every loss and optimizer that the step ``needs``.
+
+        Raises:
+            ConfigError: there is not.
+        """
+        step = getattr(self, f"step_{phase}", None)
+        if step is None:
+            known = sorted(name.removeprefix("step_") for name in dir(type(self)) if name.startswith("step_"))
+            raise ConfigError(f"HOOKS: {type(self).__name__} has no phase {phase!r}; it has {known}")
+        for phases, optimizer in getattr(step, "needs", ()):
+            self._require(phase, phases, optimizer)
+
+    def _require(self, phase: str, loss_phases: Sequence[str], optimizer: str) -> None:
+        missing = [f"LOSSES: a loss of phase {name}" for name in loss_phases if name not in self.losses]
+        if optimizer not in self.optims:
+            missing.append(f"OPTIMIZERS.{optimizer}")
+        if missing:
+            raise ConfigError(
+                f"{type(self).__name__} lacks {' and '.join(missing)}, which its phase {phase!r} takes; add what is "
+                f"missing, or give the phase no turn in HOOKS"
+            )
 
     def call(self, event: str, **arguments: Any) -> None:
         """Call ``event`` on every hook that has it."""

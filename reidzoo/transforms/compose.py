@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
 
 __all__ = ["Compose"]
+
+logger = logging.getLogger("reidzoo")
 
 
 class Compose:
@@ -33,7 +36,8 @@ class Compose:
     """
 
     def __init__(self, nodes: Mapping[str, Mapping[str, Any]], mean: Sequence[float], std: Sequence[float]) -> None:
-        self.transforms = {}
+        self.transforms: dict[str, Any] = {}
+        self._size_checked = False
         for name, node in nodes.items():
             given = {}
             if isinstance(node, Mapping) and isinstance(node.get("type"), str):
@@ -44,6 +48,14 @@ class Compose:
                 self.transforms[name] = TRANSFORM.build(node, **given)
             except ConfigError as error:
                 raise ConfigError(f"transform {name!r}: {error}") from None
+
+    def out_size(self, size: Sequence[int]) -> tuple[int, int]:
+        """Return the (height, width) that the transforms make of images of ``size``, as far as they say so."""
+        height, width = size
+        for transform in self.transforms.values():
+            if hasattr(transform, "out_size"):
+                height, width = transform.out_size((int(height), int(width)))
+        return int(height), int(width)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, draw: BatchDraw | None) -> Tensor:
@@ -56,9 +68,22 @@ class Compose:
         Raises:
             ConfigError: the pipeline does not end in floating-point images.
         """
+        size = tuple(images.shape[2:])
         for transform in self.transforms.values():
             images = transform(images, draw)
         if not images.is_floating_point():
             names = ", ".join(self.transforms) or "none"
             raise ConfigError(f"the transforms ({names}) leave the images {images.dtype}; add {{type: Normalize}}")
+        if not self._size_checked:
+            self._check_size(size, tuple(images.shape[2:]))
         return images
+
+    def _check_size(self, before: tuple[int, int], after: tuple[int, int]) -> None:
+        """Warn once of a transform that resizes images and does not say so by ``out_size``."""
+        self._size_checked, said = True, self.out_size(before)
+        if after != said:
+            logger.warning(
+                "INPUT.TRANSFORMS make images of %d x %d into %d x %d, but models are tested at %d x %d: the transform "
+                "that resizes them needs a method out_size(size) that returns their new height and width",
+                *before, *after, *said,
+            )  # fmt: skip

@@ -30,6 +30,10 @@ class RandomCrop:
             raise ConfigError(f"RandomCrop: size must be a height and a width in pixels, got {list(size)}")
         self.size = (int(size[0]), int(size[1]))
 
+    def out_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the height and width of the pieces, whatever those of the images."""
+        return self.size
+
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
         """Return the pieces (B, C, *size) of the batch (B, C, H, W), of any dtype.
 

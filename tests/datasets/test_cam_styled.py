@@ -10,7 +10,8 @@ from PIL import Image
 
 from reidzoo.datasets import ColorTransfer, Market1501, StyleFolder, TrainSet, build_dataset
 from reidzoo.datasets.nodes import check_data
-from reidzoo.engine.loader import ImageTable, TrainLoader
+from reidzoo.engine.image_table import ImageTable
+from reidzoo.engine.loader import TrainLoader
 from reidzoo.errors import ConfigError, DatasetError
 
 WRAPPED = {"type": "Unlabeled", "dataset": {"type": "Market1501"}}

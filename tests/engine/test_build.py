@@ -1,18 +1,64 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from torch.nn import functional
 
 from reidzoo.config import load_config
 from reidzoo.engine.build import build_test_table, build_train_sets, final_size
 from reidzoo.engine.evaluate import extract_train_features
-from reidzoo.registry import TRAINER
+from reidzoo.registry import TRAINER, TRANSFORM
 from reidzoo.runs.pipeline import Pipeline
+from reidzoo.transforms import RandomCrop
 
 
 def trainer_of(path, folder):
     (cfg,) = Pipeline(load_config(path)).stages.values()
     device = torch.device("cpu")
     return TRAINER.build(cfg.TRAINER, cfg=cfg, sets=build_train_sets(cfg), output_dir=folder, device=device)
+
+
+class CentralCrop(RandomCrop):
+    """A registered subclass: it inherits ``out_size``."""
+
+    def __call__(self, images, draw):
+        top, left = ((have - want) // 2 for have, want in zip(images.shape[2:], self.size))
+        return images[:, :, top : top + self.size[0], left : left + self.size[1]]
+
+
+class Halve:
+    """A third party's transform that makes images of half their height and width."""
+
+    def out_size(self, size):
+        return size[0] // 2, size[1] // 2
+
+    def __call__(self, images, draw):
+        return functional.avg_pool2d(images.float(), 2)
+
+
+@pytest.fixture
+def third_party():
+    classes = (CentralCrop, Halve)
+    for cls in classes:
+        TRANSFORM.register_module(module=cls)
+    yield
+    for cls in classes:
+        del TRANSFORM.module_dict[cls.__name__]
+
+
+@pytest.mark.parametrize(
+    ("transforms", "size"),
+    [
+        ({"crop": {"type": "CentralCrop", "size": [28, 12]}}, (28, 12)),
+        ({"crop": {"type": "RandomCrop", "size": [28, 12]}, "half": {"type": "Halve"}}, (14, 6)),
+    ],
+)
+def test_transforms_say_the_size_that_they_leave(third_party, write_config, tmp_path, transforms, size):
+    nodes = {"crop": transforms.pop("crop"), **transforms, "flip": None, "normalize": None, "erase": None}
+    nodes |= {"after": {"type": "Normalize"}}
+    trainer = trainer_of(write_config(INPUT={"SIZE": [32, 16], "TRANSFORMS": nodes}), tmp_path)
+    assert next(trainer.loader.epoch(0))["img"].shape[2:] == size == final_size(trainer.cfg)
+    assert build_test_table(trainer.cfg, trainer.sets["train"].paths)[[0]].shape == (1, 3, *size)
 
 
 def test_images_are_tested_at_the_size_that_training_leaves(write_config, tmp_path):

@@ -12,9 +12,11 @@ from reidzoo.runs.pipeline import Pipeline
 
 
 class Runner(SimpleNamespace):
-    def step_model(self, batch): ...
+    """Stands for a trainer that has the phases ``model`` and ``discriminator``."""
 
-    def step_discriminator(self, batch): ...
+    def check_phase(self, phase):
+        if phase not in ("model", "discriminator"):
+            raise ConfigError(f"no phase {phase}")
 
 
 def phases(hook, epochs=3, length=4):
@@ -42,9 +44,19 @@ def test_phases_by_iteration_from_an_epoch_on():
     assert phases(hook, epochs=2, length=12) == "m" * 12 + "dmmmmmmmmmdm"
 
 
-def test_unknown_phase_names_those_there_are():
-    with pytest.raises(ConfigError, match="discriminator"):
-        phases(EpochPhaseHook(["disc", "model"]))
+def test_every_phase_is_checked_before_training():
+    for hook in (
+        EpochPhaseHook(["model", "disc"]),
+        IterationPhaseHook({"model": 1, "disc": 1}),
+        IterationPhaseHook({"model": 1}, begin_epoch=1, before="disc"),
+        ThresholdPhaseHook("model", {"model": [{"metric": "a/b", "above": 0, "next": "disc"}]}),
+    ):
+        with pytest.raises(ConfigError, match="no phase disc"):
+            phases(hook)
+    assert phases(IterationPhaseHook({"model": 1}, before="disc"), epochs=1) == "mmmm"  # "disc" has no turn
+
+
+def test_a_cycle_without_steps_is_refused():
     with pytest.raises(ConfigError, match="needs steps"):
         IterationPhaseHook({})
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,8 @@ DOMAINS = np.array([0] * 160 + [1] * 32 + [2])
 
 def build(batch_size, num_instances=4):
     node = {"type": "DomainBalancedSampler", "num_instances": num_instances}
-    camids = np.arange(len(PIDS)) % 4
-    return SAMPLER.build(node, pids=PIDS, camids=camids, domains=DOMAINS, batch_size=batch_size)
+    data = SimpleNamespace(pids=PIDS, camids=np.arange(len(PIDS)) % 4, domains=DOMAINS)
+    return SAMPLER.build(node, data=data, batch_size=batch_size)
 
 
 def test_every_batch_has_the_same_share():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,13 @@ from reidzoo.samplers import IdentitySampler
 K = 4
 
 
+def images(pids, camids):
+    """Stands for a training set of one domain."""
+    return SimpleNamespace(pids=pids, camids=camids, domains=np.zeros(len(pids)))
+
+
 def one_pass(pids, camids, epoch=0, batch_size=K):
-    sampler = IdentitySampler(pids, camids, np.zeros(len(pids)), batch_size, K)
+    sampler = IdentitySampler(images(pids, camids), batch_size, K)
     return sampler.one_pass(np.random.default_rng(epoch)), sampler
 
 
@@ -53,7 +59,7 @@ def test_choices_are_uniform():
     """Identity 0: anchors over 6 images; from camera 0 the others are 3 of the 4 images of camera 1, in any order."""
     pids, camids = np.zeros(6, dtype=np.int64), np.array([0, 1, 1, 0, 1, 1])
     anchors, triples = Counter(), Counter()
-    sampler = IdentitySampler(pids, camids, pids, K, K)
+    sampler = IdentitySampler(images(pids, camids), K, K)
     rng = np.random.default_rng(0)
     for _ in range(6000):
         rows = sampler.one_pass(rng)
@@ -89,7 +95,7 @@ def test_single_images_come_alone():
 def test_batches():
     node = {"type": "IdentitySampler", "num_instances": 2}
     pids = np.repeat(np.arange(10), 3)
-    given = {"pids": pids, "camids": np.tile([0, 1, 2], 10), "domains": 0 * pids, "batch_size": 8}
+    given = {"data": images(pids, np.tile([0, 1, 2], 10)), "batch_size": 8}
     sampler = SAMPLER.build(node, **given)
     batches = sampler.batches(0, 0)
     assert [len(batch) for batch in batches] == [8, 8]
@@ -102,23 +108,23 @@ def test_batches():
 
 def test_one_image_per_identity():
     pids = np.arange(8)
-    sampler = IdentitySampler(pids, pids, pids, 4, num_instances=1)
+    sampler = IdentitySampler(images(pids, pids), 4, num_instances=1)
     assert sorted(np.concatenate(sampler.batches(0, 0))) == list(range(8))
 
 
 def test_too_few_images_say_the_numbers():
     with pytest.raises(DatasetError, match=r"2 identities with 6 images give 5 .* takes 8; lower .* at most 5"):
-        IdentitySampler([0] * 5 + [1, -1], [0] * 7, [0] * 7, 8)
+        IdentitySampler(images([0] * 5 + [1, -1], [0] * 7), 8)
     with pytest.raises(DatasetError, match="0 identities"):
-        IdentitySampler([-1], [0], [0], 4)
+        IdentitySampler(images([-1], [0]), 4)
     with pytest.raises(DatasetError, match="0 identities"):
-        IdentitySampler([], [], [], 4)
+        IdentitySampler(images([], []), 4)
 
 
 @pytest.mark.parametrize("num_instances", [0, 3])
 def test_batch_must_hold_whole_groups(num_instances):
     with pytest.raises(ConfigError, match="multiple of num_instances"):
-        IdentitySampler([0], [0], [0], 8, num_instances)
+        IdentitySampler(images([0], [0]), 8, num_instances)
 
 
 def test_randperson_size_is_fast():
@@ -126,6 +132,6 @@ def test_randperson_size_is_fast():
     pids = np.concatenate([np.arange(8000), rng.integers(0, 8000, 124_145)])
     camids = rng.integers(0, 19, len(pids))
     begin = time.perf_counter()
-    batches = IdentitySampler(pids, camids, 0 * pids, 64).batches(0, 0, 2000)
+    batches = IdentitySampler(images(pids, camids), 64).batches(0, 0, 2000)
     assert len(batches) == 2000
     assert time.perf_counter() - begin < 1

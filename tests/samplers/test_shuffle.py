@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,9 +10,9 @@ from reidzoo.registry import SAMPLER
 
 
 def build(pids, batch_size, **node):
-    camids = np.zeros(len(pids), dtype=np.int64)
-    node = {"type": "ShuffleSampler", **node}
-    return SAMPLER.build(node, pids=np.array(pids), camids=camids, domains=camids, batch_size=batch_size)
+    zeros = np.zeros(len(pids), dtype=np.int64)
+    data = SimpleNamespace(pids=np.array(pids), camids=zeros, domains=zeros)
+    return SAMPLER.build({"type": "ShuffleSampler", **node}, data=data, batch_size=batch_size)
 
 
 def test_a_pass_has_every_image_once():

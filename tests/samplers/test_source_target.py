@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from reidzoo.registry import SAMPLER
 
 
 def batches(sampler, pids):
-    camids = np.arange(len(pids)) % 3
-    built = SAMPLER.build({"type": sampler}, pids=pids, camids=camids, domains=np.zeros_like(pids), batch_size=8)
-    return built.batches(seed=1, epoch=2, count=5)
+    data = SimpleNamespace(pids=pids, camids=np.arange(len(pids)) % 3, domains=np.zeros_like(pids))
+    return SAMPLER.build({"type": sampler}, data=data, batch_size=8).batches(seed=1, epoch=2, count=5)
 
 
 def test_labels_are_drawn_by_identity():

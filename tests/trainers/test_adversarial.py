@@ -60,6 +60,15 @@ def test_each_phase_moves_its_own_part_and_has_its_own_losses(build):
     assert everything == {"model", "discriminator"}
 
 
+def test_a_phase_to_come_without_its_losses_is_named_before_the_first_step(build):
+    hook = {"type": "IterationPhaseHook", "steps": {"model": 1}, "begin_epoch": 1, "before": "backbone"}
+    losses = {name: node for name, node in CONFIG["LOSSES"].items() if name != "first_id"}
+    trainer = build(LOSSES=losses, HOOKS={"turns": hook})
+    with pytest.raises(ConfigError, match=r"AdversarialTrainer lacks LOSSES: a loss of phase backbone, .* 'backbone'"):
+        trainer.train()
+    assert trainer.iter == 0
+
+
 def test_the_fixed_discriminators_norm_may_rest(build):
     trainer = build({"discriminator_norm": "eval"})
     parameters, everything, _ = moved(trainer, "model")

@@ -199,8 +199,9 @@ def test_mistakes(build):
 def test_a_phase_without_its_loss_or_optimizer_is_named(build, phase, lacks):
     losses = {name: node for name, node in BASE["LOSSES"].items() if node.get("phase") != lacks}
     trainer = build(LOSSES=losses)
-    with pytest.raises(ConfigError, match=f"lacks LOSSES: a loss of phase {lacks}"):
-        step(trainer, phase)
+    for take in (trainer.check_phase, lambda phase: step(trainer, phase)):
+        with pytest.raises(ConfigError, match=f"lacks LOSSES: a loss of phase {lacks}, which its phase '{phase}'"):
+            take(phase)
     optimizers = {**BASE["OPTIMIZERS"]}
     del optimizers["penalty"]
     with pytest.raises(ConfigError, match=r"lacks OPTIMIZERS\.penalty"):

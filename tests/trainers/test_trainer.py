@@ -57,6 +57,32 @@ def test_each_phase_moves_its_own_part_only(build):
     assert moved(trainer, batch) == {"model"}
 
 
+def test_a_phase_without_a_step_names_those_there_are(build):
+    with pytest.raises(ConfigError, match=r"AdversarialTrainer has no phase 'disc'; it has .*'discriminator', 'model'"):
+        build(**ADVERSARIAL).check_phase("disc")
+
+
+def test_minimize_steps_down_the_sum_and_returns_each_loss(build):
+    trainer, twin = build(), build()
+    twin.parts.load_state_dict(trainer.parts.state_dict())
+    batch = next(trainer.loader.epoch(0))
+    tensors = {**batch, **trainer.forward(batch["img"])}
+    scalars = trainer.minimize("model", tensors=tensors)
+    losses = twin.losses["model"]({**batch, **twin.forward(batch["img"])})
+    twin.optims["model"].minimize(losses["id"] + losses["triplet"])
+    assert scalars.keys() == losses.keys() and not any(value.requires_grad for value in scalars.values())
+    for name, value in losses.items():
+        torch.testing.assert_close(scalars[name], value.detach())
+    for one, two in zip(trainer.parts.parameters(), twin.parts.parameters()):
+        torch.testing.assert_close(one, two)
+
+
+def test_minimize_without_its_losses_or_optimizer_says_what_to_add(build):
+    trainer = build()
+    with pytest.raises(ConfigError, match=r"lacks LOSSES: a loss of phase extra and OPTIMIZERS\.sgd, .* phase 'model'"):
+        trainer.minimize("model", "extra", tensors={}, optimizer="sgd")
+
+
 def test_a_part_that_nothing_trains_is_named(build):
     with pytest.raises(ConfigError, match=r"discriminator.*OPTIMIZERS"):
         build(**{**ADVERSARIAL, "OPTIMIZERS": {}})

@@ -50,6 +50,27 @@ def test_a_node_may_set_its_own_mean():
     assert torch.allclose(own(batch, None), batch.float(), atol=1e-4)
 
 
+def test_the_size_is_what_the_transforms_make_of_it_in_turn():
+    assert Compose(NODES, MEAN, STD).out_size([32, 16]) == (32, 16)
+    crops = {"first": {"type": "RandomCrop", "size": [30, 14]}, **NODES, "last": {"type": "RandomCrop", "size": [9, 8]}}
+    pipeline = Compose(crops, MEAN, STD)
+    assert pipeline.out_size((32, 16)) == (9, 8) == pipeline(images(), BatchDraw(0, 0, 0, 8)).shape[2:]
+
+
+def test_a_transform_that_resizes_without_a_word_is_warned_of_once(caplog):
+    pipeline = Compose({"normalize": NODES["normalize"]}, MEAN, STD)
+    pipeline(images(), None)
+    assert not caplog.records
+    pipeline = Compose({"normalize": NODES["normalize"]}, MEAN, STD)
+    pipeline.transforms["half"] = lambda batch, draw: batch[:, :, ::2, ::2]
+    for _ in range(2):
+        pipeline(images(), None)
+    assert [
+        record.getMessage().startswith("INPUT.TRANSFORMS make images of 32 x 16 into 16 x 8, but")
+        for record in caplog.records
+    ] == [True]
+
+
 @pytest.mark.parametrize(
     ("nodes", "said"),
     [

@@ -21,6 +21,7 @@ from reidzoo.files import write_text
 from reidzoo.hooks import Hook
 from reidzoo.random_streams import TRAINING, random_generator
 from reidzoo.registry import HOOK
+from reidzoo.trainers import NuisanceTrainer
 
 __all__ = ["AlternationHook"]
 
@@ -97,7 +98,7 @@ class AlternationHook(Hook):
 
     # ---- events -----------------------------------------------------------------------------------------------------
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: NuisanceTrainer) -> None:
         """Measure where it begins, or go on where it was."""
         for phase in PHASES:
             if not hasattr(runner, f"step_{phase}") or phase not in runner.optims or phase not in runner.losses:
@@ -116,7 +117,7 @@ class AlternationHook(Hook):
         if not self.turns:
             runner.max_epochs = runner.epoch
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: NuisanceTrainer) -> None:
         """Begin a turn."""
         if self.alternation.action == "renew" and self.turns == TURNS["renew"]:
             draw = random_generator(TRAINING, seed=seed_of(runner.cfg), epoch=runner.epoch)
@@ -124,13 +125,13 @@ class AlternationHook(Hook):
         runner.renew_optimizers(keep=False)
         self._set_length(runner)
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: NuisanceTrainer, batch_idx: int, data_batch: Any = None) -> None:
         """Assign the turn's phase and its learning rate."""
         runner.phase = phase = self.turns[0]
         late = phase != "penalty" and batch_idx >= self.decay_at * runner.loader.length
         runner.optims[phase].scale_lr(self.decay_factor if late else 1.0)
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: NuisanceTrainer) -> None:
         """End a turn: measure and, where it was a round's last, decide."""
         found = self._measure(runner, self.turns.pop(0), runner.epoch + 1)
         if not self.turns:
@@ -145,7 +146,7 @@ class AlternationHook(Hook):
 
     # ---- steps ------------------------------------------------------------------------------------------------------
 
-    def _set_length(self, runner: Any) -> None:
+    def _set_length(self, runner: NuisanceTrainer) -> None:
         """Make the coming epoch as long as its turn."""
         if not self.turns:
             return
@@ -153,13 +154,13 @@ class AlternationHook(Hook):
         steps = self.penalty_steps if phase == "penalty" else max(round(self.epochs[phase] * self.epoch_length), 1)
         runner.loader.iters = runner.loader.length = steps or self.epoch_length
 
-    def _measure(self, runner: Any, phase: str, epoch: int) -> dict[str, float]:
+    def _measure(self, runner: NuisanceTrainer, phase: str, epoch: int) -> dict[str, float]:
         found = self.validation.measure(runner)
         place = {"epoch": epoch, "iter": runner.iter, "round": self.alternation.round, "phase": phase}
         self.timeline.append({**place, **found})
         return found
 
-    def _decide(self, runner: Any, found: Mapping[str, float]) -> None:
+    def _decide(self, runner: NuisanceTrainer, found: Mapping[str, float]) -> None:
         """Decide the next round and note down why."""
         before = self.alternation.action
         action = self.alternation.decide(**found)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,9 +9,10 @@ from torch import Tensor
 from reidzoo.datasets import Dataset, nuisance_labels
 from reidzoo.distributed import broadcast_object
 from reidzoo.engine.build import build_table, final_size
-from reidzoo.engine.evaluation_mode import evaluation_mode
+from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.losses.branches import branch_log_probabilities
+from reidzoo.trainers import NuisanceTrainer
 from reidzoo.transforms import Normalize
 
 __all__ = ["Validation"]
@@ -30,7 +29,7 @@ class Validation:
         ConfigError: an image is trained on, or its identity is not.
     """
 
-    def __init__(self, dataset: Dataset, runner: Any) -> None:
+    def __init__(self, dataset: Dataset, runner: NuisanceTrainer) -> None:
         data, records = runner.data, dataset.train
         classes = {record.pid: int(label) for record, label in zip(data.records, data.pids)}
         trained = set(data.paths)
@@ -48,7 +47,7 @@ class Validation:
         self.identities = np.array([classes[record.pid] for record in records])
         self.camids, self.timeids = (np.array([getattr(r, key) for r in records]) for key in ("camid", "timeid"))
 
-    def measure(self, runner: Any) -> dict[str, float]:
+    def measure(self, runner: NuisanceTrainer) -> dict[str, float]:
         """Return the share of images told rightly: ``identity``, and ``nuisance``, the mean over the discriminators."""
         with evaluation_mode(*runner.parts.values()):
             found = self._predict(runner)
@@ -58,7 +57,7 @@ class Validation:
         return broadcast_object(accuracies)  # what depends on it must be the same on every process
 
     @torch.no_grad()
-    def _predict(self, runner: Any) -> dict[str, np.ndarray]:
+    def _predict(self, runner: NuisanceTrainer) -> dict[str, np.ndarray]:
         """Return the classes found for every image, of the identity (named "") and of each discriminator."""
         cfg, rows = runner.cfg, np.arange(len(self.table))
         normalize = Normalize(cfg.INPUT.MEAN, cfg.INPUT.STD)

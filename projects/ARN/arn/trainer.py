@@ -41,6 +41,4 @@ class ARNTrainer(SourceTargetTrainer):
         tensors = dict(batch["source"])
         for name, value in outputs.items():
             tensors[f"source_{name}"], tensors[f"target_{name}"] = value.chunk(2)
-        losses = self.losses["model"](tensors)
-        self.optims["model"].minimize(sum(losses.values()))
-        return {name: loss.detach() for name, loss in losses.items()}
+        return self.minimize("model", tensors=tensors)

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from camstyle.losses import gradient_penalty, mix, realness_gap
 from reidzoo import distributed
+from reidzoo.engine.build import final_size
 from reidzoo.errors import ConfigError
 from reidzoo.random_streams import TRAINING, random_generator
 from reidzoo.registry import DISCRIMINATOR, MODEL, TRAINER
@@ -59,17 +60,12 @@ class StarGANTrainer(Trainer):
         parts = {
             "model": MODEL.build(own, num_cameras=len(self.cameras)),
             "discriminator": DISCRIMINATOR.build(
-                self.cfg.DISCRIMINATORS["discriminator"], num_cameras=len(self.cameras), size=self.image_size()
+                self.cfg.DISCRIMINATORS["discriminator"], num_cameras=len(self.cameras), size=final_size(self.cfg)
             ),
         }
         parts = nn.ModuleDict(parts)
         self._load_initial_weights(parts)
         return parts
-
-    def image_size(self) -> tuple[int, int]:
-        """Return the height and width that the training transforms leave."""
-        blank = torch.zeros(1, 3, *self.cfg.INPUT.SIZE, dtype=torch.uint8)
-        return tuple(self.loader.transform(blank, _NoDraw()).shape[2:])
 
     def step_discriminator(self, batch: dict) -> dict[str, Tensor]:
         """Minimise Eq. 5 over the discriminator."""
@@ -89,8 +85,7 @@ class StarGANTrainer(Trainer):
             "fake_camera": self.camera_weight * functional.cross_entropy(logits, target),
             "reconstruction": self.reconstruction_weight * functional.l1_loss(self.model(fake, camera), images),
         }
-        self.optims["model"].minimize(sum(losses.values()))
-        return scalars | {name: loss.detach() for name, loss in losses.items()}
+        return scalars | self.minimize_sum(losses, "model")
 
     def _criticise(self, images: Tensor, camera: Tensor, fake: Tensor, share: Tensor) -> dict[str, Tensor]:
         critic = self.parts["discriminator"]
@@ -100,8 +95,7 @@ class StarGANTrainer(Trainer):
             "camera": self.camera_weight * functional.cross_entropy(logits, camera),
             "penalty": self.penalty_weight * gradient_penalty(lambda x: critic(x)[0], mix(images, fake, share)),
         }
-        self.optims["discriminator"].minimize(sum(losses.values()))
-        return {name: loss.detach() for name, loss in losses.items()}
+        return self.minimize_sum(losses, "discriminator")
 
     def _draw(self, batch: dict) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the images, their cameras' classes, the cameras to draw them as, and the real part of each mixture."""
@@ -112,10 +106,3 @@ class StarGANTrainer(Trainer):
         target, share = rng.integers(0, len(self.cameras), size), rng.random(size)
         own = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
         return images, camera, *(torch.from_numpy(values[own]).to(images.device) for values in (target, share))
-
-
-class _NoDraw:
-    """Stands for a batch's random numbers where only shapes matter."""
-
-    def uniform(self, count: int) -> np.ndarray:
-        return np.zeros((1, count))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from camstyle.trainer import StarGANTrainer
 from reidzoo import distributed
-from reidzoo.engine.build import build_table
+from reidzoo.engine.build import build_table, final_size
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
@@ -54,7 +54,7 @@ class WriteStylesHook(Hook):
             raise ConfigError(f"HOOKS: WriteStylesHook takes names: {' or '.join(NAMES)}, got {names!r}")
         self.folder, self.name, self.rows, self.quality = folder, NAMES[names], rows, quality
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: StarGANTrainer) -> None:
         """Write this process's share of the images; the first process draws the sheet."""
         folder = runner.output_dir / self.folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,11 +77,11 @@ class WriteStylesHook(Hook):
             logger.info("style images are in %s; %s shows some", folder, runner.output_dir / "styles.jpg")
         runner.model.train()
 
-    def _real(self, runner: Any, rows: np.ndarray, title: str) -> Iterator[tuple[int, Tensor]]:
+    def _real(self, runner: StarGANTrainer, rows: np.ndarray, title: str) -> Iterator[tuple[int, Tensor]]:
         """Yield rows and their images (3, H, W) in -1..1, at the size that the generator was trained with."""
         cfg = runner.cfg.clone()
         cfg.defrost()
-        cfg.INPUT.SIZE = list(runner.image_size())
+        cfg.INPUT.SIZE = list(final_size(runner.cfg))
         table = build_table(cfg, list(runner.images.paths), cache="off")
         normalize = Normalize(mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
         chunks = table.batches([np.array([row]) for row in rows], cfg.DATALOADER.NUM_WORKERS)
@@ -89,7 +89,7 @@ class WriteStylesHook(Hook):
         for row, image in zip(bar, chunks, strict=True):
             yield int(row), normalize(image.to(runner.device))[0]
 
-    def _sheet(self, runner: Any) -> Image.Image:
+    def _sheet(self, runner: StarGANTrainer) -> Image.Image:
         """Return the sheet: the real image first, then every camera's version, its own among them."""
         everyone = list(range(len(runner.cameras)))
         first = [np.flatnonzero(runner.images.camids == camera)[0] for camera in runner.cameras]
@@ -102,7 +102,7 @@ class WriteStylesHook(Hook):
 
 
 @torch.no_grad()
-def _drawn(runner: Any, image: Tensor, cameras: list[int]) -> Tensor:
+def _drawn(runner: StarGANTrainer, image: Tensor, cameras: list[int]) -> Tensor:
     """Return ``image`` (3, H, W) as each of ``cameras`` (n) would see it, (n, 3, H, W)."""
     copies = image.expand(len(cameras), -1, -1, -1)
     return runner.model(copies, torch.tensor(cameras, device=image.device)) if cameras else copies

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from reidzoo.clustering import nearest_neighbours
 from reidzoo.engine.evaluate import extract_train_features
+from reidzoo.engine.runner import Runner
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
 
@@ -18,11 +17,11 @@ class NeighbourHook(Hook):
 
     priority = 10
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Let a run resumed in the middle of an epoch go on with the epoch's neighbours."""
         self._tell(runner)
 
-    def before_train_epoch(self, runner: Any) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Find the neighbours of the coming epoch."""
         exemplars = runner.parts["exemplar"]
         if exemplars.with_neighbours(runner.epoch):
@@ -32,7 +31,7 @@ class NeighbourHook(Hook):
         self._tell(runner)
 
     @staticmethod
-    def _tell(runner: Any) -> None:
+    def _tell(runner: Runner) -> None:
         exemplars = runner.parts["exemplar"]
         node = {"type": runner.cfg.SAMPLER.type}
         if exemplars.with_neighbours(runner.epoch):

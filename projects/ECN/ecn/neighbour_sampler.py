@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from reidzoo.registry import SAMPLER
-from reidzoo.samplers import ShuffleSampler
+from reidzoo.samplers import LabelColumns, ShuffleSampler
 
 __all__ = ["NeighbourSampler"]
 
@@ -19,9 +17,7 @@ class NeighbourSampler(ShuffleSampler):
     A set whose images have labels, the source, is shuffled plainly. A pass takes each image once as an anchor.
 
     Args:
-        pids: (N,) identity of each image, -1 where it is not known.
-        camids: (N,) camera of each image; not used.
-        domains: (N,) domain of each image; not used.
+        data: the training set; its identities are -1 where they are not known.
         batch_size: images per batch, over all processes.
         neighbours: int64 (N, m), the neighbours of each image; None for m = 0.
 
@@ -29,15 +25,8 @@ class NeighbourSampler(ShuffleSampler):
         DatasetError: fewer images than one batch takes.
     """
 
-    def __init__(
-        self,
-        pids: Sequence[int] | np.ndarray,
-        camids: Sequence[int] | np.ndarray,
-        domains: Sequence[int] | np.ndarray,
-        batch_size: int,
-        neighbours: np.ndarray | None = None,
-    ) -> None:
-        super().__init__(pids, camids, domains, batch_size, unlabelled=True)
+    def __init__(self, data: LabelColumns, batch_size: int, neighbours: np.ndarray | None = None) -> None:
+        super().__init__(data, batch_size, unlabelled=True)
         self.labelled = bool((self.pids != -1).any())
         self.neighbours = np.empty((len(self.pids), 0), dtype=np.int64) if neighbours is None else neighbours
         self.anchors = batch_size // (2 + self.neighbours.shape[1])

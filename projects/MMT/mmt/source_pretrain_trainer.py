@@ -25,6 +25,4 @@ class SourcePretrainTrainer(SourceTargetTrainer):
         outputs = self.forward(source["img"])
         with torch.no_grad():
             self.forward(batch["target"]["img"])
-        losses = self.losses["model"]({**source, **outputs})
-        self.optims["model"].minimize(sum(losses.values()))
-        return {name: loss.detach() for name, loss in losses.items()}
+        return self.minimize("model", tensors={**source, **outputs})

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reidzoo.distributed import gather
-from reidzoo.engine.evaluation_mode import evaluation_mode
+from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.losses.contrastive import squared_distances
 from reidzoo.registry import TRAINER
-from reidzoo.trainers import Trainer
+from reidzoo.trainers import Trainer, needs
 
 __all__ = ["ViewAdaptationTrainer"]
 
@@ -44,24 +44,29 @@ class ViewAdaptationTrainer(Trainer):
 
     # ---- steps ------------------------------------------------------------------------------------------------------
 
+    @needs("model")
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Train mappings and similarity discriminator on all pairs."""
-        return self._minimize("model", self.compare(self.map(batch)))
+        return self.minimize("model", tensors=self.compare(self.map(batch)), whole=True)
 
+    @needs("discriminator", optimizer="view")
     def step_discriminator(self, batch: dict) -> dict[str, Tensor]:
         """Train the view discriminator on the mappings as they are."""
         with torch.no_grad(), evaluation_mode(self.model):  # or batch norm would move with the images
             mapped = self.map(batch)
-        return self._minimize("view", self.look(mapped), "discriminator")
+        return self.minimize("discriminator", tensors=self.look(mapped), optimizer="view", whole=True)
 
+    @needs("confusion", optimizer="model")
     def step_confusion(self, batch: dict) -> dict[str, Tensor]:
         """Train the mappings against the view discriminator, and nothing else."""
-        return self._minimize("model", self.look(self.map(batch)), "confusion")
+        return self.minimize("confusion", tensors=self.look(self.map(batch)), optimizer="model", whole=True)
 
+    @needs("model", "confusion")
     def step_joint(self, batch: dict) -> dict[str, Tensor]:
         """Train the mappings against the view discriminator, and mappings and similarity discriminator on the pairs."""
         mapped = self.map(batch)
-        return self._minimize("model", {**self.compare(mapped), **self.look(mapped)}, "model", "confusion")
+        tensors = {**self.compare(mapped), **self.look(mapped)}
+        return self.minimize("model", "confusion", tensors=tensors, whole=True)
 
     def validation_loss(self, batch: dict) -> Tensor:
         """Return what the mappings minimise, of a batch of identities that are not trained on: Eq. 2 or 5, or Eq. 4."""
@@ -69,13 +74,6 @@ class ViewAdaptationTrainer(Trainer):
         tensors = {**self.compare(mapped), **(self.look(mapped) if "view" in self.parts else {})}
         phases = [phase for phase in ("model", "confusion") if phase in self.losses]
         return sum(sum(self.losses[phase](tensors, whole=True).values()) for phase in phases)
-
-    def _minimize(self, optimizer: str, tensors: dict[str, Tensor], *phases: str) -> dict[str, Tensor]:
-        losses: dict[str, Tensor] = {}
-        for phase in phases or (optimizer,):
-            losses |= self.losses[phase](tensors, whole=True)
-        self.optims[optimizer].minimize(sum(losses.values()))
-        return {name: loss.detach() for name, loss in losses.items()}
 
     # ---- what the steps share ---------------------------------------------------------------------------------------
 

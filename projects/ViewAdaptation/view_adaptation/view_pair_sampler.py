@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import SAMPLER
-from reidzoo.samplers import BatchSampler
+from reidzoo.samplers import BatchSampler, LabelColumns
 
 __all__ = ["ViewPairSampler"]
 
@@ -22,7 +20,8 @@ class ViewPairSampler(BatchSampler):
     camera has fewer than S/2 images of an identity, they are repeated.
 
     Args:
-        pids, camids, domains, batch_size: as for every sampler; P = batch_size / num_instances.
+        data: the training set; images of identity -1 are never drawn.
+        batch_size: images per batch, over all processes: P = batch_size / num_instances.
         num_instances: S, an even number.
 
     Raises:
@@ -30,15 +29,8 @@ class ViewPairSampler(BatchSampler):
         DatasetError: an identity has another number of cameras than two, or there are fewer than P identities.
     """
 
-    def __init__(
-        self,
-        pids: Sequence[int] | np.ndarray,
-        camids: Sequence[int] | np.ndarray,
-        domains: Sequence[int] | np.ndarray,
-        batch_size: int,
-        num_instances: int = 8,
-    ) -> None:
-        super().__init__(pids, camids, domains, batch_size)
+    def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 8) -> None:
+        super().__init__(data, batch_size)
         if num_instances < 2 or num_instances % 2 or batch_size % num_instances or batch_size < 2 * num_instances:
             raise ConfigError(
                 f"ViewPairSampler takes an even num_instances, and a batch of two or more times as many images; got "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -58,22 +60,22 @@ def test_loss_and_gradient_equal_the_definition(ecn, epoch, anchors, k):
 
 def test_batches_hold_anchors_twice_and_their_neighbours(ecn):
     neighbours = np.stack([(np.arange(30) + 1) % 30, (np.arange(30) + 2) % 30], axis=1)
-    arguments = {"pids": np.full(30, -1), "camids": np.zeros(30), "domains": np.zeros(30), "batch_size": 14}
-    sampler = SAMPLER.build({"type": "NeighbourSampler", "neighbours": neighbours}, **arguments)
+    target = SimpleNamespace(pids=np.full(30, -1), camids=np.zeros(30), domains=np.zeros(30))
+    node = {"type": "NeighbourSampler", "neighbours": neighbours}
+    sampler = SAMPLER.build(node, data=target, batch_size=14)
     batches = sampler.batches(seed=0, epoch=0, count=10)  # one pass: 30 images, 3 anchors a batch
     assert all(len(batch) == 14 for batch in batches)
     assert sorted(np.concatenate([batch[:3] for batch in batches]).tolist()) == list(range(30))
     for batch in batches:
         assert np.array_equal(batch[:3], batch[3:6])
         assert np.array_equal(batch[6:12].reshape(3, 2), neighbours[batch[:3]])
-    without = SAMPLER.build({"type": "NeighbourSampler"}, **arguments).batches(0, 0)
+    without = SAMPLER.build({"type": "NeighbourSampler"}, data=target, batch_size=14).batches(0, 0)
     assert all(np.array_equal(batch[:7], batch[7:]) for batch in without)
-    source = SAMPLER.build(
-        {"type": "NeighbourSampler", "neighbours": neighbours}, **{**arguments, "pids": np.arange(30)}
-    )
+    labelled = SimpleNamespace(pids=np.arange(30), camids=np.zeros(30), domains=np.zeros(30))
+    source = SAMPLER.build(node, data=labelled, batch_size=14)
     assert sorted(np.concatenate(source.batches(0, 0)).tolist()) == sorted(set(np.concatenate(source.batches(0, 0))))
     with pytest.raises(DatasetError, match="a batch takes 31"):
-        SAMPLER.build({"type": "NeighbourSampler"}, **{**arguments, "batch_size": 31})
+        SAMPLER.build({"type": "NeighbourSampler"}, data=target, batch_size=31)
 
 
 def test_a_step_before_and_with_neighbours(build):

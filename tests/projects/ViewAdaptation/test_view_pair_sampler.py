@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,8 @@ def make(counts, batch_size=16, **arguments):
     rows = [(pid, 2 * pid + side) for pid, sides in enumerate(counts) for side in (0, 1) for _ in range(sides[side])]
     pids, camids = np.array(rows).T
     node = {"type": "ViewPairSampler", "num_instances": 4, **arguments}
-    return SAMPLER.build(node, pids=pids, camids=camids, domains=0 * pids, batch_size=batch_size), pids, camids
+    data = SimpleNamespace(pids=pids, camids=camids, domains=0 * pids)
+    return SAMPLER.build(node, data=data, batch_size=batch_size), pids, camids
 
 
 def test_every_identity_anchors_a_batch_of_balanced_pairs():
@@ -55,7 +58,8 @@ def test_it_depends_on_seed_and_epoch_alone_and_starts_over():
 def test_junk_is_not_drawn():
     pids = np.array([0, 0, -1, 1, 1])
     node = {"type": "ViewPairSampler", "num_instances": 2}
-    sampler = SAMPLER.build(node, pids=pids, camids=np.array([0, 1, 0, 0, 1]), domains=0 * pids, batch_size=4)
+    data = SimpleNamespace(pids=pids, camids=np.array([0, 1, 0, 0, 1]), domains=0 * pids)
+    sampler = SAMPLER.build(node, data=data, batch_size=4)
     assert 2 not in np.concatenate(sampler.batches(0, 0))
 
 

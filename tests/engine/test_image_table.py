@@ -5,8 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from reidzoo.engine.loader import ImageTable
-from reidzoo.engine.tolerant_table import TolerantTable
+from reidzoo.engine.image_table import ImageTable
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -15,9 +14,10 @@ def test_what_can_be_read_and_what_not(tmp_path, workers):
     for n in (0, 2):
         Image.new("RGB", (16, 32), (n, 40, 50)).save(paths[n])
     (tmp_path / "1.png").write_bytes(b"no picture")
-    table = TolerantTable(paths, (32, 16), "bicubic")
-    (images, failed), (none, gone) = table.batches([np.array([0, 1, 2]), np.array([3])], workers)
-    assert torch.equal(images, ImageTable(paths, (32, 16), "bicubic", cache="off")[np.array([0, 2])])
+    table = ImageTable(paths, (32, 16), "bicubic", cache="off")
+    rows = [np.array([0, 1, 2]), np.array([3])]
+    (images, failed), (none, gone) = table.batches(rows, workers, read=table.read_or_say)
+    assert torch.equal(images, table[np.array([0, 2])])
     assert [row for row, _ in failed] == [1] and "1.png" in failed[0][1]
     assert none.shape == (0, 3, 32, 16) and none.dtype == torch.uint8
     assert [row for row, _ in gone] == [3] and "does not exist" in gone[0][1]

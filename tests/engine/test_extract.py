@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from reidzoo.engine.evaluation_mode import evaluation_mode
+from reidzoo.engine.extract import evaluation_mode
 
 
 def test_each_module_returns_to_its_own_mode():

@@ -1,0 +1,102 @@
+"""Training and test images by row."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from reidzoo.errors import DatasetError
+from reidzoo.transforms import read_image
+
+__all__ = ["ImageTable"]
+
+CACHE_LIMIT = 4 << 30
+"""Bytes of decoded images that ``auto`` keeps in memory at the most (Market-1501 at 256 x 128 is 1.3 GB)."""
+
+
+class ImageTable(Dataset):
+    """Images by row, decoded and resized to uint8, and kept after the first time where they fit in memory.
+
+    Args:
+        paths: the image files.
+        size: (height, width).
+        interpolation: how to resize, as ``read_image`` names it.
+        cache: ``auto``, ``on`` or ``off``.
+        shared: whether worker processes read, so that the cache must lie in shared memory.
+    """
+
+    def __init__(
+        self, paths: list[str], size: tuple[int, int], interpolation: str, cache: str = "auto", shared: bool = False
+    ) -> None:
+        self.paths, self.size, self.interpolation = paths, (int(size[0]), int(size[1])), interpolation
+        self.images = self.filled = None
+        needed = len(paths) * 3 * self.size[0] * self.size[1]
+        if cache == "on" or (cache == "auto" and needed <= min(CACHE_LIMIT, _free_shared() if shared else CACHE_LIMIT)):
+            self.images = torch.empty((len(paths), 3, *self.size), dtype=torch.uint8)
+            self.filled = torch.zeros(len(paths), dtype=torch.bool)
+            if shared:
+                self.images.share_memory_()
+                self.filled.share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, rows: np.ndarray) -> Tensor:
+        """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
+        if self.images is None:
+            return torch.stack([self._read(row) for row in rows])
+        for row in rows:
+            if not self.filled[row]:
+                self.images[row] = self._read(row)
+                self.filled[row] = True
+        return self.images[torch.as_tensor(rows)]
+
+    def _read(self, row: int) -> Tensor:
+        return read_image(self.paths[row], self.size, self.interpolation)
+
+    def read_or_say(self, rows: np.ndarray) -> tuple[Tensor, list[tuple[int, str]]]:
+        """Return the images of ``rows`` that can be read, uint8 (n, 3, H, W), and (row, why) of those that cannot.
+
+        They are read from their files and not kept.
+        """
+        images, unreadable = [torch.empty((0, 3, *self.size), dtype=torch.uint8)], []
+        for row in map(int, rows):
+            try:
+                images.append(self._read(row)[None])
+            except DatasetError as error:
+                unreadable.append((row, str(error)))
+        return torch.cat(images), unreadable
+
+    def batches(
+        self, rows: list[np.ndarray], workers: int, pin: bool = False, read: Callable[[np.ndarray], Any] | None = None
+    ) -> Iterator[Any]:
+        """Yield what ``read`` returns for each list of rows, in order; ``workers`` processes call it.
+
+        Args:
+            rows: one array of row numbers for each batch.
+            workers: processes that read; 0 reads in this one.
+            pin: put the images into page-locked memory.
+            read: ``read_or_say``; by default the images of the rows, of which each must be readable.
+        """
+        return iter(
+            DataLoader(
+                rows,
+                batch_size=None,
+                collate_fn=read or self.__getitem__,
+                num_workers=workers,
+                pin_memory=pin,
+                generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
+            )
+        )
+
+
+def _free_shared() -> int:
+    """Return the bytes free in shared memory; containers often have little."""
+    return shutil.disk_usage("/dev/shm").free // 2 if Path("/dev/shm").is_dir() else CACHE_LIMIT
