@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,16 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    torch.set_num_threads(1)
+    """Let torch have one thread, unless ``OMP_NUM_THREADS`` says otherwise, here and in the processes of tests."""
+    torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Seed every test alike: what it draws does not depend on the tests that ran before it in its process."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 def draw_person(path: Path, pid: int, camid: int, number: int) -> None:
@@ -183,7 +193,7 @@ def run_tool():
     """Return a function that runs ``tools/NAME`` as a user does and returns the finished process."""
 
     def run(name: str, *args: object, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+        env = {**os.environ, **options.pop("env", {})}
         command = [sys.executable, *launcher, str(REPOSITORY / "tools" / name), *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
 
