@@ -112,7 +112,7 @@ def _block(part: Any) -> str:
 
 def first_sentence(part: Any) -> str:
     """Return the first sentence of a part's docstring, for a table's cell."""
-    paragraph = inspect.getdoc(part).partition("\n\n")[0].replace("\n", " ").removesuffix(":")
+    paragraph = inspect.getdoc(part).partition("\n\n")[0].replace("\n", " ").rstrip(":")
     return re.split(r"(?<=[.:])\s+(?=[A-Z])", paragraph)[0]
 
 
