@@ -20,7 +20,8 @@ import torch
 from common import Measurement, identity_features, measured, memory_ratio, parser, record
 from scipy import sparse
 
-from reidzoo.clustering import Reliability, dbscan_radii, jaccard, jaccard_graph, number_by_first, reliability
+from reidzoo.clustering import Reliability, dbscan_radii, jaccard_graph, number_by_first, reliability
+from reidzoo.clustering.jaccard import graph as jaccard
 
 RADII = [0.6, 0.58, 0.62]
 

@@ -20,8 +20,8 @@ import torch
 from common import Measurement, camera_features, measured, memory_ratio, parser, record
 
 from reidzoo.evaluation import evaluate_ranking
-from reidzoo.evaluation.distances import FeatureDistances
-from reidzoo.evaluation.feature_table import FeatureTable
+from reidzoo.neighbours.distances import FeatureDistances
+from reidzoo.neighbours.feature_table import FeatureTable
 
 
 def reference_ranking(case: Sequence[np.ndarray], metric: str) -> np.ndarray:

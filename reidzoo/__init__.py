@@ -6,14 +6,15 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from reidzoo.version import __version__
+
 if TYPE_CHECKING:
     from reidzoo import zoo
-    from reidzoo.zoo.loading import load
+    from reidzoo.inference.load import load
 
 # On a machine that others use too, OpenMP's waiting threads otherwise spin against the working ones: ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load", "zoo"]
 
 
@@ -21,5 +22,5 @@ def __getattr__(name: str) -> Any:
     if name == "zoo":
         return importlib.import_module("reidzoo.zoo")
     if name == "load":
-        return importlib.import_module("reidzoo.zoo.loading").load
+        return importlib.import_module("reidzoo.inference.load").load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,15 +1,15 @@
-"""Files that are written whole or not at all, whatever happens meanwhile."""
+"""Writes files whole or not at all, and shows paths and commands without the folders of one machine."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-__all__ = ["move_into_place", "write_whole"]
+__all__ = ["atomic_save", "move_into_place", "show_command", "show_path", "write_text", "write_whole"]
 
 
 @contextlib.contextmanager
@@ -50,3 +50,35 @@ def move_into_place(part: str | os.PathLike[str], path: str | os.PathLike[str]) 
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` as UTF-8 so that ``path`` always holds a whole file, the old one or the new."""
+    with write_whole(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def atomic_save(content: Any, path: str | os.PathLike[str]) -> None:
+    """Write with ``torch.save`` so that ``path`` always holds a whole file, the old one or the new.
+
+    Args:
+        content: plain containers, numbers and tensors; ``safe_read`` refuses anything else.
+        path: the file; its folder is made.
+    """
+    import torch  # takes seconds, and not every command writes a checkpoint
+
+    with write_whole(path) as file:
+        torch.save(content, file)
+
+
+def show_path(path: str | os.PathLike[str]) -> str:
+    """Return the path as a user would type it: relative where it is in the working directory."""
+    try:
+        return str(Path(path).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def show_command(words: Iterable[str]) -> str:
+    """Return a command's words as one line, without the folders of one machine: absolute paths become names."""
+    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)

@@ -13,7 +13,6 @@ as it stands. Locations are lazy: nothing is imported before a registry is first
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 from mmengine.registry import Registry as MMEngineRegistry
 
 from reidzoo.errors import ConfigError
+from reidzoo.suggest import did_you_mean
 
 __all__ = [
     "BACKBONE", "CLUSTERER", "DATASET", "DISCRIMINATOR", "HEAD", "HOOK", "LOSS", "MEMORY", "MODEL", "SAMPLER",
@@ -50,10 +50,9 @@ class Registry(MMEngineRegistry):
             found = None
         if found is None:
             names = sorted(self.module_dict)
-            near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else ""
             raise ConfigError(
-                f"{self.name}: nothing is registered as {key!r}.{hint} Registered: {', '.join(names) or 'nothing'}. "
+                f"{self.name}: nothing is registered as {key!r}.{did_you_mean(key, names)} Registered: "
+                f"{', '.join(names) or 'nothing'}. "
                 f"A part of your own is registered by the package named under PLUGINS; a dotted path is imported."
             )
         return found

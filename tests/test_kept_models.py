@@ -14,7 +14,7 @@ import reidzoo
 from reidzoo import zoo
 from reidzoo.datasets import build_dataset
 from reidzoo.engine.evaluate import evaluate_dataset
-from reidzoo.zoo.export import LIMIT
+from reidzoo.publishing.export import LIMIT
 
 FOLDER = Path(__file__).parents[1] / "zoo"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yml"))

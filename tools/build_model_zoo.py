@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidzoo.engine.cli import run_tool
-from reidzoo.engine.files import write_text
 from reidzoo.errors import UserError
-from reidzoo.zoo.page import render_page
+from reidzoo.files import write_text
+from reidzoo.publishing.model_zoo_page import render_page
+from reidzoo.runs.cli import run_tool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidzoo.engine.cli import run_tool
 from reidzoo.errors import UserError
+from reidzoo.runs.cli import run_tool
+from reidzoo.weights.cache import sha256_of
+from reidzoo.weights.model_file import ModelFile
 from reidzoo.zoo.convert import FAMILIES, check_recipe, convert_file
-from reidzoo.zoo.hub import sha256_of
-from reidzoo.zoo.model_file import ModelFile
 
 OPTIONS = {
     "bn": "whose batch norm a domain-adaptive model keeps",

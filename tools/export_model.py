@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidzoo.config.files import show_path
-from reidzoo.engine.cli import run_tool
-from reidzoo.zoo.export import export_model
-from reidzoo.zoo.index_text import write_entry
+from reidzoo.files import show_path
+from reidzoo.publishing.export import export_model
+from reidzoo.publishing.index_writer import write_entry
+from reidzoo.runs.cli import run_tool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -20,10 +20,10 @@ import reidzoo
 from reidzoo.datasets import CSVDataset, Dataset, build_dataset
 from reidzoo.datasets.base import IMAGE_EXTENSIONS, SPLITS
 from reidzoo.engine.build import pick_device
-from reidzoo.engine.cli import run_tool
 from reidzoo.engine.feature_file import write_features
 from reidzoo.engine.tolerant_table import TolerantTable
 from reidzoo.errors import ConfigError, DatasetError, UserError
+from reidzoo.runs.cli import run_tool
 from reidzoo.zoo import ReadyModel
 
 SHOWN = 10

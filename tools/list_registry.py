@@ -12,9 +12,9 @@ from typing import Any
 
 import reidzoo.registry
 from reidzoo.config import load_config
-from reidzoo.config.files import show_path
-from reidzoo.engine.cli import run_tool
 from reidzoo.errors import UserError
+from reidzoo.files import show_path
+from reidzoo.runs.cli import run_tool
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ import re
 import sys
 from pathlib import Path
 
-from reidzoo.config.files import show_path
-from reidzoo.engine.cli import run_tool
 from reidzoo.errors import UserError
+from reidzoo.files import show_path
 from reidzoo.registry import LOSS
+from reidzoo.runs.cli import run_tool
 
 REPOSITORY = Path(__file__).parent.parent
 TEMPLATE = Path(__file__).parent / "project_template"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from reidzoo.engine.cli import run_tool
-from reidzoo.engine.files import write_text
 from reidzoo.errors import UserError
-from reidzoo.tables import documents as tables
+from reidzoo.files import write_text
+from reidzoo.publishing import documents as tables
+from reidzoo.runs.cli import run_tool
 
 REPOSITORY = Path(__file__).parent.parent
 

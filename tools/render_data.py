@@ -11,7 +11,7 @@ from tabulate import tabulate
 from reidzoo.errors import UserError
 from reidzoo.render import TWINS, contact_sheet, overview, render_twins, vehicle_overview
 from reidzoo.render.twins import renderer_version
-from reidzoo.render.vehicle_layouts import VEHICLE_LAYOUTS
+from reidzoo.render.vehicles.layouts import VEHICLE_LAYOUTS
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reidzoo.config.files import show_command, show_path
-from reidzoo.config.nearest import closest
-from reidzoo.engine.cli import run_tool
-from reidzoo.engine.files import write_text
-from reidzoo.engine.pipeline import check_data
 from reidzoo.errors import UserError
+from reidzoo.files import show_command, show_path, write_text
+from reidzoo.publishing.documents import update_documents
+from reidzoo.runs.cli import run_tool
+from reidzoo.runs.pipeline import check_data
+from reidzoo.suggest import closest
 from reidzoo.tables import Plan, Scheduler, Table, Unit, collect, make_plan, read_table, render
-from reidzoo.tables.documents import update_documents
 from reidzoo.tables.lock import locked
 from reidzoo.tables.plot import sweep_plot
 

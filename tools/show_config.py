@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 
 from reidzoo.config import dump, load_config, stage_configs
-from reidzoo.engine.cli import run_tool
 from reidzoo.errors import ConfigError
+from reidzoo.runs.cli import run_tool
 
 
 def main() -> None:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import yaml
 
+from reidzoo import distributed
 from reidzoo.config import load_config
 from reidzoo.config.references import fill_seed
 from reidzoo.datasets import build_dataset
-from reidzoo.engine import distributed
-from reidzoo.engine.cli import run_tool
-from reidzoo.engine.files import write_text
-from reidzoo.engine.pipeline import environment
-from reidzoo.engine.transfer import TrainedModel, evaluate_model, find_model, matrix, scatter
 from reidzoo.errors import UserError
+from reidzoo.files import write_text
+from reidzoo.runs.cli import run_tool
+from reidzoo.runs.pipeline import environment
+from reidzoo.runs.transfer_matrix import TrainedModel, evaluate_model, find_model, matrix, scatter
 
 KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)+")
 """What tells an override behind --targets from a dataset's name."""

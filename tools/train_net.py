@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from reidzoo import distributed
 from reidzoo.config import load_config
-from reidzoo.engine import distributed
-from reidzoo.engine.cli import run_tool
-from reidzoo.engine.pipeline import Pipeline, results_table
+from reidzoo.runs.cli import run_tool
+from reidzoo.runs.pipeline import Pipeline, results_table
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,10 +9,10 @@ from torch import nn
 
 from reidzoo.backbones.ibn import IBN
 from reidzoo.backbones.non_local import NonLocal
-from reidzoo.backbones.pretrained import load_pretrained
 from reidzoo.errors import ConfigError, WeightsError
-from reidzoo.models.loading import map_torchvision
 from reidzoo.registry import BACKBONE
+from reidzoo.weights.imagenet import load_pretrained
+from reidzoo.weights.loading import map_torchvision
 
 __all__ = ["BasicBlock", "Bottleneck", "ResNet"]
 

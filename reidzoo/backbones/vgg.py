@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reidzoo.backbones.pretrained import load_pretrained
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import BACKBONE
+from reidzoo.weights.imagenet import load_pretrained
 
 __all__ = ["VGG"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from reidzoo.clustering.dbscan import check_radii, dbscan
-from reidzoo.clustering.jaccard import check_settings, jaccard_graph
+from reidzoo.clustering.jaccard.graph import check_settings, jaccard_graph
 from reidzoo.registry import CLUSTERER
 
 

@@ -9,11 +9,11 @@ from torch import Tensor
 from reidzoo.clustering.checks import check_whole
 from reidzoo.clustering.dbscan import number_by_first
 from reidzoo.clustering.errors import ClusteringError
-from reidzoo.clustering.features import finite
-from reidzoo.clustering.seeding import plus_plus
-from reidzoo.evaluation.distances import exact_matmul
-from reidzoo.evaluation.equal_rows import equal_rows
-from reidzoo.evaluation.feature_table import FeatureTable
+from reidzoo.clustering.kmeans_plus_plus import plus_plus
+from reidzoo.neighbours.distances import exact_matmul
+from reidzoo.neighbours.equal_rows import equal_rows
+from reidzoo.neighbours.feature_table import FeatureTable
+from reidzoo.neighbours.features import finite
 from reidzoo.registry import CLUSTERER
 
 TILE = 2048  # rows assigned at a time

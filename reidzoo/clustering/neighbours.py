@@ -7,18 +7,18 @@ import torch
 from torch import Tensor
 
 from reidzoo.clustering.checks import check_whole
-from reidzoo.clustering.features import normalised
-from reidzoo.evaluation.feature_table import FeatureTable
-from reidzoo.evaluation.neighbours import Neighbours
-from reidzoo.evaluation.neighbours import nearest_neighbours as search
-from reidzoo.evaluation.squared_distances import SquaredDistances
+from reidzoo.neighbours.feature_table import FeatureTable
+from reidzoo.neighbours.features import normalised
+from reidzoo.neighbours.search import Neighbours
+from reidzoo.neighbours.search import nearest_neighbours as search
+from reidzoo.neighbours.squared_distances import SquaredDistances
 
 
 def nearest_neighbours(features: Tensor | np.ndarray, k: int) -> tuple[Tensor, Tensor]:
     """Return the ``k`` nearest rows to each row by cosine similarity, exactly and without an N x N matrix.
 
     A row's first neighbour is always itself; the others follow by (similarity falling, index rising), so that ties do
-    not depend on the order of the work. ``reidzoo.evaluation.neighbours`` says how.
+    not depend on the order of the work. ``reidzoo.neighbours.search`` says how.
 
     Args:
         features: (N, D) on any device; the work is done there.
@@ -28,7 +28,7 @@ def nearest_neighbours(features: Tensor | np.ndarray, k: int) -> tuple[Tensor, T
         ``(indices, similarities)``: int64 and float32, both (N, min(k, N)), on the device of ``features``.
 
     Raises:
-        ClusteringError: k below 1, or features as ``reidzoo.clustering.features.normalised`` says.
+        ClusteringError: k below 1, or features as ``reidzoo.neighbours.features.normalised`` says.
     """
     check_whole("k", k)
     rows = normalised(features)

@@ -8,7 +8,7 @@ import numpy as np
 
 from reidzoo.clustering.dbscan import number_by_first
 from reidzoo.clustering.errors import ClusteringError
-from reidzoo.clustering.refine import as_labels, singletons
+from reidzoo.clustering.label_cleaning import as_labels, singletons
 
 
 class Reliability(NamedTuple):

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from reidzoo.config.files import Source
-from reidzoo.config.marked import Marked
+from reidzoo.config.sources import Source
 from reidzoo.errors import ConfigError
+from reidzoo.yaml_marks import Marked
 
 __all__ = ["read_indexes"]
 

@@ -22,14 +22,14 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.config.defaults import free, get_cfg
-from reidzoo.config.files import BASE, Source, parse_overrides, read_chain
 from reidzoo.config.indexes import read_indexes
-from reidzoo.config.marked import Marked, dump_yaml, with_place
 from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
-from reidzoo.config.nearest import closest
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
+from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain
 from reidzoo.errors import ConfigError
+from reidzoo.suggest import closest
+from reidzoo.yaml_marks import Marked, dump_yaml, with_place
 
 __all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
 
@@ -135,7 +135,7 @@ def dump(cfg: CfgNode) -> str:
 def _read_file(path: Path) -> list[Source]:
     if path.suffix != ".safetensors":
         return read_chain(path)
-    from reidzoo.zoo.model_config import model_source  # the zoo reads indexes as configurations are read
+    from reidzoo.config.model_file_source import model_source  # the zoo reads indexes as configurations are read
 
     return [model_source(path)]
 

@@ -21,9 +21,10 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.config.defaults import CHOICES, LENGTHS, PLAIN_ENTRIES, free, get_cfg
-from reidzoo.config.marked import Doubtful, Marked
-from reidzoo.config.nearest import closest, lookup, nearest_key
+from reidzoo.config.keys import lookup, nearest_key
 from reidzoo.errors import ConfigError
+from reidzoo.suggest import closest
+from reidzoo.yaml_marks import Doubtful, Marked
 
 __all__ = ["REPLACE", "Merge", "absent_everywhere"]
 

@@ -13,12 +13,12 @@ from reidzoo.datasets.duke import DukeMTMC
 from reidzoo.datasets.folder import FolderDataset
 from reidzoo.datasets.hold_out import HoldOut
 from reidzoo.datasets.hold_out_identities import HoldOutIdentities
+from reidzoo.datasets.label_file import read_pseudo_labels, write_pseudo_labels
 from reidzoo.datasets.market1501 import Market1501
 from reidzoo.datasets.market_layout import MarketLayout
 from reidzoo.datasets.msmt17 import MSMT17
 from reidzoo.datasets.nuisance import nuisance_classes, nuisance_frequencies, nuisance_labels
 from reidzoo.datasets.pseudo_labeled import PseudoLabeled
-from reidzoo.datasets.pseudo_labels import read_pseudo_labels, write_pseudo_labels
 from reidzoo.datasets.randperson import RandPerson
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.style_folder import StyleFolder

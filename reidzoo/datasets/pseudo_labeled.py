@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reidzoo.datasets.base import Dataset, examples, relative_path
-from reidzoo.datasets.pseudo_labels import read_pseudo_labels
+from reidzoo.datasets.label_file import read_pseudo_labels
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
 from reidzoo.errors import DatasetError

@@ -13,9 +13,9 @@ from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.engine.loader import ImageTable, TrainLoader
 from reidzoo.engine.seed import seed_of
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
-from reidzoo.models.loading import CLASSIFIERS
 from reidzoo.registry import MODEL
 from reidzoo.transforms import Compose
+from reidzoo.weights.loading import CLASSIFIERS
 from reidzoo.zoo.index import register_index
 
 __all__ = [

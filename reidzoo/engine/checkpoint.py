@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reidzoo.engine import distributed
+from reidzoo import distributed
 from reidzoo.errors import WeightsError
-from reidzoo.models.loading import atomic_save, safe_read
+from reidzoo.files import atomic_save
+from reidzoo.weights.loading import safe_read
 
 if TYPE_CHECKING:
     from reidzoo.trainers.trainer import Trainer

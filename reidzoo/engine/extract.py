@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from reidzoo.engine import distributed
+from reidzoo import distributed
 from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.engine.loader import ImageTable
 from reidzoo.transforms import Normalize

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from reidzoo import distributed
 from reidzoo.datasets import TrainSet
-from reidzoo.engine import distributed
 from reidzoo.errors import ConfigError
 from reidzoo.registry import SAMPLER
 from reidzoo.transforms import BatchDraw, read_image

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reidzoo.engine import distributed
+from reidzoo import distributed
 from reidzoo.errors import ConfigError
 from reidzoo.registry import describe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from yacs.config import CfgNode
 
-from reidzoo.engine import distributed
+from reidzoo import distributed
 
 __all__ = ["load_random_state", "random_state", "seed_everything", "seed_of"]
 

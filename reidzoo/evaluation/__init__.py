@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from reidzoo.evaluation.checks import EvaluationInputError
 from reidzoo.evaluation.linear_probe import linear_probe, probe_split
 from reidzoo.evaluation.protocol import Judgement, Labels, Protocol
 from reidzoo.evaluation.protocols import PROTOCOLS
@@ -11,6 +10,7 @@ from reidzoo.evaluation.ranking import evaluate_distances, evaluate_ranking
 from reidzoo.evaluation.ranking_result import RankingResult
 from reidzoo.evaluation.rerank import KReciprocal, rerank_k_reciprocal
 from reidzoo.evaluation.roc_curve import RocCurve
+from reidzoo.neighbours.checks import EvaluationInputError
 
 __all__ = [
     "PROTOCOLS",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from reidzoo.evaluation.checks import EvaluationInputError
+from reidzoo.neighbours.checks import EvaluationInputError
 
 __all__ = ["linear_probe", "probe_split"]
 

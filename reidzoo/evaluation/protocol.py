@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from reidzoo.evaluation.checks import EvaluationInputError
 from reidzoo.evaluation.groups import Groups
+from reidzoo.neighbours.checks import EvaluationInputError
 
 JUNK = -1
 

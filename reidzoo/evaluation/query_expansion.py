@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.evaluation.checks import EvaluationInputError, check_count
-from reidzoo.evaluation.distances import FeatureDistances
-from reidzoo.evaluation.feature_table import FeatureTable
+from reidzoo.neighbours.checks import EvaluationInputError, check_count
+from reidzoo.neighbours.distances import FeatureDistances
+from reidzoo.neighbours.feature_table import FeatureTable
 
 
 def average_query_expansion(

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.evaluation.checks import EvaluationInputError, as_ids, check_choice, check_count
-from reidzoo.evaluation.distances import METRICS, DistanceSource, FeatureDistances
-from reidzoo.evaluation.feature_table import FeatureTable
 from reidzoo.evaluation.protocol import JUNK, Labels, Protocol
 from reidzoo.evaluation.protocols import PROTOCOLS
 from reidzoo.evaluation.ranking_result import RankingResult
 from reidzoo.evaluation.ranks import AP_KINDS, pad_matches, ranks_of_matches, score_ranks, sort_rows
 from reidzoo.evaluation.rerank import KReciprocal
-from reidzoo.evaluation.roc_counter import RocCounter
+from reidzoo.evaluation.roc import RocCounter
 from reidzoo.evaluation.sharding import gather, my_slice
+from reidzoo.neighbours.checks import EvaluationInputError, as_ids, check_choice, check_count
+from reidzoo.neighbours.distances import METRICS, DistanceSource, FeatureDistances
+from reidzoo.neighbours.feature_table import FeatureTable
 
 ROC_RATES = (1e-4, 1e-3, 1e-2)
 

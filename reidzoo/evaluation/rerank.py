@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from reidzoo.evaluation.checks import EvaluationInputError, check_choice, check_count
-from reidzoo.evaluation.distances import METRICS, DistanceSource, FeatureDistances
-from reidzoo.evaluation.feature_table import FeatureTable
-from reidzoo.evaluation.neighbours import Neighbours, nearest_neighbours
-from reidzoo.evaluation.squared_distances import SquaredDistances
+from reidzoo.neighbours.checks import EvaluationInputError, check_choice, check_count
+from reidzoo.neighbours.distances import METRICS, DistanceSource, FeatureDistances
+from reidzoo.neighbours.feature_table import FeatureTable
+from reidzoo.neighbours.search import Neighbours, nearest_neighbours
+from reidzoo.neighbours.squared_distances import SquaredDistances
 
 
 @dataclass(frozen=True)

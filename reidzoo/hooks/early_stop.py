@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table, final_size
-from reidzoo.engine.distributed import broadcast_object, is_main
 from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.seed import seed_of

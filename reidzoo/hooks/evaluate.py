@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reidzoo.engine.distributed import is_main
+from reidzoo.distributed import is_main
 from reidzoo.engine.evaluate import evaluate_targets
-from reidzoo.engine.files import write_text
+from reidzoo.files import write_text
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from reidzoo.engine.distributed import is_main
+from reidzoo.distributed import is_main
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 

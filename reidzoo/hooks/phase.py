@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reidzoo.engine.distributed import is_main
+from reidzoo.distributed import is_main
 from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK

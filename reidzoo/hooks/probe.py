@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.distributed import is_main
 from reidzoo.engine.build import build_test_table
-from reidzoo.engine.distributed import is_main
 from reidzoo.engine.evaluate import extract_table
 from reidzoo.errors import ConfigError
 from reidzoo.evaluation import EvaluationInputError, linear_probe, probe_split

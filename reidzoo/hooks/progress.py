@@ -6,7 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from reidzoo.engine.distributed import is_main
+from reidzoo.distributed import is_main
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 

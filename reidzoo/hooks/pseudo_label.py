@@ -11,12 +11,12 @@ from torch import Tensor
 
 from reidzoo.clustering import singletons, size_bounds
 from reidzoo.datasets import write_pseudo_labels
+from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table
 from reidzoo.engine.classifier_rows import ClassifierRows
-from reidzoo.engine.distributed import broadcast_object, is_main
 from reidzoo.engine.evaluate import extract_table, extract_train_features
-from reidzoo.engine.files import write_text
 from reidzoo.errors import ConfigError, UserError
+from reidzoo.files import write_text
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 

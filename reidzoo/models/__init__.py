@@ -10,8 +10,8 @@ from reidzoo.models.batch_norm import (
     split_batch_norm,
 )
 from reidzoo.models.embedder import Embedder
-from reidzoo.models.loading import atomic_save, load_weights, safe_read
 from reidzoo.models.two_view_embedder import TwoViewEmbedder
+from reidzoo.weights.loading import load_weights, safe_read
 
 __all__ = [
     "DomainBatchNorm",
@@ -19,7 +19,6 @@ __all__ = [
     "GlobalBatchNorm",
     "GroupBatchNorm",
     "TwoViewEmbedder",
-    "atomic_save",
     "convert_batch_norm",
     "load_weights",
     "safe_read",

@@ -6,8 +6,8 @@ on the dataset whose layout they borrow.
 
 from __future__ import annotations
 
-from .contact_sheet import contact_sheet, overview, vehicle_overview
-from .twins import RENDERER_VERSION, TWINS, VEHICLE_RENDERER_VERSION, Twin, render_twins
+from reidzoo.render.contact_sheet import contact_sheet, overview, vehicle_overview
+from reidzoo.render.twins import RENDERER_VERSION, TWINS, VEHICLE_RENDERER_VERSION, Twin, render_twins
 
 __all__ = [
     "RENDERER_VERSION",

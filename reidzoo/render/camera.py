@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from .scene import panorama
+from reidzoo.render.scene import panorama
 
 Range = tuple[float, float]
 Scenery = Callable[[np.random.Generator, str, float], Image.Image]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from .layouts import LAYOUTS, Shot
-from .photographer import Photographer
-from .twins import TWINS, make_photographer, plan
-from .vehicle_layouts import VEHICLE_LAYOUTS
-from .vehicle_photographer import VehiclePhotographer
+from reidzoo.render.people.layouts import LAYOUTS, Shot
+from reidzoo.render.people.photographer import Photographer
+from reidzoo.render.twins import TWINS, make_photographer, plan
+from reidzoo.render.vehicles.layouts import VEHICLE_LAYOUTS
+from reidzoo.render.vehicles.photographer import VehiclePhotographer
 
 CELL = (72, 144)
 VEHICLE_CELL = (128, 110)

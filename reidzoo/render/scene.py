@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .body import CANVAS
-from .person import Colour, shaded
+from reidzoo.render.people.body import CANVAS
+from reidzoo.render.people.person import Colour, shaded
 
 WIDTH = 5 * CANVAS[0]
 HEIGHT = CANVAS[1]

@@ -15,12 +15,11 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from reidzoo.errors import DatasetError
-
-from .layouts import DISTRACTORS, LAYOUTS, Shot
-from .pair_layouts import PAIR_LAYOUTS
-from .photographer import Photographer
-from .vehicle_layouts import VEHICLE_LAYOUTS
-from .vehicle_photographer import VehiclePhotographer
+from reidzoo.render.people.layouts import DISTRACTORS, LAYOUTS, Shot
+from reidzoo.render.people.pair_layouts import PAIR_LAYOUTS
+from reidzoo.render.people.photographer import Photographer
+from reidzoo.render.vehicles.layouts import VEHICLE_LAYOUTS
+from reidzoo.render.vehicles.photographer import VehiclePhotographer
 
 RENDERER_VERSION = 1
 """Counts up with every change of a rendered byte; figures of two versions are not to be compared."""

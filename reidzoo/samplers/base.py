@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reidzoo.errors import ConfigError
-from reidzoo.samplers.seeding import SAMPLING, random_generator
+from reidzoo.random_streams import SAMPLING, random_generator
 
 __all__ = ["BatchSampler"]
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.files import Source, show_path
-from reidzoo.config.marked import Marked, parse_yaml, unmark
-from reidzoo.config.nearest import closest
+from reidzoo.config.sources import Source
 from reidzoo.errors import ConfigError
+from reidzoo.files import show_path
+from reidzoo.suggest import closest
+from reidzoo.yaml_marks import Marked, parse_yaml, unmark
 
 __all__ = ["METRICS", "Claim", "Row", "Sweep", "Table", "is_table", "read_table"]
 

@@ -12,13 +12,12 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.config import dump, get_cfg, load_config, stage_configs
-from reidzoo.config.files import show_path
 from reidzoo.config.loader import difference
 from reidzoo.config.references import fill_seed, map_references, referenced_stages
 from reidzoo.engine.checkpoint import FINAL
-from reidzoo.engine.files import write_text
-from reidzoo.engine.pipeline import ENVIRONMENT, RESULTS
 from reidzoo.errors import ConfigError
+from reidzoo.files import show_path, write_text
+from reidzoo.runs.pipeline import ENVIRONMENT, RESULTS
 from reidzoo.tables.spec import Row, Table
 
 __all__ = ["LOG", "Plan", "Unit", "make_plan"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reidzoo.engine.distributed import gather
+from reidzoo.distributed import gather
 from reidzoo.registry import MEMORY, TRAINER
 from reidzoo.trainers.source_target import SourceTargetTrainer
 

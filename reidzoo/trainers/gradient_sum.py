@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from reidzoo.engine.distributed import average_gradients
+from reidzoo.distributed import average_gradients
 
 __all__ = ["GradientSum"]
 

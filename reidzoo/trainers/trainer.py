@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from reidzoo import distributed
 from reidzoo.datasets import TrainSet
-from reidzoo.engine import distributed
 from reidzoo.engine.build import build_loader, build_model
 from reidzoo.engine.optim import build_optimizers
 from reidzoo.engine.seed import load_random_state, random_state

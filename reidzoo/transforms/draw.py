@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reidzoo.samplers.seeding import AUGMENTATION, random_generator
+from reidzoo.random_streams import AUGMENTATION, random_generator
 
 __all__ = ["BatchDraw"]
 

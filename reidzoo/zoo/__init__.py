@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from reidzoo.weights.model_file import ModelFile, read_header, read_model_file, write_model_file
 from reidzoo.zoo.index import entry, list_models, register_index
 from reidzoo.zoo.index_entry import IndexEntry
-from reidzoo.zoo.model_file import ModelFile, read_header, read_model_file, write_model_file
 
 __all__ = [
     "IndexEntry",
@@ -29,11 +29,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # These stand on the engine, which stands on the rest of this package.
     if name == "load":
-        from reidzoo.zoo.loading import load
+        from reidzoo.inference.load import load
 
         return load
     if name == "ReadyModel":
-        from reidzoo.zoo.ready_model import ReadyModel
+        from reidzoo.inference.ready_model import ReadyModel
 
         return ReadyModel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,6 @@ An index is YAML, name -> what is known of the model; every key is there, null w
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import logging
 import os
@@ -25,13 +24,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from reidzoo.config.files import show_path
-from reidzoo.config.marked import parse_yaml
 from reidzoo.errors import ConfigError, WeightsError
-from reidzoo.files import move_into_place
-from reidzoo.zoo.hub import weights_home
+from reidzoo.files import move_into_place, show_path
+from reidzoo.suggest import did_you_mean
+from reidzoo.weights.cache import weights_home
+from reidzoo.weights.download import TransferError, forget_part, from_http
+from reidzoo.yaml_marks import parse_yaml
 from reidzoo.zoo.index_entry import IndexEntry
-from reidzoo.zoo.transfer import TransferError, forget_part, from_http
 
 __all__ = ["entry", "list_models", "read_index", "register_index"]
 
@@ -80,12 +79,11 @@ def entry(name: str) -> IndexEntry:
         if name in entries:
             return entries[name]
     names = list_models()
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
     more = f", and {len(names) - _SHOWN} more (reidzoo.zoo.list_models())" if len(names) > _SHOWN else ""
     raise WeightsError(
-        f"no model is called {name!r}.{hint} There are: {', '.join(names[:_SHOWN]) or 'none'}{more}. Another index is "
-        f"made known by ZOO.INDEXES in a configuration, or by reidzoo.zoo.register_index"
+        f"no model is called {name!r}.{did_you_mean(name, names)} "
+        f"There are: {', '.join(names[:_SHOWN]) or 'none'}{more}. "
+        "Another index is made known by ZOO.INDEXES in a configuration, or by reidzoo.zoo.register_index"
     )
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.marked import Marked, unmark
-from reidzoo.config.nearest import closest
 from reidzoo.errors import ConfigError
-from reidzoo.zoo.hub import SCHEMES
+from reidzoo.suggest import closest
+from reidzoo.weights.cache import SCHEMES
+from reidzoo.yaml_marks import Marked, unmark
 
 __all__ = ["IndexEntry"]
 

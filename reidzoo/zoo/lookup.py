@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import reidzoo
-from reidzoo.zoo.hub import fetch, make_once, sha256_of
+from reidzoo.version import __version__
+from reidzoo.weights.cache import fetch, make_once, sha256_of
 from reidzoo.zoo.index import entry
 from reidzoo.zoo.index_entry import IndexEntry
 
@@ -35,7 +35,7 @@ def locate(name: str) -> Path:
 def _converted(found: IndexEntry, path: Path) -> Path:
     """Return the model file of another toolkit's file, converted once for each of its states and of our versions."""
     digest = sha256_of(path)
-    key = hashlib.sha256(f"{digest} {found.convert} {reidzoo.__version__}".encode()).hexdigest()
+    key = hashlib.sha256(f"{digest} {found.convert} {__version__}".encode()).hexdigest()
 
     def make(target: Path) -> None:
         from reidzoo.zoo.convert import convert_file  # builds models, and those may ask for weights

@@ -9,8 +9,8 @@ from torch import nn
 from reidzoo.backbones.osnet import OSBlock, OSNet, map_torchreid
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.heads.linear import LinearHead
-from reidzoo.models.loading import load_weights
 from reidzoo.registry import BACKBONE
+from reidzoo.weights.loading import load_weights
 
 
 def count(module):

@@ -10,8 +10,8 @@ from torch import nn
 from reidzoo.backbones.ibn import IBN
 from reidzoo.backbones.resnet import BasicBlock, Bottleneck, ResNet
 from reidzoo.errors import ConfigError, WeightsError
-from reidzoo.models.loading import load_weights, map_torchvision
 from reidzoo.registry import BACKBONE
+from reidzoo.weights.loading import load_weights, map_torchvision
 
 
 def count(module):
@@ -200,7 +200,7 @@ def test_pretrained_loads_a_file_put_by_hand(monkeypatch, tmp_path, ibn):
         name = ResNet(18, ibn)._source("imagenet")[1]
     torch.save(state, tmp_path / name)
     digest = name.rpartition("-")[2].removesuffix(".pth")
-    monkeypatch.setattr("reidzoo.zoo.hub.sha256_of", lambda path: digest + "0" * 56)
+    monkeypatch.setattr("reidzoo.weights.cache.sha256_of", lambda path: digest + "0" * 56)
     loaded = ResNet(18, ibn, pretrained="imagenet")
     for name, value in reference.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name

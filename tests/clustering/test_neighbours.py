@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reidzoo.clustering import nearest_neighbours
-from reidzoo.evaluation import nearest_tiles
+from reidzoo.neighbours import tiles
 
 
 def plain(x, k):
@@ -21,7 +21,7 @@ def plain(x, k):
 @pytest.mark.parametrize("tile", [16, 48, 2048])
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (2, 30), (17, 5), (100, 100), (333, 30), (400, 1)])
 def test_equals_a_full_sort(n, k, tile, monkeypatch):
-    monkeypatch.setattr(nearest_tiles, "TILE", tile)
+    monkeypatch.setattr(tiles, "TILE", tile)
     x = np.random.default_rng(n).standard_normal((n, 12)).astype(np.float32)
     indices, similarities = nearest_neighbours(x, k)
     order, similarity = plain(x, k)
@@ -32,7 +32,7 @@ def test_equals_a_full_sort(n, k, tile, monkeypatch):
 
 @pytest.mark.parametrize("tile", [16, 2048])
 def test_equal_rows_tie_by_index_after_the_row_itself(tile, monkeypatch):
-    monkeypatch.setattr(nearest_tiles, "TILE", tile)
+    monkeypatch.setattr(tiles, "TILE", tile)
     generator = np.random.default_rng(0)
     x = generator.standard_normal((40, 40)).astype(np.float32)[generator.integers(40, size=150)]
     x[100:] = x[0]

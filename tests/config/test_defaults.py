@@ -7,7 +7,7 @@ import re
 from yacs.config import CfgNode
 
 from reidzoo.config import defaults, get_cfg
-from reidzoo.config.nearest import lookup
+from reidzoo.config.keys import lookup
 
 
 def test_each_call_gives_a_fresh_mutable_copy():

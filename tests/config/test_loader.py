@@ -6,10 +6,10 @@ import pytest
 from yacs.config import CfgNode
 
 from reidzoo.config import dump, get_cfg, load_config, stage_configs
-from reidzoo.config.files import Source
-from reidzoo.config.marked import parse_yaml
+from reidzoo.config.sources import Source
 from reidzoo.errors import ConfigError
 from reidzoo.tables import is_table
+from reidzoo.yaml_marks import parse_yaml
 
 STAGES = """
     SOLVER: {MAX_EPOCHS: 30}

@@ -6,8 +6,8 @@ import pytest
 from yacs.config import CfgNode
 
 from reidzoo.config import get_cfg
-from reidzoo.config.marked import with_place
 from reidzoo.config.merge import Merge, absent_everywhere
+from reidzoo.yaml_marks import with_place
 
 
 def test_values_merge_into_the_defaults(load):

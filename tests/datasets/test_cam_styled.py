@@ -10,8 +10,8 @@ from PIL import Image
 
 from reidzoo.datasets import ColorTransfer, Market1501, StyleFolder, TrainSet, build_dataset
 from reidzoo.engine.loader import ImageTable, TrainLoader
-from reidzoo.engine.pipeline import check_data
 from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.runs.pipeline import check_data
 
 WRAPPED = {"type": "Unlabeled", "dataset": {"type": "Market1501"}}
 FOLDER = "bounding_box_train_camstyle"

@@ -5,8 +5,8 @@ import torch
 from reidzoo.config import load_config
 from reidzoo.engine.build import build_test_table, build_train_sets, final_size
 from reidzoo.engine.evaluate import extract_train_features
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 
 def trainer_of(path, folder):

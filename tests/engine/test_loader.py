@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from reidzoo import distributed
 from reidzoo.config import load_config, stage_configs
-from reidzoo.engine import distributed
 from reidzoo.engine.build import build_loader, build_train_sets
 from reidzoo.errors import ConfigError
 

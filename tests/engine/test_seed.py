@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from reidzoo.config import load_config
-from reidzoo.engine.pipeline import Pipeline
+from reidzoo.runs.pipeline import Pipeline
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import torch
 
 from reidzoo.errors import UserError
 from reidzoo.evaluation import EvaluationInputError, KReciprocal, evaluate_ranking, rerank_k_reciprocal
-from reidzoo.evaluation.distances import DistanceSource
 from reidzoo.evaluation.protocol import Labels
 from reidzoo.evaluation.protocols import PROTOCOLS, MultiShotProtocol
 from reidzoo.evaluation.ranking import evaluate_distances
+from reidzoo.neighbours.distances import DistanceSource
 
 
 @pytest.mark.parametrize("protocol", ["market1501", "camera_free", "cross_camera"])

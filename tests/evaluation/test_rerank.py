@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reidzoo.evaluation import EvaluationInputError, KReciprocal, nearest_tiles, rerank_k_reciprocal
-from reidzoo.evaluation.distances import FeatureDistances
-from reidzoo.evaluation.feature_table import FeatureTable
+from reidzoo.evaluation import EvaluationInputError, KReciprocal, rerank_k_reciprocal
+from reidzoo.neighbours import tiles
+from reidzoo.neighbours.distances import FeatureDistances
+from reidzoo.neighbours.feature_table import FeatureTable
 
 
 def clustered(seed, num_query, num_gallery, dim=6):
@@ -61,7 +62,7 @@ def test_small_tiles_give_the_same(monkeypatch):
     q, g = clustered(8, 40, 260)
     duplicated = np.concatenate([g, g[:50]])
     want = rerank_k_reciprocal(q, duplicated)
-    monkeypatch.setattr(nearest_tiles, "TILE", 64)
+    monkeypatch.setattr(tiles, "TILE", 64)
     assert np.abs(rerank_k_reciprocal(q, duplicated) - want).max() < 1e-5
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from reidzoo.config import load_config
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 from reidzoo.trainers import BaselineTrainer
 
 HELD = {"type": "HoldOutIdentities", "part": "train", "held_out": 5, "dataset": "Market1501"}

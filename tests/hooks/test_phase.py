@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from reidzoo.config import load_config
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import EpochPhaseHook, IterationPhaseHook, ThresholdPhaseHook
+from reidzoo.runs.pipeline import Pipeline
 
 
 class Runner(SimpleNamespace):

@@ -7,9 +7,9 @@ import torch
 
 from reidzoo.config import load_config
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline, results_table
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import ProbeHook
+from reidzoo.runs.pipeline import Pipeline, results_table
 
 NAMED = "{type: ProbeHook, datasets: [RandPerson, Market1501], images: 10, period: 1}"
 

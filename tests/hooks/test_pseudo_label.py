@@ -10,10 +10,10 @@ import torch
 from reidzoo.config import load_config
 from reidzoo.datasets import read_pseudo_labels
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks import PseudoLabelHook
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 CLUSTERER = {"type": "JaccardDBSCAN", "k1": 6, "k2": 2, "eps": 0.8, "min_samples": 2}
 UNLABELLED = {"train": {"type": "Unlabeled", "dataset": {"type": "Market1501"}}}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from reidzoo.config import load_config
-from reidzoo.engine.pipeline import Pipeline
+from reidzoo.runs.pipeline import Pipeline
 
 
 def steps_of_adam(write_config, tmp_path, name, *opts):

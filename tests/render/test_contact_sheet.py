@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reidzoo.render import TWINS, contact_sheet, overview, vehicle_overview
-from reidzoo.render.layouts import LAYOUTS
+from reidzoo.render.people.layouts import LAYOUTS
 
 
 @pytest.mark.parametrize("name", TWINS)

@@ -12,8 +12,8 @@ from PIL import Image
 
 from reidzoo.errors import DatasetError
 from reidzoo.render import RENDERER_VERSION, render_twins
-from reidzoo.render.layouts import LAYOUTS
-from reidzoo.render.photographer import Photographer
+from reidzoo.render.people.layouts import LAYOUTS
+from reidzoo.render.people.photographer import Photographer
 from reidzoo.render.twins import TWINS, plan
 
 TINY = 0.02

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from reidzoo.config.marked import unmark
 from reidzoo.errors import ConfigError
 from reidzoo.tables import Claim, read_table
+from reidzoo.yaml_marks import unmark
 
 TOP = "METRICS: [mAP]\nTARGET: Market1501\n"
 ROW = "ROWS: {a: {CONFIG: stages.yml}}\n"

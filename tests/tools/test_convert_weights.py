@@ -6,8 +6,8 @@ import torch
 import reidzoo
 from reidzoo.backbones.osnet import OSNet
 from reidzoo.heads.linear import LinearHead
+from reidzoo.weights.model_file import read_model_file
 from reidzoo.zoo.convert import FAMILIES
-from reidzoo.zoo.model_file import read_model_file
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from reidzoo.config import load_config
-from reidzoo.engine.pipeline import Pipeline
+from reidzoo.runs.pipeline import Pipeline
 from reidzoo.zoo.index import read_index
 
 

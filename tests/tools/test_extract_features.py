@@ -16,8 +16,8 @@ from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_model
 from reidzoo.errors import DatasetError, UserError
+from reidzoo.publishing.portable_config import portable_config
 from reidzoo.zoo import write_model_file
-from reidzoo.zoo.portable import portable_config
 
 REPOSITORY = Path(__file__).parents[2]
 

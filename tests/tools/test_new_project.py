@@ -126,7 +126,7 @@ def test_the_tables_resolve(projects):
 def test_mistakes_are_named(projects, monkeypatch, capsys, name, said):
     import importlib.util
 
-    from reidzoo.engine.cli import run_tool
+    from reidzoo.runs.cli import run_tool
 
     spec = importlib.util.spec_from_file_location("new_project", REPOSITORY / "tools/new_project.py")
     tool = importlib.util.module_from_spec(spec)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from reidzoo.config import load_config
-from reidzoo.engine.pipeline import Pipeline
+from reidzoo.runs.pipeline import Pipeline
 
 
 @pytest.fixture

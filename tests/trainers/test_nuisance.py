@@ -10,9 +10,9 @@ from torch import nn
 
 from reidzoo.config import load_config
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 SGD = {"type": "SGD", "lr": 0.1, "momentum": 0.9}
 NUISANCE = {"type": "CrossEntropyLoss", "inputs": {"logits": "nuisance_logits", "pid": "nuisance_label"}}

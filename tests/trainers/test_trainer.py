@@ -6,9 +6,9 @@ import torch
 
 from reidzoo.config import load_config
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 MIXED = {"DATASETS": {"TRAIN": {"train": ["RandPerson", "Market1501"]}}}
 ADVERSARIAL = {

@@ -7,8 +7,8 @@ import yaml
 
 import reidzoo
 from reidzoo.config import dump, load_config, stage_configs
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.runs.pipeline import Pipeline
 from reidzoo.zoo import entry, index, list_models, register_index
 from reidzoo.zoo.lookup import locate
 

@@ -14,13 +14,13 @@ from adin.alternation import Alternation
 from adin.timeline import draw_timeline
 from adin.validation import Validation
 from reidzoo.datasets import build_dataset
-from reidzoo.engine.distributed import is_main
-from reidzoo.engine.files import write_text
+from reidzoo.distributed import is_main
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
+from reidzoo.files import write_text
 from reidzoo.hooks import Hook
+from reidzoo.random_streams import TRAINING, random_generator
 from reidzoo.registry import HOOK
-from reidzoo.samplers.seeding import TRAINING, random_generator
 
 __all__ = ["AlternationHook"]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from reidzoo.datasets import Dataset, nuisance_labels
+from reidzoo.distributed import broadcast_object
 from reidzoo.engine.build import build_table, final_size
-from reidzoo.engine.distributed import broadcast_object
 from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.losses.branches import branch_log_probabilities

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from camstyle.losses import gradient_penalty, mix, realness_gap
-from reidzoo.engine import distributed
+from reidzoo import distributed
 from reidzoo.errors import ConfigError
+from reidzoo.random_streams import TRAINING, random_generator
 from reidzoo.registry import DISCRIMINATOR, MODEL, TRAINER
-from reidzoo.samplers.seeding import TRAINING, random_generator
 from reidzoo.trainers import Trainer
 
 __all__ = ["StarGANTrainer"]

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from reidzoo.engine import distributed
+from reidzoo import distributed
 from reidzoo.engine.build import build_table
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import Hook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ecn.trainer import ECNTrainer
-from reidzoo.engine.distributed import gather
+from reidzoo.distributed import gather
 from reidzoo.registry import TRAINER
 
 __all__ = ["MiniBatchTrainer"]

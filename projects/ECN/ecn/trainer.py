@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet
-from reidzoo.engine.distributed import gather, is_main
+from reidzoo.distributed import gather, is_main
 from reidzoo.errors import ConfigError
 from reidzoo.registry import MEMORY, TRAINER
 from reidzoo.trainers import SourceTargetTrainer

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reidzoo.engine.distributed import gather
+from reidzoo.distributed import gather
 from reidzoo.engine.evaluation_mode import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.losses.contrastive import squared_distances

@@ -27,8 +27,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.nearest import closest
 from reidzoo.errors import WeightsError
+from reidzoo.suggest import closest
+from reidzoo.weights.model_file import ModelFile, write_model_file
 from reidzoo.zoo.convert.adin import ADIN
 from reidzoo.zoo.convert.conversion import check_options, convert_path, convert_state
 from reidzoo.zoo.convert.domainmix import DOMAINMIX
@@ -42,7 +43,6 @@ from reidzoo.zoo.convert.mmt import MMT
 from reidzoo.zoo.convert.spcl import SPCL
 from reidzoo.zoo.convert.torchreid import TORCHREID
 from reidzoo.zoo.convert.torchvision import TORCHVISION
-from reidzoo.zoo.model_file import ModelFile, write_model_file
 
 __all__ = [
     "FAMILIES", "Dropped", "Family", "Layout", "check_recipe", "convert_file", "convert_path", "convert_state",

@@ -15,12 +15,12 @@ from yacs.config import CfgNode
 
 from reidzoo.config import get_cfg
 from reidzoo.errors import WeightsError
-from reidzoo.models.loading import safe_read, unwrap_state
 from reidzoo.registry import MODEL
+from reidzoo.weights.loading import safe_read, unwrap_state
+from reidzoo.weights.model_file import ModelFile
 from reidzoo.zoo.convert.dropped import Dropped
 from reidzoo.zoo.convert.family import Family
 from reidzoo.zoo.convert.layout import Layout
-from reidzoo.zoo.model_file import ModelFile
 
 __all__ = ["check_options", "convert_path", "convert_state"]
 

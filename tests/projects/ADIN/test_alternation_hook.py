@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import reidzoo.trainers.trainer
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import Hook
+from reidzoo.runs.pipeline import Pipeline
 
 
 class Killed(Exception):

@@ -6,8 +6,8 @@ import torch
 
 from reidzoo.datasets import HoldOut
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from reidzoo.config import dump
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.hooks import LogHook
+from reidzoo.runs.pipeline import Pipeline
 from reidzoo.tables import make_plan, read_table
 
 from .conftest import PROJECT, stages

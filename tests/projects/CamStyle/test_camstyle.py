@@ -14,10 +14,10 @@ from torch import nn
 
 from reidzoo.config import load_config
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.engine.seed import seed_everything
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 PROJECT = Path(__file__).parents[3] / "projects" / "CamStyle"
 SMALL = ["INPUT.SIZE", "[36, 20]", "INPUT.TRANSFORMS.crop.size", "[32, 16]", "SOLVER.IMS_PER_BATCH", "8"]
@@ -120,7 +120,7 @@ def test_target_cameras_do_not_depend_on_processes(tiny_root, tmp_path, monkeypa
     whole = trainer._draw(batch)
     halves = []
     for rank in (0, 1):
-        monkeypatch.setattr("reidzoo.engine.distributed.rank", lambda rank=rank: rank)
+        monkeypatch.setattr("reidzoo.distributed.rank", lambda rank=rank: rank)
         halves.append(trainer._draw({key: value[4 * rank : 4 * rank + 4] for key, value in batch.items()}))
     for everything, first, second in zip(whole, *halves, strict=True):
         assert torch.equal(everything, torch.cat([first, second]))

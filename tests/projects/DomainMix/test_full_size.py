@@ -13,8 +13,8 @@ from yacs.config import CfgNode
 from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset, write_pseudo_labels
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -10,9 +10,9 @@ import torch
 from reidzoo.config import load_config, stage_configs
 from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.checkpoint import resume
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.hooks import MultiStepSchedule
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 FOLDER = Path(__file__).parents[3] / "projects/DomainMix"
 TINY = ["INPUT.SIZE", "[32, 16]", "SOLVER.IMS_PER_BATCH", "16", "DEVICE", "cpu", "TEST.EVAL_PERIOD", "0"]

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from reidzoo.config import dump, load_config, stage_configs
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.hooks import LogHook
+from reidzoo.runs.pipeline import Pipeline
 
 from .conftest import PROJECT
 
 KEEP_KEYS = '''
-from reidzoo.engine import distributed
+from reidzoo import distributed
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
 import torch

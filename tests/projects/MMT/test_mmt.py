@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from reidzoo.config import load_config, stage_configs
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.hooks import LogHook
+from reidzoo.runs.pipeline import Pipeline
 
 PROJECTS = Path(__file__).parents[3] / "projects"
 

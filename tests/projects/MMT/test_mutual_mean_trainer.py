@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 from reidzoo.transforms import Normalize
 
 PAIRS = {"student": "model", "student2": "model2"}

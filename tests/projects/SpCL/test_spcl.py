@@ -9,11 +9,11 @@ import torch
 
 from reidzoo.config import load_config, stage_configs
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import LogHook
 from reidzoo.models import DomainBatchNorm
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 PROJECTS = Path(__file__).parents[3] / "projects"
 SMALL = {

@@ -9,9 +9,9 @@ import torch
 
 from reidzoo.config import load_config
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.pipeline import Pipeline
 from reidzoo.engine.seed import seed_everything
 from reidzoo.registry import TRAINER
+from reidzoo.runs.pipeline import Pipeline
 
 PROJECT = Path(__file__).parents[3] / "projects" / "ViewAdaptation"
 load_config(PROJECT / "base.yml")

@@ -12,7 +12,7 @@ import yaml
 
 from reidzoo.config import dump, load_config
 from reidzoo.engine.build import build_model
-from reidzoo.engine.pipeline import Pipeline
+from reidzoo.runs.pipeline import Pipeline
 from reidzoo.tables import make_plan, read_table
 
 REPOSITORY = Path(__file__).parents[3]

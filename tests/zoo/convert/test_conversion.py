@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from reidzoo.errors import WeightsError
+from reidzoo.weights.model_file import read_model_file
 from reidzoo.zoo.convert import FAMILIES, check_recipe, convert_file, convert_state
-from reidzoo.zoo.model_file import read_model_file
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Sparse k-reciprocal Jaccard distances."""

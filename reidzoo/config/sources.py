@@ -1,0 +1,117 @@
+"""Reads configuration files with what they stand on (``_BASE_``), and command-line overrides, as marked trees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reidzoo.errors import ConfigError
+from reidzoo.files import show_path
+from reidzoo.suggest import closest
+from reidzoo.yaml_marks import Marked, parse_yaml, with_place
+
+__all__ = ["BASE", "Source", "parse_overrides", "read_chain"]
+
+BASE = "_BASE_"
+
+
+class Source:
+    """One file, or one override.
+
+    Attributes:
+        tree: its keys and values.
+        folder: where its relative paths start from.
+        depth: how many keys an override names (``SOLVER.MAX_EPOCHS``: 2); 0 for a file.
+    """
+
+    def __init__(self, tree: Marked, folder: Path, depth: int = 0) -> None:
+        self.tree, self.folder, self.depth = tree, folder, depth
+
+    def get(self, key: str) -> Marked | None:
+        """Return the top-level entry ``key``."""
+        return self.tree.value.get(key)
+
+    def without(self, *keys: str) -> Marked:
+        """Return the tree without the given top-level entries."""
+        return Marked({key: child for key, child in self.tree.value.items() if key not in keys}, self.tree.where)
+
+
+def read_chain(path: Path) -> list[Source]:
+    """Read a file after the files that its ``_BASE_`` names, each file once.
+
+    Raises:
+        ConfigError: a missing or unreadable file, a ``_BASE_`` cycle, or what ``parse_yaml`` raises.
+    """
+    chain: dict[Path, Source] = {}
+    _read(path, None, (), chain)
+    return list(chain.values())
+
+
+def parse_overrides(opts: Sequence[Any]) -> list[Source]:
+    """Parse ``[KEY, VALUE, KEY, VALUE, ...]``; values are YAML. Overrides that set a ``type`` come first.
+
+    Raises:
+        ConfigError: an odd number of items, a malformed key, or a value that is not YAML.
+    """
+    opts = list(opts)
+    if len(opts) % 2:
+        raise ConfigError(f"override {opts[-1]}: no value; overrides are pairs, KEY VALUE KEY VALUE")
+    pairs = [_parse_override(key, value) for key, value in zip(opts[::2], opts[1::2])]
+    # `HEAD.dim 64 HEAD.type Linear` says the same as the other way round, though a new type empties the node.
+    pairs.sort(key=lambda pair: not pair[0].endswith(".type"))
+    return [source for _, source in pairs]
+
+
+def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict[Path, Source]) -> None:
+    key = path.resolve()
+    if key in above:
+        circle = " -> ".join(show_path(file) for file in (*above[above.index(key) :], key))
+        raise ConfigError(f"{named_at}: _BASE_ goes in a circle: {circle}")
+    if key in chain:
+        return
+    shown = show_path(path)
+    tree = parse_yaml(_read_text(path, named_at), lambda line: f"{shown}:{line}")
+    if tree.value is None:
+        tree = Marked({}, tree.where)
+    if not isinstance(tree.value, dict):
+        raise ConfigError(f"{tree.where}: a configuration is a mapping of keys to values")
+    base = tree.value.get(BASE)
+    for name in _base_names(base) if base else []:
+        _read(path.parent / name.value, name.where, (*above, key), chain)
+    chain[key] = Source(tree, path.parent)
+
+
+def _base_names(base: Marked) -> list[Marked]:
+    names = base.value if isinstance(base.value, list) else [base]
+    if not all(isinstance(name.value, str) and name.value for name in names):
+        raise ConfigError(f"{base.where}: _BASE_: expected a file name or a list of them, relative to this file")
+    return names
+
+
+def _read_text(path: Path, named_at: str | None) -> str:
+    place = f"{named_at}: _BASE_: " if named_at else ""
+    if not path.is_file():
+        names = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        near = closest(path.name, names, 0.6)
+        hint = f"; did you mean {show_path(path.parent / near)}?" if near else ""
+        reason = "is a folder, not a file" if path.is_dir() else "no such file"
+        raise ConfigError(f"{place}{show_path(path)}: {reason}{hint}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{place}{show_path(path)}: cannot be read: {error}") from None
+
+
+def _parse_override(key: Any, value: Any) -> tuple[str, Source]:
+    where = f"override {key}"
+    parts = key.split(".") if isinstance(key, str) else [""]
+    if not all(parts) or any(part.startswith("-") or "=" in part for part in parts):
+        raise ConfigError(f"{where}: not a key; overrides are pairs, KEY VALUE, such as SOLVER.MAX_EPOCHS 2")
+    if parts[0] == BASE:
+        raise ConfigError(f"{where}: _BASE_ stands in files only")
+    # An empty word on the command line is an empty string; YAML would read null.
+    tree = parse_yaml(value, lambda _: where) if isinstance(value, str) and value else with_place(value, where)
+    for part in reversed(parts):
+        tree = Marked({part: tree}, where)
+    return key, Source(tree, Path.cwd(), len(parts))

@@ -1,0 +1,80 @@
+"""The tables in the READMEs: a marked block of Markdown is filled from the file of results that its mark names.
+
+``<!-- results: projects/X/results.yml NAME -->`` to ``<!-- end of results -->`` holds a single run's table,
+``<!-- table: projects/X/results/table1.json -->`` to ``<!-- end of table -->`` that of a paper's table. Files are
+relative to the repository.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reidzoo.errors import UserError
+from reidzoo.files import write_text
+from reidzoo.runs.pipeline import command_line, results_table
+from reidzoo.tables.progress import show_time
+from reidzoo.tables.report import render
+
+__all__ = ["documents", "fill_tables", "update_documents"]
+
+_RUN = re.compile(r"(<!-- results: (\S+) (\S+) -->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
+
+
+def documents(repository: Path) -> list[Path]:
+    """Return the Markdown files that may hold tables."""
+    return [repository / "README.md", *sorted((repository / "projects").glob("*/README.md"))]
+
+
+def fill_tables(text: str, repository: Path) -> str:
+    """Return Markdown ``text`` with each marked block replaced by the table its results file gives.
+
+    Raises:
+        UserError: a marked file or entry is not there.
+    """
+
+    def run(match: re.Match) -> str:
+        entry = yaml.safe_load(_read(repository, match[2])).get(match[3])
+        if entry is None:
+            raise UserError(f"a document has a table marked to be of {match[3]} in {match[2]}; record that run first")
+        caption = f"One run of `{command_line(entry)}` (seed {entry['seed']}); percent, on rendered twins."
+        return f"{match[1]}```\n{results_table(entry['results'])}\n```\n\n{caption}\n{match[5]}"
+
+    def table(match: re.Match) -> str:
+        results = json.loads(_read(repository, match[2]))
+        return f"{match[1]}{render(results, 'pipe')}\n\n{_origin(results)}\n{match[4]}"
+
+    return _TABLE.sub(table, _RUN.sub(run, text))
+
+
+def _read(repository: Path, name: str) -> str:
+    if not (repository / name).is_file():
+        raise UserError(f"a document has a table marked to be of {name}, which is not there; record it first")
+    return (repository / name).read_text()
+
+
+def _origin(results: Mapping[str, Any]) -> str:
+    """Return how the figures of a table were obtained."""
+    made = results["environment"]
+    commits = ", ".join(commit[:7] for commit in made["commits"]) or "none yet"
+    return (
+        f"By `{made['command']}`: {made['units']} runs, {show_time(made['seconds'])} of run time in all, "
+        f"torch {made['torch']}, {made['device']}, commit {commits}."
+    )
+
+
+def update_documents(repository: Path) -> list[Path]:
+    """Fill the tables of all documents and return those that changed."""
+    changed = []
+    for document in documents(repository):
+        text = document.read_text()
+        if (filled := fill_tables(text, repository)) != text:
+            write_text(document, filled)
+            changed.append(document)
+    return changed

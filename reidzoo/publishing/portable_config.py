@@ -1,0 +1,94 @@
+"""What of a run's configuration and weights a model file carries."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from reidzoo.config.references import referenced_stages
+from reidzoo.errors import UserError, WeightsError
+from reidzoo.publishing.describe import innermost, listed
+from reidzoo.weights.loading import CLASSIFIERS
+
+__all__ = ["embedding_state", "portable_config", "relative_plugins"]
+
+_NODES = ("MODEL", "BACKBONE", "HEAD", "INPUT", "TEST")
+
+
+def portable_config(cfg: CfgNode, repository: Path) -> dict[str, Any]:
+    """Return what it takes to build the embedding model and to feed and test it, free of paths of this machine.
+
+    Raises:
+        UserError: a plug-in lies elsewhere, or a node needs files of other stages.
+    """
+    config: dict[str, Any] = {"PLUGINS": relative_plugins(cfg.PLUGINS, repository)}
+    config |= {key: _without_weights(cfg[key]) for key in _NODES}
+    sources = [innermost(node)["type"] for given in cfg.DATASETS.TRAIN.values() for node in listed(given)]
+    config["DATASETS"] = {
+        "ROOT": cfg.DATASETS.ROOT,
+        "TRAIN": {"train": list(dict.fromkeys(sources))},
+        "TESTS": _plain(cfg.DATASETS.TESTS),
+    }
+    config["SOLVER"] = {"PRECISION": cfg.SOLVER.PRECISION}
+    if referenced_stages(config):
+        raise UserError(f"the model is built from files of the stages {', '.join(referenced_stages(config))}")
+    return config
+
+
+def relative_plugins(plugins: list[str], repository: Path) -> list[str]:
+    """Return the plug-ins with paths relative to the repository."""
+    names = []
+    for plugin in plugins:
+        if os.path.isabs(plugin):
+            if not Path(plugin).is_relative_to(repository):
+                raise UserError(
+                    f"the plug-in {plugin} is not below {repository}; export from the checkout that trained it"
+                )
+            plugin = Path(plugin).relative_to(repository).as_posix()
+        names.append(plugin)
+    return names
+
+
+def _without_weights(value: Any) -> Any:
+    """Return a plain copy in which nothing names weights to start from."""
+    if isinstance(value, Mapping):
+        return {
+            key: "" if key in ("pretrained", "WEIGHTS") else _without_weights(child) for key, child in value.items()
+        }
+    return [_without_weights(child) for child in value] if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    return [_plain(child) for child in value] if isinstance(value, list | tuple) else value
+
+
+def embedding_state(saved: Mapping[str, Tensor], module: nn.Module, where: str) -> dict[str, Tensor]:
+    """Return the weights of a run's model that embedding needs: without classifiers, and what is ``training_only``.
+
+    Args:
+        saved: the model's state after training.
+        module: the model without classes, as it is built to embed.
+        where: the checkpoint, for messages.
+
+    Raises:
+        WeightsError: the state has other names than the model.
+    """
+    unused = getattr(module, "training_only", ())
+    names = list(module.state_dict())
+    missing = [name for name in names if name not in saved]
+    strange = [name for name in saved if name not in names and not _any_matches(name, CLASSIFIERS)]
+    if missing or strange:
+        raise WeightsError(f"{where} does not fit its configuration: {', '.join((missing + strange)[:10])}")
+    return {name: saved[name] for name in names if not _any_matches(name, unused)}
+
+
+def _any_matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

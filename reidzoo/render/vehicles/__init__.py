@@ -1,0 +1,1 @@
+"""Draws vehicles: meshes, paint, roads, and the layouts and styles of the sets they stand in."""

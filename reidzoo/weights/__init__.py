@@ -1,0 +1,1 @@
+"""Weight files: downloaded, cached, read without running code, and loaded strictly."""

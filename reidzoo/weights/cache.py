@@ -1,0 +1,267 @@
+"""The one downloader of the project: published files, brought once, checked at each use, shared by all processes.
+
+Files lie in ``$REIDZOO_HOME``, by default ``~/.cache/reidzoo``. A file is brought under a lock to ``NAME.part``,
+checked, synced to the disk and renamed: no half file is ever taken for whole, and eight processes bring it once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from reidzoo.errors import WeightsError
+from reidzoo.files import move_into_place, write_whole
+from reidzoo.weights.download import TransferError, forget_part, from_drive, from_http
+
+__all__ = ["SCHEMES", "fetch", "is_cached", "make_once", "sha256_of", "weights_home"]
+
+logger = logging.getLogger("reidzoo")
+
+SCHEMES = ("https:", "http:", "file:", "gdrive:")
+"""How an address begins."""
+PATIENCE = 3.0
+"""Seconds to wait for another process without saying so."""
+
+
+def weights_home() -> Path:
+    """Return the folder of downloaded files: ``$REIDZOO_HOME``, by default ``~/.cache/reidzoo``."""
+    return Path(os.environ.get("REIDZOO_HOME") or "~/.cache/reidzoo").expanduser()
+
+
+def fetch(
+    addresses: Sequence[str],
+    filename: str,
+    *,
+    sha256: str = "",
+    size: int | None = None,
+    folder: Path | None = None,
+    title: str = "",
+) -> Path:
+    """Return a file that is on this machine and whole, downloading it the first time.
+
+    The copy in the cache is taken if it is there and right, so nothing needs a network twice. A ``file:`` address is
+    taken where it lies, without a copy. A damaged copy is replaced. Where no checksum is given, that of the first
+    download is kept beside the file (``NAME.sha256``) and holds from then on.
+
+    Args:
+        addresses: where it is published, tried in their order: ``https://``, ``http://``, ``gdrive:<file id>``, or
+            ``file:<path>``.
+        filename: its path in `weights_home`.
+        sha256: its checksum, or the first digits of it.
+        size: its size in bytes.
+        folder: where relative ``file:`` paths start from; None for an index that is not on this machine.
+        title: how messages call it; by default the file's name.
+
+    Raises:
+        WeightsError: no address gives it; the text says what was tried, and where to put the file by hand.
+    """
+    path, title = weights_home() / filename, title or Path(filename).name
+    if is_cached(filename, sha256=sha256, size=size):
+        return path
+    failures: list[tuple[str, str]] = []
+    try:
+        with _lock(path):
+            fault = _fault(path, size, sha256 or _noted(path))
+            if fault == "":
+                return path  # another process has brought it meanwhile
+            if fault is not None:
+                logger.warning("%s is damaged (%s); getting %s again", path, fault, title)
+            for address in addresses:
+                try:
+                    return _bring(address, path, sha256, size, folder, title)
+                except TransferError as error:
+                    failures.append((address, str(error)))
+    except (OSError, NotImplementedError) as error:
+        found = _without_cache(addresses, folder, size, sha256)
+        if found is not None:
+            return found
+        failures.append((str(path.parent), f"cannot be written to: {error}; set REIDZOO_HOME to another folder"))
+        fault = None
+    raise WeightsError(_explain(title, path, fault, failures, sha256, size))
+
+
+def make_once(filename: str, make: Callable[[Path], None]) -> Path:
+    """Return a file of the cache that is made on this machine, made the first time, or where it was damaged since.
+
+    Args:
+        filename: its path in `weights_home`.
+        make: writes the file at the path that it is given, whole or not at all.
+
+    Raises:
+        WeightsError: the cache cannot be written, and what ``make`` raises.
+    """
+    path = weights_home() / filename
+    if is_cached(filename):
+        return path
+    try:
+        with _lock(path):
+            if not is_cached(filename):
+                make(path)
+                _write_note(path, sha256_of(path))
+    except (OSError, NotImplementedError) as error:
+        raise WeightsError(f"{path.parent} cannot be written to: {error}; set REIDZOO_HOME to another folder") from None
+    return path
+
+
+def is_cached(filename: str, *, sha256: str = "", size: int | None = None) -> bool:
+    """Whether the copy in the cache is there and right; the arguments are those of `fetch`."""
+    path = weights_home() / filename
+    return _fault(path, size, sha256 or _noted(path)) == ""
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _bring(address: str, path: Path, sha256: str, size: int | None, folder: Path | None, title: str) -> Path:
+    """Return the file from one address.
+
+    Raises:
+        TransferError: it cannot be had from there, or what came is not it.
+        OSError: the cache cannot be written.
+    """
+    if address.startswith("file:"):
+        return _take(address, folder, sha256, size)
+    part = path.with_name(path.name + ".part")
+    again = _transfer(address, part, sha256, size, title)
+    fault = _fault(part, size, sha256)
+    if fault and again:  # a part of something else may have been continued
+        forget_part(part)
+        _transfer(address, part, sha256, size, title)
+        fault = _fault(part, size, sha256)
+    if fault:
+        forget_part(part)
+        raise TransferError(f"what came is not the file: {fault}")
+    digest = sha256_of(part)
+    _sync(part)
+    move_into_place(part, path)
+    forget_part(part)
+    _write_note(path, digest)
+    logger.info("%s: %s, %s bytes, SHA-256 %s", title, address, f"{path.stat().st_size:,}", digest)
+    return path
+
+
+def _transfer(address: str, part: Path, sha256: str, size: int | None, title: str) -> bool:
+    """Bring the bytes to ``part``; returns whether an older part was continued."""
+    if address.startswith("gdrive:"):
+        forget_part(part)
+        return from_drive(address.removeprefix("gdrive:"), part, title=title)
+    if address.startswith(("http:", "https:")):
+        return from_http(address, part, title=title, size=size, checked=bool(sha256))
+    raise TransferError(f"unknown kind of address; known are {', '.join(SCHEMES)}")
+
+
+def _take(address: str, folder: Path | None, sha256: str, size: int | None) -> Path:
+    """Return the path that a ``file:`` address means."""
+    found = _local(address, folder)
+    try:
+        fault = _fault(found, size, sha256)
+    except OSError as error:
+        fault = str(error)
+    if fault != "":
+        raise TransferError(f"{found} does not exist" if fault is None else f"{found}: {fault}")
+    return found
+
+
+def _local(address: str, folder: Path | None) -> Path:
+    if address.startswith("file://"):
+        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(address).path))
+    path = Path(address.removeprefix("file:")).expanduser()
+    if path.is_absolute():
+        return path
+    if folder is None:
+        raise TransferError("a relative path, and its index is not on this machine")
+    return Path(os.path.normpath(folder / path))
+
+
+def _without_cache(addresses: Sequence[str], folder: Path | None, size: int | None, sha256: str) -> Path | None:
+    """Return a good ``file:`` address, which needs no cache; None without one."""
+    for address in addresses:
+        if address.startswith("file:"):
+            with contextlib.suppress(TransferError):
+                return _take(address, folder, sha256, size)
+    return None
+
+
+def _fault(path: Path, size: int | None, sha256: str) -> str | None:
+    """Return what is wrong with a file: "" for nothing, None where there is none."""
+    if not path.is_file():
+        return None
+    found = path.stat().st_size
+    if size is not None and found != size:
+        return f"it has {found:,} bytes, and is to have {size:,}"
+    if not found:
+        return "it is empty"
+    if sha256 and not (digest := sha256_of(path)).startswith(sha256):
+        return f"its SHA-256 is {digest}, and is to {'begin with' if len(sha256) < 64 else 'be'} {sha256}"
+    return ""
+
+
+def _noted(path: Path) -> str:
+    """Return the checksum of the first download; "" for a file that was put there by hand."""
+    try:
+        found = re.match(r"[0-9a-f]{64}\b", _note(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found[0] if found else ""
+
+
+def _write_note(path: Path, digest: str) -> None:
+    with write_whole(_note(path)) as file:
+        file.write(f"{digest}  {path.name}\n".encode())
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the right to bring ``path``; released by the system where the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        logger.info("waiting for another process that is getting %s", path.name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _explain(
+    title: str, path: Path, fault: str | None, failures: Sequence[tuple[str, str]], sha256: str, size: int | None
+) -> str:
+    lines = [f"cannot get {title}. Tried:", *(f"  {address}: {reason}" for address, reason in failures)]
+    if fault:
+        note = f" and {_note(path).name}" if _note(path).exists() else ""
+        lines.append(f"The copy {path} is damaged: {fault}. Delete it{note}, and run again.")
+    facts = [f"{size:,} bytes"] if size is not None else []
+    facts += [f"SHA-256 {sha256}{'...' if len(sha256) < 64 else ''}"] if sha256 else []
+    facts = ", ".join(facts)
+    lines.append(
+        f"Without network, put the file by hand at {path}{f' ({facts})' if facts else ''}. "
+        f"The folder is $REIDZOO_HOME, by default ~/.cache/reidzoo."
+    )
+    return "\n".join(lines)

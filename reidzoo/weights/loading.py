@@ -1,0 +1,245 @@
+"""Reads weight files without running code, and loads them strictly."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import pickle
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from reidzoo.errors import WeightsError
+
+__all__ = [
+    "CLASSIFIERS", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
+    "unwrap_state",
+]  # fmt: skip
+
+CLASSIFIERS = ("head.classifier.*", "*.head.classifier.*")
+"""Patterns of the weights that training needs and embedding does not: one row for each training identity."""
+KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
+_SHOWN = 10
+
+
+def local_file(path: str | os.PathLike[str]) -> Path:
+    """Return the file that ``path`` means: of ``zoo://NAME`` the model's file, downloaded the first time.
+
+    Raises:
+        WeightsError: there is no such file or model, or it cannot be had.
+    """
+    text = os.fspath(path)
+    if text.startswith("zoo:"):
+        from reidzoo.zoo.lookup import locate  # the zoo stands on this module
+
+        return locate(text)
+    if not os.path.isfile(text):
+        raise WeightsError(f"no such weight file: {text}")
+    return Path(text)
+
+
+def is_safetensors(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is in safetensors' format, whatever its name: the length of its header, then a JSON object."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < os.path.getsize(path)
+
+
+def safe_read(path: str | os.PathLike[str]) -> Any:
+    """Read a weight file or checkpoint without running any code that it might hold.
+
+    Tensors come to the CPU. Besides what ``torch.load(weights_only=True)`` knows, plain numpy numbers are read: several
+    published re-identification checkpoints keep their best mAP as one.
+
+    Args:
+        path: a ``torch.save`` file, a ``.safetensors`` file, or the ``zoo://NAME`` of a published model.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or contains Python objects besides tensors and numbers.
+    """
+    path = local_file(path)
+    if path.suffix == ".safetensors" or is_safetensors(path):
+        return _read_safetensors(path)
+    try:
+        with torch.serialization.safe_globals(_numpy_numbers()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in a dozen ways, from KeyError to RuntimeError
+        refused = re.search(r"\bGLOBAL ([\w.]+)", str(error))
+        if refused:
+            raise WeightsError(
+                f"{path} contains Python objects besides tensors ({refused[1]}); refused, because reading "
+                f"them can run code. Save the state dict alone and load that."
+            ) from None
+        short = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise WeightsError(f"{path} is not a readable weight file (truncated, or another format?): {short}") from error
+
+
+def _numpy_numbers() -> list[Any]:
+    """Return what unpickling a numpy number needs, under the names of numpy 1 and of numpy 2."""
+    unpickle = np.float64(0).__reduce__()[0]
+
+    def number(dtype: np.dtype, data: bytes) -> Any:
+        if not isinstance(dtype, np.dtype) or dtype.kind not in "fiub":
+            raise pickle.UnpicklingError(f"a numpy scalar of type {dtype}")
+        return unpickle(dtype, data)
+
+    names = []
+    for core in ("core", "_core"):
+        alias = types.FunctionType(number.__code__, number.__globals__, "scalar", None, number.__closure__)
+        alias.__module__, alias.__qualname__ = f"numpy.{core}.multiarray", "scalar"
+        names.append(alias)
+    return [*names, np.dtype, *(type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4", "?"))]
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tensor]:
+    """Return the state dict within what a file holds.
+
+    Unwrapped are ``{"state_dict": ...}``, ``{"model": ...}`` and a checkpoint's ``{"parts": {"model": ...}}``; the
+    prefix ``module.`` of (Distributed)DataParallel is taken off when every key has it.
+
+    Args:
+        content: what `safe_read` returned.
+        where: how an error calls it.
+
+    Raises:
+        WeightsError: there is no state dict in it.
+    """
+    state = content
+    while isinstance(state, Mapping):
+        inner = next(
+            (state[key] for key in ("parts", "state_dict", "model") if isinstance(state.get(key), Mapping)), None
+        )
+        if inner is None:
+            break
+        state = inner
+    if (
+        not isinstance(state, Mapping)
+        or not state
+        or not all(isinstance(value, torch.Tensor) for value in state.values())
+    ):
+        found = ", ".join(map(str, list(state)[:_SHOWN])) if isinstance(state, Mapping) else type(state).__name__
+        raise WeightsError(f"{where} holds no state dict (names and tensors); found: {found or 'nothing'}")
+    if all(key.startswith("module.") for key in state):
+        return {key.removeprefix("module."): value for key, value in state.items()}
+    return dict(state)
+
+
+def load_weights(
+    module: nn.Module,
+    path_or_state: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    prefix: str = "",
+    ignore: Iterable[str] = (),
+    key_map: KeyMap | None = None,
+) -> None:
+    """Load weights strictly: every name and every shape has to fit, or nothing is loaded.
+
+    Names go through three steps: only those that begin with ``prefix`` are taken, without it; then ``key_map``; then
+    ``ignore`` drops some. Missing ``num_batches_tracked`` are allowed: files older than torch 0.4.1 lack this counter,
+    which no result depends on.
+
+    Args:
+        module: where the weights go; they are cast to its dtype and device.
+        path_or_state: a file or ``zoo://NAME`` for `safe_read`, or what such a file holds.
+        prefix: e.g. ``"backbone."`` to load a backbone from an embedder's file.
+        ignore: patterns with ``*`` and ``?`` of names dropped on purpose from the file *and* allowed to be missing from
+            it, e.g. ``["head.classifier.*"]``.
+        key_map: name in the file -> name in the module, or None to drop it; a mapping leaves other names as they are.
+
+    Raises:
+        WeightsError: missing, unexpected or mis-shaped names, at most ten of each with their number; two names mapped
+            to one; or no readable file.
+    """
+    is_path = isinstance(path_or_state, (str, os.PathLike))
+    where = os.fspath(path_or_state) if is_path else "the given state"
+    content = safe_read(path_or_state) if is_path else path_or_state
+    ignore = [ignore] if isinstance(ignore, str) else list(ignore)
+    source = _rename(unwrap_state(content, where), prefix, key_map, where)
+    source = {name: value for name, value in source.items() if not _matches(name, ignore)}
+    target = module.state_dict()
+    missing = [
+        name
+        for name in target
+        if name not in source and not _matches(name, ignore) and not name.endswith("num_batches_tracked")
+    ]
+    unexpected = [name for name in source if name not in target]
+    shapes = {
+        name: (tuple(value.shape), tuple(target[name].shape))
+        for name, value in source.items()
+        if name in target and value.shape != target[name].shape
+    }
+    if missing or unexpected or shapes:
+        raise WeightsError(_report(where, type(module).__name__, missing, unexpected, shapes))
+    module.load_state_dict({**target, **source})
+
+
+def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | None, where: str) -> dict[str, Any]:
+    """Apply ``prefix`` and ``key_map`` to the names of a state dict."""
+    renamed: dict[str, Any] = {}
+    for name, value in state.items():
+        if not name.startswith(prefix):
+            continue
+        new: str | None = name[len(prefix) :]
+        if callable(key_map):
+            new = key_map(new)
+        elif key_map is not None:
+            new = key_map.get(new, new)
+        if new is None:
+            continue
+        if new in renamed:
+            raise WeightsError(f"{where}: the key map brings two names to {new!r}, one of them {name!r}")
+        renamed[new] = value
+    if prefix and not renamed:
+        raise WeightsError(f"{where}: no name begins with {prefix!r}; the first is {next(iter(state))!r}")
+    return renamed
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    """Say whether a name matches one of the patterns."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _report(
+    where: str, model: str, missing: list[str], unexpected: list[str], shapes: Mapping[str, tuple[Any, Any]]
+) -> str:
+    """Return the text of a strict loading error."""
+    lines = [f"{where} does not fit {model}; nothing was loaded."]
+    for name, (theirs, ours) in shapes.items():
+        if name.endswith("classifier.weight") and theirs[1:] == ours[1:]:
+            pattern = name.removesuffix("weight") + "*"
+            lines.append(
+                f"The file's classifier has {theirs[0]} classes, the model {ours[0]}; to drop it, add {pattern!r} to "
+                f"WEIGHTS_IGNORE."
+            )
+    without = [name for name in missing if _matches(name, CLASSIFIERS)]
+    if without and len(without) == len(missing) and not unexpected and not shapes:
+        pattern = without[0].rpartition(".")[0] + ".*"
+        lines.append(f"The file has no classifier; to start with a new one, add {pattern!r} to WEIGHTS_IGNORE.")
+    clashes = [
+        f"{name} {list(theirs)} in the file, {list(ours)} in the model" for name, (theirs, ours) in shapes.items()
+    ]
+    for title, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", clashes)):
+        if names:
+            more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            lines.append(f"{len(names)} {title}: {', '.join(names[:_SHOWN])}{more}")
+    return "\n  ".join(lines)
+
+
+def map_torchvision(name: str) -> str | None:
+    """Key map of torchvision's and of IBN-Net's ResNets: the same names, without the ImageNet classifier ``fc``."""
+    return None if name.startswith("fc.") else name

@@ -1,0 +1,3 @@
+"""The plain definitions of retrieval."""
+
+from ..plain_retrieval import make_case, plain  # noqa: F401

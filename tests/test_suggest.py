@@ -1,0 +1,15 @@
+"""The name that was probably meant."""
+
+from __future__ import annotations
+
+from reidzoo.suggest import closest, did_you_mean
+
+
+def test_closest():
+    assert closest("triplt", ["id", "triplet"], 0.5) == "triplet"
+    assert closest("xyz", ["id", "triplet"], 0.5) is None
+
+
+def test_did_you_mean():
+    assert did_you_mean("triplt", ["id", "triplet"]) == " Did you mean triplet?"
+    assert did_you_mean("xyz", ["id", "triplet"]) == ""
