@@ -25,7 +25,7 @@ from reidzoo.datasets import build_dataset
 from reidzoo.engine import distributed
 from reidzoo.engine.build import build_train_sets, load_embedder, pick_device, register_indexes
 from reidzoo.engine.checkpoint import FINAL, LAST, resume
-from reidzoo.engine.evaluate import evaluate_targets
+from reidzoo.engine.evaluate import check_evaluation, evaluate_targets
 from reidzoo.engine.files import write_text
 from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError, UserError, WeightsError
@@ -154,7 +154,7 @@ class Pipeline:
             write_text(self.output_dir / MODELS, json.dumps(models, indent=1) + "\n")
 
     def _check(self, only: str = "") -> None:
-        """Find out now what would stop the run later: missing data, missing weights, wrong arguments of hooks."""
+        """Find out now what would stop the run later: missing data or weights, what cannot be tested, wrong hooks."""
         seen: set[tuple[str, ...]] = set()
         for name, cfg in self.stages.items():
             if only and name != only:
@@ -162,6 +162,8 @@ class Pipeline:
             check_data(cfg, ("test",) if only else ("test", "train"), seen)
             if only:
                 continue
+            if "evaluate" in cfg.HOOKS:
+                check_evaluation(cfg)
             build_hooks(cfg.HOOKS)  # a mistake in a late stage's hooks would come up when those before it are done
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
                 if path and not path.startswith(ZOO) and not self._is_ours(path) and not Path(path).exists():
