@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from reidzoo.datasets import Dataset
     from reidzoo.trainers.trainer import Trainer
 
-__all__ = ["check_evaluation", "evaluate_dataset", "evaluate_targets", "extract_table", "extract_train_features"]
+__all__ = [
+    "FIGURES",
+    "check_evaluation",
+    "evaluate_dataset",
+    "evaluate_targets",
+    "extract_table",
+    "extract_train_features",
+]
+
+FIGURES = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
+"""What every evaluation of a dataset gives; results written by an older version lack ``rank-20``."""
 
 
 def extract_train_features(trainer: Trainer, name: str = "", title: str = "") -> Tensor:
@@ -82,8 +92,7 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
     A model with ``embed_query`` and ``embed_gallery`` has each side embedded by its own.
 
     Returns:
-        ``mAP``, ``rank-1``, ``rank-5``, ``rank-10``, ``rank-20``, ``mINP``, and with ``TEST.ROC`` such as
-        ``TPR@FPR=0.01``.
+        ``FIGURES`` by name, and with ``TEST.ROC`` such as ``TPR@FPR=0.01``.
 
     Raises:
         ConfigError: a value of TEST is out of its range, or asks for what the dataset's protocol does not have.

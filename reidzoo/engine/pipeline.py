@@ -25,7 +25,7 @@ from reidzoo.datasets import build_dataset
 from reidzoo.engine import distributed
 from reidzoo.engine.build import build_train_sets, load_embedder, pick_device, register_indexes
 from reidzoo.engine.checkpoint import FINAL, LAST, resume
-from reidzoo.engine.evaluate import check_evaluation, evaluate_targets
+from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
 from reidzoo.engine.files import write_text
 from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError, UserError, WeightsError
@@ -204,14 +204,23 @@ def check_data(cfg: CfgNode, uses: Sequence[str] = ("test", "train"), seen: set[
 
 
 def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], title: str = "stage") -> str:
-    """Return the results as a table in percent: a row per stage and unseen target."""
-    rows = [
-        [stage, target, *(f"{100 * found[key]:.1f}" for key in ("mAP", "rank-1", "rank-5", "rank-10"))]
+    """Return the results as a table in percent: a row per stage and unseen target.
+
+    The columns are ``FIGURES`` and what else there is, such as ``TPR@FPR=0.01``; "-" where a result, an older one for
+    example, does not have a figure.
+    """
+    found = [
+        (stage, target, figures)
         for stage, targets in results.items()
-        for target, found in targets.items()
-        if "mAP" in found  # a probe's accuracy stands among the targets
+        for target, figures in targets.items()
+        if "mAP" in figures  # a probe's accuracy stands among the targets
     ]
-    return tabulate(rows, headers=[title, "tested on", "mAP", "rank-1", "rank-5", "rank-10"], disable_numparse=True)
+    columns = list(dict.fromkeys([*FIGURES, *(key for *_, figures in found for key in figures)]))
+    rows = [
+        [stage, target, *(f"{100 * figures[key]:.1f}" if key in figures else "-" for key in columns)]
+        for stage, target, figures in found
+    ]
+    return tabulate(rows, headers=[title, "tested on", *columns], disable_numparse=True)
 
 
 def _listed(given: Any) -> list:

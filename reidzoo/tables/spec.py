@@ -10,11 +10,12 @@ from typing import Any
 from reidzoo.config.files import Source, show_path
 from reidzoo.config.marked import Marked, parse_yaml, unmark
 from reidzoo.config.nearest import closest
+from reidzoo.engine.evaluate import FIGURES
 from reidzoo.errors import ConfigError
 
 __all__ = ["METRICS", "Claim", "Row", "Sweep", "Table", "is_table", "read_table"]
 
-METRICS = ("mAP", "rank-1", "rank-5", "rank-10", "mINP")
+METRICS = FIGURES
 """What a stage's ``results.json`` holds for each dataset it is tested on."""
 
 _TABLE_KEYS = ("TITLE", "METRICS", "TARGET", "SEEDS", "OVERLAY", "VARIANTS", "ROWS", "SWEEPS", "CLAIMS")

@@ -9,7 +9,7 @@ from torch import nn
 
 from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset
-from reidzoo.engine.evaluate import evaluate_dataset, evaluate_targets
+from reidzoo.engine.evaluate import FIGURES, evaluate_dataset, evaluate_targets
 from reidzoo.engine.pipeline import Pipeline
 from reidzoo.errors import ConfigError
 from reidzoo.evaluation import KReciprocal, average_query_expansion, evaluate_ranking
@@ -108,7 +108,7 @@ def ranked(monkeypatch):
 
 def test_the_figures_and_their_order(write_config):
     found = evaluate(write_config, Colours())[0]
-    assert list(found) == ["mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP"]
+    assert tuple(found) == FIGURES
     assert found["rank-1"] <= found["rank-5"] <= found["rank-10"] <= found["rank-20"] <= 1
 
 
