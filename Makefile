@@ -19,7 +19,7 @@ lint: $(VENV)/test.installed
 	@$(BIN)/ruff format --check .
 
 # The sizes of the targets take half an hour and 16 GB of an otherwise idle machine; SMALL=1 takes a minute.
-bench: $(VENV)/demo.installed
+bench: $(VENV)/test.installed
 	@$(BIN)/python benchmarks/run_all.py $(if $(SMALL),--small --output output/bench-small.md)
 
 clean:
