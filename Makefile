@@ -22,7 +22,7 @@ docs: $(VENV)/test.installed
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # The sizes of the targets take half an hour and 16 GB of an otherwise idle machine; SMALL=1 takes a minute.
-bench: $(VENV)/demo.installed
+bench: $(VENV)/test.installed
 	@$(BIN)/python benchmarks/run_all.py $(if $(SMALL),--small --output output/bench-small.md)
 
 clean:

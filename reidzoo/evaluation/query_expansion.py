@@ -42,9 +42,7 @@ def average_query_expansion(
         EvaluationInputError: (a ValueError) features that have no cosine, k below 1 or alpha below 0, or an average of
             length zero.
     """
-    check_count(k, "k")
-    if not 0 <= alpha < np.inf:
-        raise EvaluationInputError(f"alpha={alpha!r}: expected a number of at least 0.")
+    check_expansion(k, alpha)
     query = FeatureTable(query_features, "query_features", device)
     gallery = FeatureTable(gallery_features, "gallery_features", device)
     source = FeatureDistances(query, gallery, "cosine")
@@ -65,3 +63,14 @@ def average_query_expansion(
             raise EvaluationInputError("query_features: a query and its neighbours cancel out; lower k.")
         out[start:stop] = (total / length).cpu().numpy()
     return out
+
+
+def check_expansion(k: int, alpha: float) -> None:
+    """Complain unless ``k`` is at least 1 and ``alpha`` at least 0.
+
+    Raises:
+        EvaluationInputError: one is not.
+    """
+    check_count(k, "k")
+    if not 0 <= alpha < np.inf:
+        raise EvaluationInputError(f"alpha={alpha!r}: expected a number of at least 0.")

@@ -53,8 +53,7 @@ class RocCounter:
     """
 
     def __init__(self, source: DistanceSource, rates: Sequence[float]) -> None:
-        if not rates or not all(0 < rate < 1 for rate in rates):
-            raise EvaluationInputError(f"roc={tuple(rates)}: false positive rates must lie between 0 and 1.")
+        check_rates(rates)
         self._rates = tuple(float(rate) for rate in rates)
         self._source = source
         # At most all pairs are non-matches; which of them are is known only when they have been seen.
@@ -113,6 +112,16 @@ class RocCounter:
             nearest = np.partition(nearest, self._keep - 1)[: self._keep]
             self._limit = float(nearest[self._keep - 1])
         self._nearest = [nearest]
+
+
+def check_rates(rates: Sequence[float]) -> None:
+    """Complain unless there are false positive rates, and all lie between 0 and 1.
+
+    Raises:
+        EvaluationInputError: there are none, or one does not.
+    """
+    if not rates or not all(0 < rate < 1 for rate in rates):
+        raise EvaluationInputError(f"roc={tuple(rates)}: false positive rates must lie between 0 and 1.")
 
 
 _NONE = np.empty(0, dtype=np.float32)

@@ -21,7 +21,7 @@ from reidzoo.config.references import fill_seed, map_references, map_texts, weig
 from reidzoo.datasets.nodes import check_data
 from reidzoo.engine.build import build_train_sets, load_embedder, pick_device
 from reidzoo.engine.checkpoint import resume
-from reidzoo.engine.evaluate import evaluate_targets
+from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
 from reidzoo.engine.run_folder import RunFolder
 from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError, UserError, WeightsError
@@ -155,8 +155,10 @@ class Pipeline:
             check_data(self.stages[name], uses, seen)
 
     def _check_parts(self) -> None:
-        """Find out now what would stop the run later: missing weights, wrong arguments of hooks."""
+        """Find out now what would stop the run later: missing weights, what cannot be tested, wrong hooks."""
         for name, cfg in self.stages.items():
+            if "evaluate" in cfg.HOOKS:
+                check_evaluation(cfg)
             build_hooks(cfg.HOOKS)  # a mistake in a late stage's hooks would come up when those before it are done
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
                 if path and not self._is_ours(path) and not Path(path).exists():
@@ -174,14 +176,23 @@ class Pipeline:
 
 
 def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], title: str = "stage") -> str:
-    """Return the results as a table in percent: a row per stage and unseen target."""
-    rows = [
-        [stage, target, *(f"{100 * found[key]:.1f}" for key in ("mAP", "rank-1", "rank-5", "rank-10"))]
+    """Return the results as a table in percent: a row per stage and unseen target.
+
+    The columns are ``FIGURES`` and what else there is, such as ``TPR@FPR=0.01``; "-" where a result, an older one for
+    example, does not have a figure.
+    """
+    found = [
+        (stage, target, figures)
         for stage, targets in results.items()
-        for target, found in targets.items()
-        if "mAP" in found  # a probe's accuracy stands among the targets
+        for target, figures in targets.items()
+        if "mAP" in figures  # a probe's accuracy stands among the targets
     ]
-    return tabulate(rows, headers=[title, "tested on", "mAP", "rank-1", "rank-5", "rank-10"], disable_numparse=True)
+    columns = list(dict.fromkeys([*FIGURES, *(key for *_, figures in found for key in figures)]))
+    rows = [
+        [stage, target, *(f"{100 * figures[key]:.1f}" if key in figures else "-" for key in columns)]
+        for stage, target, figures in found
+    ]
+    return tabulate(rows, headers=[title, "tested on", *columns], disable_numparse=True)
 
 
 def _changes(old: str, new: str) -> str:
