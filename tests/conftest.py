@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import torch
 from PIL import Image
 
 REPOSITORY = Path(__file__).parent.parent
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -198,6 +201,22 @@ def run_tool():
         return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
 
     return run
+
+
+@pytest.fixture
+def read_svg():
+    """Return a function that returns an SVG's title, description and other words.
+
+    They hold what is drawn, whereas numbers at the axes, places and bytes are of one version of matplotlib.
+    """
+
+    def read(svg: str) -> tuple[str, str, set[str]]:
+        tree = ET.fromstring(svg)
+        title, description = (tree.findtext(f"{SVG}{name}") for name in ("title", "desc"))
+        texts = {"".join(node.itertext()) for node in tree.iter(f"{SVG}text")}
+        return title, description, {text for text in texts if text not in title and not re.match(r"[−\d.]+$", text)}
+
+    return read
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
@@ -13,11 +15,13 @@ from reidzoo.datasets.nodes import Node, as_mapping, is_same_dataset
 from reidzoo.files import show_path
 from reidzoo.runs.find_model import TrainedModel
 from reidzoo.runs.pipeline import Pipeline
-from reidzoo.visualization import SVGPlot
-from reidzoo.visualization.svg_plot import COLOURS
+from reidzoo.visualization import svg_text
 from reidzoo.weights.cache import sha256_of
 
-__all__ = ["evaluate_model", "matrix", "scatter"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_scatter", "evaluate_model", "matrix", "scatter"]
 
 METRICS = ("mAP", "rank-1")
 
@@ -75,30 +79,37 @@ def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return Fig. 2 of ADIN (Yuan et al., WACV 2020) as SVG: rank-1 on the own dataset against that on the others.
 
     Returns:
-        The picture, a dot for each model and target it was not trained on; "" where no model was tested on its own
+        The picture, a mark for each model and target it was not trained on; "" where no model was tested on its own
         dataset and on another one.
     """
-    points = []
-    for row in rows:
-        own = [100 * found["rank-1"] for found in row["results"].values() if found["own"]]
-        if own:
-            points += [
-                (sum(own) / len(own), 100 * found["rank-1"], title, row["name"])
-                for title, found in row["results"].items()
-                if not found["own"]
-            ]
+    points = list(_transfers(rows))
     if not points:
         return ""
-    ranges = [_range(values) for values in (*zip(*points),)[:2]]
-    title = "One dataset and direct transfer"
-    plot = SVGPlot(title, "rank-1 on the dataset trained on, %", "rank-1 on another dataset, %", *ranges, (640, 440))
-    colours = dict(zip(dict.fromkeys(point[2] for point in points), COLOURS * len(points)))
-    for x, y, target, name in points:
-        tip = f"{name}: {x:.1f} % on its own dataset, {y:.1f} % on {target}"
-        plot.point(x, y, colours[target], f"tested on {target}", text=name, tip=tip)
-    return plot.render()
+    said = [f"{name}: {x:.1f} % on its own dataset, {y:.1f} % on {target}" for name, target, x, y in points]
+    return svg_text(partial(draw_scatter, points=points), "One dataset and direct transfer", "\n".join(said), 460)
 
 
-def _range(values: Iterable[float]) -> tuple[float, float]:
-    values = list(values)
-    return max(0.0, min(values) - 5), min(100.0, max(values) + 5)
+def draw_scatter(figure: Figure, points: Sequence[tuple[str, str, float, float]]) -> None:
+    """Draw ``points`` (model, target, rank-1 on its own dataset, rank-1 on the target) on a matplotlib figure.
+
+    A target is a colour and a model a shape: names next to the marks would cover one another.
+    """
+    axes = figure.subplots()
+    axes.set(xlabel="rank-1 on the dataset trained on, %", ylabel="rank-1 on another dataset, %")
+    colours = {target: f"C{n}" for n, target in enumerate(dict.fromkeys(point[1] for point in points))}
+    shapes = dict(zip(dict.fromkeys(point[0] for point in points), itertools.cycle("os^DvPX*<>phHd8")))
+    for name, target, x, y in points:
+        axes.plot(x, y, shapes[name], color=colours[target], alpha=0.85, markersize=7)
+    for target, colour in colours.items():
+        axes.plot([], [], "s", color=colour, label=f"tested on {target}")
+    for name, shape in shapes.items():
+        axes.plot([], [], shape, color="#555555", label=f"model {name}")
+
+
+def _transfers(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, float, float]]:
+    """Yield model, target and rank-1 in percent on the datasets trained on, their mean, and on the target."""
+    for row in rows:
+        own = [100 * found["rank-1"] for found in row["results"].values() if found["own"]]
+        for title, found in row["results"].items():
+            if own and not found["own"]:
+                yield row["name"], title, sum(own) / len(own), 100 * found["rank-1"]

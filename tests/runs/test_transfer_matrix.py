@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
+import json
+from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from reidzoo.config import load_config
 from reidzoo.engine.evaluate import evaluate_targets
@@ -10,9 +12,7 @@ from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.runs import transfer_matrix
 from reidzoo.runs.find_model import find_model
 from reidzoo.runs.pipeline import Pipeline
-from reidzoo.runs.transfer_matrix import evaluate_model, matrix, scatter
-
-NAME = "{http://www.w3.org/2000/svg}"
+from reidzoo.runs.transfer_matrix import draw_scatter, evaluate_model, matrix, scatter
 
 
 def row(name, source, **figures):
@@ -34,14 +34,33 @@ def test_matrix_marks_what_was_trained_on():
     assert markdown[0].startswith("| model") and "DukeMTMC twin rank-1" in markdown[0]
 
 
-def test_scatter_has_a_dot_for_each_transfer():
-    tree = ET.fromstring(scatter(ROWS))
-    tips = [node.text for node in tree.iter(f"{NAME}title")]
-    assert tips == [
+def test_scatter_has_a_mark_for_each_transfer():
+    points = [("a", "DukeMTMC twin", 80.0, 30.0), ("b", "Market1501 twin", 70.0, 40.0), ("b", "MSMT17", 70.0, 20.0)]
+    figure = Figure()
+    draw_scatter(figure, points)
+    marks = [line for line in figure.axes[0].lines if len(line.get_xydata())]
+    assert [line.get_xydata().tolist() for line in marks] == [[[80, 30]], [[70, 40]], [[70, 20]]]
+    shapes = {line.get_label(): line.get_marker() for line in figure.axes[0].lines}
+    assert [line.get_marker() for line in marks] == [shapes["model a"], shapes["model b"], shapes["model b"]]
+    colours = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+    assert [line.get_color() for line in marks] == [colours[f"tested on {target}"] for _, target, _, _ in points]
+    assert len({line.get_color() for line in marks}) == 3 and shapes["model a"] != shapes["model b"]
+
+
+def test_scatter_is_described(read_svg):
+    _, description, words = read_svg(scatter(ROWS))
+    assert description.splitlines() == [
         "a: 80.0 % on its own dataset, 30.0 % on DukeMTMC twin",
         "b: 70.0 % on its own dataset, 40.0 % on Market1501 twin",
     ]
+    assert {"model a", "model b", "tested on DukeMTMC twin", "tested on Market1501 twin"} <= words
     assert scatter([row("a", "Market1501", Market1501=80)]) == "" == scatter([row("a", "MSMT17", Market1501=80)])
+
+
+def test_the_recorded_scatter_is_what_its_results_give(read_svg):
+    picture = Path(__file__).parents[2] / "projects/ADIN/results/transfer.svg"
+    rows = json.loads(picture.with_suffix(".json").read_text())["rows"]
+    assert read_svg(picture.read_text()) == read_svg(scatter(rows))
 
 
 def test_a_model_is_found_and_gives_what_its_run_gave(write_config, tmp_path, tiny_root):
