@@ -138,9 +138,10 @@ TRAINER = Registry("TRAINER", "reidzoo.trainers")
 """``train_step(batch) -> dict of detached scalars``; owns the named parts, their optimizers and the phase."""
 
 HOOK = Registry("HOOK", "reidzoo.hooks")
-"""mmengine's event names and signatures (``before_train_epoch(runner)`` ...), with a ``Runner`` (``engine/runner.py``) as
-the runner, so that mmengine's own hooks, which expect its ``Runner``, do not fit; a ``priority``, and optionally
-``state_dict`` / ``load_state_dict`` of plain values and tensors, kept in every checkpoint under the hook's name."""
+"""mmengine's event names and signatures (``before_train_epoch(runner)`` ...), with a ``Runner`` of
+``engine/runner.py``, so that mmengine's own hooks, which expect its ``Runner``, do not fit; a ``priority``, and
+optionally ``state_dict`` / ``load_state_dict`` of plain values and tensors, kept in every checkpoint under the hook's
+name."""
 
 SCHEME = Registry("SCHEME", "reidzoo.zoo.lookup", "reidzoo.engine.run_folder")
 """A function ``scheme(name) -> Path``: the file on this machine that ``SCHEME://name`` means wherever weights are
