@@ -20,13 +20,14 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from reidzoo.config.defaults import CHOICES, LENGTHS, PLAIN_ENTRIES, free, get_cfg
+from reidzoo.checks import show
+from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, PLAIN_ENTRIES, RANGES, free, get_cfg
 from reidzoo.config.keys import lookup, nearest_key
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
 from reidzoo.yaml_marks import Doubtful, Marked
 
-__all__ = ["REPLACE", "Merge", "absent_everywhere"]
+__all__ = ["REPLACE", "Merge", "absent_everywhere", "check_ranges"]
 
 REPLACE = "_REPLACE_"
 
@@ -199,7 +200,7 @@ class Merge:
         if default is None:
             return self._plain(child, full)
         kind = type(default)
-        if kind is float and type(value) is int:
+        if kind is float and type(value) is int and abs(value) < 2**64:
             value = float(value)
         if isinstance(value, Doubtful) and kind is str:
             value = str(value)
@@ -209,6 +210,8 @@ class Merge:
             raise self._error(child, full, f"expected {_NOUNS[kind]}, got {_show(child.value)}")
         if value not in CHOICES.get(full, (value,)):
             raise self._error(child, full, f"expected one of {', '.join(CHOICES[full])}; got {_show(value)}")
+        if full in RANGES and not RANGES[full].accepts(value):
+            raise self._error(child, full, _out_of_range(full, value))
         return value
 
     def _coerce_elements(self, child: Marked, default: list | tuple, full: str) -> list[Any]:
@@ -300,6 +303,23 @@ def absent_everywhere(merges: list[Merge], base: Merge) -> ConfigError | None:
             if path not in applied:
                 return base.errors.get(path, error)
     return None
+
+
+def check_ranges(cfg: CfgNode, prefix: str = "") -> None:
+    """Check every declared value of a configuration that code may have changed since its files were read.
+
+    Raises:
+        ConfigError: one is out of its range.
+    """
+    for full, rule in RANGES.items():
+        value = lookup(cfg, full)
+        if not rule.accepts(value):
+            raise ConfigError(f"{prefix}{full}: {_out_of_range(full, value)}")
+
+
+def _out_of_range(full: str, value: Any) -> str:
+    hint = f" ({HINTS[full]})" if full in HINTS else ""
+    return f"expected {RANGES[full].expected}{hint}; got {show(value)}"
 
 
 def _is_free(declared: CfgNode | None) -> bool:
