@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reidzoo.engine.runner import Runner
+from reidzoo.errors import ConfigError
 from reidzoo.registry import HOOK
 
 __all__ = ["Hook", "build_hooks"]
@@ -53,9 +54,20 @@ _MMENGINE_PRIORITIES = {
 
 
 def build_hooks(nodes: Mapping[str, Mapping]) -> dict[str, Any]:
-    """Build the named hooks, ordered by priority and, where that is equal, as the configuration lists them."""
-    hooks = {name: HOOK.build(node) for name, node in nodes.items()}
+    """Build the named hooks, ordered by priority and, where that is equal, as the configuration lists them.
+
+    Raises:
+        ConfigError: one cannot be built.
+    """
+    hooks = {name: _build(name, node) for name, node in nodes.items()}
     return dict(sorted(hooks.items(), key=lambda item: _priority(item[1])))
+
+
+def _build(name: str, node: Mapping) -> Any:
+    try:
+        return HOOK.build(node)
+    except ConfigError as error:
+        raise ConfigError(f"HOOKS.{name}: {str(error).removeprefix('HOOKS: ').removeprefix('HOOK: ')}") from error
 
 
 def _priority(hook: Any) -> int:

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from camstyle.losses import gradient_penalty, mix, realness_gap
 from reidzoo import distributed
+from reidzoo.checks import check, number
 from reidzoo.engine.build import final_size
 from reidzoo.errors import ConfigError
 from reidzoo.random_streams import TRAINING, random_generator
@@ -43,6 +44,8 @@ class StarGANTrainer(Trainer):
         penalty_weight: float = 10.0,
         **given: object,
     ) -> None:
+        check(self, number(0), camera_weight=camera_weight, reconstruction_weight=reconstruction_weight)
+        check(self, number(0), penalty_weight=penalty_weight)
         self.camera_weight, self.reconstruction_weight = camera_weight, reconstruction_weight
         self.penalty_weight = penalty_weight
         sets = given["sets"]
