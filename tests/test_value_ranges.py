@@ -331,7 +331,7 @@ def use_transform(node, root):
 
 
 def use_sampler(node, root):
-    registry.SAMPLER.build(node, data=Columns, batch_size=16).batches(0, 0)
+    registry.SAMPLER.build(node, data=Columns(), batch_size=16).batches(0, 0)
 
 
 def use_clusterer(node, root):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from reidzoo import distributed
-from reidzoo.checks import FLAG, PROBABILITY, TEXT, check, each, mapping_of, number
+from reidzoo.checks import FLAG, PROBABILITY, TEXT, check, each, mapping_of, number, optional
 from reidzoo.errors import ConfigError
 from reidzoo.registry import MISFITS, describe
 
@@ -28,8 +28,9 @@ RULES = {
     "betas": each(number(0, below=1), 2),
     "alpha": PROBABILITY,
     "eps": number(above=0, most=1),
-    **dict.fromkeys(("nesterov", "amsgrad", "maximize", "foreach", "fused", "centered", "differentiable"), FLAG),
-    **dict.fromkeys(("capturable", "decoupled_weight_decay"), FLAG),
+    **dict.fromkeys(("nesterov", "amsgrad", "maximize", "centered", "differentiable", "capturable"), FLAG),
+    **dict.fromkeys(("foreach", "fused"), optional(FLAG)),
+    "decoupled_weight_decay": FLAG,
 }
 """What the arguments of torch's optimizers must be, which themselves let NaN and most wrong types through."""
 
@@ -132,7 +133,7 @@ def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torc
     if lr is None:
         raise ConfigError(f"{where}: give it a learning rate, for example 'lr: 3.5e-4'")
     cls = _optimizer_class(name, node.pop("type", "Adam"))
-    if "fused" in inspect.signature(cls).parameters:
+    if "fused" in inspect.signature(cls).parameters and not (node.get("foreach") or node.get("differentiable")):
         node.setdefault("fused", True)  # three times as fast on a CPU
     try:
         return cls([{"params": params, "lr": lr * factor} for factor, params in groups.items()], **node)
