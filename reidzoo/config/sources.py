@@ -11,9 +11,10 @@ from typing import Any
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.suggest import closest
+from reidzoo.version import ROOT
 from reidzoo.yaml_marks import Marked, parse_yaml, with_place
 
-__all__ = ["BASE", "Source", "parse_overrides", "read_chain", "read_indexes"]
+__all__ = ["BASE", "Source", "in_package", "parse_overrides", "read_chain", "read_indexes"]
 
 BASE = "_BASE_"
 
@@ -46,8 +47,14 @@ def read_chain(path: Path) -> list[Source]:
         ConfigError: a missing or unreadable file, a ``_BASE_`` cycle, or what ``parse_yaml`` raises.
     """
     chain: dict[Path, Source] = {}
-    _read(path, None, (), chain)
+    _read(in_package(path), None, (), chain)
     return list(chain.values())
+
+
+def in_package(path: Path) -> Path:
+    """Return the path or, where it is missing, the package's own file: ``projects/ECN/mini.yml`` works anywhere."""
+    own = ROOT / path
+    return own if not path.is_absolute() and not path.exists() and own.is_file() else path
 
 
 def parse_overrides(opts: Sequence[Any]) -> list[Source]:

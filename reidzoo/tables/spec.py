@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.sources import Source
+from reidzoo.config.sources import Source, in_package
 from reidzoo.engine.evaluate import FIGURES
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
@@ -130,7 +130,7 @@ def read_table(path: Path) -> Table:
     Raises:
         ConfigError: anything wrong in it; the message begins with the place.
     """
-    return _Reader(path).table()
+    return _Reader(in_package(path)).table()
 
 
 class _Reader:
