@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   := datasets-mini
 RUN    := output/DomainMix/mini
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(VENV)/demo.installed
 	@$(BIN)/python tools/render_data.py --root $(DATA)
@@ -18,12 +18,15 @@ lint: $(VENV)/test.installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
+docs: $(VENV)/test.installed
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 # The sizes of the targets take half an hour and 16 GB of an otherwise idle machine; SMALL=1 takes a minute.
-bench: $(VENV)/demo.installed
+bench: $(VENV)/test.installed
 	@$(BIN)/python benchmarks/run_all.py $(if $(SMALL),--small --output output/bench-small.md)
 
 clean:
-	rm -rf $(VENV) build reidzoo.egg-info
+	rm -rf $(VENV) build site reidzoo.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || (echo "reidzoo needs Python 3.10 or newer; run: make PYTHON=/path/to/python3.x" && exit 2)

@@ -92,8 +92,18 @@ def camera_features(count: int, dim: int, ids: int, cameras: int, seed: int) -> 
     return features, pids, camids
 
 
-def identity_features(images: int, dim: int, per_id: int, seed: int, latent: int = 64) -> torch.Tensor:
-    """Return L2-normalised features (images, dim) of about ``per_id`` images an identity, some blurrier than others."""
+def identity_features(images: int, dim: int, per_id: int, seed: int) -> torch.Tensor:
+    """Return the features of ``labelled_features`` alone."""
+    return labelled_features(images, dim, per_id, seed)[0]
+
+
+def labelled_features(
+    images: int, dim: int, per_id: int, seed: int, latent: int = 64
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return L2-normalised features (images, dim) of about ``per_id`` images an identity, some blurrier than others.
+
+    The second tensor, int64 (images,), is their identities.
+    """
     generator = torch.Generator().manual_seed(seed)
     centres = torch.randn(max(images // per_id, 1), latent, generator=generator)
     ids = torch.randint(len(centres), (images,), generator=generator)
@@ -104,7 +114,7 @@ def identity_features(images: int, dim: int, per_id: int, seed: int, latent: int
         inner = centres[own] + blur * torch.randn(len(own), latent, generator=generator)
         rows[:] = inner @ view + 0.5 * torch.randn(len(own), dim, generator=generator)
         rows /= rows.norm(dim=1, keepdim=True)
-    return features
+    return features, ids
 
 
 def parser(description: str) -> ArgumentParser:

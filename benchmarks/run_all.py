@@ -86,7 +86,7 @@ def page(results: list[tuple[str, str, dict[str, Any]]], small: bool) -> str:
         results: name, command and figures of each benchmark.
         small: whether these are the small sizes, of which the text warns.
     """
-    lines = ["# Benchmarks", "", "Written by `make bench`: each part against a dense reference, on the same features"]
+    lines = ["# Benchmarks", "", "Written by `make bench`: each part against a reference, on the same features"]
     lines += ["in the same run. Memory is the peak beyond the features. Features are synthetic.", ""]
     if small:
         lines += ["**Small sizes** (`make bench SMALL=1`), where starting up counts most: no figures to go by.", ""]

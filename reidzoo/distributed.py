@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 __all__ = [
-    "average_gradients", "barrier", "broadcast_object", "gather", "gather_objects", "is_main", "rank", "shutdown",
-    "start", "world_size",
+    "average_gradients", "barrier", "broadcast_object", "gather", "gather_objects", "is_main", "my_slice", "rank",
+    "shutdown", "start", "world_size",
 ]  # fmt: skip
 
 
@@ -76,6 +77,18 @@ def gather_objects(value: Any) -> list[Any]:
     values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values
+
+
+def my_slice(count: int, block: int) -> tuple[int, int]:
+    """Return the first and last + 1 of ``count`` rows that this rank takes.
+
+    Slices are consecutive and begin at multiples of ``block``, so that every rank computes blocks that one process
+    alone would compute too, bit for bit.
+    """
+    if world_size() == 1:
+        return 0, count
+    mine = np.array_split(np.arange(-(-count // block)), world_size())[rank()]
+    return (int(mine[0]) * block, min(int(mine[-1] + 1) * block, count)) if len(mine) else (count, count)
 
 
 class _Gather(torch.autograd.Function):

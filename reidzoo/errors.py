@@ -1,6 +1,16 @@
-"""Errors that are the user's to mend: the command line prints them without a traceback and exits with code 2."""
+"""Errors that are the user's to fix: the command line prints them without a traceback and exits with code 2."""
 
 from __future__ import annotations
+
+__all__ = [
+    "ClusteringError",
+    "ConfigError",
+    "DatasetError",
+    "EvaluationError",
+    "EvaluationInputError",
+    "UserError",
+    "WeightsError",
+]
 
 
 class UserError(Exception):
@@ -19,5 +29,17 @@ class WeightsError(UserError):
     """A weight file is missing, unsafe, or does not fit the model strictly."""
 
 
+class UnknownModelError(WeightsError):
+    """No index has a model of this name."""
+
+
 class EvaluationError(UserError):
     """Features, ids and cameras do not allow the protocol that was asked for."""
+
+
+class EvaluationInputError(EvaluationError, ValueError):
+    """Features, ids, cameras or options that cannot be evaluated; a ``ValueError`` too, for plain Python callers."""
+
+
+class ClusteringError(UserError, ValueError):
+    """Features, a graph, labels or settings that cannot be clustered; a ``ValueError`` too, as above."""

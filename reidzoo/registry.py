@@ -24,15 +24,15 @@ from reidzoo.suggest import did_you_mean
 
 __all__ = [
     "BACKBONE", "CLUSTERER", "DATASET", "DISCRIMINATOR", "HEAD", "HOOK", "LOSS", "MEMORY", "MODEL", "SAMPLER",
-    "TRAINER", "TRANSFORM", "Registry",
+    "SCHEME", "TRAINER", "TRANSFORM", "Registry",
 ]  # fmt: skip
 
 
 class Registry(MMEngineRegistry):
     """mmengine's registry with errors that help: the near miss, what is registered, and the parameters of a class."""
 
-    def __init__(self, name: str, location: str) -> None:
-        super().__init__(name, build_func=build_from_node, scope="reidzoo", locations=[location])
+    def __init__(self, name: str, *locations: str) -> None:
+        super().__init__(name, build_func=build_from_node, scope="reidzoo", locations=list(locations))
 
     def build(self, node: Mapping[str, Any], /, **given: Any) -> Any:
         """Build what ``node["type"]`` names; see ``build_from_node``."""
@@ -138,5 +138,11 @@ TRAINER = Registry("TRAINER", "reidzoo.trainers")
 """``train_step(batch) -> dict of detached scalars``; owns the named parts, their optimizers and the phase."""
 
 HOOK = Registry("HOOK", "reidzoo.hooks")
-"""mmengine's event names and signatures (``before_train_epoch(runner)`` ...), a ``priority``, and optionally
-``state_dict`` / ``load_state_dict`` of plain values and tensors, kept in every checkpoint under the hook's name."""
+"""mmengine's event names and signatures (``before_train_epoch(runner)`` ...), with a ``Runner`` of
+``engine/runner.py``, so that mmengine's own hooks, which expect its ``Runner``, do not fit; a ``priority``, and
+optionally ``state_dict`` / ``load_state_dict`` of plain values and tensors, kept in every checkpoint under the hook's
+name."""
+
+SCHEME = Registry("SCHEME", "reidzoo.zoo.lookup", "reidzoo.engine.run_folder")
+"""A function ``scheme(name) -> Path``: the file on this machine that ``SCHEME://name`` means wherever weights are
+named, such as ``zoo://domainmix_mini``. Raises ``WeightsError``, ``UnknownModelError`` for a name it does not know."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,10 +20,20 @@ from PIL import Image
 from yacs.config import CfgNode
 
 REPOSITORY = Path(__file__).parent.parent
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    torch.set_num_threads(1)
+    """Let torch have one thread, unless ``OMP_NUM_THREADS`` says otherwise, here and in the processes of tests."""
+    torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Seed every test alike: what it draws does not depend on the tests that ran before it in its process."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 def draw_person(path: Path, pid: int, camid: int, number: int) -> None:
@@ -203,11 +216,27 @@ def run_tool():
     """Return a function that runs ``tools/NAME`` as a user does and returns the finished process."""
 
     def run(name: str, *args: object, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+        env = {**os.environ, **options.pop("env", {})}
         command = [sys.executable, *launcher, str(REPOSITORY / "tools" / name), *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
 
     return run
+
+
+@pytest.fixture
+def read_svg():
+    """Return a function that returns an SVG's title, description and other words.
+
+    They hold what is drawn, whereas numbers at the axes, places and bytes are of one version of matplotlib.
+    """
+
+    def read(svg: str) -> tuple[str, str, set[str]]:
+        tree = ET.fromstring(svg)
+        title, description = (tree.findtext(f"{SVG}{name}") for name in ("title", "desc"))
+        texts = {"".join(node.itertext()) for node in tree.iter(f"{SVG}text")}
+        return title, description, {text for text in texts if text not in title and not re.match(r"[−\d.]+$", text)}
+
+    return read
 
 
 @pytest.fixture

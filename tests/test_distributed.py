@@ -7,6 +7,8 @@ import json
 import pytest
 import torch
 
+from reidzoo.distributed import my_slice
+
 SUPERVISED = {"HOOKS": {"schedule": {"type": "ConstantSchedule"}}}
 ADAPTATION = {
     "DATASETS": {
@@ -70,3 +72,17 @@ def test_two_processes_equal_one(write_config, train_in_one_and_two, changes):
     states = [torch.load(run / "model_final.pth", weights_only=True) for run in runs]
     for key, value in states[0]["parts"]["model"].items():
         torch.testing.assert_close(states[1]["parts"]["model"][key], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 512, 513, 3000])
+@pytest.mark.parametrize("world", [1, 2, 5])
+def test_slices_cover_all_queries_in_order(monkeypatch, count, world):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: world)
+    seen = []
+    for rank in range(world):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        start, stop = my_slice(count, 512)
+        assert start % 512 == 0 or start == count
+        seen += range(start, stop)
+    assert seen == list(range(count))

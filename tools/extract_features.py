@@ -23,8 +23,8 @@ from reidzoo.engine.build import pick_device
 from reidzoo.engine.feature_file import write_features
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.errors import ConfigError, DatasetError, UserError
+from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.runs.cli import run_tool
-from reidzoo.zoo import ReadyModel
 
 SHOWN = 10
 

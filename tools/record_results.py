@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import yaml
 
+from reidzoo.engine.run_folder import RunFolder
 from reidzoo.errors import UserError
 from reidzoo.files import write_text
 from reidzoo.publishing import documents as tables
@@ -18,18 +18,12 @@ REPOSITORY = Path(__file__).parent.parent
 
 def read_run(folder: Path) -> dict:
     """Return the command, the environment and each stage's results of the run in ``folder``."""
-    environment = folder / "environment.json"
-    if not environment.exists():
-        raise UserError(f"{folder} holds no run: there is no environment.json")
-    config = yaml.safe_load((folder / "config.yml").read_text())
-    files = {name: folder / name / "results.json" for name in config.get("STAGES") or {}} or {
-        "train": folder / "results.json"
-    }
-    missing = [name for name, file in files.items() if not file.exists()]
+    run = RunFolder(folder)
+    environment, config = run.read_environment(), run.read_config()
+    missing = [name for name, stage in run.stages.items() if not stage.results.exists()]
     if missing:
         raise UserError(f"{folder}: the stages {', '.join(missing)} are not finished")
-    results = {name: json.loads(file.read_text()) for name, file in files.items()}
-    return {**json.loads(environment.read_text()), "seed": config["SEED"], "results": results}
+    return {**environment, "seed": config.SEED, "results": {name: s.read_results() for name, s in run.stages.items()}}
 
 
 def fill_tables(text: str) -> str:

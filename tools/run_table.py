@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reidzoo.datasets.nodes import check_data
+from reidzoo.engine.run_folder import RunFolder
 from reidzoo.errors import UserError
 from reidzoo.files import show_command, show_path, write_text
 from reidzoo.publishing.documents import update_documents
 from reidzoo.runs.cli import run_tool
-from reidzoo.runs.pipeline import check_data
 from reidzoo.suggest import closest
 from reidzoo.tables import Plan, Scheduler, Table, Unit, collect, make_plan, read_table, render
 from reidzoo.tables.lock import locked
@@ -100,7 +101,13 @@ def _run(units: dict[str, Unit], jobs: int, folder: Path) -> dict[str, str]:
             check_data(unit.config, seen=seen)  # now, and not after hours at a later unit
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with locked(folder) as inherited:
-        return Scheduler(units, jobs, inherited=inherited).run()
+        return Scheduler(units, jobs, train_command, inherited=inherited).run()
+
+
+def train_command(unit: Unit) -> list[str]:
+    """Return the command that runs a unit, or continues it."""
+    tool = REPOSITORY / "tools" / "train_net.py"
+    return [sys.executable, str(tool), "--config-file", str(RunFolder(unit.folder).config), "--resume"]
 
 
 def _report(args: argparse.Namespace, table: Table, plan: Plan, folder: Path) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from reidzoo.datasets import build_dataset
 from reidzoo.errors import UserError
 from reidzoo.files import write_text
 from reidzoo.runs.cli import run_tool
-from reidzoo.runs.pipeline import environment
-from reidzoo.runs.transfer_matrix import TrainedModel, evaluate_model, find_model, matrix, scatter
+from reidzoo.runs.environment import environment
+from reidzoo.runs.find_model import TrainedModel, find_model
+from reidzoo.runs.transfer_matrix import evaluate_model, matrix, scatter
 
 KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)+")
 """What tells an override behind --targets from a dataset's name."""
@@ -87,7 +89,7 @@ def _models(args: argparse.Namespace) -> list[TrainedModel]:
     names = [model.name for model in models]
     if len(set(names)) == len(names):
         return models
-    return [TrainedModel(f"{m.name} ({n})", m.config, m.stage, m.weights, m.sources) for n, m in enumerate(models, 1)]
+    return [replace(model, name=f"{model.name} ({number})") for number, model in enumerate(models, 1)]
 
 
 def _target(text: str) -> str | dict:

@@ -44,7 +44,7 @@ def main() -> None:
         if any(results.values()):
             print("\n" + results_table(results, "weights" if args.eval_only else "stage"))
         if not args.eval_only:
-            print(f"\nThe run's files are in {pipeline.output_dir}/: config.yml, log.txt, and a folder per stage.")
+            print(f"\nThe run's files are in {pipeline.folder.path}/: config.yml, log.txt, and a folder per stage.")
     distributed.shutdown()
 
 

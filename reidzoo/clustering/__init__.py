@@ -1,16 +1,16 @@
-"""Pseudo-label clustering: sparse k-reciprocal Jaccard distances, DBSCAN, K-means, reliability and refinement."""
+"""Pseudo-label clustering: sparse k-reciprocal Jaccard distances, DBSCAN, K-means, reliability and label cleaning."""
 
 from __future__ import annotations
 
 from reidzoo.clustering.dbscan import dbscan, dbscan_radii, number_by_first
-from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.jaccard.graph import jaccard_graph
 from reidzoo.clustering.jaccard_dbscan import JaccardDBSCAN
 from reidzoo.clustering.kmeans import KMeans, kmeans
 from reidzoo.clustering.label_cleaning import singletons, size_bounds
-from reidzoo.clustering.neighbours import nearest_neighbours
 from reidzoo.clustering.reliability import Reliability, independence_threshold, reliability, self_paced_filter
 from reidzoo.clustering.self_paced_dbscan import SelfPacedDBSCAN
+from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.search import nearest_by_cosine as nearest_neighbours
 
 __all__ = [
     "ClusteringError",

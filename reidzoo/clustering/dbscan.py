@@ -8,8 +8,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from reidzoo.clustering.checks import check_whole
-from reidzoo.clustering.errors import ClusteringError
+from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.checks import check_whole
+
+__all__ = ["check_radii", "dbscan", "dbscan_radii", "number_by_first"]
 
 
 def dbscan(graph: sparse.csr_matrix, eps: float = 0.6, min_samples: int = 4) -> np.ndarray:
@@ -40,10 +42,10 @@ def dbscan_radii(graph: sparse.csr_matrix, radii: Sequence[float], min_samples: 
     check_radii(radii, min_samples, getattr(graph, "max_distance", 1.0))
     graph = checked(graph)
     labels: dict[float, np.ndarray] = {}
-    near = graph
+    edges = graph
     for eps in sorted(set(radii), reverse=True):
-        near = within(near, eps)  # the edges of a smaller radius are among those of a larger one
-        labels[eps] = cluster(near, min_samples)
+        edges = within(edges, eps)  # the edges of a smaller radius are among those of a larger one
+        labels[eps] = cluster(edges, min_samples)
     return [labels[eps].copy() for eps in radii]
 
 
@@ -74,11 +76,11 @@ def within(graph: sparse.csr_matrix, eps: float) -> sparse.csr_matrix:
     return sparse.csr_matrix((graph.data[keep], graph.indices[keep], pointer), shape=graph.shape)
 
 
-def cluster(near: sparse.csr_matrix, min_samples: int) -> np.ndarray:
-    """Return the labels of DBSCAN where ``near`` holds the pairs within eps."""
-    n = near.shape[0]
-    row = np.repeat(np.arange(n), np.diff(near.indptr))
-    column = near.indices
+def cluster(edges: sparse.csr_matrix, min_samples: int) -> np.ndarray:
+    """Return the labels of DBSCAN where ``edges`` holds the pairs within eps."""
+    n = edges.shape[0]
+    row = np.repeat(np.arange(n), np.diff(edges.indptr))
+    column = edges.indices
     apart = row != column
     row, column = row[apart], column[apart]
     degree = np.bincount(row, minlength=n)

@@ -9,6 +9,8 @@ from reidzoo.clustering.dbscan import check_radii, dbscan
 from reidzoo.clustering.jaccard.graph import check_settings, jaccard_graph
 from reidzoo.registry import CLUSTERER
 
+__all__ = ["JaccardDBSCAN"]
+
 
 @CLUSTERER.register_module()
 class JaccardDBSCAN:

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reidzoo.clustering.checks import check_whole
 from reidzoo.clustering.dbscan import number_by_first
-from reidzoo.clustering.errors import ClusteringError
-from reidzoo.clustering.kmeans_plus_plus import plus_plus
+from reidzoo.clustering.kmeans_plus_plus import KMeansPlusPlus
+from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.checks import check_whole
 from reidzoo.neighbours.distances import exact_matmul
 from reidzoo.neighbours.equal_rows import equal_rows
 from reidzoo.neighbours.feature_table import FeatureTable
@@ -17,20 +17,19 @@ from reidzoo.neighbours.features import finite
 from reidzoo.registry import CLUSTERER
 
 TILE = 2048  # rows assigned at a time
-BACKENDS = ("torch", "scikit-learn")
 
 
 @CLUSTERER.register_module()
 class KMeans:
-    """K-means with k-means++; see ``kmeans`` for the arguments.
+    """K-means with greedy k-means++; see ``kmeans`` for the arguments.
 
     Raises:
         ClusteringError: settings out of their ranges.
     """
 
-    def __init__(self, num_clusters: int, seed: int = 0, max_iters: int = 100, backend: str = "torch") -> None:
-        check_settings(num_clusters, max_iters, backend)
-        self.num_clusters, self.seed, self.max_iters, self.backend = num_clusters, seed, max_iters, backend
+    def __init__(self, num_clusters: int, seed: int = 0, max_iters: int = 100) -> None:
+        check_settings(num_clusters, max_iters)
+        self.num_clusters, self.seed, self.max_iters = num_clusters, seed, max_iters
 
     def fit_predict(self, features: Tensor | np.ndarray) -> np.ndarray:
         """Return the clusters of ``features`` (N, D): int64 (N,), numbered by first member; there are no outliers.
@@ -38,8 +37,7 @@ class KMeans:
         Raises:
             ClusteringError: see ``kmeans``.
         """
-        options = {"seed": self.seed, "max_iters": self.max_iters, "backend": self.backend}
-        return kmeans(features, self.num_clusters, **options)[0]
+        return kmeans(features, self.num_clusters, seed=self.seed, max_iters=self.max_iters)[0]
 
 
 def kmeans(
@@ -49,7 +47,6 @@ def kmeans(
     seed: int = 0,
     max_iters: int = 100,
     init: Tensor | np.ndarray | None = None,
-    backend: str = "torch",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cluster ``features`` by Lloyd's algorithm: assign each row to its nearest centroid, move centroids to the means.
 
@@ -62,11 +59,9 @@ def kmeans(
         features: (N, D), taken as they are, in float32; L2-normalise them first for cosine. On any device, where the
             work is done.
         num_clusters: K, at most the number of rows that differ.
-        seed: of the k-means++ draws.
+        seed: of the draws of greedy k-means++.
         max_iters: moves of the centroids.
         init: (K, D) centroids to begin with instead of k-means++'s.
-        backend: ``torch``, or ``scikit-learn`` for its iterations from the same beginning. The answer is the same but
-            for rows between two centroids up to float64's rounding; scikit-learn holds the features in float64.
 
     Returns:
         ``(labels, centroids)``: int64 (N,), clusters numbered by their first member, and float32 (K, D), their means
@@ -74,9 +69,9 @@ def kmeans(
 
     Raises:
         ClusteringError: features that are not a finite matrix, fewer different rows than clusters, an ``init`` of
-            another shape, settings out of range, or scikit-learn wanted and not installed.
+            another shape, or settings out of range.
     """
-    check_settings(num_clusters, max_iters, backend)
+    check_settings(num_clusters, max_iters)
     rows = finite(features, "features")
     first, group = equal_rows(FeatureTable(rows, "features", rows.device))
     if len(first) < num_clusters:
@@ -85,24 +80,21 @@ def kmeans(
             f"Ask for fewer, or look at the model if its features have collapsed."
         )
     if init is None:
-        start = rows[plus_plus(rows, num_clusters, group, np.random.default_rng(seed))]
+        start = rows[KMeansPlusPlus(rows, group, np.random.default_rng(seed)).draw(num_clusters)]
     else:
         start = finite(init, "init").to(rows.device)
         if start.shape != (num_clusters, rows.shape[1]):
             raise ClusteringError(f"init: expected {(num_clusters, rows.shape[1])}, got shape {tuple(start.shape)}")
-    iterate = lloyd if backend == "torch" else scikit_learn
-    labels, centroids = iterate(rows, start.double(), max_iters)
+    labels, centroids = lloyd(rows, start.double(), max_iters)
     numbers = number_by_first(labels.cpu().numpy())
     _, member = np.unique(numbers, return_index=True)
     return numbers, centroids[labels[torch.from_numpy(member).to(labels.device)]].float().cpu().numpy()
 
 
-def check_settings(num_clusters: int, max_iters: int, backend: str) -> None:
+def check_settings(num_clusters: int, max_iters: int) -> None:
     """Raise ClusteringError for settings outside their ranges."""
     check_whole("num_clusters", num_clusters)
     check_whole("max_iters", max_iters)
-    if backend not in BACKENDS:
-        raise ClusteringError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
 
 
 def lloyd(rows: Tensor, centroids: Tensor, max_iters: int) -> tuple[Tensor, Tensor]:
@@ -181,22 +173,3 @@ def without_empty(rows: Tensor, centroids: Tensor, labels: Tensor) -> Tensor:
         counts[labels[row]] -= 1
         labels[row] = number
     return labels
-
-
-def scikit_learn(rows: Tensor, centroids: Tensor, max_iters: int) -> tuple[Tensor, Tensor]:
-    """Do ``lloyd`` by scikit-learn.
-
-    Raises:
-        ClusteringError: scikit-learn is not installed.
-    """
-    try:
-        from sklearn import cluster
-    except ImportError:
-        raise ClusteringError(
-            "backend: scikit-learn is not installed. Install reidzoo's extra: pip install 'reidzoo[cluster]', "
-            "or take backend='torch', whose answer is the same."
-        ) from None
-    options = {"n_init": 1, "max_iter": max_iters, "tol": 0.0, "algorithm": "lloyd"}
-    model = cluster.KMeans(len(centroids), init=centroids.cpu().numpy(), **options).fit(rows.double().cpu().numpy())
-    labels, means = torch.from_numpy(model.labels_).long(), torch.from_numpy(model.cluster_centers_)
-    return without_empty(rows, means.to(rows.device), labels.to(rows.device)), means.to(rows.device)

@@ -1,12 +1,14 @@
-"""What is done to pseudo labels before a model learns from them."""
+"""Cleans pseudo labels: discards clusters by their size, and makes outliers classes of their own."""
 
 from __future__ import annotations
 
 import numpy as np
 from torch import Tensor
 
-from reidzoo.clustering.checks import check_whole
-from reidzoo.clustering.errors import ClusteringError
+from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.checks import check_whole
+
+__all__ = ["as_labels", "singletons", "size_bounds"]
 
 
 def as_labels(labels: np.ndarray | Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""SpCL's reliability criterion, from counts of pairs of labels."""
+"""SpCL's reliability criterion, computed from counts of pairs of labels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from reidzoo.clustering.dbscan import number_by_first
-from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.label_cleaning import as_labels, singletons
+from reidzoo.errors import ClusteringError
+
+__all__ = ["Reliability", "independence_threshold", "reliability", "self_paced_filter"]
 
 
 class Reliability(NamedTuple):
-    """What ``reliability`` finds out about each image; float64 (N,), in [0, 1], 0 is best."""
+    """The independence and compactness scores of each image; float64 (N,), in [0, 1], 0 is best."""
 
     independence: np.ndarray
     """1 - IoU(cluster, cluster at the loose radius)."""
@@ -95,13 +97,13 @@ def self_paced_filter(labels: np.ndarray, scores: Reliability, threshold: float)
     if np.isnan([threshold, *map(np.sum, scores)]).any():
         raise ClusteringError(f"expected scores and a threshold without NaN, got {threshold} for {scores}")
     inside = np.flatnonzero(labels >= 0)
-    own = labels[inside]
-    independent = cluster_minimum(labels, scores.independence)[own] <= threshold
-    compact = scores.compactness[inside] <= cluster_minimum(labels, scores.compactness)[own]
-    kept = np.full(len(labels), -1, dtype=np.int64)
-    stay = inside[independent & compact]
-    kept[stay] = labels[stay]
-    return number_by_first(kept)
+    cluster = labels[inside]
+    independent = cluster_minimum(labels, scores.independence)[cluster] <= threshold
+    compact = scores.compactness[inside] <= cluster_minimum(labels, scores.compactness)[cluster]
+    reliable = inside[independent & compact]
+    filtered = np.full(len(labels), -1, dtype=np.int64)
+    filtered[reliable] = labels[reliable]
+    return number_by_first(filtered)
 
 
 def cluster_minimum(labels: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -6,10 +6,12 @@ import numpy as np
 from torch import Tensor
 
 from reidzoo.clustering.dbscan import check_radii, dbscan_radii
-from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.jaccard.graph import check_settings, jaccard_graph
 from reidzoo.clustering.reliability import independence_threshold, reliability, self_paced_filter
+from reidzoo.errors import ClusteringError
 from reidzoo.registry import CLUSTERER
+
+__all__ = ["SelfPacedDBSCAN"]
 
 
 @CLUSTERER.register_module()

@@ -21,6 +21,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "DEVICE": ("auto", "cpu", "cuda"),
     "DATALOADER.CACHE": ("auto", "on", "off"),
     "SOLVER.PRECISION": ("fp32", "bf16"),
+    "TEST.METRIC": ("cosine", "euclidean"),
     "TEST.AP": ("step", "trapezoid"),
 }
 """The values of the keys whose values are a closed list."""
@@ -173,6 +174,11 @@ def _add_run(cfg: CfgNode) -> None:
     cfg.TEST.FLIP = False
     # k-reciprocal re-ranking (Zhong et al., CVPR 2017) with its k1, k2 and lambda.
     cfg.TEST.RERANK = CfgNode({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
+    # Average query expansion (Chum et al., ICCV 2007): a query becomes the mean of itself and its K nearest gallery
+    # images, each with the weight cosine^ALPHA; before the re-ranking. For METRIC cosine.
+    cfg.TEST.QUERY_EXPANSION = CfgNode({"ENABLED": False, "K": 5, "ALPHA": 0.0})
+    # Verification: the true positive rate of all pairs at these false positive rates, as TPR@FPR=RATE in the results.
+    cfg.TEST.ROC = CfgNode({"ENABLED": False, "RATES": [1e-4, 1e-3, 1e-2]})
 
     # Iterations between log lines.
     cfg.LOG = CfgNode({"PERIOD": 50})

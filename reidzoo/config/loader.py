@@ -22,11 +22,11 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.config.defaults import free, get_cfg
-from reidzoo.config.indexes import read_indexes
 from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
+from reidzoo.config.model_file_source import model_source
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
-from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain
+from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain, read_indexes
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
 from reidzoo.yaml_marks import Marked, dump_yaml, with_place
@@ -135,8 +135,6 @@ def dump(cfg: CfgNode) -> str:
 def _read_file(path: Path) -> list[Source]:
     if path.suffix != ".safetensors":
         return read_chain(path)
-    from reidzoo.config.model_file_source import model_source  # the zoo reads indexes as configurations are read
-
     return [model_source(path)]
 
 

@@ -1,22 +1,23 @@
 """References from one stage to another's files: ``stage:NAME/FILE``, and ``stage:NAME`` for its final checkpoint.
 
 One to the run: ``run:seed`` is its SEED, so that runs of different seeds have different random splits of a dataset.
-And one to trained models: ``zoo://NAME``.
+And to weights: ``zoo://NAME``, and whatever else MODEL.WEIGHTS, WEIGHTS and a backbone's ``pretrained`` name.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from yacs.config import CfgNode
 
-__all__ = ["ZOO", "fill_seed", "map_models", "map_references", "referenced_models", "referenced_stages"]
+__all__ = ["fill_seed", "map_references", "map_texts", "referenced_stages", "weight_words"]
 
 _PREFIX = "stage:"
 _SEED = "run:seed"
-ZOO = "zoo://"
-"""How the name of a trained model begins, where weights are named."""
+_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+-]*://")
+"""How a word for weights begins that a registered SCHEME finds, such as ``zoo://NAME``."""
 
 
 def fill_seed(cfg: CfgNode) -> CfgNode:
@@ -44,16 +45,21 @@ def referenced_stages(value: Any) -> list[str]:
     return list(dict.fromkeys(_split(text)[0] for text in _texts(value) if _is_reference(text)))
 
 
-def map_models(value: CfgNode, replace: Callable[[str], str]) -> CfgNode:
-    """Return a frozen copy of a configuration with each ``zoo://NAME`` replaced; ``replace`` takes it whole."""
-    copy = _map(value, lambda text: replace(text) if text.startswith(ZOO) else text)
+def map_texts(value: CfgNode, texts: Mapping[str, str]) -> CfgNode:
+    """Return a frozen copy of a configuration in which each text that is a key of ``texts`` is replaced."""
+    copy = _map(value, lambda text: texts.get(text, text))
     copy.freeze()
     return copy
 
 
-def referenced_models(value: Any) -> list[str]:
-    """Return the ``zoo://NAME`` that a configuration names, each once, in the order of their appearance."""
-    return list(dict.fromkeys(text for text in _texts(value) if text.startswith(ZOO)))
+def weight_words(cfg: CfgNode) -> list[str]:
+    """Return how a stage's configuration names weights, each once.
+
+    That is every ``SCHEME://NAME`` in it, what stands in MODEL.WEIGHTS and WEIGHTS, and each ``pretrained``.
+    """
+    schemes = [text for text in _texts(cfg) if _SCHEME.match(text)]
+    words = [*schemes, cfg.MODEL.WEIGHTS, *cfg.WEIGHTS.values(), *_at_key(cfg, "pretrained")]
+    return [word for word in dict.fromkeys(words) if word]
 
 
 def _map(value: Any, replace: Callable[[str], Any]) -> Any:
@@ -75,6 +81,15 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(value, str):
         yield value
+
+
+def _at_key(value: Any, key: str) -> Iterator[str]:
+    """Yield the texts that stand at ``key``, at any depth."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == key and isinstance(item, str):
+                yield item
+            yield from _at_key(item, key)
 
 
 def _is_reference(text: str) -> bool:

@@ -1,8 +1,10 @@
-"""Reads configuration files with what they stand on (``_BASE_``), and command-line overrides, as marked trees."""
+"""Reads configuration files with their ``_BASE_`` files, and command-line overrides, as marked trees."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from reidzoo.files import show_path
 from reidzoo.suggest import closest
 from reidzoo.yaml_marks import Marked, parse_yaml, with_place
 
-__all__ = ["BASE", "Source", "parse_overrides", "read_chain"]
+__all__ = ["BASE", "Source", "parse_overrides", "read_chain", "read_indexes"]
 
 BASE = "_BASE_"
 
@@ -61,6 +63,39 @@ def parse_overrides(opts: Sequence[Any]) -> list[Source]:
     # `HEAD.dim 64 HEAD.type Linear` says the same as the other way round, though a new type empties the node.
     pairs.sort(key=lambda pair: not pair[0].endswith(".type"))
     return [source for _, source in pairs]
+
+
+def read_indexes(sources: Iterable[Source]) -> list[str]:
+    """Return what the sources name under ``ZOO.INDEXES``, as absolute paths or addresses, each once.
+
+    As with PLUGINS, what several files name adds up, and a path is relative to the file that names it.
+
+    Raises:
+        ConfigError: another key in ``ZOO``, or no list of paths and addresses.
+    """
+    found: dict[str, None] = {}
+    for source in sources:
+        node = source.get("ZOO")
+        if node is None:
+            continue
+        if not isinstance(node.value, dict):
+            raise ConfigError(f"{node.where}: ZOO: expected a mapping with INDEXES")
+        for key, child in node.value.items():
+            if key != "INDEXES":
+                raise ConfigError(f"{child.where}: unknown key ZOO.{key}; did you mean ZOO.INDEXES?")
+            found.update(dict.fromkeys(_places(child, source.folder)))
+    return list(found)
+
+
+def _places(listed: Marked, folder: Path) -> list[str]:
+    items = [item.value for item in listed.value] if isinstance(listed.value, list) else [None]
+    if not all(isinstance(item, str) and item for item in items):
+        raise ConfigError(f"{listed.where}: ZOO.INDEXES: expected a list of YAML files or https:// addresses")
+    return [_absolute(item, folder) for item in items]
+
+
+def _absolute(place: str, folder: Path) -> str:
+    return place if re.match(r"https?://", place) else os.path.abspath(folder / Path(place).expanduser())
 
 
 def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict[Path, Source]) -> None:

@@ -17,11 +17,10 @@ from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
 from reidzoo.registry import MODEL
 from reidzoo.transforms import Compose
 from reidzoo.weights.loading import CLASSIFIERS
-from reidzoo.zoo.index import register_index
 
 __all__ = [
     "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "build_transforms",
-    "final_size", "load_embedder", "pick_device", "register_indexes",
+    "final_size", "load_embedder", "pick_device",
 ]  # fmt: skip
 
 
@@ -41,17 +40,6 @@ def build_train_sets(cfg: CfgNode) -> dict[str, TrainSet]:
         nodes = nodes if isinstance(nodes, list | tuple) else [nodes]
         sets[name] = TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT) for node in nodes])
     return sets
-
-
-def register_indexes(cfg: CfgNode) -> None:
-    """Make the models of ``ZOO.INDEXES`` known by name.
-
-    Raises:
-        ConfigError: an index is missing or wrong, or a name is in two indexes.
-        WeightsError: an address cannot be reached.
-    """
-    for place in cfg.ZOO.INDEXES:
-        register_index(place)
 
 
 def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.Module:

@@ -11,22 +11,15 @@ from reidzoo.errors import WeightsError
 from reidzoo.files import atomic_save
 from reidzoo.weights.loading import safe_read
 
-__all__ = ["FINAL", "LAST", "resume", "save"]
-
-LAST = "last.pth"
-"""The newest checkpoint of a stage that is not finished."""
-FINAL = "model_final.pth"
-"""The checkpoint of a finished stage; its presence says that the stage is done."""
+__all__ = ["resume", "save"]
 
 
-def save(trainer: Runner, name: str) -> Path:
-    """Write the trainer's state to ``name`` in its folder; every rank must call it, rank 0 writes."""
+def save(trainer: Runner, path: Path) -> None:
+    """Write the trainer's state to ``path``; every rank must call it, rank 0 writes."""
     state = trainer.state_dict()
-    path = trainer.output_dir / name
     if distributed.is_main():
         atomic_save(state, path)
     distributed.barrier()
-    return path
 
 
 def resume(trainer: Runner, path: Path) -> None:

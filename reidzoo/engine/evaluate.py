@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,13 +17,33 @@ from reidzoo.engine.extract import extract_features
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError, DatasetError
-from reidzoo.evaluation import KReciprocal, evaluate_ranking
+from reidzoo.evaluation import (
+    PROTOCOLS,
+    EvaluationInputError,
+    KReciprocal,
+    Protocol,
+    average_query_expansion,
+    evaluate_ranking,
+)
+from reidzoo.evaluation.query_expansion import check_expansion
+from reidzoo.evaluation.roc import check_rates
+from reidzoo.neighbours.checks import check_choice
 from reidzoo.transforms import Normalize
 
 if TYPE_CHECKING:
     from reidzoo.datasets import Dataset
 
-__all__ = ["evaluate_dataset", "evaluate_targets", "extract_table", "extract_train_features"]
+__all__ = [
+    "FIGURES",
+    "check_evaluation",
+    "evaluate_dataset",
+    "evaluate_targets",
+    "extract_table",
+    "extract_train_features",
+]
+
+FIGURES = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
+"""What every evaluation of a dataset gives; results written by an older version lack ``rank-20``."""
 
 
 def extract_train_features(trainer: Runner, name: str = "", title: str = "") -> Tensor:
@@ -38,18 +60,30 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
     """Evaluate ``model`` on every dataset of ``DATASETS.TESTS``.
 
     Returns:
-        target (called a twin where it is rendered) -> ``mAP``, ``rank-1``, ``rank-5``, ``rank-10``, ``mINP`` as
-        fractions in [0, 1].
+        target (called a twin where it is rendered) -> what ``evaluate_dataset`` returns.
 
     Raises:
-        ConfigError: two datasets have one name, under which only one of them could be reported.
+        ConfigError: see ``check_evaluation``.
     """
-    datasets = [build_dataset(node, root=cfg.DATASETS.ROOT) for node in cfg.DATASETS.TESTS]
-    titles = [f"{dataset.name} twin" if dataset.is_twin else dataset.name for dataset in datasets]
-    twice = [title for n, title in enumerate(titles) if title in titles[:n]]
-    if twice:
-        raise ConfigError(f"DATASETS.TESTS: two datasets are called {twice[0]}; test on one at a time")
-    return {title: evaluate_dataset(cfg, model, dataset, device) for title, dataset in zip(titles, datasets)}
+    return {title: evaluate_dataset(cfg, model, dataset, device) for title, dataset in check_evaluation(cfg).items()}
+
+
+def check_evaluation(cfg: CfgNode) -> dict[str, Dataset]:
+    """Check that ``cfg`` can be evaluated, which a run does before it trains, and return title -> dataset.
+
+    Raises:
+        ConfigError: two datasets have one name, under which only one of them could be reported; or a value of TEST is
+            out of its range, or asks for what a dataset's protocol does not have.
+    """
+    datasets: dict[str, Dataset] = {}
+    for node in cfg.DATASETS.TESTS:
+        dataset = build_dataset(node, root=cfg.DATASETS.ROOT)
+        title = f"{dataset.name} twin" if dataset.is_twin else dataset.name
+        if title in datasets:
+            raise ConfigError(f"DATASETS.TESTS: two datasets are called {title}; test on one at a time")
+        _ranking_options(cfg, dataset)
+        datasets[title] = dataset
+    return datasets
 
 
 def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, float]:
@@ -57,10 +91,15 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
 
     A model with ``embed_query`` and ``embed_gallery`` has each side embedded by its own.
 
+    Returns:
+        ``FIGURES`` by name, and with ``TEST.ROC`` such as ``TPR@FPR=0.01``.
+
     Raises:
+        ConfigError: a value of TEST is out of its range, or asks for what the dataset's protocol does not have.
         DatasetError: the dataset has no query or gallery.
         EvaluationError: its ids and cameras do not suit the protocol.
     """
+    options = _ranking_options(cfg, dataset)
     query, gallery = dataset.query, dataset.gallery
     if not query or not gallery:
         raise DatasetError(f"{dataset.name} has no query and gallery to test on; remove it from DATASETS.TESTS")
@@ -71,21 +110,59 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
     for method, records in sides:
         table = build_test_table(cfg, [record.path for record in records])
         features.append(extract_table(cfg, model, table, device, title, method))
-    features = torch.cat(features)
-    pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
     n = len(query)
+    queries, galleries = torch.cat(features).tensor_split([n])
+    if cfg.TEST.QUERY_EXPANSION.ENABLED:
+        queries = average_query_expansion(
+            queries, galleries, cfg.TEST.QUERY_EXPANSION.K, alpha=cfg.TEST.QUERY_EXPANSION.ALPHA
+        )
+    pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
+    result = evaluate_ranking(queries, galleries, pids[:n], pids[n:], camids[:n], camids[n:], **options)
+    return result.figures()
+
+
+def _ranking_options(cfg: CfgNode, dataset: Dataset) -> dict[str, Any]:
+    """Return what TEST tells ``evaluate_ranking`` of ``dataset``; raises what ``evaluate_dataset`` says of TEST."""
+    test = cfg.TEST
+    options = {"protocol": _protocol(cfg, dataset), "metric": test.METRIC, "ap": test.AP, "repeats": dataset.repeats}
+    if test.RERANK.ENABLED:
+        with _named("TEST.RERANK"):
+            options["rerank"] = KReciprocal(test.RERANK.K1, test.RERANK.K2, test.RERANK.LAMBDA)
+    if test.QUERY_EXPANSION.ENABLED:
+        with _named("TEST.QUERY_EXPANSION"):
+            check_expansion(test.QUERY_EXPANSION.K, test.QUERY_EXPANSION.ALPHA)
+        if test.METRIC != "cosine":
+            raise ConfigError("TEST.QUERY_EXPANSION: it averages unit vectors, and needs TEST.METRIC cosine")
+    if test.ROC.ENABLED:
+        with _named("TEST.ROC"):
+            check_rates(test.ROC.RATES)
+        options["roc"] = test.ROC.RATES
+    return options
+
+
+def _protocol(cfg: CfgNode, dataset: Dataset) -> str | type[Protocol]:
+    """Return the protocol that ``dataset`` is tested by, which has what TEST asks for."""
     protocol = dataset.protocol if cfg.TEST.PROTOCOL == "auto" else cfg.TEST.PROTOCOL
-    result = evaluate_ranking(
-        features[:n], features[n:], pids[:n], pids[n:], camids[:n], camids[n:],
-        protocol=protocol, metric=cfg.TEST.METRIC, ap=cfg.TEST.AP, rerank=_rerank(cfg), repeats=dataset.repeats,
-    )  # fmt: skip
-    ranks = {f"rank-{k}": float(result.cmc[min(k, len(result.cmc)) - 1]) for k in (1, 5, 10)}
-    return {"mAP": float(result.mAP), **ranks, "mINP": float(result.mINP)}
+    if isinstance(protocol, str):
+        with _named("TEST.PROTOCOL"):
+            check_choice(protocol, f"the protocol of {dataset.name}", tuple(PROTOCOLS))
+    single_shot = (PROTOCOLS[protocol] if isinstance(protocol, str) else protocol).single_shot
+    for key in ("RERANK", "QUERY_EXPANSION", "ROC"):
+        if single_shot and cfg.TEST[key].ENABLED:
+            raise ConfigError(
+                f"TEST.{key}: the protocol of {dataset.name} draws one gallery image of each identity, for which this "
+                f"is not defined; set TEST.{key}.ENABLED false, or TEST.PROTOCOL to market1501 or camera_free"
+            )
+    return protocol
 
 
-def _rerank(cfg: CfgNode) -> KReciprocal | bool:
-    node = cfg.TEST.RERANK
-    return KReciprocal(node.K1, node.K2, node.LAMBDA) if node.ENABLED else False
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """Turn what the evaluation complains of into a ConfigError that says which key it is about."""
+    try:
+        yield
+    except EvaluationInputError as error:
+        raise ConfigError(f"{key}: {error}") from None
 
 
 def extract_table(

@@ -13,6 +13,7 @@ from yacs.config import CfgNode
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.optim import Optimizer
+from reidzoo.engine.run_folder import StageFolder
 
 __all__ = ["Runner"]
 
@@ -38,6 +39,7 @@ class Runner(Protocol):
         metrics: what the last evaluation found, ``{target: {mAP: ..., ...}}``.
         hooks: name -> hook, in the order in which they are called.
         output_dir, device: where files go, and where tensors live.
+        files: the names of the stage's own files in ``output_dir``.
         stop: set it to end after this step, with a checkpoint to resume from.
     """
 
@@ -56,6 +58,7 @@ class Runner(Protocol):
     metrics: dict[str, dict[str, float]]
     hooks: dict[str, Any]
     output_dir: Path
+    files: StageFolder
     device: torch.device
     stop: bool
 

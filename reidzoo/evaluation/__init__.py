@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.linear_probe import linear_probe, probe_split
-from reidzoo.evaluation.protocol import Judgement, Labels, Protocol
-from reidzoo.evaluation.protocols import PROTOCOLS
+from reidzoo.evaluation.protocols import PROTOCOLS, Judgement, Labels, Protocol
 from reidzoo.evaluation.query_expansion import average_query_expansion
 from reidzoo.evaluation.ranking import evaluate_distances, evaluate_ranking
 from reidzoo.evaluation.ranking_result import RankingResult
 from reidzoo.evaluation.rerank import KReciprocal, rerank_k_reciprocal
-from reidzoo.evaluation.roc_curve import RocCurve
-from reidzoo.neighbours.checks import EvaluationInputError
+from reidzoo.evaluation.roc import RocCurve
 
 __all__ = [
     "PROTOCOLS",

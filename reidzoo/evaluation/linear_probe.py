@@ -1,4 +1,4 @@
-"""What a fresh linear classifier can still read from frozen features: the domain, the camera."""
+"""A linear probe: how well a fresh linear classifier tells domains or cameras apart by frozen features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from reidzoo.neighbours.checks import EvaluationInputError
+from reidzoo.errors import EvaluationInputError
 
 __all__ = ["linear_probe", "probe_split"]
 
@@ -21,7 +21,7 @@ def probe_split(
     ``images`` rows of a label. A label that one of the sides lacks is left out of both.
 
     Args:
-        labels: integers (N,), what the probe is to tell.
+        labels: integers (N,), the classes that the probe is to tell apart.
         identities: integers (N,), the person or vehicle that a row shows.
         images: the largest number of rows per label and side.
         seed: chooses identities and rows; nothing else is random.
@@ -41,16 +41,16 @@ def probe_split(
     learns = np.zeros(len(unique), dtype=bool)
     learns[order[::2]] = True
     side = learns[np.searchsorted(unique, identities)]
-    kept = np.intersect1d(labels[side], labels[~side])
-    if len(kept) < 2:
+    usable = np.intersect1d(labels[side], labels[~side])
+    if len(usable) < 2:
         raise EvaluationInputError(
             f"a probe needs two labels or more, each with two identities or more; of {len(np.unique(labels))} labels "
-            f"{len(kept)} are left"
+            f"{len(usable)} are left"
         )
     rows = rng.permutation(len(labels))
     halves = []
     for wanted in (True, False):
-        chosen = [rows[(side[rows] == wanted) & (labels[rows] == label)][:images] for label in kept]
+        chosen = [rows[(side[rows] == wanted) & (labels[rows] == label)][:images] for label in usable]
         halves.append(np.sort(np.concatenate(chosen)))
     return halves[0], halves[1]
 
@@ -70,14 +70,14 @@ def linear_probe(
         train_labels: integers (N,).
         test_features: (M, D).
         test_labels: integers (M,), the same labels.
-        l2: weight of half the squared norm of the classifier's weights, beside the mean cross entropy. The default is
+        l2: weight of half the squared norm of the classifier's weights, added to the mean cross entropy. The default is
             scikit-learn's default C = 1 for a thousand rows.
 
     Returns:
-        The mean over the labels of the share of their rows that are told rightly, and 1 / labels.
+        The mean over the labels of the share of their rows that are classified correctly, and 1 / labels.
 
     Raises:
-        EvaluationInputError: the two sides' labels differ, or a feature is not a finite number.
+        EvaluationInputError: the two sides' labels differ, or a feature is not finite.
     """
     for name, features in (("train_features", train_features), ("test_features", test_features)):
         if not features.isfinite().all():
@@ -88,9 +88,9 @@ def linear_probe(
     mean, std = train_features.double().mean(0), train_features.double().std(0).clamp(min=1e-8)
     train, test = (train_features.double() - mean) / std, (test_features.double() - mean) / std
     weight, bias = _fit(train, torch.from_numpy(target), len(names), l2)
-    found = (test @ weight + bias).argmax(1).numpy()
+    predicted = (test @ weight + bias).argmax(1).numpy()
     truth = np.searchsorted(names, test_labels)
-    recalls = [float((found[truth == label] == label).mean()) for label in range(len(names))]
+    recalls = [float((predicted[truth == label] == label).mean()) for label in range(len(names))]
     return float(np.mean(recalls)), 1 / len(names)
 
 

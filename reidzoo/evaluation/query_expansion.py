@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.neighbours.checks import EvaluationInputError, check_count
+from reidzoo.errors import EvaluationInputError
+from reidzoo.neighbours.checks import check_count
 from reidzoo.neighbours.distances import FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
+
+__all__ = ["average_query_expansion"]
 
 
 def average_query_expansion(
@@ -39,9 +42,7 @@ def average_query_expansion(
         EvaluationInputError: (a ValueError) features that have no cosine, k below 1 or alpha below 0, or an average of
             length zero.
     """
-    check_count(k, "k")
-    if not 0 <= alpha < np.inf:
-        raise EvaluationInputError(f"alpha={alpha!r}: expected a number of at least 0.")
+    check_expansion(k, alpha)
     query = FeatureTable(query_features, "query_features", device)
     gallery = FeatureTable(gallery_features, "gallery_features", device)
     source = FeatureDistances(query, gallery, "cosine")
@@ -51,14 +52,25 @@ def average_query_expansion(
         stop = min(start + len(block), len(query))
         source.fill(start, block)
         values, index = torch.topk(block[: stop - start, : len(gallery)], min(k, len(gallery)), dim=1, largest=False)
-        own = query.rows(start, stop).double()
-        total = own / own.norm(dim=1, keepdim=True)
+        total = query.rows(start, stop).double()
+        total = total / total.norm(dim=1, keepdim=True)
         for column in range(index.shape[1]):
-            near = gallery.gather(index[:, column].cpu().numpy()).double()
+            neighbour = gallery.gather(index[:, column].cpu().numpy()).double()
             weight = (-values[:, column]).clamp(min=0).double() ** alpha
-            total += near * (weight / near.norm(dim=1))[:, None]
+            total += neighbour * (weight / neighbour.norm(dim=1))[:, None]
         length = total.norm(dim=1, keepdim=True)
         if not bool((length > 1e-6).all()):
             raise EvaluationInputError("query_features: a query and its neighbours cancel out; lower k.")
         out[start:stop] = (total / length).cpu().numpy()
     return out
+
+
+def check_expansion(k: int, alpha: float) -> None:
+    """Complain unless ``k`` is at least 1 and ``alpha`` at least 0.
+
+    Raises:
+        EvaluationInputError: one is not.
+    """
+    check_count(k, "k")
+    if not 0 <= alpha < np.inf:
+        raise EvaluationInputError(f"alpha={alpha!r}: expected a number of at least 0.")

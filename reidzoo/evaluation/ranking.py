@@ -1,4 +1,4 @@
-"""Exact CMC, mAP, mINP and ROC in one streaming pass over blocks of queries x gallery."""
+"""Computes exact CMC, mAP, mINP and ROC in one streaming pass over blocks of queries x gallery."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.evaluation.protocol import JUNK, Labels, Protocol
-from reidzoo.evaluation.protocols import PROTOCOLS
+from reidzoo.distributed import gather_objects, my_slice
+from reidzoo.errors import EvaluationInputError
+from reidzoo.evaluation.protocols import JUNK, PROTOCOLS, Labels, Protocol
 from reidzoo.evaluation.ranking_result import RankingResult
 from reidzoo.evaluation.ranks import AP_KINDS, pad_matches, ranks_of_matches, score_ranks, sort_rows
 from reidzoo.evaluation.rerank import KReciprocal
 from reidzoo.evaluation.roc import RocCounter
-from reidzoo.evaluation.sharding import gather, my_slice
-from reidzoo.neighbours.checks import EvaluationInputError, as_ids, check_choice, check_count
+from reidzoo.neighbours.checks import as_ids, check_choice, check_count
 from reidzoo.neighbours.distances import METRICS, DistanceSource, FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
+
+__all__ = ["ROC_RATES", "build_protocol", "evaluate_distances", "evaluate_ranking"]
 
 ROC_RATES = (1e-4, 1e-3, 1e-2)
 
@@ -57,14 +59,14 @@ def evaluate_ranking(
         gallery_camids: (G,) integers; None if unknown.
         protocol: ``market1501``, ``cuhk03``, ``vehicleid``, ``camera_free``, ``cross_camera``, or a Protocol class.
         metric: ``cosine`` or ``euclidean``.
-        ap: ``step`` or ``trapezoid``; see :func:`reidzoo.evaluation.ranks.score_ranks`.
+        ap: ``step`` or ``trapezoid``; see ``reidzoo.evaluation.ranks.score_ranks``.
         max_rank: length of the CMC.
         query_in_gallery: (Q,) integers, the gallery row that is the query image itself, -1 for none; such a row does
             not count for its query.
         seed: of the protocols that draw galleries.
         repeats: number of draws; None takes the protocol's own (cuhk03 100, vehicleid 10).
         rerank: True, or ``KReciprocal(k1, k2, lambda_)``, ranks by k-reciprocal re-ranked distances. Every image takes
-            part as a neighbour, junk too. This takes more memory, see :func:`rerank_k_reciprocal`.
+            part as a neighbour, junk too. This takes more memory, see ``rerank_k_reciprocal``.
         roc: True, or false positive rates at which the true positive rate is wanted.
         device: where distances are computed.
         shard: share the queries among the processes of torch.distributed; each must call with the same arguments, and
@@ -117,7 +119,7 @@ def evaluate_distances(
     roc: Sequence[float] | bool = False,
     shard: bool = False,
 ) -> RankingResult:
-    """Measure the ranking that ``source`` gives; :func:`evaluate_ranking` says what the arguments are.
+    """Measure the ranking that ``source`` gives; ``evaluate_ranking`` says what the arguments are.
 
     Raises:
         EvaluationInputError: unknown options, labels of another number of images, distances that are NaN, or no query
@@ -138,7 +140,7 @@ def evaluate_distances(
         counter = RocCounter(source, ROC_RATES if roc is True else roc)
     protocol.check()
     block = source.new_block()
-    start, stop = my_slice(source.num_queries, len(block), shard)
+    start, stop = my_slice(source.num_queries, len(block)) if shard else (0, source.num_queries)
     scores = _Scores(start, stop, max_rank, ap)
     for first in range(start, stop, len(block)):
         rows = np.arange(first, min(first + len(block), stop))
@@ -168,14 +170,14 @@ def _score_block(
     values: torch.Tensor, rows: np.ndarray, protocol: Protocol, scores: _Scores, counter: RocCounter | None
 ) -> None:
     """Rank one block in all trials; without drawn galleries its ``values`` are sorted in place."""
-    real = len(protocol.labels.gallery_pids)
+    num_gallery = len(protocol.labels.gallery_pids)
     for trial in range(protocol.trials):
         judgement = protocol.judge(rows, trial)
         matches, counts = pad_matches(values, judgement.match_rows, judgement.match_columns)
         columns = protocol.columns(trial)
         if columns is None:
             candidates = values
-            candidates[:, real:] = torch.inf
+            candidates[:, num_gallery:] = torch.inf
             candidates[:, torch.from_numpy(np.flatnonzero(protocol.labels.gallery_pids == JUNK))] = torch.inf
             _remove(candidates, judgement.match_rows, judgement.match_columns)
         else:
@@ -193,15 +195,15 @@ def _score_block(
 
 
 def _remove(candidates: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> None:
-    at = [torch.from_numpy(index).to(candidates.device) for index in (rows, columns)]
-    candidates[at[0], at[1]] = torch.inf
+    row, column = (torch.from_numpy(index).to(candidates.device) for index in (rows, columns))
+    candidates[row, column] = torch.inf
 
 
 def _summarise(
     scores: _Scores, counter: RocCounter | None, source: DistanceSource, protocol: Protocol, shard: bool
 ) -> RankingResult:
-    mine = (scores.sums, scores.first_ranks, counter.state() if counter else None)
-    parts = gather(mine, shard)
+    part = (scores.sums, scores.first_ranks, counter.state() if counter else None)
+    parts = gather_objects(part) if shard else [part]
     average, penalty, trials = np.concatenate([part[0] for part in parts], axis=1)
     counted = trials.sum()
     return RankingResult(
@@ -239,13 +241,13 @@ def _labels(
     def ids(values: Any, name: str, length: int, owner: str) -> np.ndarray | None:
         return None if values is None else as_ids(values, name, length, owner)
 
-    own = ids(query_in_gallery, "query_in_gallery", num_queries, "query_features")
-    if own is not None and (own.min() < -1 or own.max() >= num_gallery):
+    in_gallery = ids(query_in_gallery, "query_in_gallery", num_queries, "query_features")
+    if in_gallery is not None and (in_gallery.min() < -1 or in_gallery.max() >= num_gallery):
         raise EvaluationInputError(f"query_in_gallery: entries must be -1 or gallery rows, 0 to {num_gallery - 1}.")
     return Labels(
         as_ids(query_pids, "query_pids", num_queries, "query_features"),
         as_ids(gallery_pids, "gallery_pids", num_gallery, "gallery_features"),
         ids(query_camids, "query_camids", num_queries, "query_features"),
         ids(gallery_camids, "gallery_camids", num_gallery, "gallery_features"),
-        own,
+        in_gallery,
     )

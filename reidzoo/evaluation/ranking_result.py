@@ -1,4 +1,4 @@
-"""What a ranking evaluation found."""
+"""The result of a ranking evaluation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reidzoo.evaluation.roc_curve import RocCurve
+from reidzoo.evaluation.roc import RocCurve
+
+__all__ = ["RankingResult"]
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,16 @@ class RankingResult:
     trials: int = 1
     roc: RocCurve | None = field(default=None, repr=False)
 
+    def figures(self) -> dict[str, float]:
+        """Return the measures by name: ``mAP``, ``rank-1``, 5, 10 and 20 as far as ``cmc`` reaches, ``mINP``, and
+        ``TPR@FPR=0.01`` for each rate of ``roc``."""
+        ranks = {f"rank-{k}": float(self.cmc[k - 1]) for k in (1, 5, 10, 20) if k <= len(self.cmc)}
+        rates = self.roc.tpr_at.items() if self.roc is not None else ()
+        return {"mAP": self.mAP, **ranks, "mINP": self.mINP, **{f"TPR@FPR={rate:g}": tpr for rate, tpr in rates}}
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and strings for logs and JSON; rank-1, 5, 10 and 20 as far as ``cmc`` reaches."""
-        values: dict[str, Any] = {"mAP": self.mAP, "mINP": self.mINP}
-        values.update({f"rank-{k}": float(self.cmc[k - 1]) for k in (1, 5, 10, 20) if k <= len(self.cmc)})
-        if self.roc is not None:
-            values.update({f"TPR@FPR={rate:g}": tpr for rate, tpr in self.roc.tpr_at.items()})
+        """Return ``figures`` and what they are of, as plain numbers and strings for logs and JSON."""
+        values: dict[str, Any] = self.figures()
         values.update(num_queries=self.num_queries, num_valid_queries=self.num_valid_queries, trials=self.trials)
         values.update(protocol=self.protocol, metric=self.metric, ap=self.ap)
         return values

@@ -1,4 +1,4 @@
-"""Exact ranks of true matches by counting, and the measures of one query that follow from them."""
+"""Counts the exact ranks of true matches, and computes the measures of each query from them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+
+__all__ = ["AP_KINDS", "pad_matches", "ranks_of_matches", "score_ranks", "sort_rows"]
 
 AP_KINDS = ("step", "trapezoid")
 
@@ -39,8 +41,8 @@ def ranks_of_matches(candidates: torch.Tensor, matches: torch.Tensor) -> torch.T
     Returns:
         int64 (B, M), ascending ranks from 1; meaningless where ``matches`` is infinite.
     """
-    places = torch.arange(1, matches.shape[1] + 1, device=matches.device)
-    return torch.searchsorted(candidates, matches.contiguous(), right=True) + places
+    among_matches = torch.arange(1, matches.shape[1] + 1, device=matches.device)
+    return torch.searchsorted(candidates, matches.contiguous(), right=True) + among_matches
 
 
 def pad_matches(values: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
@@ -58,8 +60,8 @@ def pad_matches(values: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> 
     within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     width = max(int(counts.max(initial=0)), 1)
     matches = torch.full((len(values), width), torch.inf, dtype=values.dtype, device=values.device)
-    at = [torch.from_numpy(index).to(values.device) for index in (rows, within, columns)]
-    matches[at[0], at[1]] = values[at[0], at[2]]
+    row, position, column = (torch.from_numpy(index).to(values.device) for index in (rows, within, columns))
+    matches[row, position] = values[row, column]
     return torch.sort(matches, dim=1).values, counts
 
 
@@ -71,19 +73,19 @@ def score_ranks(ranks: np.ndarray, counts: np.ndarray, ap: str) -> tuple[np.ndar
     for r_j = 1 (Market-1501's original script). INP is M / r_M (Ye et al., TPAMI 2021).
 
     Args:
-        ranks: int64 (B, M) from :func:`ranks_of_matches`.
+        ranks: int64 (B, M) from ``ranks_of_matches``.
         counts: int64 (B,), how many of them are real; at least 1.
         ap: ``step`` or ``trapezoid``.
 
     Returns:
         float64 (B,), float64 (B,), int64 (B,).
     """
-    places = np.arange(1, ranks.shape[1] + 1)
-    precision = places / ranks
+    number = np.arange(1, ranks.shape[1] + 1)
+    precision = number / ranks
     if ap == "trapezoid":
-        before = np.divide(places - 1.0, ranks - 1.0, out=np.ones(ranks.shape), where=ranks > 1)
+        before = np.divide(number - 1.0, ranks - 1.0, out=np.ones(ranks.shape), where=ranks > 1)
         precision = (precision + before) / 2
-    real = places <= counts[:, None]
+    real = number <= counts[:, None]
     average = np.where(real, precision, 0.0).sum(axis=1) / counts
     last = np.take_along_axis(ranks, counts[:, None] - 1, axis=1)[:, 0]
     return average, counts / last, ranks[:, 0]

@@ -9,16 +9,20 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from reidzoo.neighbours.checks import EvaluationInputError, check_choice, check_count
+from reidzoo.errors import EvaluationInputError
+from reidzoo.neighbours.checks import check_choice, check_count
 from reidzoo.neighbours.distances import METRICS, DistanceSource, FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
-from reidzoo.neighbours.search import Neighbours, nearest_neighbours
+from reidzoo.neighbours.k_reciprocal import encode
+from reidzoo.neighbours.search import nearest_neighbours
 from reidzoo.neighbours.squared_distances import SquaredDistances
+
+__all__ = ["KReciprocal", "KReciprocalDistances", "jaccard_distances", "rerank_k_reciprocal"]
 
 
 @dataclass(frozen=True)
 class KReciprocal:
-    """Settings of the re-ranking.
+    """The settings of k-reciprocal re-ranking.
 
     Attributes:
         k1: neighbours among which reciprocity is looked for (the image itself not counted).
@@ -58,11 +62,11 @@ def rerank_k_reciprocal(
 
     d* = (1 - lambda) d_J + lambda d / max(d), with d the squared Euclidean distance, for each query divided by the
     greatest from it to any query or gallery image, and d_J the Jaccard distance of the k-reciprocal encodings.
-    It follows the paper as its published code does (see :func:`encode`). What that leaves open: an image is always its
-    own first neighbour; equal distances are ordered by index, queries first; where all images are alike, d / max(d) is
-    0; neighbour lists end at the number of images, so any k1 and k2 are taken.
+    It follows the paper as its published code does (see ``reidzoo.neighbours.k_reciprocal``). What that leaves open: an
+    image is always its own first neighbour; equal distances are ordered by index, queries first; where all images are
+    alike, d / max(d) is 0; neighbour lists end at the number of images, so any k1 and k2 are taken.
 
-    Sparse throughout: beside the answer it takes some hundred bytes per image and neighbour. Where even (Q, G) is too
+    Sparse throughout: besides the answer it takes some hundred bytes per image and neighbour. Where even (Q, G) is too
     much, ``evaluate_ranking(..., rerank=KReciprocal(k1, k2, lambda_))`` ranks block by block.
 
     Args:
@@ -91,7 +95,7 @@ def rerank_k_reciprocal(
 
 
 class KReciprocalDistances(DistanceSource):
-    """Re-ranked distances, block by block; see :func:`rerank_k_reciprocal`.
+    """Computes re-ranked distances block by block; see ``rerank_k_reciprocal``.
 
     Args:
         query: Q rows.
@@ -135,37 +139,6 @@ class KReciprocalDistances(DistanceSource):
         return 0.0, 1.0
 
 
-def encode(distances: SquaredDistances, neighbours: Neighbours, k1: int, k2: int) -> sparse.csr_matrix:
-    """Return the k-reciprocal encodings, float32 (N, N) sparse, every row summing to 1.
-
-    R(i, k1) are the reciprocal neighbours. R*(i) adds, for each c in R(i, k1), the set R(c, k1 / 2) if more than two
-    thirds of it are in R(i, k1); the paper writes "at least", the published code and everybody's numbers "more than".
-    Row i holds exp(-d(i, j) / max_j d(i, j)) for j in R*(i), normalised, and then the mean of the rows of the k2
-    nearest images.
-
-    Args:
-        distances: between all N images.
-        neighbours: at least max(k1 + 1, k2) of them, or all.
-        k1: reciprocal neighbours, the image itself not counted; half of it is rounded to even.
-        k2: images averaged over, the image itself included.
-    """
-    full = _reciprocal(neighbours.index[:, : k1 + 1])
-    half = _reciprocal(neighbours.index[:, : round(k1 / 2) + 1])
-    sizes = np.diff(half.indptr)
-    shared = (full @ half.T).multiply(full).tocoo()
-    enough = 3 * shared.data > 2 * sizes[shared.col]
-    kept = sparse.csr_matrix((shared.data[enough], (shared.row[enough], shared.col[enough])), shape=full.shape)
-    expanded = (full + kept @ half).tocoo()
-    rows, columns = expanded.row.astype(np.int64), expanded.col.astype(np.int64)
-    farthest = neighbours.farthest[rows]
-    values = _known_distances(distances, neighbours, rows, columns)
-    weights = np.exp(-np.divide(values, farthest, out=np.zeros_like(values), where=farthest > 0))
-    weights /= np.bincount(rows, weights=weights, minlength=len(distances))[rows]
-    codes = sparse.csr_matrix((weights.astype(np.float32), (rows, columns)), shape=full.shape)
-    nearest = neighbours.index[:, :k2]
-    return (_matrix(nearest, np.float32(1.0 / nearest.shape[1])) @ codes).tocsr()
-
-
 def jaccard_distances(rows: sparse.csr_matrix, gallery: sparse.csc_matrix) -> np.ndarray:
     """Return 1 - m / (2 - m), m = sum_j min(V_qj, V_gj), float32 (B, G), for rows that sum to 1.
 
@@ -174,37 +147,9 @@ def jaccard_distances(rows: sparse.csr_matrix, gallery: sparse.csc_matrix) -> np
         gallery: G encodings, by column.
     """
     count, first = np.diff(gallery.indptr)[rows.indices], gallery.indptr[rows.indices].astype(np.int64)
-    places = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
+    entries = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
     row = np.repeat(np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), count)
-    least = np.minimum(gallery.data[places], np.repeat(rows.data, count))
-    cells = row * gallery.shape[0] + gallery.indices[places]
-    shared = np.bincount(cells, weights=least, minlength=rows.shape[0] * gallery.shape[0])
+    minimum = np.minimum(gallery.data[entries], np.repeat(rows.data, count))
+    cells = row * gallery.shape[0] + gallery.indices[entries]
+    shared = np.bincount(cells, weights=minimum, minlength=rows.shape[0] * gallery.shape[0])
     return (1.0 - shared / (2.0 - shared)).astype(np.float32).reshape(rows.shape[0], gallery.shape[0])
-
-
-def _matrix(index: np.ndarray, value: np.generic) -> sparse.csr_matrix:
-    count, width = index.shape
-    indptr = np.arange(0, count * width + 1, width)
-    return sparse.csr_matrix((np.full(index.size, value), index.ravel(), indptr), shape=(count, count))
-
-
-def _reciprocal(index: np.ndarray) -> sparse.csr_matrix:
-    """Return the 0/1 matrix of pairs that are in each other's lists; int32, since products count with it."""
-    forward = _matrix(index, np.int32(1))
-    return forward.multiply(forward.T).tocsr()
-
-
-def _known_distances(
-    distances: SquaredDistances, neighbours: Neighbours, rows: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
-    """Return the distances of pairs: looked up where one is in the other's list, computed elsewhere."""
-    count, width = neighbours.index.shape
-    first, second = np.repeat(np.arange(count), width), neighbours.index.ravel()
-    keys = np.concatenate([first * count + second, second * count + first])
-    order = np.argsort(keys, kind="stable")
-    wanted = rows * count + columns
-    place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
-    values = np.tile(neighbours.distance.ravel(), 2)[place]
-    missing = np.flatnonzero(keys[place] != wanted)
-    values[missing] = distances.exact(rows[missing], columns[missing])
-    return values

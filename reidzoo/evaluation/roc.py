@@ -1,17 +1,41 @@
-"""Counts for the ROC in one pass."""
+"""The verification ROC of all query-gallery pairs, counted in one pass."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from reidzoo.evaluation.roc_curve import RocCurve
-from reidzoo.neighbours.checks import EvaluationInputError
+from reidzoo.errors import EvaluationInputError
 from reidzoo.neighbours.distances import DistanceSource
 
+__all__ = ["RocCounter", "RocCurve"]
+
 STEPS = 1000
+
+
+@dataclass(frozen=True)
+class RocCurve:
+    """How well one distance threshold for all pairs tells true matches from non-matches.
+
+    Attributes:
+        tpr_at: {FPR: TPR}, exact: the greatest share of true matches that a threshold accepts while it accepts at most
+            that share of the non-matches.
+        thresholds: float64 (T,), distances, evenly spaced in the value that is ranked by.
+        fpr: float64 (T,), exact share of the non-matches at most that far.
+        tpr: float64 (T,), exact share of the true matches at most that far.
+        num_positive: number of pairs that are true matches.
+        num_negative: number of pairs that are non-matches.
+    """
+
+    tpr_at: dict[float, float]
+    thresholds: np.ndarray
+    fpr: np.ndarray
+    tpr: np.ndarray
+    num_positive: int
+    num_negative: int
 
 
 class RocCounter:
@@ -29,8 +53,7 @@ class RocCounter:
     """
 
     def __init__(self, source: DistanceSource, rates: Sequence[float]) -> None:
-        if not rates or not all(0 < rate < 1 for rate in rates):
-            raise EvaluationInputError(f"roc={tuple(rates)}: false positive rates must lie between 0 and 1.")
+        check_rates(rates)
         self._rates = tuple(float(rate) for rate in rates)
         self._source = source
         # At most all pairs are non-matches; which of them are is known only when they have been seen.
@@ -44,20 +67,20 @@ class RocCounter:
         self._limit = np.inf
 
     def update(self, candidates: torch.Tensor, matches: torch.Tensor) -> None:
-        """Count a block: ``candidates`` and ``matches`` as :func:`ranks_of_matches` takes them."""
+        """Count a block: ``candidates`` and ``matches`` as ``ranks_of_matches`` takes them."""
         edges = self._edges.expand(len(candidates), -1).contiguous()
         self._negative_counts += torch.searchsorted(candidates, edges, right=True).sum(0).cpu().numpy()
         self._num_negative += int(torch.isfinite(candidates).sum())
         self._positives.append(matches[torch.isfinite(matches)].cpu().numpy())
         for part in candidates.split(32):
             # "At most" and not "below": equal values beyond those kept change nothing.
-            near = part[(part <= self._limit) & torch.isfinite(part)].cpu().numpy()
-            self._nearest.append(near)
+            nearest = part[(part <= self._limit) & torch.isfinite(part)].cpu().numpy()
+            self._nearest.append(nearest)
             if sum(map(len, self._nearest)) > 2 * self._keep:
                 self._prune()
 
     def state(self) -> tuple:
-        """Return what :meth:`finish` needs, to be sent to other processes."""
+        """Return what ``finish`` needs, to be sent to other processes."""
         self._prune()
         return self._negative_counts, self._num_negative, np.concatenate(self._positives or [_NONE]), self._nearest[0]
 
@@ -89,6 +112,16 @@ class RocCounter:
             nearest = np.partition(nearest, self._keep - 1)[: self._keep]
             self._limit = float(nearest[self._keep - 1])
         self._nearest = [nearest]
+
+
+def check_rates(rates: Sequence[float]) -> None:
+    """Complain unless there are false positive rates, and all lie between 0 and 1.
+
+    Raises:
+        EvaluationInputError: there are none, or one does not.
+    """
+    if not rates or not all(0 < rate < 1 for rate in rates):
+        raise EvaluationInputError(f"roc={tuple(rates)}: false positive rates must lie between 0 and 1.")
 
 
 _NONE = np.empty(0, dtype=np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from reidzoo.engine.checkpoint import FINAL, LAST, save
+from reidzoo.engine.checkpoint import save
 from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -42,12 +42,12 @@ class CheckpointHook(Hook):
         by_epoch = runner.step == 0 and epochs and runner.epoch % epochs == 0
         by_iter = runner.step > 0 and iters and runner.iter % iters == 0
         if by_epoch or by_iter or ended or self.asked_to_stop:
-            save(runner, LAST)
+            save(runner, runner.files.last)
         runner.stop = runner.stop or (self.asked_to_stop and not ended)
 
     def after_train(self, runner: Runner) -> None:
         """Write the final checkpoint, which says that the stage is done."""
-        save(runner, FINAL)
+        save(runner, runner.files.checkpoint)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-        (runner.output_dir / LAST).unlink(missing_ok=True)
+        runner.files.last.unlink(missing_ok=True)

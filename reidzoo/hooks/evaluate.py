@@ -31,4 +31,4 @@ class EvaluateHook(Hook):
         if last or (period and (runner.epoch + 1) % period == 0):
             runner.metrics = {**runner.metrics, **evaluate_targets(runner.cfg, runner.model, runner.device)}
         if last and is_main():
-            write_text(runner.output_dir / "results.json", json.dumps(runner.metrics, indent=1) + "\n")
+            write_text(runner.files.results, json.dumps(runner.metrics, indent=1) + "\n")

@@ -12,7 +12,10 @@ __all__ = ["Hook", "build_hooks"]
 
 
 class Hook:
-    """What happens around the steps. The events carry mmengine's names and signatures, so its hooks plug in too.
+    """What happens around the steps. The events carry mmengine's names and signatures.
+
+    mmengine's own hooks do not run here as they are: most of them expect attributes of its ``Runner``, which
+    ``Trainer`` does not have, and there are no events of validation and test.
 
     ``priority`` orders the hooks, smallest first. ``save_point`` is ours: it is called after each step and after each
     epoch once every other hook has acted, the only moments at which the trainer's state is whole.

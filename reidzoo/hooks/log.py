@@ -40,7 +40,7 @@ class LogHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Cut the file back to the state, which is empty for a new run."""
-        path = runner.output_dir / "metrics.jsonl"
+        path = runner.files.metrics
         if is_main():
             with open(path, "ab") as file:
                 file.truncate(self.size)
@@ -79,13 +79,13 @@ class LogHook(Hook):
         line = (json.dumps(row) + "\n").encode()
         self.size += len(line)
         if is_main():
-            with open(runner.output_dir / "metrics.jsonl", "ab") as file:
+            with open(runner.files.metrics, "ab") as file:
                 file.write(line)
 
     def save_point(self, runner: Runner) -> None:
         """Make sure that what a checkpoint counts on is on the disk."""
         if is_main() and runner.step == 0:
-            with open(runner.output_dir / "metrics.jsonl", "ab") as file:
+            with open(runner.files.metrics, "ab") as file:
                 os.fsync(file.fileno())
 
     def state_dict(self) -> dict[str, Any]:

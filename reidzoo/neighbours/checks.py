@@ -1,4 +1,4 @@
-"""Checks of what the user hands to the evaluation: every complaint says what, where, and what to do about it."""
+"""Checks of arguments of the evaluation and the clustering; every complaint says what, where, and what to do."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.errors import EvaluationError
+from reidzoo.errors import ClusteringError, EvaluationInputError
 
-
-class EvaluationInputError(EvaluationError, ValueError):
-    """Features, ids, cameras or options that cannot be evaluated; a ``ValueError`` too, for plain Python callers."""
+__all__ = ["as_ids", "check_choice", "check_count", "check_whole"]
 
 
 def as_ids(values: Any, name: str, length: int, owner: str) -> np.ndarray:
@@ -56,6 +54,20 @@ def check_count(value: Any, name: str) -> int:
     Raises:
         EvaluationInputError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+    if not _is_whole(value, 1):
         raise EvaluationInputError(f"{name}={value!r}: expected a whole number of at least 1.")
     return int(value)
+
+
+def check_whole(name: str, value: Any, least: int = 1) -> None:
+    """Complain unless ``value``, a setting of a clustering, is a whole number of at least ``least``.
+
+    Raises:
+        ClusteringError: it is not.
+    """
+    if not _is_whole(value, least):
+        raise ClusteringError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least

@@ -1,9 +1,9 @@
-"""Distances of queries to a gallery, in blocks.
+"""Distances between queries and a gallery, computed in blocks.
 
 Every product is one of tiles of the same shape (a short tile is filled up with zeros), so that the value of a pair does
-not depend on the place of an image in the gallery, nor on the number of processes. Two images with bit-equal features
-are then at bit-equal distances, which the tie rule of the ranking rests on. tests/neighbours/test_distances.py checks
-it for the BLAS at hand.
+not depend on the position of an image in the gallery, nor on the number of processes. Two images with bit-equal
+features are then at bit-equal distances, which the tie rule of the ranking rests on. tests/neighbours/test_distances.py
+checks it for the BLAS at hand.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from reidzoo.neighbours.checks import EvaluationInputError, check_choice
+from reidzoo.errors import EvaluationInputError
+from reidzoo.neighbours.checks import check_choice
 from reidzoo.neighbours.feature_table import FeatureTable
+
+__all__ = ["METRICS", "TILE", "DistanceSource", "FeatureDistances", "check_range", "exact_matmul", "far_centre"]
 
 TILE = 2048
 BLOCK_BYTES = 192 * 1024 * 1024
@@ -55,7 +58,7 @@ class DistanceSource(ABC):
         return np.asarray(values, dtype=np.float64)
 
     def new_block(self) -> torch.Tensor:
-        """Return an empty block for :meth:`fill`: as many rows as fit 192 MiB (16 at least, 512 at most)."""
+        """Return an empty block for ``fill``: as many rows as fit 192 MiB (16 at least, 512 at most)."""
         width = -(-self.num_gallery // TILE) * TILE
         rows = 512
         while rows > 16 and rows * width * 4 > BLOCK_BYTES:
@@ -171,7 +174,7 @@ def check_range(table: FeatureTable, metric: str) -> None:
     if metric == "cosine" and not norms.all():
         row = int(np.flatnonzero(norms == 0)[0])
         raise EvaluationInputError(
-            f"{table.name}: row {row} is all zeros and has no direction, so it has no cosine; mend it, or use "
+            f"{table.name}: row {row} is all zeros and has no direction, so it has no cosine; fix it, or use "
             f"metric='euclidean'."
         )
     least = norms.min() if metric == "cosine" else norms.max()

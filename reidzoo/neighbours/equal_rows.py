@@ -1,4 +1,4 @@
-"""Which rows of a table are equal."""
+"""Finds the rows of a table that are equal."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ from torch import Tensor
 
 from reidzoo.neighbours.feature_table import FeatureTable
 
+__all__ = ["equal_rows"]
+
 PART = 256  # rows compared at a time
 
 
 def equal_rows(table: FeatureTable) -> tuple[np.ndarray, np.ndarray]:
-    """Return each distinct row's first index, int64 (U,), rising, and for every row the place of its own, int64 (N,).
+    """Return where each distinct row comes first, and which of the distinct rows every row is.
 
     Rows are compared through 64-bit sums, of a few columns and then of all, and last number by number; two different
     rows of one sum stay apart.
+
+    Returns:
+        int64 (U,), the first index of each distinct row, ascending, and int64 (N,), for every row the position of its
+        own first index in that array.
     """
-    everyone = np.arange(len(table))
+    every_row = np.arange(len(table))
     few = torch.linspace(0, table.dim - 1, min(table.dim, 16)).long()
-    owner = first_of_equal(hashed(table, everyone, few))
-    if (owner != everyone).any():
-        suspects = np.flatnonzero(np.isin(owner, owner[owner != everyone]))
-        owner = everyone.copy()
-        owner[suspects] = suspects[first_of_equal(hashed(table, suspects, torch.arange(table.dim)))]
-    copies = np.flatnonzero(owner != everyone)
+    first_equal = first_of_equal(hashed(table, every_row, few))
+    if (first_equal != every_row).any():
+        suspects = np.flatnonzero(np.isin(first_equal, first_equal[first_equal != every_row]))
+        first_equal = every_row.copy()
+        first_equal[suspects] = suspects[first_of_equal(hashed(table, suspects, torch.arange(table.dim)))]
+    copies = np.flatnonzero(first_equal != every_row)
     for start in range(0, len(copies), PART):
         rows = copies[start : start + PART]
-        same = (table.gather(rows) == table.gather(owner[rows])).all(dim=1).cpu().numpy()
-        owner[rows[~same]] = rows[~same]
-    first, group = np.unique(owner, return_inverse=True)
+        same = (table.gather(rows) == table.gather(first_equal[rows])).all(dim=1).cpu().numpy()
+        first_equal[rows[~same]] = rows[~same]
+    first, group = np.unique(first_equal, return_inverse=True)
     return first, group.reshape(-1)
 
 

@@ -1,4 +1,4 @@
-"""Features read tile by tile."""
+"""A table of feature vectors, read tile by tile."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.neighbours.checks import EvaluationInputError
+from reidzoo.errors import EvaluationInputError
+
+__all__ = ["FeatureTable"]
 
 SCAN_ROWS = 4096
 
 
 class FeatureTable:
-    """Rows of feature vectors, checked once and then read as float32 tiles; never copied as a whole.
+    """Holds rows of feature vectors: checked once, then read as float32 tiles, never copied as a whole.
 
     Attributes:
         dim: D, the length of a row.
@@ -86,11 +88,11 @@ class FeatureTable:
         """Return the rows at ``index``, int64 (n,), as a new float32 (n, D) tensor."""
         out = torch.empty(len(index), self.dim, dtype=torch.float32, device=self.device)
         for part, first in zip(self._parts, self._starts):
-            where = np.flatnonzero((index >= first) & (index < first + len(part)))
-            if len(where):
-                rows = index[where] - first
+            positions = np.flatnonzero((index >= first) & (index < first + len(part)))
+            if len(positions):
+                rows = index[positions] - first
                 picked = part[torch.from_numpy(rows).to(part.device)] if isinstance(part, torch.Tensor) else part[rows]
-                out[torch.from_numpy(where).to(self.device)] = _as_float32(picked, self.device)
+                out[torch.from_numpy(positions).to(self.device)] = _as_float32(picked, self.device)
         return out
 
     def midrange(self) -> torch.Tensor:
@@ -144,7 +146,7 @@ def _as_matrix(features: Any, name: str) -> np.ndarray | torch.Tensor:
     if matrix.shape[0] == 0:
         raise EvaluationInputError(f"{name} is empty: there is no image to rank.")
     if matrix.shape[1] == 0 or not real:
-        raise EvaluationInputError(f"{name} of shape {tuple(matrix.shape)} and type {matrix.dtype} are no features.")
+        raise EvaluationInputError(f"{name} of shape {tuple(matrix.shape)} and type {matrix.dtype} are not features.")
     return matrix
 
 

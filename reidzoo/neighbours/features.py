@@ -1,4 +1,4 @@
-"""Features as the clustering wants them: checked, L2-normalised, float32."""
+"""Checks the features that are to be clustered, and L2-normalises them in float32."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reidzoo.clustering.errors import ClusteringError
+from reidzoo.errors import ClusteringError
+
+__all__ = ["as_matrix", "finite", "normalised"]
 
 ROWS = 256  # rows checked at a time, through one small float64 buffer
 LARGEST = 1e15  # the sum of some thousand squares of it is a float32
@@ -32,9 +34,9 @@ def normalised(features: Tensor | np.ndarray) -> Tensor:
         bad = torch.nonzero(~torch.isfinite(largest[:, 0]) | (largest[:, 0] == 0))
         if len(bad):
             row = int(bad[0])
-            what = "only zeros" if float(largest[row]) == 0 else "a NaN or infinite value"
+            content = "only zeros" if float(largest[row]) == 0 else "a NaN or infinite value"
             raise ClusteringError(
-                f"features: row {start + row} of {len(tensor)} holds {what}. Look at the model that made it: "
+                f"features: row {start + row} of {len(tensor)} holds {content}. Look at the model that made it: "
                 f"training may have diverged, or the image may be unreadable."
             )
         rows /= largest

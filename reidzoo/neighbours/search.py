@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from reidzoo.neighbours.checks import check_whole
 from reidzoo.neighbours.equal_rows import equal_rows
+from reidzoo.neighbours.feature_table import FeatureTable
+from reidzoo.neighbours.features import normalised
 from reidzoo.neighbours.squared_distances import SquaredDistances
 from reidzoo.neighbours.tiles import nearest_by_tiles
 
+__all__ = ["Neighbours", "nearest_by_cosine", "nearest_neighbours", "neighbours_of_normalised"]
+
 SPARE = 4  # candidates beyond the last one wanted
-ROWS = 4096  # rows settled at a time
+ROWS = 4096  # rows whose ties are resolved at a time
 
 
 @dataclass(frozen=True)
@@ -44,23 +51,53 @@ def nearest_neighbours(distances: SquaredDistances, k: int, farthest: bool = Fal
     """
     k = min(k, len(distances))
     first, group = equal_rows(distances.table)
-    different = distances if len(first) == len(group) else distances.only(first)
+    distinct = distances if len(first) == len(group) else distances.subset(first)
     wanted = min(k, len(first))
-    index, similarity, least = nearest_by_tiles(different, min(wanted + SPARE, len(first)), farthest)
+    index, similarity, least = nearest_by_tiles(distinct, min(wanted + SPARE, len(first)), farthest)
     twice = 2.0 if distances.metric == "cosine" else 0.0  # |a|^2 + |b|^2, where the similarity is a.b alone
     value, index = np.float32(twice) - 2 * similarity.cpu().numpy(), index.cpu().numpy()
-    value, index = settled(different, value, index, wanted)
+    value, index = resolve_ties(distinct, value, index, wanted)
     value[:, 0] = 0.0
     value = np.maximum(value, 0.0)
     if farthest:
-        reach = twice - 2 * least.cpu().numpy() if len(first) > 1 else np.zeros(1, dtype=np.float32)
-        reach = np.maximum(reach, 0)[group]
-    if different is not distances:
-        value, index = spread(value, index, first, group, k)
-    return Neighbours(index, value.astype(np.float32), reach if farthest else None)
+        greatest = twice - 2 * least.cpu().numpy() if len(first) > 1 else np.zeros(1, dtype=np.float32)
+        greatest = np.maximum(greatest, 0)[group]
+    if distinct is not distances:
+        value, index = expand_copies(value, index, first, group, k)
+    return Neighbours(index, value.astype(np.float32), greatest if farthest else None)
 
 
-def settled(distances: SquaredDistances, value: np.ndarray, index: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest_by_cosine(features: Tensor | np.ndarray, k: int) -> tuple[Tensor, Tensor]:
+    """Return the ``k`` nearest rows to each row by cosine similarity, exactly and without an N x N matrix.
+
+    A row's first neighbour is always itself; the others follow by (similarity falling, index rising), so that ties do
+    not depend on the order of the work; ``nearest_neighbours`` says how.
+
+    Args:
+        features: (N, D) on any device; the work is done there.
+        k: neighbours to find, the row itself included; capped at N.
+
+    Returns:
+        ``(indices, similarities)``: int64 and float32, both (N, min(k, N)), on the device of ``features``.
+
+    Raises:
+        ClusteringError: k below 1, or features as ``reidzoo.neighbours.features.normalised`` says.
+    """
+    check_whole("k", k)
+    rows = normalised(features)
+    neighbours = neighbours_of_normalised(rows, k)
+    similarities = 1 - torch.from_numpy(neighbours.distance).to(rows.device) / 2
+    return torch.from_numpy(neighbours.index).to(rows.device), similarities
+
+
+def neighbours_of_normalised(rows: Tensor, k: int) -> Neighbours:
+    """Return the neighbours by cosine similarity among rows that are float32 and L2-normalised already."""
+    return nearest_neighbours(SquaredDistances(FeatureTable(rows, "features", rows.device), "cosine"), k)
+
+
+def resolve_ties(
+    distances: SquaredDistances, value: np.ndarray, index: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the first ``k`` of each row's sorted candidates, those too close for float32 in their float64 order.
 
     Args:
@@ -76,35 +113,35 @@ def settled(distances: SquaredDistances, value: np.ndarray, index: np.ndarray, k
     out_value, out_index = np.empty((count, k)), np.empty((count, k), dtype=np.int64)
     for start in range(0, count, ROWS):
         rows = np.arange(start, min(start + ROWS, count))
-        near, own = value[rows].astype(np.float64), index[rows]
-        near[:, 0] = 0.0  # what float32 cannot tell from the row itself is unsure, too
-        apart = np.diff(near, axis=1) > distances.slack(rows, own[:, 1:])
+        block_value, block_index = value[rows].astype(np.float64), index[rows]
+        block_value[:, 0] = 0.0  # what float32 cannot tell from the row itself is unsure, too
+        apart = np.diff(block_value, axis=1) > distances.slack(rows, block_index[:, 1:])
         run = np.cumsum(np.pad(apart, ((0, 0), (1, 0))), axis=1)  # numbers those that hang together
-        hangs = np.pad(~apart, ((0, 0), (1, 0))) | np.pad(~apart, ((0, 0), (0, 1)))
-        unsure = hangs & (run <= run[:, k - 1 : k])
+        in_run = np.pad(~apart, ((0, 0), (1, 0))) | np.pad(~apart, ((0, 0), (0, 1)))
+        unsure = in_run & (run <= run[:, k - 1 : k])
         if width < count:
             unsure &= run < run[:, -1:]  # the last ones may hang together with others that are not at hand
-        row, place = np.nonzero(unsure)
-        near[row, place] = distances.exact(rows[row], own[row, place])
-        near[:, 0] = -np.inf
+        row, column = np.nonzero(unsure)
+        block_value[row, column] = distances.exact(rows[row], block_index[row, column])
+        block_value[:, 0] = -np.inf
         touched = np.unique(row)
-        order = np.lexsort((own[touched], near[touched], run[touched]), axis=1)
-        near[touched] = np.take_along_axis(near[touched], order, axis=1)
-        own[touched] = np.take_along_axis(own[touched], order, axis=1)
-        out_value[rows], out_index[rows] = near[:, :k], own[:, :k]
+        order = np.lexsort((block_index[touched], block_value[touched], run[touched]), axis=1)
+        block_value[touched] = np.take_along_axis(block_value[touched], order, axis=1)
+        block_index[touched] = np.take_along_axis(block_index[touched], order, axis=1)
+        out_value[rows], out_index[rows] = block_value[:, :k], block_index[:, :k]
     return out_value, out_index
 
 
-def spread(
+def expand_copies(
     value: np.ndarray, index: np.ndarray, first: np.ndarray, group: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn the neighbours (U, w) of the different rows among themselves into those (N, k) of all rows.
+    """Turn the neighbours (U, w) of the distinct rows among themselves into those (N, k) of all rows.
 
     Args:
-        value: distances of each different row's nearest, itself at the front.
-        index: their places among the different rows.
-        first: (U,) index of each different row.
-        group: (N,) place in ``first`` of every row's own.
+        value: distances of each distinct row's nearest, itself at the front.
+        index: their numbers among the distinct rows.
+        first: (U,) index of each distinct row.
+        group: (N,) number of the distinct row that each row is.
         k: neighbours wanted of the N rows.
     """
     members = np.argsort(group, kind="stable")
@@ -115,14 +152,14 @@ def spread(
     values, lists = np.empty((len(first), k)), np.empty((len(first), k), dtype=np.int64)
     for start in range(0, len(first), ROWS // 4):
         part = slice(start, start + ROWS // 4)
-        near, taken = index[part].ravel(), counts[index[part]].ravel()
-        place = np.repeat(np.arange(len(near)), taken)
-        member = members[starts[near][place] + np.arange(len(place)) - (np.cumsum(taken) - taken)[place]]
-        row = place // index.shape[1]
-        order = np.lexsort((member, rank[part].ravel()[place], row))
+        groups, sizes = index[part].ravel(), counts[index[part]].ravel()
+        entry = np.repeat(np.arange(len(groups)), sizes)  # of the lists of groups, for each member of them
+        member = members[starts[groups][entry] + np.arange(len(entry)) - (np.cumsum(sizes) - sizes)[entry]]
+        row = entry // index.shape[1]
+        order = np.lexsort((member, rank[part].ravel()[entry], row))
         total = np.bincount(row)
-        kept = order[(np.cumsum(total) - total)[:, None] + np.arange(k)]
-        values[part], lists[part] = value[part].ravel()[place[kept]], member[kept]
+        nearest = order[(np.cumsum(total) - total)[:, None] + np.arange(k)]
+        values[part], lists[part] = value[part].ravel()[entry[nearest]], member[nearest]
     values, lists = values[group], lists[group]
     itself = lists == np.arange(len(group))[:, None]
     missing = ~itself.any(axis=1)  # where k equal rows of smaller indices come before it

@@ -1,4 +1,4 @@
-"""Squared Euclidean distances within one set of features."""
+"""Squared Euclidean distances between the rows of one table of features."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from torch import Tensor
 from reidzoo.neighbours.distances import check_range, far_centre
 from reidzoo.neighbours.feature_table import FeatureTable
 
+__all__ = ["SquaredDistances"]
+
 GATHER = 256  # pairs computed at a time: few enough for the cache
 
 
 class SquaredDistances:
-    """What a search for neighbours needs of the rows of a table, by tiles and by pairs.
+    """Computes squared distances between the rows of a table: from float32 tiles, or in float64 for given pairs.
 
     Args:
         table: N rows.
@@ -36,8 +38,8 @@ class SquaredDistances:
         """Return the number of rows."""
         return len(self._squares)
 
-    def only(self, chosen: np.ndarray) -> SquaredDistances:
-        """Return the same for some of the rows."""
+    def subset(self, chosen: np.ndarray) -> SquaredDistances:
+        """Return the distances between some of the rows, int64 (n,), alone."""
         return SquaredDistances(self.table, self.metric, chosen)
 
     def tile(self, start: int, stop: int) -> tuple[Tensor, Tensor]:

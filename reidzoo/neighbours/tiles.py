@@ -1,4 +1,4 @@
-"""The search for nearest rows by tiles of products, in float32."""
+"""Searches for the nearest rows by tiles of float32 matrix products."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch.nn.functional import pad
 from reidzoo.neighbours.distances import exact_matmul
 from reidzoo.neighbours.squared_distances import SquaredDistances
 
+__all__ = ["TILE", "nearest_by_tiles", "pack", "unpack"]
+
 TILE = 2048  # rows and columns of one tile of similarities: 16 MiB
 GROUP = 16  # similarities that share one maximum in the search for candidates
 LOW = 0xFFFFFFFF
@@ -16,7 +18,7 @@ EMPTY = torch.iinfo(torch.int64).min
 
 
 def nearest_by_tiles(distances: SquaredDistances, k: int, farthest: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the ``k`` nearest rows to each of N different rows by float32 similarity, ties in the order of the index.
+    """Return the ``k`` nearest rows to each of N distinct rows by float32 similarity, ties in the order of the index.
 
     The similarity is a.b less half the squared lengths, -|a - b|^2 / 2; under cosine a.b alone. Each tile of
     similarities serves both its rows and, transposed, its columns: half the multiplications.
@@ -39,23 +41,23 @@ def nearest_by_tiles(distances: SquaredDistances, k: int, farthest: bool) -> tup
     starts = range(0, n, TILE)
     with exact_matmul(distances.device):
         for start in starts:
-            own = padded_tile(distances, start)
-            tile = similarities(distances, own, own, buffer)
+            left = padded_tile(distances, start)
+            tile = similarities(distances, left, left, buffer)
             tile.diagonal().fill_(torch.inf)
-            lower(least, tile, start, start)
+            update_least(least, tile, start, start)
             tile[:, n - start :] = -torch.inf
             if k <= len(tile):
                 inside = slice(start, min(start + TILE, n))
                 floor[inside] = tile[: n - start].topk(k, dim=1).values[:, -1]
-            take(tile, best, floor, start, start)
+            merge_tile(tile, best, floor, start, start)
         for start in starts:
             left = padded_tile(distances, start)
             for other in starts[start // TILE + 1 :]:
                 tile = similarities(distances, left, padded_tile(distances, other), buffer)
-                lower(least, tile, start, other)
+                update_least(least, tile, start, other)
                 tile[:, n - other :] = -torch.inf
-                take(tile, best, floor, start, other)
-                take(tile.T, best, floor, other, start)
+                merge_tile(tile, best, floor, start, other)
+                merge_tile(tile.T, best, floor, other, start)
     return *unpack(best[:n]), least
 
 
@@ -79,8 +81,11 @@ def similarities(
     return tile
 
 
-def lower(least: Tensor | None, tile: Tensor, row0: int, column0: int) -> None:
-    """Let ``least`` (N,), if wanted, know of the similarities in a tile; where it stands says which rows are spare."""
+def update_least(least: Tensor | None, tile: Tensor, row0: int, column0: int) -> None:
+    """Lower ``least`` (N,), if it is wanted, to the similarities in the tile at (``row0``, ``column0``).
+
+    Rows and columns past N only fill the tile up and do not count.
+    """
     if least is None:
         return
     real = tile[: len(least) - row0, : len(least) - column0]
@@ -89,17 +94,17 @@ def lower(least: Tensor | None, tile: Tensor, row0: int, column0: int) -> None:
         torch.minimum(part, values, out=part)
 
 
-def take(tile: Tensor, best: Tensor, floor: Tensor, row0: int, column0: int) -> None:
-    """Merge a tile of similarities into ``best`` and ``floor`` of its rows."""
+def merge_tile(tile: Tensor, best: Tensor, floor: Tensor, row0: int, column0: int) -> None:
+    """Merge the tile of similarities at (``row0``, ``column0``) into ``best`` and ``floor`` of its rows."""
     rows, columns, values = candidates(tile, floor[row0 : row0 + len(tile)])
     if not len(rows):
         return
     keys = pack(values, columns + column0)
-    hit, position = rows.unique_consecutive(return_inverse=True)
-    hit += row0
-    merged = torch.cat([best[hit], padded(position, keys, len(hit))], dim=1)
-    best[hit] = merged.topk(best.shape[1], dim=1).values
-    raise_floor(best, floor, hit)
+    changed, position = rows.unique_consecutive(return_inverse=True)
+    changed += row0
+    merged = torch.cat([best[changed], padded(position, keys, len(changed))], dim=1)
+    best[changed] = merged.topk(best.shape[1], dim=1).values
+    raise_floor(best, floor, changed)
 
 
 def candidates(tile: Tensor, floor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,13 +115,13 @@ def candidates(tile: Tensor, floor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     step = tile.shape[1] // GROUP
     rowwise = tile.is_contiguous()
     stored = tile if rowwise else tile.T
-    # The members of a group lie `step` apart, so that the maximum runs over whole vectors.
+    # The members of a group lie ``step`` apart, so that the maximum runs over whole vectors.
     maxima = stored.unflatten(int(rowwise), (GROUP, step)).amax(dim=int(rowwise))
     maxima = maxima if rowwise else maxima.T
     rows, group = torch.nonzero(maxima >= floor[:, None], as_tuple=True)
     columns = group[:, None] + step * torch.arange(GROUP, device=tile.device)
-    place = (rows * tile.stride(0))[:, None] + columns * tile.stride(1)
-    values = stored.flatten().index_select(0, place.flatten()).view(place.shape)  # faster than by rows and columns
+    offset = (rows * tile.stride(0))[:, None] + columns * tile.stride(1)
+    values = stored.flatten().index_select(0, offset.flatten()).view(offset.shape)  # faster than by rows and columns
     member, which = torch.nonzero(values >= floor[rows, None], as_tuple=True)
     return rows[member], columns[member, which], values[member, which]
 
@@ -130,9 +135,9 @@ def raise_floor(best: Tensor, floor: Tensor, rows: Tensor) -> None:
 def padded(rows: Tensor, keys: Tensor, height: int) -> Tensor:
     """Return the ``keys`` of each row (``rows`` rising, < height) in a matrix (height, most of a row), else EMPTY."""
     counts = torch.bincount(rows, minlength=height)
-    place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
+    column = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
     matrix = torch.full((height, int(counts.max())), EMPTY, device=keys.device)
-    matrix[rows, place] = keys
+    matrix[rows, column] = keys
     return matrix
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.config.references import referenced_stages
+from reidzoo.datasets.nodes import layers, train_nodes
 
-__all__ = ["describe_backbone", "describe_data", "innermost", "listed"]
+__all__ = ["describe_backbone", "describe_data"]
 
 
 def describe_backbone(cfg: CfgNode) -> str:
@@ -44,28 +45,8 @@ def describe_data(stages: Mapping[str, CfgNode], name: str, twins: bool) -> str:
 def _sources(cfg: CfgNode, twins: bool) -> list[str]:
     """Return the training sets of a stage in words."""
     texts = {}
-    for given in cfg.DATASETS.TRAIN.values():
-        for node in listed(given):
-            blind = any(kind in ("Unlabeled", "PseudoLabeled") for kind in _types(node))
-            texts[f"{'unlabelled ' if blind else ''}{innermost(node)['type']}{' twin' if twins else ''}"] = None
+    for node in train_nodes(cfg.DATASETS.TRAIN):
+        types = [layer["type"] for layer in layers(node)]
+        blind = "Unlabeled" in types or "PseudoLabeled" in types
+        texts[f"{'unlabelled ' if blind else ''}{types[-1]}{' twin' if twins else ''}"] = None
     return list(texts)
-
-
-def _types(node: Any) -> list[str]:
-    types = []
-    while isinstance(node, Mapping):
-        types.append(node["type"])
-        node = node.get("dataset")
-    return types
-
-
-def innermost(node: Any) -> Mapping[str, Any]:
-    """Return the node of the dataset within its wrappers."""
-    while isinstance(node, Mapping) and "dataset" in node:
-        node = node["dataset"]
-    return {"type": node} if isinstance(node, str) else node
-
-
-def listed(given: Any) -> list:
-    """Return the nodes of an entry of DATASETS.TRAIN, which is one or a list."""
-    return list(given) if isinstance(given, list | tuple) else [given]

@@ -17,7 +17,8 @@ import yaml
 
 from reidzoo.errors import UserError
 from reidzoo.files import write_text
-from reidzoo.runs.pipeline import command_line, results_table
+from reidzoo.runs.environment import command_line
+from reidzoo.runs.pipeline import results_table
 from reidzoo.tables.progress import show_time
 from reidzoo.tables.report import render
 

@@ -20,7 +20,6 @@ from reidzoo.inference.load import load
 from reidzoo.publishing.describe import describe_backbone
 from reidzoo.publishing.finished_run import FinishedRun
 from reidzoo.publishing.portable_config import embedding_state, portable_config
-from reidzoo.runs.pipeline import ENVIRONMENT, RESULTS
 from reidzoo.weights.cache import sha256_of
 from reidzoo.weights.loading import safe_read
 from reidzoo.weights.model_file import half, write_model_file
@@ -60,7 +59,7 @@ def export_model(
     if run.uncommitted != "none" and not dirty:
         why = f"was made with uncommitted code ({run.uncommitted})"
         if run.uncommitted == "unknown":
-            why = f"does not say whether its code was committed ({ENVIRONMENT} has no 'uncommitted')"
+            why = "does not say whether its code was committed (environment.json has no 'uncommitted')"
         raise UserError(f"the run {folder} {why}; run it again from a commit, or keep it with --allow-dirty")
     config = portable_config(run.cfg, repository)
     module = build_model(run.cfg, num_classes=0, initialise=False)
@@ -122,7 +121,7 @@ def _keep(
     kept = _write_and_test(path, state, config, info, run, notes)
     if (worst := _largest_change(run.metrics, kept)) > TOLERANCE:
         raise UserError(
-            f"the run's own weights give another mAP now, by {100 * worst:.2f} percentage points, than its {RESULTS} "
+            f"the run's own weights give another mAP now, by {100 * worst:.2f} percentage points, than its results "
             f"says: are the data and the code still what they were?"
         )
     return "float32", kept, notes

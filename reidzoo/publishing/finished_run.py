@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from yacs.config import CfgNode
 
-from reidzoo.config import dump, load_config, stage_configs
+from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import fill_seed
+from reidzoo.engine.run_folder import RunFolder
 from reidzoo.errors import UserError
 from reidzoo.files import show_command
 from reidzoo.publishing.describe import describe_data
 from reidzoo.publishing.portable_config import relative_plugins
-from reidzoo.runs.pipeline import ENVIRONMENT, RESULTS
-from reidzoo.runs.transfer_matrix import find_model
 
 __all__ = ["FinishedRun"]
 
@@ -58,24 +56,21 @@ class FinishedRun:
         Raises:
             UserError: there is no such run or stage, it is not finished, or it was tested on nothing.
         """
-        found = find_model(weights=str(folder), stage=stage)
-        cfg = load_config(found.config)
-        results = found.weights.with_name(RESULTS)
-        measured = json.loads(results.read_text()) if results.is_file() else {}
-        metrics = {target: figures for target, figures in measured.items() if "mAP" in figures}
+        run = RunFolder(folder)
+        cfg = run.read_config()
+        files = run.finished_stage(stage)
+        metrics = {target: figures for target, figures in files.read_results().items() if "mAP" in figures}
         if not metrics:
-            raise UserError(f"{found.weights.parent} has no figures in {RESULTS}: that stage embeds nothing for a test")
-        if not (folder / ENVIRONMENT).is_file():
-            raise UserError(f"{folder} holds no run: there is no {ENVIRONMENT}")
-        environment = json.loads((folder / ENVIRONMENT).read_text())
+            raise UserError(f"{files.results} has no figures: that stage embeds nothing for a test")
+        environment = run.read_environment()
         twins = all(target.endswith(" twin") for target in metrics)
         text = yaml.safe_dump({**yaml.safe_load(dump(cfg)), "PLUGINS": relative_plugins(cfg.PLUGINS, repository)})
         return cls(
-            found.stage,
-            fill_seed(stage_configs(cfg)[found.stage]),
-            found.weights,
+            files.name,
+            fill_seed(stage_configs(cfg)[files.name]),
+            files.checkpoint,
             metrics,
-            describe_data(stage_configs(cfg), found.stage, twins),
+            describe_data(stage_configs(cfg), files.name, twins),
             _config_file(environment["command"], repository),
             hashlib.sha256(text.encode()).hexdigest(),
             environment,

@@ -10,7 +10,7 @@ import yaml
 from tabulate import tabulate
 
 from reidzoo.errors import UserError
-from reidzoo.runs.pipeline import command_line
+from reidzoo.runs.environment import command_line
 from reidzoo.weights.cache import sha256_of
 from reidzoo.zoo.index import read_index
 from reidzoo.zoo.index_entry import IndexEntry

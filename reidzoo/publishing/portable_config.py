@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.config.references import referenced_stages
+from reidzoo.datasets.nodes import as_mapping, innermost, train_nodes
 from reidzoo.errors import UserError, WeightsError
-from reidzoo.publishing.describe import innermost, listed
 from reidzoo.weights.loading import CLASSIFIERS
 
 __all__ = ["embedding_state", "portable_config", "relative_plugins"]
@@ -29,10 +29,10 @@ def portable_config(cfg: CfgNode, repository: Path) -> dict[str, Any]:
     """
     config: dict[str, Any] = {"PLUGINS": relative_plugins(cfg.PLUGINS, repository)}
     config |= {key: _without_weights(cfg[key]) for key in _NODES}
-    sources = [innermost(node)["type"] for given in cfg.DATASETS.TRAIN.values() for node in listed(given)]
+    types = [as_mapping(innermost(node))["type"] for node in train_nodes(cfg.DATASETS.TRAIN)]
     config["DATASETS"] = {
         "ROOT": cfg.DATASETS.ROOT,
-        "TRAIN": {"train": list(dict.fromkeys(sources))},
+        "TRAIN": {"train": list(dict.fromkeys(types))},
         "TESTS": _plain(cfg.DATASETS.TESTS),
     }
     config["SOLVER"] = {"PRECISION": cfg.SOLVER.PRECISION}

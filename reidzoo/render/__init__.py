@@ -1,4 +1,4 @@
-"""The rendered twins of re-identification datasets: people and vehicles drawn into the real layouts.
+"""Renders twins of re-identification datasets: people and vehicles drawn into the real layouts.
 
 They are a stand-in to run and test everything with, and to compare variants of a method; no result on them is a result
 on the dataset whose layout they borrow.

@@ -1,4 +1,4 @@
-"""A camera: what it stands for (viewpoint, scene, optics, colour) and how it turns a drawing into a photograph."""
+"""The cameras of a twin: viewpoint, scene, optics and colour, and how one turns a drawing into a photograph."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from reidzoo.render.scene import panorama
 
+__all__ = ["DAYLIGHT", "Camera", "CameraSpread", "photograph", "sample_camera"]
+
 Range = tuple[float, float]
 Scenery = Callable[[np.random.Generator, str, float], Image.Image]
 DAYLIGHT = {-1: (1.0, 1.0, 1.0), 0: (1.02, 0.98, 0.94), 1: (1.06, 1.06, 1.07), 2: (0.98, 0.9, 0.8)}
@@ -19,9 +21,10 @@ DAYLIGHT = {-1: (1.0, 1.0, 1.0), 0: (1.02, 0.98, 0.94), 1: (1.06, 1.06, 1.07), 2
 
 @dataclass(frozen=True)
 class CameraSpread:
-    """How the cameras of one dataset differ: ranges are uniform, `gain`, `exposure` and `gamma` are log-normal widths.
+    """The spread of the cameras of one dataset: ranges of uniform draws, widths of log-normal ones.
 
-    `response` is the colour gain all cameras of the dataset share; `shading` is how strongly light models the bodies.
+    ``gain``, ``exposure`` and ``gamma`` are widths. ``response`` is the colour gain that all cameras of the dataset
+    share; ``shading`` is how strongly light models the bodies.
     """
 
     kinds: tuple[str, ...]
@@ -42,7 +45,7 @@ class CameraSpread:
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera of a twin; made once by `sample_camera` and the same for everyone who walks past."""
+    """One camera of a twin; made once by ``sample_camera`` and the same for everyone who walks past."""
 
     kind: str
     gain: np.ndarray
@@ -68,7 +71,7 @@ class Camera:
 
 
 def sample_camera(rng: np.random.Generator, spread: CameraSpread, scenery: Scenery = panorama) -> Camera:
-    """Draw one camera and its view; `scenery` draws the view from (rng, kind of place, elevation)."""
+    """Draw one camera and its view; ``scenery`` draws the view from (rng, kind of place, elevation)."""
     kind = spread.kinds[int(rng.integers(len(spread.kinds)))]
     elevation = float(rng.uniform(*spread.elevation))
     return Camera(
@@ -92,7 +95,7 @@ def sample_camera(rng: np.random.Generator, spread: CameraSpread, scenery: Scene
 
 
 def shade(relief: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Light and shadow on the bodies.
+    """Compute light and shadow on the bodies.
 
     The edges of the blurred relief are slopes that catch the light; something nearer throws a shade where it overlaps.
 
@@ -126,10 +129,10 @@ def expose(rgb: np.ndarray, camera: Camera, light: np.ndarray) -> np.ndarray:
 
 def photograph(drawing: Image.Image, relief: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float],
                camera: Camera, light: np.ndarray, rng: np.random.Generator) -> Image.Image:  # fmt: skip
-    """Take the photograph: crop `box` of the drawing at `size` (width, height) pixels through the camera's optics."""
+    """Take the photograph: ``box`` of the drawing at ``size`` (width, height) pixels, through the camera's optics."""
     rgb = np.asarray(drawing.resize(size, Image.Resampling.BILINEAR, box=box), np.float32)
-    near = np.asarray(relief.resize(size, Image.Resampling.BILINEAR, box=box), np.float32)
-    rgb = expose(rgb * shade(near, camera, rng)[..., None], camera, light)
+    nearness = np.asarray(relief.resize(size, Image.Resampling.BILINEAR, box=box), np.float32)
+    rgb = expose(rgb * shade(nearness, camera, rng)[..., None], camera, light)
     image = Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
     scale = camera.resolution * rng.uniform(0.85, 1.1)
     if scale < 0.95:

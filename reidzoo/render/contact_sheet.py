@@ -1,4 +1,4 @@
-"""Contact sheets, to be looked at: the same people under different cameras, and all twins side by side."""
+"""Draws contact sheets: the same people or vehicles under different cameras, and all twins side by side."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from reidzoo.render.twins import TWINS, make_photographer, plan
 from reidzoo.render.vehicles.layouts import VEHICLE_LAYOUTS
 from reidzoo.render.vehicles.photographer import VehiclePhotographer
 
+__all__ = ["contact_sheet", "overview", "vehicle_overview"]
+
 CELL = (72, 144)
 VEHICLE_CELL = (128, 110)
 HEADER = 18
 
 
 def contact_sheet(name: str, seed: int = 0, people: int = 8, columns: int = 14) -> Image.Image:
-    """Draw `people` identities, one row each, under as many cameras as saw them; the images are those of the twin.
+    """Draw ``people`` identities, one row each, under as many cameras as saw them; the images are those of the twin.
 
     Raises:
-        KeyError: there is no twin of `name`.
+        KeyError: there is no twin of ``name``.
     """
     layout, cell = TWINS[name], VEHICLE_CELL if name in VEHICLE_LAYOUTS else CELL
     photographer = make_photographer(name, seed)
@@ -34,7 +36,7 @@ def contact_sheet(name: str, seed: int = 0, people: int = 8, columns: int = 14) 
         top = HEADER + row * (cell[1] + HEADER)
         draw.text((4, top + cell[1] // 2 - 12), f"id {person}", (30, 30, 30))
         for column, shot in enumerate(_spread(shots)[:columns]):
-            image = photographer.take(shot)[0]
+            image = photographer.render(shot)[0]
             if image.height > cell[1] or image.width > cell[0]:
                 image.thumbnail(cell, Image.Resampling.LANCZOS)
             left = 60 + column * cell[0]
@@ -53,11 +55,11 @@ def overview(seed: int = 0, columns: int = 14) -> Image.Image:
         photographer = Photographer(name, seed)
         first = list({shot.person: shot for shot in plan(name, 0.3, seed)}.values())
         for column, shot in enumerate(first[:columns]):
-            image = photographer.take(shot)[0]
+            image = photographer.render(shot)[0]
             image.thumbnail(CELL, Image.Resampling.LANCZOS)
-            place = (column * (CELL[0] + 4), row * step + HEADER)
-            sheet.paste(image, place)
-            sheet.paste(image.resize((32, 64), Image.Resampling.BILINEAR), (place[0], place[1] + CELL[1] + 4))
+            left, top = column * (CELL[0] + 4), row * step + HEADER
+            sheet.paste(image, (left, top))
+            sheet.paste(image.resize((32, 64), Image.Resampling.BILINEAR), (left, top + CELL[1] + 4))
     return sheet
 
 
@@ -67,13 +69,13 @@ def vehicle_overview(seed: int = 0, vehicles: int = 6, columns: int = 8) -> Imag
     block = HEADER + vehicles * height + 48 + 10
     sheet = Image.new("RGB", (columns * width, len(VEHICLE_LAYOUTS) * block), (250, 250, 248))
     draw = ImageDraw.Draw(sheet)
-    for place, name in enumerate(VEHICLE_LAYOUTS):
-        top = place * block
+    for number, name in enumerate(VEHICLE_LAYOUTS):
+        top = number * block
         draw.text((4, top + 3), f"{name}: a row is one vehicle", (30, 30, 30))
         photographer = VehiclePhotographer(name, seed)
         for row, shots in enumerate(_by_kind(name, photographer, seed)[:vehicles]):
             for column, shot in enumerate(_spread(shots)[:columns]):
-                image = photographer.take(shot)[0]
+                image = photographer.render(shot)[0]
                 if row == vehicles - 1:
                     small = image.resize((48, 48), Image.Resampling.BILINEAR)
                     sheet.paste(small, (column * width, top + HEADER + vehicles * height))
@@ -83,7 +85,7 @@ def vehicle_overview(seed: int = 0, vehicles: int = 6, columns: int = 8) -> Imag
 
 
 def _by_kind(name: str, photographer: VehiclePhotographer, seed: int) -> list[list[Shot]]:
-    """The shots of each vehicle, beginning with one vehicle of every kind."""
+    """Return the shots of each vehicle, beginning with one vehicle of every kind."""
     rows: dict[int, list[Shot]] = {}
     for shot in plan(name, 0.5, seed):
         rows.setdefault(shot.person, []).append(shot)

@@ -1,4 +1,4 @@
-"""Where a camera looks: a panorama of ground and structures per camera, and the things that stand before a person."""
+"""Draws the scene of a camera: a panorama of ground and structures, and the things that stand before a person."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from reidzoo.render.people.body import CANVAS
 from reidzoo.render.people.person import Colour, shaded
+
+__all__ = ["draw_occluder", "panorama"]
 
 WIDTH = 5 * CANVAS[0]
 HEIGHT = CANVAS[1]
@@ -41,7 +43,7 @@ WALL: dict[str, list[Colour]] = {
 }  # fmt: skip
 
 
-def _one(rng: Rng, options: Sequence[T]) -> T:
+def _choice(rng: Rng, options: Sequence[T]) -> T:
     return options[int(rng.integers(len(options)))]
 
 
@@ -50,19 +52,19 @@ def panorama(rng: Rng, kind: str, elevation: float) -> Image.Image:
 
     Args:
         rng: source of the camera's own structures.
-        kind: a key of `GROUND`.
+        kind: a key of ``GROUND``.
         elevation: radians by which the camera looks down; a steep camera sees ground only.
     """
     horizon = int(120 - 560 * (elevation - 0.05) + rng.normal(0, 8))
     foot = int(horizon + rng.uniform(40, 120))
-    image = Image.new("RGB", (WIDTH, HEIGHT), _one(rng, GROUND[kind]))
+    image = Image.new("RGB", (WIDTH, HEIGHT), _choice(rng, GROUND[kind]))
     draw = ImageDraw.Draw(image)
-    _one(rng, GROUND_WORK[kind])(draw, rng, horizon, foot)
-    wall = _one(rng, WALL[kind])
+    _choice(rng, GROUND_WORK[kind])(draw, rng, horizon, foot)
+    wall = _choice(rng, WALL[kind])
     x = -int(rng.integers(0, 120))
     while x < WIDTH and foot > 0:
         width = int(rng.integers(110, 280))
-        _one(rng, STRUCTURES[kind])(draw, rng, (x, x + width), foot, wall)
+        _choice(rng, STRUCTURES[kind])(draw, rng, (x, x + width), foot, wall)
         x += width
     if kind == "game":
         return image
@@ -70,7 +72,7 @@ def panorama(rng: Rng, kind: str, elevation: float) -> Image.Image:
 
 
 def _weathered(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Stains and uneven light: brightness noise at three sizes."""
+    """Add stains and uneven light: brightness noise at three sizes."""
     shade = np.zeros((HEIGHT, WIDTH), np.float32)
     for cell, strength in ((90, 0.09), (22, 0.05), (5, 0.04)):
         coarse = rng.normal(0, strength, (HEIGHT // cell + 2, WIDTH // cell + 2)).astype(np.float32)
@@ -79,7 +81,7 @@ def _weathered(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _rows(horizon: int, first: float = 12.0, growth: float = 1.32) -> list[int]:
-    """Heights of equally spaced lines on the ground, in perspective."""
+    """Return the heights of equally spaced lines on the ground, in perspective."""
     rows, y, step = [], float(horizon), first
     while y < HEIGHT:
         y += step
@@ -138,8 +140,8 @@ def _building(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
 
 def _shop(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
     draw.rectangle((span[0], 0, span[1], foot), shaded(wall, 0.75))
-    draw.rectangle((span[0] + 6, foot - 110, span[1] - 6, foot - 84), _one(rng, SIGNS))
-    draw.rectangle((span[0] + 10, foot - 80, span[1] - 10, foot - 6), _one(rng, PANES))
+    draw.rectangle((span[0] + 6, foot - 110, span[1] - 6, foot - 84), _choice(rng, SIGNS))
+    draw.rectangle((span[0] + 10, foot - 80, span[1] - 10, foot - 6), _choice(rng, PANES))
     for x in range(span[0] + 10, span[1], 48):
         draw.line([(x, foot - 80), (x, foot - 6)], (110, 110, 112), 3)
 
@@ -162,7 +164,7 @@ def _trees(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
 
 def _cars(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
     _building(draw, rng, span, foot - 30, wall)
-    paint = _one(rng, CARS)
+    paint = _choice(rng, CARS)
     left, right, y = span[0] + 4, span[1] - 8, foot + 6
     draw.polygon([(left + 28, y - 62), (right - 40, y - 62), (right - 12, y - 36), (left + 4, y - 36)], (54, 64, 74))
     draw.rectangle((left, y - 40, right, y - 8), paint)
@@ -173,7 +175,7 @@ def _cars(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
 def _bicycles(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
     _hedge(draw, rng, span, foot - 20, wall)
     for x in range(span[0], span[1], int(rng.integers(26, 44))):
-        y, frame = foot + rng.uniform(-6, 10), _one(rng, BICYCLES)
+        y, frame = foot + rng.uniform(-6, 10), _choice(rng, BICYCLES)
         draw.ellipse((x - 18, y - 36, x + 18, y), outline=(44, 44, 46), width=3)
         draw.line([(x, y - 18), (x + 20, y - 52), (x + 40, y - 18)], frame, 4)
         draw.line([(x + 14, y - 58), (x + 30, y - 54)], (40, 40, 42), 4)
@@ -182,12 +184,12 @@ def _bicycles(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
 def _doors(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
     draw.rectangle((span[0], 0, span[1], foot), wall)
     draw.rectangle((span[0], foot - 12, span[1], foot), shaded(wall, 0.6))
-    leaf = _one(rng, DOORS)
+    leaf = _choice(rng, DOORS)
     middle = (span[0] + span[1]) // 2
     draw.rectangle((middle - 42, foot - 210, middle + 42, foot), leaf, shaded(leaf, 0.6), 4)
     draw.rectangle((middle - 26, foot - 190, middle + 26, foot - 120), (176, 192, 200))
     if rng.random() < 0.5:
-        draw.rectangle((span[0] + 8, foot - 170, span[0] + 34, foot - 110), _one(rng, NOTICES))
+        draw.rectangle((span[0] + 8, foot - 170, span[0] + 34, foot - 110), _choice(rng, NOTICES))
 
 
 def _pillars(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
@@ -207,7 +209,7 @@ def _railing(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
 
 
 def _boxes(draw: Pen, rng: Rng, span: Span, foot: int, wall: Colour) -> None:
-    """The plain solids of a game's level."""
+    """Draw the plain solids of a game's level."""
     draw.rectangle((span[0], 0, span[1], foot), (150, 196, 236))
     high = int(rng.integers(40, 260))
     draw.rectangle((span[0], foot - high, span[1] - 14, foot), shaded(wall, rng.uniform(0.8, 1.1)))

@@ -1,4 +1,4 @@
-"""Writes the twins: whole folders, in the real layouts, by several processes, whole or not at all."""
+"""Writes the twins as folders in the real layouts, by several processes; a folder appears when it is complete."""
 
 from __future__ import annotations
 
@@ -21,6 +21,19 @@ from reidzoo.render.people.photographer import Photographer
 from reidzoo.render.vehicles.layouts import VEHICLE_LAYOUTS
 from reidzoo.render.vehicles.photographer import VehiclePhotographer
 
+__all__ = [
+    "RENDERER_VERSION",
+    "TWINS",
+    "VEHICLE_RENDERER_VERSION",
+    "Twin",
+    "available_cores",
+    "make_photographer",
+    "plan",
+    "render_chunk",
+    "render_twins",
+    "renderer_version",
+]
+
 RENDERER_VERSION = 1
 """Counts up with every change of a rendered byte; figures of two versions are not to be compared."""
 VEHICLE_RENDERER_VERSION = 1
@@ -34,7 +47,7 @@ LARGEST_SCALE = 30
 
 
 class Twin(NamedTuple):
-    """What was asked for and where it is: one row of the tool's summary."""
+    """A twin on disk, and whether this call rendered it: one row of the tool's summary."""
 
     dataset: str
     ids: int
@@ -45,15 +58,14 @@ class Twin(NamedTuple):
 
 def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = None, scale: float = 1.0, seed: int = 0,
                  jobs: int = 0) -> list[Twin]:  # fmt: skip
-    """Render twins of datasets into `root`, each in its real layout; a twin that is already there is left alone.
+    """Render twins of datasets into ``root``, each in its real layout; a twin that is already there is left alone.
 
-    The bytes depend on the dataset, `seed` and `renderer_version` (and the releases of Pillow, numpy and scipy), not on
-    `jobs`.
-    A larger `scale` adds identities and keeps those of the smaller one.
+    The bytes depend on the dataset, ``seed`` and ``renderer_version`` (and the releases of Pillow, numpy and scipy),
+    not on ``jobs``. A larger ``scale`` adds identities and keeps those of the smaller one.
 
     Args:
         root: the folder that holds the datasets; made if it is not there.
-        datasets: names out of `TWINS`; all of them if None.
+        datasets: names out of ``TWINS``; all of them if None.
         scale: factor on the number of identities; each split keeps at least two.
         seed: non-negative; another seed is another world of people and cameras.
         jobs: processes; 0 takes one per available core. A script that asks for more than 1 keeps this call under
@@ -76,12 +88,12 @@ def render_twins(root: str | os.PathLike[str], datasets: Sequence[str] | None = 
 
 
 def renderer_version(name: str) -> int:
-    """The version of the code that draws one twin."""
+    """Return the version of the code that draws one twin."""
     return VEHICLE_RENDERER_VERSION if name in VEHICLE_LAYOUTS else RENDERER_VERSION
 
 
 def make_photographer(name: str, seed: int) -> Photographer | VehiclePhotographer:
-    """The photographer of people or vehicles who takes the pictures of one twin."""
+    """Return the photographer, of people or of vehicles, who renders one twin."""
     return (VehiclePhotographer if name in VEHICLE_LAYOUTS else Photographer)(name, seed)
 
 
@@ -94,24 +106,24 @@ def _already_there(root: Path, name: str, scale: float, seed: int) -> Twin | Non
     if not os.path.lexists(folder):
         return None
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        counts = (int(found.pop("ids")), int(found.pop("images")))
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        counts = (int(record.pop("ids")), int(record.pop("images")))
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise DatasetError(
             f"{folder} exists and was not made by the renderer (it has no {RECORD}); nothing was touched. "
             "Choose another --root, so that real and rendered data never mix."
         ) from None
-    if found != _record(name, scale, seed):
+    if record != _record(name, scale, seed):
         raise DatasetError(
-            f"{folder} holds the twin of renderer version {found.get('version')}, seed {found.get('seed')}, "
-            f"scale {found.get('scale')}, not of version {renderer_version(name)}, seed {seed}, scale {float(scale)}; "
+            f"{folder} holds the twin of renderer version {record.get('version')}, seed {record.get('seed')}, "
+            f"scale {record.get('scale')}, not of version {renderer_version(name)}, seed {seed}, scale {float(scale)}; "
             "nothing was touched. Delete that folder or choose another --root."
         )
     return Twin(name, *counts, str(folder), False)
 
 
 def plan(name: str, scale: float, seed: int) -> list[Shot]:
-    """All shots of one twin, those of a person one after the other."""
+    """Return all shots of one twin, those of a person one after the other."""
     layout = TWINS[name]
     ids = [max(2, round(count * scale)) if count else 0 for count in (layout.train_ids, layout.test_ids)]
     return list(layout.plan(seed, *ids))
@@ -142,13 +154,13 @@ def _render(root: Path, name: str, scale: float, seed: int, jobs: int) -> Twin:
 
 
 def available_cores() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def _mapper(jobs: int) -> Iterator:
-    """An unordered map over `jobs` processes, or the built-in one."""
+    """Yield an unordered map over ``jobs`` processes, or the built-in one."""
     if jobs == 1:
         yield map
         return
@@ -161,11 +173,11 @@ _photographers: dict[tuple[str, int], Photographer | VehiclePhotographer] = {}
 
 
 def render_chunk(name: str, seed: int, folder: str, shots: Sequence[Shot]) -> int:
-    """Render some shots into `folder`; returns how many. Runs in a worker process."""
+    """Render some shots into ``folder`` and return how many, in a worker process."""
     photographer = _photographers.setdefault((name, seed), make_photographer(name, seed))
     for shot in shots:
         quality = photographer.camera(shot.camera).quality
-        for (path, _), image in zip(shot.files, photographer.take(shot)):
+        for (path, _), image in zip(shot.files, photographer.render(shot)):
             target = os.path.join(folder, path)
             if path.endswith(".png"):
                 image.save(target, compress_level=1)

@@ -2,62 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from reidzoo.visualization.svg_plot import COLOURS, SVGPlot, side_by_side
+from reidzoo.visualization import svg_text
 
-__all__ = ["sweep_plot"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_SIZE = (400, 320)
+__all__ = ["draw_sweep", "sweep_plot"]
+
 _ASIDE = 0.12
 """How far the variants stand apart at one value, so that their intervals do not cover one another."""
 
 
 def sweep_plot(results: Mapping[str, Any], name: str) -> str:
     """Return the SVG of one sweep of a table's results, as ``report.collect`` gives them."""
-    sweep = results["sweeps"][name]
-    rows = {row["name"]: row for row in results["rows"]}
-    swept = [rows[row]["variants"] for row in sweep["rows"].values()]
-    panels = [_panel(sweep, results["variants"], swept, metric) for metric in results["metrics"]]
-    return side_by_side(results["title"], panels)
+    draw = partial(draw_sweep, results=results, name=name)
+    return svg_text(draw, results["title"], "\n".join(_said(results, name)))
 
 
-def _panel(
-    sweep: Mapping[str, Any], variants: Sequence[str], swept: Sequence[Mapping[str, Any]], metric: str
-) -> SVGPlot:
-    values = list(sweep["rows"])
-    ends = [end for row in swept for found in row.values() for end in _ends(found, metric)]
-    low, high = min(ends, default=0.0), max(ends, default=1.0)
-    margin = 0.05 * (high - low)
-    ranges = (-0.5, len(values) - 0.5), (low - margin, high + margin)
-    plot = SVGPlot("", sweep["label"], f"{metric}, %", *ranges, _SIZE, values)
-    for number, (variant, colour) in enumerate(zip(variants, COLOURS * len(variants))):
-        aside = _ASIDE * (number - (len(variants) - 1) / 2)
-        found = {x + aside: row[variant] for x, row in enumerate(swept)}
-        _draw_ours(plot, {x: row["metrics"][metric] for x, row in found.items()}, colour, variant or "ours")
-        paper = {x: row["paper"][metric] for x, row in found.items() if metric in row["paper"]}
-        _draw_curve(plot, paper, colour, f"{variant}, paper" if variant else "paper", dashed=True)
-    return plot
+def draw_sweep(figure: Figure, results: Mapping[str, Any], name: str) -> None:
+    """Draw one sweep on a matplotlib figure."""
+    values, variants = list(results["sweeps"][name]["rows"]), results["variants"]
+    panels = figure.subplots(1, len(results["metrics"]), squeeze=False)[0]
+    for axes, metric in zip(panels, results["metrics"]):
+        for number, variant in enumerate(variants):
+            aside = _ASIDE * (number - (len(variants) - 1) / 2)
+            found = {x + aside: row[variant] for x, row in enumerate(_swept(results, name))}
+            _draw_variant(axes, found, metric, f"C{number}", variant)
+        axes.set(xlabel=results["sweeps"][name]["label"], ylabel=f"{metric}, %", xlim=(-0.5, len(values) - 0.5))
+        axes.set_xticks(range(len(values)), values)
 
 
-def _ends(found: Mapping[str, Any], metric: str) -> list[float]:
-    """Return what has to be in the plot of a value: our mean, its interval's ends and the paper's figure."""
-    summary = found["metrics"][metric]
-    given = (summary["mean"], *(summary["interval"] or ()), found["paper"].get(metric))
-    return [end for end in given if end is not None]
-
-
-def _draw_ours(plot: SVGPlot, summaries: Mapping[float, Mapping[str, Any]], colour: str, label: str) -> None:
-    for x, summary in summaries.items():
+def _draw_variant(axes: Axes, found: Mapping[float, Mapping[str, Any]], metric: str, colour: str, name: str) -> None:
+    """Draw ours as dots with bars, the paper's as dashed rings."""
+    ours = {x: row["metrics"][metric] for x, row in found.items() if row["metrics"][metric]["mean"] is not None}
+    paper = {x: row["paper"][metric] for x, row in found.items() if metric in row["paper"]}
+    for x, summary in ours.items():
         if summary["interval"]:
-            plot.interval(x, *summary["interval"], colour)
-    means = {x: summary["mean"] for x, summary in summaries.items() if summary["mean"] is not None}
-    _draw_curve(plot, means, colour, label)
+            axes.plot((x, x), summary["interval"], "_-", color=colour, linewidth=1)
+    if ours:
+        axes.plot(list(ours), [summary["mean"] for summary in ours.values()], "o-", color=colour, label=name or "ours")
+    if paper:
+        label = f"{name}, paper" if name else "paper"
+        axes.plot(list(paper), list(paper.values()), "o--", color=colour, label=label, markerfacecolor="white")
 
 
-def _draw_curve(plot: SVGPlot, points: Mapping[float, float], colour: str, label: str, dashed: bool = False) -> None:
-    if len(points) > 1:
-        plot.line(list(points), list(points.values()), colour, label, dashed)
-    for x, y in points.items():
-        plot.point(x, y, colour, label, tip=f"{label}: {y:.1f} %", hollow=dashed)
+def _said(results: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield what the picture shows, a line for each value, variant and metric."""
+    sweep = results["sweeps"][name]
+    for value, row in zip(sweep["rows"], _swept(results, name)):
+        for variant, found in row.items():
+            for metric in results["metrics"]:
+                ours, paper = found["metrics"][metric], found["paper"].get(metric)
+                mean = "not run" if ours["mean"] is None else f"{ours['mean']:.1f} %"
+                interval = " [{:.1f}, {:.1f}]".format(*ours["interval"]) if ours["interval"] else ""
+                theirs = "" if paper is None else f"; paper {paper:.1f} %"
+                yield f"{sweep['label']} = {value}: {variant or 'ours'}, {metric} {mean}{interval}{theirs}"
+
+
+def _swept(results: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the variants of the sweep's rows, in its order."""
+    rows = {row["name"]: row["variants"] for row in results["rows"]}
+    return [rows[row] for row in results["sweeps"][name]["rows"].values()]

@@ -8,7 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from reidzoo.errors import UserError
-from reidzoo.runs.pipeline import environment
+from reidzoo.runs.environment import environment
 from reidzoo.tables.spec import Claim, Row, Table
 from reidzoo.tables.statistics import MIN_SEEDS, coverage, interval, verdict
 from reidzoo.tables.units import Plan

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import reidzoo
 from reidzoo.tables.progress import Progress
 from reidzoo.tables.units import LOG, Unit
 
-__all__ = ["Scheduler", "train_command"]
-
-
-def train_command(unit: Unit) -> list[str]:
-    """Return the command that runs a unit, or continues it."""
-    tool = Path(reidzoo.__file__).parent.parent / "tools" / "train_net.py"
-    return [sys.executable, str(tool), "--config-file", str(unit.folder / "config.yml"), "--resume"]
+__all__ = ["Scheduler"]
 
 
 class Scheduler:
@@ -32,7 +24,7 @@ class Scheduler:
     Args:
         units: key -> unit, in the order in which they should run; what a unit needs is among them.
         jobs: how many run side by side.
-        command: gives the command line of a unit.
+        command: gives the command line that runs a unit, or continues it.
         progress: is told what happens.
         inherited: file descriptors that the processes keep open, such as a lock's.
 
@@ -43,8 +35,8 @@ class Scheduler:
     def __init__(
         self,
         units: Mapping[str, Unit],
-        jobs: int = 1,
-        command: Callable[[Unit], Sequence[str]] = train_command,
+        jobs: int,
+        command: Callable[[Unit], Sequence[str]],
         progress: Progress | None = None,
         inherited: Sequence[int] = (),
     ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reidzoo.config.sources import Source
+from reidzoo.engine.evaluate import FIGURES
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.suggest import closest
@@ -15,7 +16,7 @@ from reidzoo.yaml_marks import Marked, parse_yaml, unmark
 
 __all__ = ["METRICS", "Claim", "Row", "Sweep", "Table", "is_table", "read_table"]
 
-METRICS = ("mAP", "rank-1", "rank-5", "rank-10", "mINP")
+METRICS = FIGURES
 """What a stage's ``results.json`` holds for each dataset it is tested on."""
 
 _TABLE_KEYS = ("TITLE", "METRICS", "TARGET", "SEEDS", "OVERLAY", "VARIANTS", "ROWS", "SWEEPS", "CLAIMS")

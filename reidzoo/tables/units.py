@@ -14,10 +14,9 @@ from yacs.config import CfgNode
 from reidzoo.config import dump, get_cfg, load_config, stage_configs
 from reidzoo.config.loader import difference
 from reidzoo.config.references import fill_seed, map_references, referenced_stages
-from reidzoo.engine.checkpoint import FINAL
+from reidzoo.engine.run_folder import RunFolder, StageFolder
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path, write_text
-from reidzoo.runs.pipeline import ENVIRONMENT, RESULTS
 from reidzoo.tables.spec import Row, Table
 
 __all__ = ["LOG", "Plan", "Unit", "make_plan"]
@@ -55,25 +54,29 @@ class Unit:
         return self.folder.name
 
     @property
+    def files(self) -> StageFolder:
+        """The files of its only stage."""
+        return RunFolder(self.folder, []).stage()
+
+    @property
     def done(self) -> bool:
         """Whether its final checkpoint is there, and its results, unless its configuration turns the evaluation off."""
-        evaluates = "evaluate" in self.config.HOOKS
-        return (self.folder / FINAL).exists() and (not evaluates or (self.folder / RESULTS).exists())
+        files = self.files
+        return files.finished and ("evaluate" not in self.config.HOOKS or files.results.exists())
 
     def results(self) -> dict[str, dict[str, float]]:
         """Return dataset -> metric -> fraction, once it is done."""
-        file = self.folder / RESULTS
-        return json.loads(file.read_text()) if file.exists() else {}
+        return self.files.read_results()
 
     @property
     def commit(self) -> str:
         """The commit of the code that it ran with last."""
-        file = self.folder / ENVIRONMENT
-        return json.loads(file.read_text())["commit"] if file.exists() else "unknown"
+        run = RunFolder(self.folder, [])
+        return run.read_environment()["commit"] if run.environment.exists() else "unknown"
 
     def write(self) -> Path:
         """Write the configuration into the folder and return its path; running that file repeats the unit."""
-        path = self.folder / "config.yml"
+        path = RunFolder(self.folder, []).config
         write_text(path, dump(self.config))
         return path
 
@@ -210,7 +213,12 @@ def _add_unit(
     key = keys[name] = hashlib.sha256(json.dumps([seed, identity]).encode()).hexdigest()
     if key not in units:
         own = folder / f"{name}-{key[:8]}-s{seed}"
-        config = map_references(stage.config, lambda other, file: str(units[keys[other]].folder / (file or FINAL)))
+        config = map_references(stage.config, lambda other, file: _path(units[keys[other]], file))
         config.defrost()
         config.SEED, config.OUTPUT_DIR = seed, str(own)
         units[key] = Unit(key, name, seed, own, fill_seed(config), tuple(keys[other] for other in stage.needs))
+
+
+def _path(unit: Unit, file: str) -> str:
+    """Return the path of a unit's file, "" for its final checkpoint."""
+    return str(unit.folder / file if file else unit.files.checkpoint)

@@ -15,6 +15,7 @@ from reidzoo import distributed
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.build import build_loader, build_model
 from reidzoo.engine.optim import build_optimizers
+from reidzoo.engine.run_folder import StageFolder
 from reidzoo.engine.seed import load_random_state, random_state
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.hooks.hook import build_hooks
@@ -52,6 +53,7 @@ class Trainer:
 
     def __init__(self, cfg: CfgNode, sets: Mapping[str, TrainSet], output_dir: Path, device: torch.device) -> None:
         self.cfg, self.sets, self.output_dir, self.device = cfg, dict(sets), Path(output_dir), device
+        self.files = StageFolder(self.output_dir)
         self.phase = "model"
         self.epoch = self.step = self.iter = 0
         self.max_epochs = cfg.SOLVER.MAX_EPOCHS

@@ -1,7 +1,7 @@
-"""Pictures of runs, written by hand as SVG: no drawing library is needed."""
+"""Pictures of runs, drawn by matplotlib."""
 
 from __future__ import annotations
 
-from reidzoo.visualization.svg_plot import SVGPlot
+from reidzoo.visualization.figure import svg_text
 
-__all__ = ["SVGPlot"]
+__all__ = ["svg_text"]

@@ -17,7 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from reidzoo.errors import WeightsError
+from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
+from reidzoo.registry import SCHEME
 
 __all__ = [
     "CLASSIFIERS", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
@@ -28,22 +29,42 @@ CLASSIFIERS = ("head.classifier.*", "*.head.classifier.*")
 """Patterns of the weights that training needs and embedding does not: one row for each training identity."""
 KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
 _SHOWN = 10
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""What a model of the zoo can be called; a path has a slash or a dot."""
 
 
 def local_file(path: str | os.PathLike[str]) -> Path:
-    """Return the file that ``path`` means: of ``zoo://NAME`` the model's file, downloaded the first time.
+    """Return the file that a word for weights means.
+
+    The word is, in this order: ``SCHEME://NAME``, such as ``zoo://domainmix_mini``; the name of a model of the zoo
+    without its scheme (write ``./NAME`` for a file of that name); a model file, a checkpoint or any weight file; the
+    folder of a run, or of one of its stages, which means its final checkpoint.
 
     Raises:
         WeightsError: there is no such file or model, or it cannot be had.
     """
     text = os.fspath(path)
-    if text.startswith("zoo:"):
-        from reidzoo.zoo.lookup import locate  # the zoo stands on this module
+    scheme, separator, name = text.partition("://")
+    if separator:
+        return _scheme(scheme, text)(name)
+    unknown = None
+    if _NAME.fullmatch(text):
+        try:
+            return SCHEME.get("zoo")(text)
+        except UnknownModelError as error:
+            unknown = error
+    if os.path.isfile(text):
+        return Path(text)
+    if os.path.isdir(text):
+        return SCHEME.get("run")(text)
+    raise unknown or WeightsError(f"no such weight file, checkpoint or run: {text}")
 
-        return locate(text)
-    if not os.path.isfile(text):
-        raise WeightsError(f"no such weight file: {text}")
-    return Path(text)
+
+def _scheme(name: str, text: str) -> Callable[[str], Path]:
+    try:
+        return SCHEME.get(name)
+    except ConfigError as error:
+        raise WeightsError(f"{text}: {error}") from None
 
 
 def is_safetensors(path: str | os.PathLike[str]) -> bool:

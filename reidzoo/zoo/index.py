@@ -24,7 +24,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from reidzoo.errors import ConfigError, WeightsError
+from yacs.config import CfgNode
+
+from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.files import move_into_place, show_path
 from reidzoo.suggest import did_you_mean
 from reidzoo.weights.cache import weights_home
@@ -32,7 +34,7 @@ from reidzoo.weights.download import TransferError, forget_part, from_http
 from reidzoo.yaml_marks import parse_yaml
 from reidzoo.zoo.index_entry import IndexEntry
 
-__all__ = ["entry", "list_models", "read_index", "register_index"]
+__all__ = ["entry", "list_models", "read_index", "register_index", "register_indexes"]
 
 logger = logging.getLogger("reidzoo")
 
@@ -62,6 +64,17 @@ def register_index(path_or_url: str | os.PathLike[str]) -> list[str]:
     return list(entries)
 
 
+def register_indexes(cfg: CfgNode) -> None:
+    """Make the models of ``ZOO.INDEXES`` known by name.
+
+    Raises:
+        ConfigError: an index is missing or wrong, or a name is in two indexes.
+        WeightsError: an address cannot be reached.
+    """
+    for place in cfg.ZOO.INDEXES:
+        register_index(place)
+
+
 def list_models() -> list[str]:
     """Return the names of all known models, those of this package first."""
     _load_own()
@@ -72,7 +85,7 @@ def entry(name: str) -> IndexEntry:
     """Return what is known of a model.
 
     Raises:
-        WeightsError: no index has the name.
+        UnknownModelError: no index has the name.
     """
     _load_own()
     for entries in _indexes.values():
@@ -80,7 +93,7 @@ def entry(name: str) -> IndexEntry:
             return entries[name]
     names = list_models()
     more = f", and {len(names) - _SHOWN} more (reidzoo.zoo.list_models())" if len(names) > _SHOWN else ""
-    raise WeightsError(
+    raise UnknownModelError(
         f"no model is called {name!r}.{did_you_mean(name, names)} "
         f"There are: {', '.join(names[:_SHOWN]) or 'none'}{more}. "
         "Another index is made known by ZOO.INDEXES in a configuration, or by reidzoo.zoo.register_index"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from reidzoo.registry import SCHEME
 from reidzoo.version import __version__
 from reidzoo.weights.cache import fetch, make_once, sha256_of
 from reidzoo.zoo.index import entry
@@ -15,14 +16,16 @@ __all__ = ["locate", "plain_name"]
 
 def plain_name(name: str) -> str:
     """Return ``NAME`` of ``zoo://NAME``; others as they are."""
-    return name.removeprefix("zoo:").lstrip("/") if name.startswith("zoo:") else name
+    return name.removeprefix("zoo://")
 
 
+@SCHEME.register_module(name="zoo")
 def locate(name: str) -> Path:
     """Return the model file of ``NAME`` or ``zoo://NAME``, downloaded, checked and converted where needed.
 
     Raises:
-        WeightsError: no index has the name, it cannot be had, or it does not convert.
+        UnknownModelError: no index has the name.
+        WeightsError: it cannot be had, or it does not convert.
     """
     found = entry(plain_name(name))
     path = fetch(

@@ -164,7 +164,7 @@ def test_wrong_options_are_named(option):
         ({"width": 16, "pretrained": "imagenet"}, "needs width: 64"),
         ({"ibn": "a", "pretrained": "torchvision"}, "no weights for ibn: a"),
         ({"pretrained": "ibn_net"}, "no weights for ibn: none"),
-        ({"pretrained": "nowhere/my.pth"}, r"no such weight file: nowhere/my\.pth"),
+        ({"pretrained": "nowhere/my.pth"}, r"no such weight file, checkpoint or run: nowhere/my\.pth"),
     ],
 )
 def test_weights_that_do_not_exist(option, words):

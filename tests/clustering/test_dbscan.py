@@ -6,6 +6,7 @@ from runpy import run_path
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn import cluster
 
 from reidzoo.clustering import dbscan, dbscan_radii, number_by_first
 
@@ -39,10 +40,9 @@ def test_equals_the_walk_over_a_matrix(n, min_samples):
 
 
 def test_equals_scikit_learn():
-    sklearn = pytest.importorskip("sklearn.cluster")
     for seed in range(5):
         distance = random_distances(300, seed)
-        expected = sklearn.DBSCAN(eps=np.float32(0.15), min_samples=4, metric="precomputed").fit_predict(distance)
+        expected = cluster.DBSCAN(eps=np.float32(0.15), min_samples=4, metric="precomputed").fit_predict(distance)
         np.testing.assert_array_equal(dbscan(graph_of(distance), 0.15), number_by_first(expected))
 
 

@@ -40,7 +40,7 @@ def test_free_nodes():
     cfg = get_cfg()
     for path in ("STAGES", "WEIGHTS", "DATASETS.TRAIN", "INPUT.TRANSFORMS", "MODEL", "HEAD", "LOSSES", "OPTIMIZERS"):
         assert lookup(cfg, path).is_new_allowed(), path
-    for path in ("SOLVER", "TEST", "TEST.RERANK", "INPUT", "DATASETS"):
+    for path in ("SOLVER", "TEST", "TEST.RERANK", "TEST.ROC", "INPUT", "DATASETS"):
         assert not lookup(cfg, path).is_new_allowed(), path
     assert list(cfg.INPUT.TRANSFORMS) == ["flip", "crop", "normalize", "erase"]
 

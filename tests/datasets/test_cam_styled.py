@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 from reidzoo.datasets import ColorTransfer, Market1501, StyleFolder, TrainSet, build_dataset
+from reidzoo.datasets.nodes import check_data
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.errors import ConfigError, DatasetError
-from reidzoo.runs.pipeline import check_data
 
 WRAPPED = {"type": "Unlabeled", "dataset": {"type": "Market1501"}}
 FOLDER = "bounding_box_train_camstyle"

@@ -30,7 +30,7 @@ def test_learns_two_domains():
     disc = DISCRIMINATOR.build({"type": "MLPDiscriminator", "widths": [16]}, in_channels=4)
     optim = torch.optim.Adam(disc.parameters(), 1e-2)
     domain = torch.arange(64) % 2
-    feat = torch.randn(64, 4) + 2 * domain[:, None]
+    feat = torch.randn(64, 4) + 4 * domain[:, None]
     for _ in range(50):
         optim.zero_grad()
         nn.functional.cross_entropy(disc(feat), domain).backward()

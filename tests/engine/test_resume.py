@@ -30,9 +30,10 @@ STAGES = {
             "memory": {"type": "MemoryHook"},
             "cluster": {"type": "PseudoLabelHook", "features": "memory", "outliers": "singletons"},
             "export": {"type": "ExportPseudoLabelsHook", "min_size": 1, "max_size": 120},
+            "ema": {"type": "EMAHook", "momentum": 0.5},
         },
     },
-    "backbone": {},
+    "backbone": {"HOOKS": {"ema": {"type": "EMAHook", "momentum": 0.9}}},
     "alternate": {
         "WEIGHTS": {"model": "stage:backbone"},
         **ADVERSARIAL,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,10 +10,28 @@ import torch
 
 from reidzoo.errors import UserError
 from reidzoo.evaluation import EvaluationInputError, KReciprocal, evaluate_ranking, rerank_k_reciprocal
-from reidzoo.evaluation.protocol import Labels
-from reidzoo.evaluation.protocols import PROTOCOLS, MultiShotProtocol
+from reidzoo.evaluation.protocols import PROTOCOLS, Labels, MultiShotProtocol
 from reidzoo.evaluation.ranking import evaluate_distances
 from reidzoo.neighbours.distances import DistanceSource
+
+WORKER = """
+import json, sys
+import numpy as np, torch, torch.distributed as dist
+from reidzoo.evaluation import evaluate_ranking
+torch.set_num_threads(1)
+folder, rank = sys.argv[1], int(sys.argv[2])
+dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+case = dict(np.load(folder + "/case.npz"))
+results = []
+for options in json.loads(sys.argv[3]):
+    result = evaluate_ranking(**case, **options, shard=True)
+    results.append([result.mAP, result.mINP, result.cmc.tolist(), result.per_query_ap.tolist(),
+                    sorted(result.roc.tpr_at.items()) + result.roc.fpr.tolist() if result.roc else None])
+json.dump(results, open(f"{folder}/{rank}.json", "w"))
+dist.destroy_process_group()
+"""
+OPTIONS = [{"roc": True}, {"metric": "euclidean"}, {"rerank": True}, {"protocol": "cuhk03", "repeats": 2},
+           {"protocol": "vehicleid", "repeats": 2}]  # fmt: skip
 
 
 @pytest.mark.parametrize("protocol", ["market1501", "camera_free", "cross_camera"])
@@ -250,7 +270,7 @@ BASE = {
         ({"query_features": np.ones((0, 4)), "query_pids": [], "query_camids": []}, "query_features is empty"),
         ({"query_features": np.ones(4)}, r"expected \(N, D\)"),
         ({"query_features": [[1.0], [1.0, 2.0], [1.0]]}, "differ in length|expected"),
-        ({"query_features": np.ones((3, 4), complex)}, "are no features"),
+        ({"query_features": np.ones((3, 4), complex)}, "are not features"),
         ({"query_pids": [1, 2]}, "query_pids has shape"),
         ({"gallery_camids": [1] * 6}, "gallery_camids has shape"),
         ({"query_pids": [1.0, 2.0, 3.0]}, "must be integers"),
@@ -377,3 +397,28 @@ def test_gpu_agrees_with_cpu(make_case):
             cpu = evaluate_ranking(**case, protocol=protocol, metric=metric)
             gpu = evaluate_ranking(**case, protocol=protocol, metric=metric, device="cuda")
             assert gpu.mAP == pytest.approx(cpu.mAP, abs=1e-12)
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="needs torch.distributed")
+def test_two_gloo_processes_equal_one_to_the_last_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    case = {
+        "query_features": rng.random((700, 24), dtype=np.float32),
+        "gallery_features": rng.random((900, 24), dtype=np.float32),
+        "query_pids": rng.integers(0, 60, 700),
+        "gallery_pids": rng.integers(-1, 50, 900),
+        "query_camids": rng.integers(0, 3, 700),
+        "gallery_camids": rng.integers(0, 3, 900),
+    }
+    np.savez(tmp_path / "case.npz", **case)
+    (tmp_path / "worker.py").write_text(WORKER)
+    command = [sys.executable, str(tmp_path / "worker.py"), str(tmp_path)]
+    workers = [subprocess.Popen([*command, str(rank), json.dumps(OPTIONS)]) for rank in (0, 1)]
+    alone = [evaluate_ranking(**case, **options) for options in OPTIONS]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    for rank in (0, 1):
+        for (mean_ap, inp, cmc, average, roc), want in zip(json.loads((tmp_path / f"{rank}.json").read_text()), alone):
+            assert mean_ap == want.mAP and inp == want.mINP and cmc == want.cmc.tolist()
+            assert np.array_equal(average, want.per_query_ap, equal_nan=True)
+            if want.roc:
+                assert roc == [list(pair) for pair in sorted(want.roc.tpr_at.items())] + want.roc.fpr.tolist()

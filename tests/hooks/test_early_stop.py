@@ -39,14 +39,14 @@ def trainer_class():
 def run(write_config, tmp_path, trainer_class):
     """Return a function that trains by a script of losses and returns the metrics' rows and the final checkpoint."""
 
-    def run(script, name="run", **hook):
+    def run(script, name="run", others=None, **hook):
         trainer_class.script = script
         path = write_config(
             OUTPUT_DIR=str(tmp_path / name),
             DATASETS={"TRAIN": {"train": HELD}},
             SOLVER={"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": len(script), "CHECKPOINT_PERIOD": 1},
             TRAINER={"type": "ScriptedTrainer"},
-            HOOKS={"stop": {"type": "EarlyStopHook", "batches": 2, **hook}},
+            HOOKS={"stop": {"type": "EarlyStopHook", "batches": 2, **hook}, **(others or {})},
         )
         Pipeline(load_config(path)).train()
         rows = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
@@ -77,6 +77,15 @@ def test_at_the_last_epoch_the_best_weights_are_taken_back_too(run):
     assert len(evaluations(rows)) == 3
     _, best = run((3.0, 1.0), name="two epochs", patience=5)
     assert all(torch.equal(state["parts"]["model"][k], v) for k, v in best["parts"]["model"].items())
+
+
+def test_of_a_mean_over_time_the_best_epochs_is_kept(run):
+    ema = {"ema": {"type": "EMAHook", "momentum": 0.75}}
+    _, state = run((3.0, 1.0, 2.0), others=ema, patience=5)
+    _, best = run((3.0, 1.0), name="two epochs", others=ema, patience=5)
+    assert all(torch.equal(state["parts"]["model"][k], v) for k, v in best["parts"]["model"].items())
+    raw, plain = state["hooks"]["ema"]["raw"], run((3.0, 2.0, 1.0), name="plain")[1]["parts"]["model"]
+    assert all(torch.equal(raw[k], v) for k, v in plain.items())  # the last step's, which the mean leaves alone
 
 
 def test_epochs_before_it_begins_are_no_candidates(run):

@@ -16,8 +16,9 @@ from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_test_table, load_embedder
 from reidzoo.engine.evaluate import extract_table
 from reidzoo.errors import ConfigError, UserError, WeightsError
+from reidzoo.runs.find_model import find_model
 from reidzoo.runs.pipeline import Pipeline
-from reidzoo.runs.transfer_matrix import evaluate_model, find_model
+from reidzoo.runs.transfer_matrix import evaluate_model
 from reidzoo.weights.cache import sha256_of
 from reidzoo.zoo import write_model_file
 
@@ -80,7 +81,7 @@ def test_what_is_not_there(publish, tmp_path):
     publish("domainmix_mini")
     with pytest.raises(WeightsError, match=r"no model is called 'domainmx_mini'\. Did you mean domainmix_mini"):
         reidzoo.load("domainmx_mini")
-    with pytest.raises(WeightsError, match=r"no such model file, checkpoint or run: output/x"):
+    with pytest.raises(WeightsError, match=r"no such weight file, checkpoint or run: output/x"):
         reidzoo.load("output/x")
     torch.save({"a": torch.ones(1)}, tmp_path / "a.pth")
     with pytest.raises(WeightsError, match=r"a\.pth: there is no config\.yml beside it"):
@@ -120,7 +121,7 @@ def test_a_runs_folder_and_checkpoint(short, tmp_path, staged, tiny_root):
         other = reidzoo.load(run, stage="first")
         assert not torch.equal(other.embed(IMAGE), model.embed(IMAGE))
         assert torch.equal(reidzoo.load(run / "first/model_final.pth").embed(IMAGE), other.embed(IMAGE))
-        with pytest.raises(WeightsError, match="there is no stage 'third'; the stages are first, second"):
+        with pytest.raises(ConfigError, match="there is no stage 'third'; the stages are first, second"):
             reidzoo.load(run, stage="third")
     file.unlink()
     with pytest.raises(WeightsError, match="is the run finished"):
@@ -214,8 +215,10 @@ def test_testing_without_and_with_a_configuration(publish, short, tiny_root, cap
     given = find_model(str(short(INPUT={"SIZE": [32, 16]})), "zoo://tiny_net", opts=opts)
     evaluate_model(given, ["Market1501"], opts)
     assert "was trained with INPUT.INTERPOLATION bilinear, and is tested with bicubic" in caplog.text
-    with pytest.raises(ConfigError, match=r"give --config-file, or as --weights .* or zoo://NAME"):
+    with pytest.raises(WeightsError, match=r"no such weight file, checkpoint or run: nothing\.pth"):
         find_model("", "nothing.pth")
+    with pytest.raises(ConfigError, match="give --config-file, or as --weights"):
+        find_model()
 
 
 def test_test_net_with_an_index_on_the_command_line(publish, run_tool, tiny_root, tmp_path):

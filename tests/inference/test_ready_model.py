@@ -11,8 +11,8 @@ from torch.nn import functional
 import reidzoo
 from reidzoo.config import get_cfg
 from reidzoo.errors import DatasetError
+from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.models import TwoViewEmbedder
-from reidzoo.zoo import ReadyModel
 
 
 @pytest.fixture

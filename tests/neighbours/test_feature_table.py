@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reidzoo.neighbours.checks import EvaluationInputError
+from reidzoo.errors import EvaluationInputError
 from reidzoo.neighbours.feature_table import FeatureTable
 
 

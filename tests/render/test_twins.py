@@ -92,7 +92,7 @@ def test_images_are_not_flat_and_show_different_people(root: Path, name: str) ->
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_the_renderer_of_people_is_frozen(name: str) -> None:
     # A changed draw of a single random number would change these; the last digit may differ between processors.
-    image = Photographer(name, 0).take(plan(name, TINY, 0)[3])[0]
+    image = Photographer(name, 0).render(plan(name, TINY, 0)[3])[0]
     assert RENDERER_VERSION == 1
     size, colours = VERSION_1[name]
     assert image.size == size

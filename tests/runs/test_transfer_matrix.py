@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
+import json
+from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from reidzoo.config import load_config
 from reidzoo.engine.evaluate import evaluate_targets
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.runs import transfer_matrix
+from reidzoo.runs.find_model import find_model
 from reidzoo.runs.pipeline import Pipeline
-from reidzoo.runs.transfer_matrix import evaluate_model, find_model, matrix, scatter
-
-NAME = "{http://www.w3.org/2000/svg}"
+from reidzoo.runs.transfer_matrix import draw_scatter, evaluate_model, matrix, scatter
 
 
 def row(name, source, **figures):
@@ -33,14 +34,33 @@ def test_matrix_marks_what_was_trained_on():
     assert markdown[0].startswith("| model") and "DukeMTMC twin rank-1" in markdown[0]
 
 
-def test_scatter_has_a_dot_for_each_transfer():
-    tree = ET.fromstring(scatter(ROWS))
-    tips = [node.text for node in tree.iter(f"{NAME}title")]
-    assert tips == [
+def test_scatter_has_a_mark_for_each_transfer():
+    points = [("a", "DukeMTMC twin", 80.0, 30.0), ("b", "Market1501 twin", 70.0, 40.0), ("b", "MSMT17", 70.0, 20.0)]
+    figure = Figure()
+    draw_scatter(figure, points)
+    marks = [line for line in figure.axes[0].lines if len(line.get_xydata())]
+    assert [line.get_xydata().tolist() for line in marks] == [[[80, 30]], [[70, 40]], [[70, 20]]]
+    shapes = {line.get_label(): line.get_marker() for line in figure.axes[0].lines}
+    assert [line.get_marker() for line in marks] == [shapes["model a"], shapes["model b"], shapes["model b"]]
+    colours = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+    assert [line.get_color() for line in marks] == [colours[f"tested on {target}"] for _, target, _, _ in points]
+    assert len({line.get_color() for line in marks}) == 3 and shapes["model a"] != shapes["model b"]
+
+
+def test_scatter_is_described(read_svg):
+    _, description, words = read_svg(scatter(ROWS))
+    assert description.splitlines() == [
         "a: 80.0 % on its own dataset, 30.0 % on DukeMTMC twin",
         "b: 70.0 % on its own dataset, 40.0 % on Market1501 twin",
     ]
+    assert {"model a", "model b", "tested on DukeMTMC twin", "tested on Market1501 twin"} <= words
     assert scatter([row("a", "Market1501", Market1501=80)]) == "" == scatter([row("a", "MSMT17", Market1501=80)])
+
+
+def test_the_recorded_scatter_is_what_its_results_give(read_svg):
+    picture = Path(__file__).parents[2] / "projects/ADIN/results/transfer.svg"
+    rows = json.loads(picture.with_suffix(".json").read_text())["rows"]
+    assert read_svg(picture.read_text()) == read_svg(scatter(rows))
 
 
 def test_a_model_is_found_and_gives_what_its_run_gave(write_config, tmp_path, tiny_root):
@@ -76,7 +96,7 @@ def test_which_targets_are_the_models_own(monkeypatch, write_config, target, sou
         transfer_matrix.Pipeline, "evaluate", lambda *_: {"model": {"title": {"mAP": 0.5, "rank-1": 0.5}}}
     )
     monkeypatch.setattr(transfer_matrix, "sha256_of", lambda _: "")
-    model = transfer_matrix.TrainedModel("a", path, "train", path, (source,))
+    model = transfer_matrix.TrainedModel("a", path, "train", path, load_config(path))
     assert evaluate_model(model, [target])["results"]["title"]["own"] is own
 
 
@@ -95,11 +115,11 @@ def test_two_targets_of_one_name_are_refused(write_config, tiny_root):
 
 def test_mistakes(write_config, tmp_path):
     path = str(write_config())
-    with pytest.raises(WeightsError, match=r"no checkpoint .*run; train it first"):
+    with pytest.raises(WeightsError, match=r"is the run finished"):
         find_model(path)
     with pytest.raises(ConfigError, match="there is no stage 'label'"):
         find_model(path, stage="label")
-    with pytest.raises(ConfigError, match="--config-file"):
+    with pytest.raises(WeightsError, match="is not the folder of a run"):
         find_model("", str(tmp_path))
     with pytest.raises(ConfigError, match="--config-file"):
         find_model()

@@ -1,55 +1,81 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
-from reidzoo.tables.plot import sweep_plot
+from reidzoo.tables.plot import draw_sweep, sweep_plot
 
 RECORDED = sorted((Path(__file__).parents[2] / "projects").glob("*/results/*-*.svg"))
 
-SVG = "{http://www.w3.org/2000/svg}"
 
-
-def texts(svg):
-    return [element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
-
-
-def test_a_sweep_has_our_curve_and_the_papers():
+@pytest.fixture
+def results():
     def row(name, mean, paper):
         metric = {"mean": mean, "interval": None if mean is None else [mean - 1, mean + 1]}
         return {"name": name, "variants": {"": {"paper": paper, "metrics": {"mAP": metric, "rank-1": metric}}}}
 
-    results = {
+    return {
         "title": "T", "metrics": ["mAP", "rank-1"], "variants": [""],
         "rows": [row("other", 1.0, {}), row("b=1", 40.0, {"mAP": 41.0}), row("b=2", None, {"mAP": 43.0})],
         "sweeps": {"b": {"label": "beta", "rows": {"1": "b=1", "2": "b=2"}}},
     }  # fmt: skip
-    svg = sweep_plot(results, "b")
-    shown = texts(svg)
-    assert {"T", "beta", "1", "2", "mAP, %", "rank-1, %"} <= set(shown)
-    assert (shown.count("ours"), shown.count("paper")) == (2, 1)
-    tips = [element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}title")]
-    assert tips == ["ours: 40.0 %", "paper: 41.0 %", "paper: 43.0 %", "ours: 40.0 %"]
 
 
-def test_a_sweep_without_a_figure_yet_is_drawn():
+def points(axes, label):
+    return [line.get_xydata().tolist() for line in axes.lines if line.get_label() == label]
+
+
+def test_a_sweep_has_our_curve_with_intervals_and_the_papers(results):
+    figure = Figure()
+    draw_sweep(figure, results, "b")
+    left, right = figure.axes
+    assert (left.get_ylabel(), right.get_ylabel()) == ("mAP, %", "rank-1, %")
+    assert points(left, "ours") == points(right, "ours") == [[[0, 40]]]
+    assert points(left, "paper") == [[[0, 41], [1, 43]]] and not points(right, "paper")
+    assert [[0, 39], [0, 41]] in [line.get_xydata().tolist() for line in left.lines]
+    assert [text.get_text() for text in left.get_xticklabels()] == ["1", "2"]
+
+
+def test_a_sweep_is_described(results, read_svg):
+    title, description, words = read_svg(sweep_plot(results, "b"))
+    assert title == "T" and words == {"beta", "mAP, %", "rank-1, %", "ours", "paper"}
+    assert description.splitlines() == [
+        "beta = 1: ours, mAP 40.0 % [39.0, 41.0]; paper 41.0 %",
+        "beta = 1: ours, rank-1 40.0 % [39.0, 41.0]",
+        "beta = 2: ours, mAP not run; paper 43.0 %",
+        "beta = 2: ours, rank-1 not run",
+    ]
+
+
+def test_variants_stand_next_to_one_another(results):
+    results["variants"] = ["x", "y"]
+    for row in results["rows"]:
+        row["variants"] = dict.fromkeys("xy", row["variants"][""])
+    figure = Figure()
+    draw_sweep(figure, results, "b")
+    (x,), (y,) = (points(figure.axes[0], name) for name in "xy")
+    assert x[0][0] < 0 < y[0][0] and x[0][1] == y[0][1] == 40
+    assert points(figure.axes[0], "x, paper") and points(figure.axes[0], "y, paper")
+
+
+def test_a_sweep_without_a_figure_yet_is_drawn(read_svg):
     metric = {"mean": None, "interval": None}
     row = {"name": "b=1", "variants": {name: {"paper": {}, "metrics": {"mAP": metric}} for name in ("x", "y")}}
     results = {
         "title": "T", "metrics": ["mAP"], "variants": ["x", "y"], "rows": [row],
         "sweeps": {"b": {"label": "beta", "rows": {"1": "b=1"}}},
     }  # fmt: skip
-    assert "beta" in texts(sweep_plot(results, "b"))
+    assert "beta" in read_svg(sweep_plot(results, "b"))[2]
 
 
 @pytest.mark.parametrize("picture", RECORDED, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
-def test_a_recorded_picture_is_what_its_results_give(picture):
+def test_a_recorded_picture_is_what_its_results_give(picture, read_svg):
     table, _, name = picture.stem.partition("-")
     results = json.loads(picture.with_name(f"{table}.json").read_text())
-    assert sweep_plot(results, name) == picture.read_text()
+    assert read_svg(picture.read_text()) == read_svg(sweep_plot(results, name))
 
 
 def test_there_are_recorded_pictures():

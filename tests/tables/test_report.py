@@ -105,3 +105,14 @@ def test_a_target_that_was_not_tested_on(table, plan):
     finish_row(made, "one", {0: 0.4}, dataset="MSMT17")
     with pytest.raises(UserError, match=r"ROWS\.one.*Market1501.*MSMT17"):
         collect(read, made, [0], "")
+
+
+def test_results_that_are_older_than_a_metric_show_a_dash(table, plan):
+    read = table("METRICS: [mAP, rank-20]\nTARGET: X\nROWS: {a: {CONFIG: stages.yml, PAPER: {rank-20: 80}}}\n")
+    made = plan(read, seeds=(0, 1))
+    finish_row(made, "a", {0: 0.4}, dataset="X")
+    finish_row(made, "a", {1: 0.5}, dataset="X", **{"rank-20": 0.75})
+    results = collect(read, made, [0, 1], "")
+    assert found(results, "a")["metrics"]["rank-20"]["values"] == {"1": 75.0} and found(results, "a")["done"] == 2
+    row = next(line for line in render(collect(read, made, [0], "")).splitlines() if line.startswith("a "))
+    assert row.split() == ["a", "40.0", "-", "80.0", "1"]

@@ -126,4 +126,4 @@ def test_jobs_run_side_by_side_and_share_the_cores(plan, table, monkeypatch, tmp
         scheduler.environment["OMP_NUM_THREADS"]
     }
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert Scheduler(made.units, 2).environment["OMP_NUM_THREADS"] == "7"
+    assert Scheduler(made.units, 2, list).environment["OMP_NUM_THREADS"] == "7"

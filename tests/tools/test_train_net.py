@@ -18,7 +18,7 @@ def test_train_prints_the_table_and_where_the_files_are(write_config, run_tool, 
     run = run_tool("train_net.py", "--config-file", write_config(), "--seed", 3)
     assert run.returncode == 0, run.stderr
     assert "Market1501 twin" in run.stdout
-    assert "rank-10" in run.stdout
+    assert "rank-20" in run.stdout and "mINP" in run.stdout
     assert str(tmp_path / "run") in run.stdout
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"config.yml", "environment.json", "log.txt", "metrics.jsonl", "model_final.pth", "results.json"} <= names
@@ -34,15 +34,15 @@ def test_train_prints_the_table_and_where_the_files_are(write_config, run_tool, 
     weights = tmp_path / "run" / "model_final.pth"
     tested = run_tool("train_net.py", "--config-file", write_config(), "--eval-only", "MODEL.WEIGHTS", weights)
     assert tested.returncode == 0, tested.stderr
-    figures = run.stdout.splitlines()[3].split()[-4:]
-    assert tested.stdout.splitlines()[3].split()[-4:] == figures
+    figures = run.stdout.splitlines()[3].split()[-6:]
+    assert tested.stdout.splitlines()[3].split()[-6:] == figures
 
     reranked = run_tool(
         "train_net.py", "--config-file", write_config(), "--eval-only", "MODEL.WEIGHTS", weights,
         "TEST.RERANK.ENABLED", "true", "TEST.RERANK.K1", 8, "TEST.RERANK.K2", 3,
     )  # fmt: skip
     assert reranked.returncode == 0, reranked.stderr
-    assert reranked.stdout.splitlines()[3].split()[-4:] != figures
+    assert reranked.stdout.splitlines()[3].split()[-6:] != figures
 
     repeated = run_tool("train_net.py", "--config-file", tmp_path / "run/config.yml", "--output-dir", tmp_path / "b")
     assert repeated.returncode == 0, repeated.stderr

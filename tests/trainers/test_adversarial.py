@@ -68,7 +68,10 @@ def test_the_fixed_discriminators_norm_may_rest(build):
 def test_adversarial_gradient_reaches_the_model_through_the_discriminator(build):
     """The balance loss alone moves the model; what the discriminator finds then is nearer to uniform."""
     losses = {"first_id": None, "id": None, "balance": {"type": "DomainBalanceLoss", "weight": 1.0}}
-    trainer = build(LOSSES={"balance": losses["balance"], "domain": CONFIG["LOSSES"]["domain"]})
+    trainer = build(
+        LOSSES={"balance": losses["balance"], "domain": CONFIG["LOSSES"]["domain"]},
+        OPTIMIZERS={"discriminator": {"type": "Adam", "lr": 3e-3}},
+    )
     batch = next(trainer.loader.epoch(0))
     optim = trainer.optims["discriminator"]
     for _ in range(60):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adin.alternation import Alternation
 from adin.alternation_hook import AlternationHook
-from adin.timeline import draw_timeline
+from adin.timeline import timeline_plot
 from adin.validation import Validation
 
-__all__ = ["Alternation", "AlternationHook", "Validation", "draw_timeline"]
+__all__ = ["Alternation", "AlternationHook", "Validation", "timeline_plot"]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from adin.alternation import Alternation
-from adin.timeline import draw_timeline
+from adin.timeline import timeline_plot
 from adin.validation import Validation
 from reidzoo.datasets import build_dataset
 from reidzoo.distributed import is_main
@@ -142,7 +142,7 @@ class AlternationHook(Hook):
             logger.warning("SOLVER.MAX_EPOCHS ends the alternation in round %d", self.alternation.round)
         if is_main():
             write_text(runner.output_dir / "alternation.json", json.dumps(self.record(), indent=1) + "\n")
-            write_text(runner.output_dir / "alternation.svg", draw_timeline(self.record()))
+            write_text(runner.output_dir / "alternation.svg", timeline_plot(self.record()))
 
     # ---- steps ------------------------------------------------------------------------------------------------------
 

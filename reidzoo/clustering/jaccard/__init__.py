@@ -1,1 +1,1 @@
-"""Sparse k-reciprocal Jaccard distances."""
+"""Computes sparse k-reciprocal Jaccard distances."""

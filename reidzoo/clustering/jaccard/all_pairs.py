@@ -1,4 +1,4 @@
-"""Sums of minima between the rows of a sparse matrix, as sparse products."""
+"""Computes the sums of minima between the rows of a sparse matrix, as sparse products."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+__all__ = ["SplitTree"]
+
 ENTRIES = 1 << 24  # entries of one block's lists, 12 bytes each
 PART = 1 << 18  # entries of V whose splits are made at a time
 
 
 class SplitTree:
-    """sum_c min(V_ic, V_jc) for all pairs of rows (i, j) that share a column.
+    """Computes sum_c min(V_ic, V_jc) for all pairs of rows (i, j) that share a column.
 
-    The sum is no matrix product, but can be made one. Sort the rows of column c by V_ic, and halve them again and
-    again (at multiples of powers of two). Two rows part company at exactly one of these splits; there the lower half
-    holds the smaller value, so min(V_ic, V_jc) is that row's value times one. A row that looks up, at each of its
+    The sum is not a matrix product, but can be made one. Sort the rows of column c by V_ic, and halve them again and
+    again (at multiples of powers of two). Any two rows are separated by exactly one of these splits; there the lower
+    half holds the smaller value, so min(V_ic, V_jc) is that row's value times one. A row that looks up, at each of its
     splits, the list of the other half therefore meets each other row of the column once, with the minimum as product.
 
     Args:
@@ -52,21 +54,21 @@ class SplitTree:
         """Return the lists of all splits, of the rows of ``block`` alone: (2 nnz + N, N).
 
         With s = (start of the column) + (rank where the upper half begins), list 2 s holds the lower half of a split,
-        with its values, and list 2 s + 1 the upper, with ones. List 2 nnz + i holds row i, which no split parts from
-        itself, with a one.
+        with its values, and list 2 s + 1 the upper, with ones. List 2 nnz + i holds row i, which no split separates
+        from itself, with a one.
         """
         inside = (self.sorted_rows >= block.start) & (self.sorted_rows < block.stop)
         before = np.concatenate([[0], np.cumsum(inside, dtype=np.int32)])
         rows, values = self.sorted_rows[inside], self.sorted_values[inside]
         del inside
         n, nnz = self.values.shape[0], self.values.nnz
-        own = np.arange(block.start, block.stop, dtype=np.int32)
+        block_rows = np.arange(block.start, block.stop, dtype=np.int32)
         pointer = np.zeros(2 * nnz + n + 1, dtype=np.int32)
         lengths = pointer[1:]
         for start in range(0, nnz, PART):
             part = np.diff(self.split_edges(before, start), axis=0).T.ravel()
             lengths[2 * start : 2 * start + len(part)] = part
-        lengths[2 * nnz :][own] = 1
+        lengths[2 * nnz :][block_rows] = 1
         np.cumsum(pointer, out=pointer)
         indices = np.empty(pointer[-1], dtype=np.int32)
         data = np.ones(pointer[-1])
@@ -79,7 +81,7 @@ class SplitTree:
             filled = slice(pointer[2 * start], pointer[2 * start] + len(source))
             indices[filled] = rows[source]
             data[filled][lower] = values[source[lower]]
-        indices[pointer[2 * nnz] :] = own
+        indices[pointer[2 * nnz] :] = block_rows
         return sparse.csr_matrix((data, indices, pointer), shape=(len(pointer) - 1, n))
 
     def split_edges(self, before: np.ndarray, start: int) -> np.ndarray:
@@ -87,14 +89,14 @@ class SplitTree:
 
         Args:
             before: (nnz + 1,) number of wanted entries before each of the sorted entries; the edges count only those.
-            start: the first of the splits, which are named by their places among the sorted entries.
+            start: the first of the splits, which are numbered by their positions among the sorted entries.
         """
-        place = np.arange(start, min(start + PART, self.values.nnz))
-        column = np.searchsorted(self.starts, place, side="right") - 1
-        split = place - self.starts[column]
-        width = split & -split  # as wide as its lowest bit; the first place of a column is no split, and has no width
-        end = np.minimum(place + width, self.starts[column] + self.counts[column])
-        return before[np.stack([place - width, place, end])]
+        position = np.arange(start, min(start + PART, self.values.nnz))
+        column = np.searchsorted(self.starts, position, side="right") - 1
+        split = position - self.starts[column]
+        width = split & -split  # as wide as its lowest bit; the first entry of a column is not a split: width 0
+        end = np.minimum(position + width, self.starts[column] + self.counts[column])
+        return before[np.stack([position - width, position, end])]
 
     def sums(self, rows: slice, lists: sparse.csr_matrix) -> sparse.csr_matrix:
         """Return sum_c min(V_ic, V_jc) of each i of ``rows`` and each j of the lists: (rows, N), indices unsorted."""

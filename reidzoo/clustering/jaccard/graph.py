@@ -12,12 +12,15 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from reidzoo.clustering.checks import check_whole
-from reidzoo.clustering.errors import ClusteringError
 from reidzoo.clustering.jaccard.all_pairs import SplitTree
 from reidzoo.clustering.jaccard.near_pairs import ROWS, near_pairs
-from reidzoo.clustering.neighbours import neighbours_of_normalised
+from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.checks import check_whole
 from reidzoo.neighbours.features import normalised
+from reidzoo.neighbours.k_reciprocal import expanded_sets, membership, reciprocal_sets
+from reidzoo.neighbours.search import neighbours_of_normalised
+
+__all__ = ["check_settings", "jaccard_graph"]
 
 MOST = 8192  # rows that may share a neighbour
 NEAR = 0.8  # up to this distance, near pairs are so few that summing over them alone is faster
@@ -48,7 +51,7 @@ def jaccard_graph(
         k2: neighbours of the local query expansion; 1 leaves V as it is.
         max_distance: pairs farther apart than this are not stored either; the largest eps of DBSCAN is enough.
         count_self: True counts the image itself among the k1, as the code of SpCL and DomainMix does; False takes k1
-            neighbours beside itself, as Zhong et al. do. The half set has round(k1 / 2) beside itself in both.
+            neighbours besides itself, as Zhong et al. do. The half set has round(k1 / 2) besides itself in both.
 
     Returns:
         csr_matrix (N, N) of float32 distances, symmetric, indices sorted; a missing entry means ``> max_distance``, or
@@ -86,7 +89,7 @@ def ordered_weights(rows: Tensor, k1: int, k2: int, count_self: bool) -> tuple[s
         k1: as for ``jaccard_graph``, like the others.
     """
     ranking = neighbours_of_normalised(rows, k1 if count_self else k1 + 1).index.astype(np.int32)
-    order = side_by_side(ranking)
+    order = locality_order(ranking)
     return permuted(neighbourhood_weights(rows, ranking, k1, k2), order, inverse(order)), order
 
 
@@ -99,40 +102,14 @@ def neighbourhood_weights(rows: Tensor, ranking: np.ndarray, k1: int, k2: int) -
         k1: neighbours of the reciprocal sets, which sets the half set.
         k2: neighbours of the local query expansion.
     """
-    full = reciprocal(ranking)
-    half = reciprocal(ranking[:, : round(k1 / 2) + 1])
-    weights = softmax_weights(rows, expand(full, half))
+    members = expanded_sets(ranking, k1)
+    members.sort_indices()
+    weights = softmax_weights(rows, members)
     if k2 > 1:
-        weights = knn_pattern(ranking[:, :k2]) @ weights
+        weights = membership(ranking[:, :k2], np.float64(1)) @ weights
         weights.data /= min(k2, ranking.shape[1])
     weights.sort_indices()
     return weights
-
-
-def knn_pattern(ranking: np.ndarray, dtype: type = np.float64) -> sparse.csr_matrix:
-    """Return the (N, N) matrix with a one at (i, j) for each j in row i of ``ranking`` (N, k)."""
-    n, k = ranking.shape
-    ones = np.ones(n * k, dtype=dtype)
-    return sparse.csr_matrix((ones, ranking.flatten(), np.arange(0, n * k + 1, k)), shape=(n, n))
-
-
-def reciprocal(ranking: np.ndarray) -> sparse.csr_matrix:
-    """Return the pattern of the pairs that are in one another's rows of ``ranking`` (N, k); ones of int32."""
-    nearest = knn_pattern(ranking, np.int32)
-    nearest.sort_indices()
-    return nearest.multiply(nearest.T.tocsr()).tocsr()
-
-
-def expand(full: sparse.csr_matrix, half: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return the pattern of each row's ``full`` set and the ``half`` sets of those members that mostly lie in it."""
-    shared = (full @ half).multiply(full).tocsr()  # |R(i, k1) and R(j, k1/2)| for j in R(i, k1); both are symmetric
-    size = np.diff(half.indptr)
-    # In integers: more than two thirds, where floating point would have to be lucky.
-    shared.data = (3 * shared.data > 2 * size[shared.indices]).astype(np.int32)
-    shared.eliminate_zeros()
-    expanded = full + shared @ half
-    expanded.sort_indices()
-    return expanded
 
 
 def softmax_weights(rows: Tensor, pattern: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -159,20 +136,20 @@ def pair_similarities(rows: Tensor, pattern: sparse.csr_matrix) -> np.ndarray:
 
 
 def sampled_products(rows: Tensor, pattern: sparse.csr_matrix) -> np.ndarray:
-    """Do ``pair_similarities`` on the CPU without copying any row."""
+    """Compute ``pair_similarities`` on the CPU without copying any row."""
     n = len(rows)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls its CSR tensors beta, and says that it does not check this one
-        places = torch.sparse_csr_tensor(
+        pattern_tensor = torch.sparse_csr_tensor(
             torch.from_numpy(pattern.indptr.astype(np.int64)),
             torch.from_numpy(pattern.indices.astype(np.int64)),
             torch.zeros(pattern.nnz),
             size=(n, n),
         )
-        return torch.sparse.sampled_addmm(places, rows, rows.T, beta=0.0).values().numpy()
+        return torch.sparse.sampled_addmm(pattern_tensor, rows, rows.T, beta=0.0).values().numpy()
 
 
-def side_by_side(ranking: np.ndarray) -> np.ndarray:
+def locality_order(ranking: np.ndarray) -> np.ndarray:
     """Return an order of the rows of ``ranking`` (N, k), int32 (N,), that puts rows of common neighbours together.
 
     Rows are sorted by the connected parts of their reciprocal sets, of few neighbours within those of more.
@@ -180,7 +157,7 @@ def side_by_side(ranking: np.ndarray) -> np.ndarray:
     keys = [np.arange(len(ranking))]
     size = 2
     while size <= ranking.shape[1]:
-        keys.append(connected_components(reciprocal(ranking[:, :size]), directed=False)[1])
+        keys.append(connected_components(reciprocal_sets(ranking[:, :size]), directed=False)[1])
         size *= 2
     return np.lexsort(keys).astype(np.int32)
 
@@ -204,7 +181,7 @@ def distances(weights: sparse.csr_matrix, max_distance: float) -> sparse.csr_mat
 
 
 def near_distances(weights: sparse.csr_matrix, max_distance: float, pool: Executor) -> sparse.csr_matrix:
-    """Do ``distances`` by summing over the near pairs alone."""
+    """Compute ``distances`` by summing over the near pairs alone."""
     n = weights.shape[0]
     least = 2.0 * (1.0 - max_distance) / (2.0 - max_distance) - 1e-6  # the sum at that distance, less some room
     i, j, sums = near_pairs(weights, least, pool)
@@ -217,7 +194,7 @@ def near_distances(weights: sparse.csr_matrix, max_distance: float, pool: Execut
 
 
 def all_distances(weights: sparse.csr_matrix, max_distance: float, pool: Executor) -> sparse.csr_matrix:
-    """Do ``distances`` by summing over all pairs that share a column."""
+    """Compute ``distances`` by summing over all pairs that share a column."""
     n = weights.shape[0]
     tree = SplitTree(weights)
     starts = range(0, n, ROWS)
@@ -227,9 +204,9 @@ def all_distances(weights: sparse.csr_matrix, max_distance: float, pool: Executo
         def work(start: int, lists: sparse.csr_matrix) -> sparse.csr_matrix:
             sums = tree.sums(slice(start, min(start + ROWS, n)), lists)
             distance, keep = rounded(sums.data, max_distance)
-            kept = np.flatnonzero(keep)
-            pointer = np.searchsorted(kept, sums.indptr)
-            return sparse.csr_matrix((distance[kept], sums.indices[kept], pointer), shape=sums.shape)
+            entries = np.flatnonzero(keep)
+            pointer = np.searchsorted(entries, sums.indptr)
+            return sparse.csr_matrix((distance[entries], sums.indices[entries], pointer), shape=sums.shape)
 
         for row, piece in zip(pieces, pool.map(work, starts, repeat(tree.lists(block)))):
             row.append(piece)
@@ -246,9 +223,9 @@ def rounded(sums: np.ndarray, max_distance: float) -> tuple[np.ndarray, np.ndarr
 
 def inverse(order: np.ndarray) -> np.ndarray:
     """Return the permutation that undoes ``order``."""
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order), dtype=order.dtype)
-    return place
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order), dtype=order.dtype)
+    return position
 
 
 def permuted(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> sparse.csr_matrix:

@@ -1,4 +1,4 @@
-"""The pairs of rows of a sparse matrix whose sum of minima is large, without the sums of all the others."""
+"""Finds the pairs of rows of a sparse matrix whose sum of minima is large, without summing all the others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from concurrent.futures import Executor
 
 import numpy as np
 from scipy import sparse
+
+__all__ = ["heaviest", "near_pairs"]
 
 ROWS = 192  # rows of one sparse product: small enough that its memory serves the next one again
 PAIRS = 4096  # pairs whose minima are taken at a time
@@ -40,9 +42,10 @@ def near_pairs(values: sparse.csr_matrix, least: float, pool: Executor) -> tuple
     def allowed(start: int) -> sparse.csr_matrix:
         bound = heavy[start : start + ROWS] @ owners
         row = np.repeat(np.arange(bound.shape[0]), np.diff(bound.indptr))
-        kept = np.flatnonzero(bound.data >= needed[start : start + ROWS][row])
-        ones = np.ones(len(kept), dtype=np.int8)
-        return sparse.csr_matrix((ones, bound.indices[kept], np.searchsorted(kept, bound.indptr)), shape=bound.shape)
+        entries = np.flatnonzero(bound.data >= needed[start : start + ROWS][row])
+        ones = np.ones(len(entries), dtype=np.int8)
+        pointer = np.searchsorted(entries, bound.indptr)
+        return sparse.csr_matrix((ones, bound.indices[entries], pointer), shape=bound.shape)
 
     one_way = sparse.vstack(list(pool.map(allowed, range(0, values.shape[0], ROWS))), format="csr")
     both_ways = sparse.triu(one_way.multiply(one_way.T.tocsr()), 1, format="coo")
@@ -69,6 +72,6 @@ def heaviest(values: sparse.csr_matrix, share: float) -> sparse.csr_matrix:
         mass = np.cumsum(weight[order])
         before = mass - weight[order] - np.concatenate([[0.0], mass])[pointer[:-1] - pointer[0]][row]
         chosen.append(np.sort(order[before < share]) + pointer[0])
-    taken = np.concatenate(chosen)
-    pointer = np.searchsorted(taken, values.indptr)
-    return sparse.csr_matrix((values.data[taken], values.indices[taken], pointer), shape=values.shape)
+    entries = np.concatenate(chosen)
+    pointer = np.searchsorted(entries, values.indptr)
+    return sparse.csr_matrix((values.data[entries], values.indices[entries], pointer), shape=values.shape)

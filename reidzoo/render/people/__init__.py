@@ -1,1 +1,1 @@
-"""Draws people: clothes, bodies, poses, and the layouts and styles of the sets they stand in."""
+"""Draws people: clothes, bodies and poses, and the layouts and styles of their datasets."""

@@ -1,4 +1,4 @@
-"""How a person is drawn: an articulated body, posed, turned, projected, and painted part by part from far to near."""
+"""Draws a person: an articulated body, posed, turned, projected, and painted part by part from far to near."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 from reidzoo.render.people.fabric import ALL_OVER, upper_texture, visible_half
 from reidzoo.render.people.person import Colour, Person, shaded
 
+__all__ = ["CANVAS", "Figure", "Painter", "Pose", "sample_pose"]
+
 CANVAS = (176, 352)
 """Width and height in pixels of the drawing, about twice as fine as the photograph."""
 UNIT = 268.0
@@ -23,7 +25,7 @@ Fill = Colour | Image.Image
 
 @dataclass(frozen=True)
 class Pose:
-    """One moment of a walk.
+    """The pose of a person at one moment of a walk.
 
     Attributes:
         yaw: radians between the walking direction and the camera: 0 comes towards it, pi / 2 goes to the right.
@@ -76,7 +78,7 @@ class Painter:
         self._grey.ellipse(box, level)
 
     def limb(self, a: Point, b: Point, ra: float, rb: float, fill: Fill, level: int) -> None:
-        """Fill a tapered, round-ended stroke from `a` (radius `ra`) to `b` (radius `rb`)."""
+        """Fill a tapered, round-ended stroke from ``a`` (radius ``ra``) to ``b`` (radius ``rb``)."""
         dx, dy = b[0] - a[0], b[1] - a[1]
         length = math.hypot(dx, dy) or 1.0
         nx, ny = -dy / length, dx / length
@@ -91,7 +93,7 @@ class Painter:
 
 
 def along(a: Point, b: Point, share: float) -> Point:
-    """The point at `share` of the way from `a` to `b`."""
+    """Return the point at ``share`` of the way from ``a`` to ``b``."""
     return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
 
 
@@ -125,8 +127,8 @@ class Figure:
         for rank, (_, part) in enumerate(parts):
             part(painter, 110 + 14 * rank)
 
-    def at(self, lateral: float, up: float, forward: float) -> Point:
-        """Canvas position of a point of the body, in shares of the body height."""
+    def project(self, lateral: float, up: float, forward: float) -> Point:
+        """Return the canvas position of a point of the body, given in shares of the body height."""
         x = lateral * self._cos + forward * self._sin
         near = forward * self._cos - lateral * self._sin
         # What is high up is nearer to a camera that looks down, so it appears wider.
@@ -134,10 +136,14 @@ class Figure:
         return self.pose.feet[0] + self.scale * x * wide, self.pose.feet[1] - self.scale * rise
 
     def _sides(self, sections: Sequence[tuple[float, float, float, float]]) -> tuple[list[Point], list[Point]]:
-        """Left and right outline of a trunk of elliptic (height, half width, half depth, forward) cross-sections."""
+        """Return the left and right outline of a trunk.
+
+        Args:
+            sections: its elliptic cross-sections: (height, half width, half depth, forward).
+        """
         left, right = [], []
         for height, lateral, depth, forward in sections:
-            x, y = self.at(0, height, forward)
+            x, y = self.project(0, height, forward)
             half = self.thick * math.hypot(lateral * self._cos, depth * self._sin)
             left.append((x - half, y))
             right.append((x + half, y))
@@ -145,7 +151,7 @@ class Figure:
 
     @staticmethod
     def _hem(left: Point, right: Point, drop: float) -> list[Point]:
-        """The near half of a round hem between its two outermost points, as a camera that looks down sees it."""
+        """Return the near half of a round hem between its outermost points, as a camera that looks down sees it."""
         ends = [along(left, right, share) for share in (0.15, 0.35, 0.65, 0.85)]
         return [(x, y + drop * fall) for (x, y), fall in zip(ends, (0.6, 1.0, 1.0, 0.6))]
 
@@ -159,19 +165,19 @@ class Figure:
             knee = (0.045 * side, 0.51 + bob - 0.235 * math.cos(leg), 0.235 * math.sin(leg))
             shin = leg - bend * 0.8
             ankle = (0.042 * side, knee[1] - 0.24 * math.cos(shin), knee[2] + 0.24 * math.sin(shin))
-            joints[f"hip{side}"] = self.at(0.05 * side, 0.51 + bob, 0)
-            joints[f"knee{side}"] = self.at(*knee)
-            joints[f"ankle{side}"] = self.at(*ankle)
-            joints[f"toe{side}"] = self.at(0.05 * side, ankle[1] - 0.028, ankle[2] + 0.075)
+            joints[f"hip{side}"] = self.project(0.05 * side, 0.51 + bob, 0)
+            joints[f"knee{side}"] = self.project(*knee)
+            joints[f"ankle{side}"] = self.project(*ankle)
+            joints[f"toe{side}"] = self.project(0.05 * side, ankle[1] - 0.028, ankle[2] + 0.075)
             reach = self.person.shoulders * self.person.build**0.7
             arm = -leg * 0.8 + 0.05
             fore = arm + pose.elbow[side > 0]
             elbow = (0.122 * reach * side, 0.79 + bob - 0.165 * math.cos(arm), pose.lean + 0.17 * math.sin(arm))
             inward = 1 - 0.18 * math.sin(fore)
             hand = (elbow[0] * inward, elbow[1] - 0.16 * math.cos(fore), elbow[2] + 0.16 * math.sin(fore))
-            joints[f"shoulder{side}"] = self.at(0.1 * reach * side, 0.79 + bob, pose.lean)
-            joints[f"elbow{side}"], joints[f"hand{side}"] = self.at(*elbow), self.at(*hand)
-        joints["head"] = self.at(0, 0.928 + bob, pose.lean * 1.3 + 0.012)
+            joints[f"shoulder{side}"] = self.project(0.1 * reach * side, 0.79 + bob, pose.lean)
+            joints[f"elbow{side}"], joints[f"hand{side}"] = self.project(*elbow), self.project(*hand)
+        joints["head"] = self.project(0, 0.928 + bob, pose.lean * 1.3 + 0.012)
         return joints
 
     def _torso(self, painter: Painter, level: int) -> None:
@@ -185,7 +191,7 @@ class Figure:
             flare = 4 * (0.5 - person.hem)
             sections.append((person.hem, 0.1 + 0.05 * flare, 0.075 + 0.03 * flare))
         left, right = self._sides([(*section, lean * (section[0] - 0.5) * 3) for section in sections])
-        neck = self.at(0, 0.84, lean)
+        neck = self.project(0, 0.84, lean)
         slim, head = self.scale * 0.028, self._joints["head"]
         painter.limb(neck, head, slim, slim, shaded(person.skin, 0.86), level - 4)
         if person.hem >= 0.49 and not person.skirt:  # the seat of the trousers under a short top
@@ -198,15 +204,15 @@ class Figure:
         self._straps(painter, level + 3)
 
     def _straps(self, painter: Painter, level: int) -> None:
-        """What holds a backpack, seen from the front, or a satchel, seen from either side."""
+        """Paint the straps of a backpack, seen from the front, or of a satchel, seen from either side."""
         colour, wide = self.person.bag_colour, self.scale * 0.011
         if self.person.bag == "backpack" and self._cos > 0.1:
             for side in (-1, 1):
-                top, low = self.at(0.065 * side, 0.838, 0.03), self.at(0.075 * side, 0.68, 0.06)
+                top, low = self.project(0.065 * side, 0.838, 0.03), self.project(0.075 * side, 0.68, 0.06)
                 painter.limb(top, low, wide, wide, colour, level)
         elif self.person.bag == "satchel":
             side, out = self._bag_side(), math.copysign(0.035, self._cos)
-            top, low = self.at(-0.06 * side, 0.838, out), self.at(0.1 * side, 0.55, out)
+            top, low = self.project(-0.06 * side, 0.838, out), self.project(0.1 * side, 0.55, out)
             painter.limb(top, low, wide * 0.8, wide * 0.8, colour, level)
 
     def _arm(self, painter: Painter, level: int, side: int) -> None:
@@ -282,7 +288,7 @@ class Figure:
             painter.ellipse(peak, rx * (0.35 + 0.6 * abs(cos)), ry * 0.16, brim, level + 3)
 
     def _hair_behind(self, painter: Painter, level: int) -> None:
-        """Long hair over the neck and the back."""
+        """Paint long hair over the neck and the back."""
         person, (x, y) = self.person, self._joints["head"]
         length = {"long": 0.15, "bob": 0.055, "pony": 0.14}.get(person.hairstyle)
         if length is None:
@@ -304,11 +310,11 @@ class Figure:
             painter.polygon([*left, *right[::-1]], shaded(colour, 0.8), level + 3)
 
     def _side_bag(self, painter: Painter, level: int) -> None:
-        """A satchel at the hip, or a bag carried in the hand."""
+        """Paint a satchel at the hip, or a bag carried in the hand."""
         side, colour = self._bag_side(), self.person.bag_colour
         half, tall = self.scale * (0.02 + 0.065 * abs(self._sin)), self.scale * 0.055
         if self.person.bag == "satchel":
-            x, y = self.at(0.125 * side, 0.5, 0)
+            x, y = self.project(0.125 * side, 0.5, 0)
         else:
             x, y = self._joints[f"hand{side}"]
             painter.limb((x, y), (x, y + self.scale * 0.02), 2, 2, shaded(colour, 0.7), level)
@@ -318,7 +324,7 @@ class Figure:
 
 
 def sample_pose(rng: np.random.Generator, yaw: float, elevation: float, standing: float = 0.15) -> Pose:
-    """Draw one moment of the walk of a person who moves in direction `yaw` (radians)."""
+    """Draw one moment of the walk of a person who moves in direction ``yaw`` (radians)."""
     still = rng.random() < standing
     carrying = rng.random(2) < 0.15
     elbow = [float(rng.uniform(1.2, 2.0) if busy else rng.uniform(0.1, 0.55)) for busy in carrying]

@@ -1,4 +1,4 @@
-"""Cloth: the upper garment as a texture unrolled around the body, so that each viewpoint shows its own side of it."""
+"""Draws the upper garment as a texture unrolled around the body; each viewpoint shows its own side of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from reidzoo.render.people.person import Person, shaded
+
+__all__ = ["ALL_OVER", "HEIGHT", "PATTERNS", "TURN", "upper_texture", "visible_half"]
 
 TURN = 128
 """Texture columns for one whole turn around the body; the front is at the middle column."""
@@ -44,14 +46,14 @@ def upper_texture(person: Person) -> Image.Image:
 
 
 def visible_half(texture: Image.Image, yaw: float, size: tuple[int, int]) -> Image.Image:
-    """The half turn of `texture` which a camera sees of a body turned by `yaw` radians, at `size` pixels."""
+    """Return the half of ``texture``, at ``size`` pixels, that a camera sees of a body turned by ``yaw`` radians."""
     # A point at angle a from the front appears at screen angle a + yaw, so the middle of the picture shows a = -yaw.
     left = round(TURN * (0.25 - yaw / (2 * math.pi))) % TURN
     return texture.resize(size, Image.Resampling.BILINEAR, box=(left, 0, left + TURN // 2, HEIGHT))
 
 
 def _plain(draw: ImageDraw.ImageDraw, person: Person, rng: np.random.Generator) -> None:
-    """One colour, slightly darker at the hem."""
+    """Draw one colour, slightly darker at the hem."""
     draw.rectangle((0, HEIGHT - 5, TURN, HEIGHT), shaded(person.upper, 0.88))
 
 
@@ -80,7 +82,7 @@ def _checks(draw: ImageDraw.ImageDraw, person: Person, rng: np.random.Generator)
 
 
 def _logo(draw: ImageDraw.ImageDraw, person: Person, rng: np.random.Generator) -> None:
-    """A print on the chest, on some shirts another one on the back."""
+    """Draw a print on the chest, on some shirts another one on the back."""
     for centre in (TURN // 2, 0, TURN) if rng.random() < 0.35 else (TURN // 2,):
         x, y, r = centre, int(rng.integers(18, 28)), int(rng.integers(7, 14))
         if person.key % 2:
@@ -90,7 +92,7 @@ def _logo(draw: ImageDraw.ImageDraw, person: Person, rng: np.random.Generator) -
 
 
 def _block(draw: ImageDraw.ImageDraw, person: Person, rng: np.random.Generator) -> None:
-    """Two colours, one above the other."""
+    """Draw two colours, one above the other."""
     draw.rectangle((0, int(HEIGHT * rng.uniform(0.35, 0.65)), TURN, HEIGHT), person.accent)
 
 
@@ -100,7 +102,7 @@ def _band(draw: ImageDraw.ImageDraw, person: Person, rng: np.random.Generator) -
 
 
 def _sides(draw: ImageDraw.ImageDraw, person: Person, rng: np.random.Generator) -> None:
-    """Side panels of another colour under the arms."""
+    """Draw side panels of another colour under the arms."""
     for column in (TURN // 4, 3 * TURN // 4):
         draw.rectangle((column - 9, 0, column + 9, HEIGHT), person.accent)
 

@@ -1,7 +1,7 @@
-"""Which photographs a twin consists of, and how the real dataset names its files and folders.
+"""Plans the photographs of the twins of people, in files and folders named as in the real datasets.
 
 Every layout plans its photographs from the counts below alone. Training identities are even numbers and test identities
-odd ones, so a larger `scale` adds people and leaves those who are there as they are.
+odd ones, so a larger ``scale`` adds people and leaves those who are there as they are.
 """
 
 from __future__ import annotations
@@ -10,6 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+__all__ = [
+    "DISTRACTORS",
+    "LAYOUTS",
+    "Layout",
+    "Shot",
+    "cameras_of",
+    "msmt17_lists",
+    "plan_cuhk03",
+    "plan_duke",
+    "plan_market",
+    "plan_msmt17",
+    "plan_randperson",
+]
 
 SLOTS = ("morning", "noon", "afternoon")
 DISTRACTORS = 10_000_000
@@ -57,7 +71,7 @@ class Layout:
 
 
 def cameras_of(seed: int, name: int, person: int, total: int, low: int, high: int) -> list[int]:
-    """The `low` to `high` cameras out of `total` that see one person, in ascending order."""
+    """Return the ``low`` to ``high`` cameras out of ``total`` that see one person, in ascending order."""
     rng = np.random.default_rng([seed, name, 4, person])
     chosen = rng.choice(total, size=int(rng.integers(low, high + 1)), replace=False)
     return sorted(int(camera) for camera in chosen)
@@ -68,12 +82,12 @@ def _folder(train: bool, query: bool) -> str:
 
 
 def _frame(seed: int, name: int, person: int, camera: int, number: int) -> int:
-    """A frame number, ascending with `number` within one camera."""
+    """Return a frame number, ascending with ``number`` within one camera."""
     return int(np.random.default_rng([seed, name, 5, person, camera]).integers(200, 40_000)) + 25 * number
 
 
 def plan_market(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """Market-1501: 3-5 of 6 cameras per person, 4 or 5 images under each; distractors and junk in the gallery."""
+    """Plan Market-1501: 3-5 of 6 cameras per person, 4 or 5 images under each; distractors and junk in the gallery."""
 
     def shot(folder: str, label: str, person: int, camera: int, number: int, frame: int, box: str = "detected") -> Shot:
         name = f"{folder}/{label}_c{camera + 1}s{1 + person % 3}_{frame:06d}_{number:02d}.jpg"
@@ -94,7 +108,7 @@ def plan_market(seed: int, train: int, test: int) -> Iterator[Shot]:
 
 
 def plan_duke(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """DukeMTMC-reID: 2-4 of 8 cameras per person, six images under each; gallery-only people as distractors."""
+    """Plan DukeMTMC-reID: 2-4 of 8 cameras per person, six images under each; gallery-only people as distractors."""
     for index in range(train + test + test // 2):
         person = 2 * (index + 1) if index < train else 2 * (index - train) + 1
         known = index < train or (index - train) % 3 != 2  # every third test person is in the gallery only
@@ -107,7 +121,7 @@ def plan_duke(seed: int, train: int, test: int) -> Iterator[Shot]:
 
 
 def plan_cuhk03(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """CUHK03-NP: the two cameras of one of three pairs per person, five images under each, every image in two boxes."""
+    """Plan CUHK03-NP: both cameras of one of three pairs per person, five images under each, each in two boxes."""
     for index in range(train + test):
         person = 2 * (index + 1) if index < train else 2 * (index - train) + 1
         for side in (0, 1):
@@ -119,7 +133,7 @@ def plan_cuhk03(seed: int, train: int, test: int) -> Iterator[Shot]:
 
 
 def plan_msmt17(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """MSMT17: 3-6 of 15 cameras per person, four images under each, at three times of day; pids from 0 per split."""
+    """Plan MSMT17: 3-6 of 15 cameras per person, four images under each, three times of day; pids from 0 per split."""
     for index in range(train + test):
         part, pid = ("train", index) if index < train else ("test", index - train)
         person = 2 * pid + (part == "test")
@@ -135,7 +149,7 @@ def plan_msmt17(seed: int, train: int, test: int) -> Iterator[Shot]:
 
 
 def msmt17_lists(shots: list[Shot]) -> dict[str, str]:
-    """The four list files: every 14th training image is in list_val, the first one under each camera is a query."""
+    """Return the four list files: each 14th training image is in list_val, the first under each camera is a query."""
     lists: dict[str, list[str]] = {f"list_{part}.txt": [] for part in ("train", "val", "query", "gallery")}
     for shot in shots:
         part, pid, name = shot.files[0][0].split("/")
@@ -148,17 +162,17 @@ def msmt17_lists(shots: list[Shot]) -> dict[str, str]:
 
 
 def plan_randperson(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """RandPerson's subset: three of 11 scenes per person, 16 images; the camera field counts anew in each scene."""
-    places = [(scene, camera) for scene in range(11) for camera in range(1 if scene in (0, 1, 9) else 2)]
+    """Plan RandPerson's subset: three of 11 scenes per person, 16 images; cameras are numbered in each scene."""
+    cameras = [(scene, camera) for scene in range(11) for camera in range(1 if scene in (0, 1, 9) else 2)]
     for person in range(train):
         scenes = cameras_of(seed, 4, person, 11, 3, 3)
-        seen = [place for place, (scene, _) in enumerate(places) if scene in scenes]
+        seen = [index for index, (scene, _) in enumerate(cameras) if scene in scenes]
         for number in range(16):
-            place = seen[number % len(seen)]
-            scene, camera = places[place]
-            frame = _frame(seed, 4, person, place, number)
+            index = seen[number % len(seen)]
+            scene, camera = cameras[index]
+            frame = _frame(seed, 4, person, index, number)
             name = f"subset/randperson_subset/{person:06d}_s{scene:02d}_c{camera:02d}_f{frame:06d}.jpg"
-            yield Shot(((name, "detected"),), person, place, number)
+            yield Shot(((name, "detected"),), person, index, number)
 
 
 LAYOUTS = {

@@ -1,6 +1,6 @@
-"""Which photographs the twins of VIPeR and CUHK03 consist of: datasets of pairs, whose files do not tell the split.
+"""Plans the photographs of the twins of VIPeR and CUHK03: datasets of pairs, whose files do not tell the split.
 
-As in `layouts`, a larger `scale` adds people and leaves those who are there as they are.
+As in ``reidzoo.render.people.layouts``, a larger ``scale`` adds people and leaves those who are there as they are.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import numpy as np
 
 from reidzoo.render.people.layouts import Layout, Shot
 
+__all__ = ["PAIR_LAYOUTS", "SPLITS"]
+
 SPLITS = 20
 """Test sets of CUHK03; each has a third of the people."""
 
 
 def plan_viper(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """VIPeR: everyone once under each of two cameras. The viewpoint in a file's name is drawn, not that of the pose."""
+    """Plan VIPeR: everyone once under each of two cameras. A file's name has a random viewpoint, not the pose's."""
     for person in range(train):
         first = int(np.random.default_rng([seed, 21, 6, person]).choice((0, 45, 90)))
         for camera, angle in enumerate((first, first + 90)):
@@ -26,7 +28,7 @@ def plan_viper(seed: int, train: int, test: int) -> Iterator[Shot]:
 
 
 def plan_cuhk03_classic(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """CUHK03 as torchreid extracts it: one of three pairs of cameras per person, five images under each."""
+    """Plan CUHK03 as torchreid extracts it: one of three pairs of cameras per person, five images under each."""
     for person in range(train):
         pair = person % 3
         for number in range(10):
@@ -36,12 +38,12 @@ def plan_cuhk03_classic(seed: int, train: int, test: int) -> Iterator[Shot]:
 
 
 def cuhk03_lists(shots: list[Shot]) -> dict[str, str]:
-    """The test sets in torchreid's file, as far as they are needed: a test image is both query and gallery there."""
+    """Return torchreid's file of test sets, as far as it is needed: a test image is both query and gallery there."""
     people = sorted({shot.person for shot in shots})
     splits = []
     for split in range(SPLITS):
         order = np.random.default_rng([22, split]).permutation(len(people)).tolist()
-        test = {people[place] for place in order[: max(len(people) // 3, 1)]}
+        test = {people[index] for index in order[: max(len(people) // 3, 1)]}
         images = [[shot.files[0][0], shot.person, shot.camera % 2] for shot in shots if shot.person in test]
         splits.append({"query": images, "gallery": images})
     return {"splits_classic_labeled.json": json.dumps(splits) + "\n"}

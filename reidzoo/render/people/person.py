@@ -1,4 +1,4 @@
-"""Who a rendered person is: body, hair, clothes and bag, drawn once per identity and the same in every photograph."""
+"""The identity of a rendered person: body, hair, clothes and bag, drawn once and the same in every photograph."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ import colorsys
 from dataclasses import dataclass
 
 import numpy as np
+
+__all__ = [
+    "NAMED_COLOURS",
+    "Colour",
+    "Person",
+    "Wardrobe",
+    "Weights",
+    "garment_colour",
+    "pick",
+    "sample_person",
+    "shaded",
+]
 
 Colour = tuple[int, int, int]
 Weights = dict[str, float]
@@ -39,9 +51,9 @@ SHORT_HAIR: Weights = {"short": 7, "bob": 1, "crop": 2, "bald": 0.7}
 
 @dataclass(frozen=True)
 class Wardrobe:
-    """What the people of one dataset wear: relative frequencies of colours and cuts.
+    """The clothes of the people of one dataset: relative frequencies of colours and cuts.
 
-    `vivid` is the share of clothes whose colour is drawn evenly over all hues instead of from the named colours.
+    ``vivid`` is the share of clothes whose colour is drawn evenly over all hues instead of from the named colours.
     """
 
     upper: Weights
@@ -62,7 +74,7 @@ class Wardrobe:
 class Person:
     """The identity factors of one person; lengths are shares of the body height, colours are sRGB.
 
-    `sleeve` and `bottom` are how far the garment reaches down the arm or the leg: 0 bare, 1 to the wrist or ankle.
+    ``sleeve`` and ``bottom`` are how far the garment reaches down the arm or the leg: 0 bare, 1 to the wrist or ankle.
     """
 
     key: int
@@ -95,7 +107,7 @@ class Person:
 
 
 def pick(rng: np.random.Generator, weights: Weights) -> str:
-    """Draw one key of `weights` with the probability its (relative) weight says."""
+    """Draw one key of ``weights`` with the probability its (relative) weight says."""
     cumulative = np.cumsum(list(weights.values()))
     return list(weights)[int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))]
 
@@ -107,7 +119,7 @@ def shaded(colour: Colour, factor: float) -> Colour:
 
 
 def garment_colour(rng: np.random.Generator, weights: Weights, vivid: float) -> Colour:
-    """One piece of cloth: a named colour with the spread that dye and wear give it, or any saturated hue."""
+    """Draw the colour of a piece of cloth: a named one with the spread that dye and wear give it, or any vivid hue."""
     if rng.random() < vivid:
         hue, saturation, value = rng.random(), rng.uniform(0.35, 1.0), rng.uniform(0.3, 1.0)
     else:
@@ -121,7 +133,7 @@ def garment_colour(rng: np.random.Generator, weights: Weights, vivid: float) -> 
 
 
 def contrasting(rng: np.random.Generator, colour: Colour, weights: Weights, vivid: float) -> Colour:
-    """A second colour that can be told from `colour` at a distance."""
+    """Draw a second colour that can be told from ``colour`` at a distance."""
     for _ in range(8):
         other = garment_colour(rng, weights, vivid)
         if sum(abs(a - b) for a, b in zip(colour, other)) > 150:

@@ -1,4 +1,4 @@
-"""Takes the photographs of one twin: every random number comes from (seed, dataset, person, photograph)."""
+"""Renders the photographs of a twin of people: all random numbers come from (seed, dataset, person, photograph)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from reidzoo.render.people.person import Person, sample_person
 from reidzoo.render.people.styles import STYLES
 from reidzoo.render.scene import draw_occluder
 
+__all__ = ["Photographer"]
+
 Box = tuple[float, float, float, float]
 CAMERA, PERSON, TRACK, SHOT = range(4)
 """What a random stream is for; part of its seed."""
@@ -28,7 +30,7 @@ class Photographer:
     """Renders the shots of one style; two of them with the same seed render the same pixels.
 
     Args:
-        style: a key of `STYLES`.
+        style: a key of ``STYLES``.
         seed: any non-negative integer.
     """
 
@@ -38,7 +40,7 @@ class Photographer:
         self.camera = lru_cache(maxsize=None)(self._camera)
         self.person = lru_cache(maxsize=256)(self._person)
 
-    def take(self, shot: Shot) -> list[Image.Image]:
+    def render(self, shot: Shot) -> list[Image.Image]:
         """Render one shot: an RGB image for each of its files, in their order."""
         camera = self.camera(shot.camera)
         person, texture = self.person(shot.person)
@@ -71,9 +73,9 @@ class Photographer:
         return person, upper_texture(person)
 
     def _pose(self, track: np.random.Generator, rng: np.random.Generator, camera: Camera) -> Pose:
-        """People cross a camera's view along its path, one way or the other."""
-        way = camera.heading + (np.pi if track.random() < 0.5 else 0) + track.normal(0, 0.45)
-        return sample_pose(rng, float(way + rng.normal(0, 0.22)), camera.elevation)
+        """Draw a pose: people cross a camera's view along its path, one way or the other."""
+        heading = camera.heading + (np.pi if track.random() < 0.5 else 0) + track.normal(0, 0.45)
+        return sample_pose(rng, float(heading + rng.normal(0, 0.22)), camera.elevation)
 
     def _background(self, camera: Camera, track: np.random.Generator, rng: np.random.Generator) -> Image.Image:
         room = camera.view.width - CANVAS[0]
@@ -89,7 +91,7 @@ class Photographer:
         Figure(person, pose, texture).paint(Painter(drawing, Image.new("L", CANVAS)))
 
     def _shadow(self, drawing: Image.Image, pose: Pose, camera: Camera) -> None:
-        """A soft dark patch on the ground, on the side away from the light."""
+        """Draw a soft dark patch on the ground, on the side away from the light."""
         x, y = pose.feet
         reach = -camera.sun * 40
         mask = Image.new("L", (CANVAS[0], 48))
@@ -99,13 +101,13 @@ class Photographer:
         drawing.paste((24, 24, 28), (0, int(y) - 26), mask)
 
     def _light(self, shot: Shot, camera: Camera, track: np.random.Generator) -> np.ndarray:
-        """Colour of the light: the time of day outdoors, and how far the weather and the place move it."""
+        """Return the colour of the light: the time of day outdoors, and how far the weather and the place move it."""
         daylight = np.asarray(DAYLIGHT[shot.time if camera.outdoor else -1], np.float32)
         wander = self.style.cameras.exposure * 0.4
         return daylight * np.float32(track.lognormal(0, wander))
 
     def _box(self, tight: Box, kind: str, rng: np.random.Generator) -> tuple[Box, tuple[int, int]]:
-        """The box around the person, kept within the drawing, and the size of the image cut from it."""
+        """Return the box around the person, kept within the drawing, and the size of the image cut from it."""
         error = {"labeled": 0.012, "detected": self.style.jitter, "bad": 0.24}[kind]
         height = (tight[3] - tight[1]) * 1.06 * np.exp(rng.normal(0, error))
         low, high = self.style.aspect

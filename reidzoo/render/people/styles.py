@@ -1,4 +1,4 @@
-"""The worlds that are drawn: who walks there, what they wear, and through which cameras they are seen."""
+"""The styles of the twins of people: who walks there, what they wear, and through which cameras they are seen."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from reidzoo.render.camera import CameraSpread
 from reidzoo.render.people.person import NAMED_COLOURS, Wardrobe
 
+__all__ = ["STYLES", "Style"]
+
 
 @dataclass(frozen=True)
 class Style:
-    """Everything in which one twin differs from another.
+    """The settings in which one twin of people differs from another.
 
     Attributes:
         name: the dataset, as its reader is registered.

@@ -1,1 +1,1 @@
-"""Draws vehicles: meshes, paint, roads, and the layouts and styles of the sets they stand in."""
+"""Draws vehicles: meshes, paint and roads, and the layouts and styles of their datasets."""

@@ -1,7 +1,7 @@
-"""Which photographs the vehicles' twins consist of, and how the real datasets name their files and folders.
+"""Plans the photographs of the twins of vehicles, in files and folders named as in the real datasets.
 
-As in `layouts`, training identities are even numbers and test identities odd ones, so a larger `scale` adds vehicles
-and leaves those that are there as they are.
+As in ``reidzoo.render.people.layouts``, training identities are even numbers and test identities odd ones, so a larger
+``scale`` adds vehicles and leaves those that are there as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from reidzoo.render.vehicles.model import POOL
 from reidzoo.render.vehicles.photographer import VehiclePhotographer
 from reidzoo.render.vehicles.vehicle import COLOURS
 
+__all__ = ["TEST_LISTS", "VEHICLE_LAYOUTS", "VERI_COLOURS", "VERI_TYPES"]
+
 VERI_COLOURS = ("yellow", "orange", "green", "gray", "red", "blue", "white", "golden", "brown", "black")
 """VeRi-776 counts its colours and types from 1."""
 VERI_TYPES = ("sedan", "suv", "van", "hatchback", "mpv", "pickup", "bus", "truck", "estate")
@@ -26,7 +28,7 @@ VEHICLEID_CAMERAS = 12
 
 
 def plan_veri(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """VeRi-776: 4-6 of 20 cameras per training vehicle, 3-5 per test vehicle; four images under each, one a query.
+    """Plan VeRi-776: 4-6 of 20 cameras per training vehicle, 3-5 per test vehicle; four images under each, one a query.
 
     The time of day is drawn per passage; the file names do not tell it.
     """
@@ -42,7 +44,7 @@ def plan_veri(seed: int, train: int, test: int) -> Iterator[Shot]:
 
 
 def veri_lists(shots: list[Shot]) -> dict[str, str]:
-    """The names of each split."""
+    """Return the lists of the names of each split."""
     lists: dict[str, list[str]] = {part: [] for part in ("train", "query", "test")}
     for shot in shots:
         folder, name = shot.files[0][0].split("/")
@@ -51,7 +53,7 @@ def veri_lists(shots: list[Shot]) -> dict[str, str]:
 
 
 def veri_labels(shots: list[Shot], seed: int) -> dict[str, str]:
-    """Colour and type of every training image, and of every query and gallery image."""
+    """Return the colour and type of every training image, and of every query and gallery image."""
     photographer = VehiclePhotographer("VeRi776", seed)
     items: dict[str, list[str]] = {"train": [], "test": []}
     for shot in shots:
@@ -71,7 +73,7 @@ def veri_labels(shots: list[Shot], seed: int) -> dict[str, str]:
 
 
 def plan_vehicleid(seed: int, train: int, test: int) -> Iterator[Shot]:
-    """VehicleID, all at noon: three images under each of 4-6 cameras per training vehicle, two of 3-4 in the test."""
+    """Plan VehicleID, at noon: three images by each of 4-6 cameras per training vehicle, two by 3-4 in the test."""
     for index in range(train + test):
         vehicle = 2 * (index + 1) if index < train else 2 * (index - train) + 1
         number = 0
@@ -82,7 +84,7 @@ def plan_vehicleid(seed: int, train: int, test: int) -> Iterator[Shot]:
 
 
 def vehicleid_lists(shots: list[Shot]) -> dict[str, str]:
-    """The training list, the six test lists, each with more of the test vehicles, and the list of all images."""
+    """Return the training list, the six test lists, each with more of the test vehicles, and the list of all images."""
     lines = {part: "".join(_line(shot) for shot in shots if _is_test(shot) == part) for part in (False, True)}
     lists = {"train_test_split/train_list.txt": lines[False], "attribute/img2vid.txt": lines[False] + lines[True]}
     vehicles = sorted({shot.person for shot in shots if _is_test(shot)})
@@ -95,7 +97,7 @@ def vehicleid_lists(shots: list[Shot]) -> dict[str, str]:
 
 
 def vehicleid_labels(shots: list[Shot], seed: int) -> dict[str, str]:
-    """The model of every vehicle, and the colour of those whose colour is one of the seven."""
+    """Return the model of every vehicle, and the colour of those whose colour is one of the seven."""
     photographer = VehiclePhotographer("VehicleID", seed)
     first = dict(zip(POOL, np.cumsum([0, *POOL.values()]).tolist()))
     models, colours = [], []

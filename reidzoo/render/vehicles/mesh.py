@@ -1,4 +1,4 @@
-"""A vehicle as painted faces in space: what a camera sees of it follows from where the camera stands."""
+"""The mesh of a vehicle: painted faces in space, so that what a camera sees follows from where it stands."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ import numpy as np
 
 from reidzoo.render.people.person import Colour
 from reidzoo.render.vehicles.model import Model
+
+__all__ = [
+    "BODY",
+    "GEAR",
+    "GLASS",
+    "HEADLAMP",
+    "MATT",
+    "PAINT",
+    "TAIL_LAMP",
+    "UNDER",
+    "Flat",
+    "Mesh",
+    "MeshBuilder",
+    "Spot",
+]
 
 Spot = tuple[float, float, float]
 """A point on the vehicle: metres from its front, metres to the left of its middle, metres above the road."""
@@ -22,14 +37,14 @@ UNDER, BODY, GEAR = range(3)
 
 @dataclass(frozen=True)
 class Mesh:
-    """P patches on F faces on parts of the body, all points in one array, to be projected at once.
+    """Holds P patches on F faces on parts of the body, all points in one array, to be projected at once.
 
     Attributes:
         points: float32 (N, 3): forward, left and up from the middle of the vehicle on the road, metres.
         spans: first and last point (exclusive) of each patch.
         face_of: face of each patch (P,), ascending.
         colours: float32 (P, 3).
-        stuff: material of each patch (P,).
+        material: what each patch is made of (P,): ``PAINT``, ``GLASS``, ``MATT``, ``HEADLAMP`` or ``TAIL_LAMP``.
         widths: 0 for a filled polygon, else the width of a line in metres (P,).
         normals, centres: float32 (F, 3) of each face; the normal points outwards.
         order: int (F, 3): layer, part, and 1 for what is painted after the other faces of its part.
@@ -42,7 +57,7 @@ class Mesh:
     spans: list[tuple[int, int]]
     face_of: np.ndarray
     colours: np.ndarray
-    stuff: np.ndarray
+    material: np.ndarray
     widths: list[float]
     normals: np.ndarray
     centres: np.ndarray
@@ -69,15 +84,15 @@ class MeshBuilder:
         self._faces: list[tuple[np.ndarray, np.ndarray, tuple[int, int, int], bool]] = []
         self._parts: dict[int, list[np.ndarray]] = {}
 
-    def face(self, spots: Sequence[Spot], colour: Colour, stuff: int = PAINT, *, layer: int = BODY, part: int = 0,
+    def face(self, spots: Sequence[Spot], colour: Colour, material: int = PAINT, *, layer: int = BODY, part: int = 0,
              last: bool = False, inside: Spot | None = None, two_sided: bool = False) -> None:  # fmt: skip
         """Begin a face, filled with a colour; what is added next lies on it.
 
         Args:
             spots: its outline.
             colour: its colour.
-            stuff: its material.
-            layer: one of `UNDER`, `BODY`, `GEAR`.
+            material: what it is made of.
+            layer: one of ``UNDER``, ``BODY``, ``GEAR``.
             part: the part of the body it belongs to; parts are painted from far to near.
             last: paint it after the other faces of its part.
             inside: a point on its inner side; the middle of the vehicle if None.
@@ -94,17 +109,17 @@ class MeshBuilder:
             normal = -normal
         self._faces.append((normal, centre, (layer, part, int(last)), two_sided))
         self._parts.setdefault(part, []).append(centre)
-        self.patch(spots, colour, stuff)
+        self.patch(spots, colour, material)
 
-    def patch(self, spots: Sequence[Spot], colour: Colour, stuff: int = PAINT, width: float = 0.0) -> None:
-        """Add a polygon, or a line of `width` metres, to the face begun last."""
+    def patch(self, spots: Sequence[Spot], colour: Colour, material: int = PAINT, width: float = 0.0) -> None:
+        """Add a polygon, or a line of ``width`` metres, to the face begun last."""
         start = len(self._points)
         self._points.extend(spots)
         self._spans.append((start, len(self._points)))
-        self._patches.append((len(self._faces) - 1, colour, stuff, width))
+        self._patches.append((len(self._faces) - 1, colour, material, width))
 
     def across(self, low: Flat, high: Flat, flat: Sequence[Flat]) -> list[Spot]:
-        """Points of the strip between two corners of the side view.
+        """Return points of the strip between two corners of the side view.
 
         Args:
             low: (metres from the front, height) of the strip's foot.
@@ -118,10 +133,16 @@ class MeshBuilder:
         ]
 
     def along(self, side: int, flat: Sequence[Flat], out: float = 0.0) -> list[Spot]:
-        """Points on the left (1) or right (-1) side: (metres from the front, height), `out` metres off the sheet."""
+        """Return points on the left (1) or right (-1) side, ``out`` metres off the sheet.
+
+        Args:
+            side: 1 or -1.
+            flat: (metres from the front, height) of each point.
+            out: metres.
+        """
         return [(x, side * (self.model.half_width(x, z) + out), z) for x, z in flat]
 
-    def box(self, x: Flat, y: Flat, z: Flat, colour: Colour, stuff: int = PAINT, *, layer: int = GEAR, part: int = 9,
+    def box(self, x: Flat, y: Flat, z: Flat, colour: Colour, material: int = PAINT, *, layer: int = GEAR, part: int = 9,
             top: Colour | None = None) -> None:  # fmt: skip
         """Add a box: its extent from the front, to the left, and above the road, in metres."""
         (a, b), (c, d), (e, f) = x, y, z
@@ -131,15 +152,15 @@ class MeshBuilder:
             [(a, c, e), (b, c, e), (b, c, f), (a, c, f)], [(a, d, e), (b, d, e), (b, d, f), (a, d, f)],
         ]  # fmt: skip
         for sheet in sheets:
-            self.face(sheet, colour, stuff, layer=layer, part=part, inside=hub)
+            self.face(sheet, colour, material, layer=layer, part=part, inside=hub)
         lid: list[Spot] = [(a, c, f), (b, c, f), (b, d, f), (a, d, f)]
-        self.face(lid, top or colour, stuff, layer=layer, part=part, inside=hub)
+        self.face(lid, top or colour, material, layer=layer, part=part, inside=hub)
 
     def mesh(self) -> Mesh:
         """Return what was collected, measured from the middle of the vehicle."""
         middle = np.array([self.model.length / 2, 0, 0])
         flip = np.array([-1, 1, 1])  # forward is positive from here on
-        faces, colours, stuff, widths = zip(*self._patches)
+        faces, colours, material, widths = zip(*self._patches)
         normals, centres, order, two_sided = zip(*self._faces)
         numbers = sorted(self._parts)
         parts = [np.mean(self._parts[number], axis=0) for number in numbers]
@@ -150,7 +171,7 @@ class MeshBuilder:
             spans=self._spans,
             face_of=np.array(faces),
             colours=np.array(colours, np.float32),
-            stuff=np.array(stuff),
+            material=np.array(material),
             widths=list(widths),
             normals=(np.array(normals) * flip).astype(np.float32),
             centres=((np.array(centres) - middle) * flip).astype(np.float32),

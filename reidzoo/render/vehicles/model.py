@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+__all__ = ["EDGES", "OUTLINES", "POOL", "Model", "sample_model"]
+
 Rng = np.random.Generator
 Point = tuple[float, float]
 
@@ -30,7 +32,7 @@ OUTLINES: dict[str, tuple[Point, ...]] = {
     "truck": ((0.006, 0.17), (0.0, 0.27), (0.003, 0.45), (0.013, 0.52), (0.055, 0.95), (0.1, 1.0), (0.3, 0.98),
               (0.31, 0.6), (0.31, 0.5), (0.31, 0.3), (0.305, 0.2)),
 }  # fmt: skip
-"""Side views: (share of the length from the front, share of the height) for each of `EDGES`."""
+"""Side views: (share of the length from the front, share of the height) for each of ``EDGES``."""
 
 DIMENSIONS: dict[str, tuple[float, float, float]] = {
     "sedan": (4.6, 1.82, 1.46), "hatchback": (4.0, 1.74, 1.5), "suv": (4.6, 1.88, 1.72), "van": (4.5, 1.76, 1.92),
@@ -50,14 +52,14 @@ GRILLES = ("bars", "mesh", "shield", "slot", "chrome", "pillars")
 
 @dataclass(frozen=True)
 class Model:
-    """What comes out of one factory line.
+    """The proportions and styles that all vehicles of one model share.
 
     Attributes:
-        kind: a key of `OUTLINES`.
-        number: place in the pool of its kind.
+        kind: a key of ``OUTLINES``.
+        number: number in the pool of its kind.
         length, width, height: metres.
-        outline: side view, (metres from the front, metres above the road) for each of `EDGES`.
-        tumble: see `TUMBLE`.
+        outline: side view, (metres from the front, metres above the road) for each of ``EDGES``.
+        tumble: see ``TUMBLE``.
         wheel: radius of the wheels, metres.
         axles: metres from the front.
         panes: where the side windows are divided, metres from the front.
@@ -81,11 +83,11 @@ class Model:
     handle: float
 
     def corner(self, edge: str) -> Point:
-        """Return (metres from the front, metres above the road) of one of `EDGES`."""
+        """Return (metres from the front, metres above the road) of one of ``EDGES``."""
         return self.outline[EDGES.index(edge)]
 
     def half_width(self, x: float, z: float) -> float:
-        """Return the half width in metres at `x` from the front and height `z`: ends and roof are narrower."""
+        """Return the half width in metres at ``x`` from the front and height ``z``: ends and roof are narrower."""
         taper = 0.07 if self.kind in ("bus", "truck") else 0.17
         share = 1 - taper * max(0.0, 1 - x / (0.13 * self.length)) ** 2
         if self.kind != "truck":

@@ -1,4 +1,4 @@
-"""How a vehicle is put together: sheet metal, glass, lamps, wheels, and what its owner added."""
+"""Builds the mesh of a vehicle: sheet metal, glass, lamps, wheels, and what its owner added."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from reidzoo.render.vehicles.mesh import (
 )
 from reidzoo.render.vehicles.model import Model
 from reidzoo.render.vehicles.vehicle import TRIM, Mark, Vehicle
+
+__all__ = ["build_mesh"]
 
 LAMP: Colour = (220, 224, 230)
 RED: Colour = (150, 24, 28)
@@ -62,12 +64,12 @@ GRILLES: dict[str, Sequence[Flat]] = {
 
 
 def rectangle(x0: float, x1: float, y0: float, y1: float) -> list[Flat]:
-    """The corners of a rectangle on a face."""
+    """Return the corners of a rectangle on a face."""
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 
 def build_mesh(vehicle: Vehicle, model: Model) -> Mesh:
-    """Put a vehicle together."""
+    """Return the mesh of a vehicle."""
     car = Assembly(vehicle, model)
     car.wheels()
     car.front()
@@ -82,31 +84,31 @@ def build_mesh(vehicle: Vehicle, model: Model) -> Mesh:
 
 
 class Assembly:
-    """One vehicle under construction; each method adds one region of it."""
+    """Builds one vehicle; each method adds one region of it."""
 
     def __init__(self, vehicle: Vehicle, model: Model) -> None:
         self.vehicle, self.model, self.build = vehicle, model, MeshBuilder(model)
         self.plastic = TRIM if vehicle.cladding else shaded(vehicle.body, 0.93)
         self.heavy = vehicle.kind in ("bus", "truck")
 
-    def strip(self, low: str, high: str, colour: Colour, stuff: int = PAINT) -> tuple[Flat, Flat]:
-        """Begin the face across the vehicle between two corners of its side view; returns the corners."""
+    def strip(self, low: str, high: str, colour: Colour, material: int = PAINT) -> tuple[Flat, Flat]:
+        """Begin the face across the vehicle between two corners of its side view, and return the corners."""
         ends = self.model.corner(low), self.model.corner(high)
-        self.build.face(self.build.across(*ends, rectangle(-1, 1, 0, 1)), colour, stuff)
+        self.build.face(self.build.across(*ends, rectangle(-1, 1, 0, 1)), colour, material)
         return ends
 
-    def on(self, ends: tuple[Flat, Flat], flat: Sequence[Flat], colour: Colour, stuff: int = PAINT,
-           width: float = 0.0) -> None:  # fmt: skip
-        """Add a patch to the strip between `ends`."""
-        self.build.patch(self.build.across(*ends, flat), colour, stuff, width)
+    def patch(self, ends: tuple[Flat, Flat], flat: Sequence[Flat], colour: Colour, material: int = PAINT,
+              width: float = 0.0) -> None:  # fmt: skip
+        """Add a patch to the strip between ``ends``."""
+        self.build.patch(self.build.across(*ends, flat), colour, material, width)
 
-    def pair(self, ends: tuple[Flat, Flat], flat: Sequence[Flat], colour: Colour, stuff: int = PAINT) -> None:
+    def patch_pair(self, ends: tuple[Flat, Flat], flat: Sequence[Flat], colour: Colour, material: int = PAINT) -> None:
         """Add a patch and its mirror image."""
         for side in (-1, 1):
-            self.on(ends, [(side * s, t) for s, t in flat], colour, stuff)
+            self.patch(ends, [(side * s, t) for s, t in flat], colour, material)
 
     def wheels(self) -> None:
-        """The tyres as they are seen under the body, from any side."""
+        """Add the tyres as they are seen under the body, from any side."""
         model, reach = self.model, 0.22 if not self.heavy else 0.3
         for axle in model.axles:
             wide = model.half_width(axle, 0.5)
@@ -121,16 +123,16 @@ class Assembly:
         self.build.face(rail, DARK, MATT, layer=UNDER, two_sided=True)
 
     def front(self) -> None:
-        """Bumper, lamps, grille and number plate, bonnet and windscreen."""
+        """Add bumper, lamps, grille and number plate, bonnet and windscreen."""
         vehicle, model = self.vehicle, self.model
         bumper = self.strip("sill front", "bumper front", self.plastic)
-        self.on(bumper, rectangle(-0.62, 0.62, 0.12, 0.55), DARK, MATT)
-        self.pair(bumper, rectangle(0.7, 0.86, 0.3, 0.6), GLINT if model.number % 2 else DARK, MATT)
+        self.patch(bumper, rectangle(-0.62, 0.62, 0.12, 0.55), DARK, MATT)
+        self.patch_pair(bumper, rectangle(0.7, 0.86, 0.3, 0.6), GLINT if model.number % 2 else DARK, MATT)
         nose = self.strip("bumper front", "nose", vehicle.body)
         self._grille(nose)
-        self.pair(nose, HEADLAMPS[model.headlamp], LAMP, HEADLAMP)
+        self.patch_pair(nose, HEADLAMPS[model.headlamp], LAMP, HEADLAMP)
         if model.number % 3 == 0:
-            self.pair(nose, rectangle(0.88, 0.98, 0.3, 0.45), AMBER)
+            self.patch_pair(nose, rectangle(0.88, 0.98, 0.3, 0.45), AMBER)
         shift = vehicle.plate_shift
         self._plate(nose, shift, 0.02, 0.3)
         low, high = model.corner("nose"), model.corner("cowl")
@@ -138,98 +140,99 @@ class Assembly:
         for ends in ((low, crease), (crease, high)):
             self.build.face(self.build.across(*ends, rectangle(-1, 1, 0, 1)), vehicle.bonnet)
             for s in (-0.62, 0.62):
-                self.on(ends, [(s, 0), (s, 1)], shaded(vehicle.bonnet, 0.8), width=0.03)
+                self.patch(ends, [(s, 0), (s, 1)], shaded(vehicle.bonnet, 0.8), width=0.03)
         self._windscreen()
 
     def _grille(self, nose: tuple[Flat, Flat]) -> None:
         style, outline = self.model.grille, GRILLES[self.model.grille]
         if style == "chrome":
-            self.on(nose, [(s * 1.12, 0.65 + (t - 0.65) * 1.3) for s, t in outline], CHROME)
-        self.on(nose, outline, DARK, MATT)
+            self.patch(nose, [(s * 1.12, 0.65 + (t - 0.65) * 1.3) for s, t in outline], CHROME)
+        self.patch(nose, outline, DARK, MATT)
         left, right = outline[0][0], outline[1][0]
         if style == "bars":
             for t in (0.6, 0.74):
-                self.on(nose, [(left, t), (right, t)], CHROME, width=0.03)
+                self.patch(nose, [(left, t), (right, t)], CHROME, width=0.03)
         elif style == "pillars":
             for s in np.linspace(left, right, 7)[1:-1]:
-                self.on(nose, [(float(s), 0.32), (float(s), 0.9)], CHROME, width=0.035)
-        self.on(nose, [(0.07 * x, 0.72 + 0.12 * y) for x, y in CIRCLE], CHROME)
+                self.patch(nose, [(float(s), 0.32), (float(s), 0.9)], CHROME, width=0.035)
+        self.patch(nose, [(0.07 * x, 0.72 + 0.12 * y) for x, y in CIRCLE], CHROME)
 
     def _plate(self, ends: tuple[Flat, Flat], middle: float, low: float, tall: float) -> None:
         half = 0.22 / self.model.half_width(*ends[0])
-        self.on(ends, rectangle(middle - half, middle + half, low, low + tall), self.vehicle.plate)
-        self.on(ends, [(middle - 0.7 * half, low + tall / 2), (middle + 0.7 * half, low + tall / 2)], GLINT, width=0.05)
+        self.patch(ends, rectangle(middle - half, middle + half, low, low + tall), self.vehicle.plate)
+        line = [(middle - 0.7 * half, low + tall / 2), (middle + 0.7 * half, low + tall / 2)]
+        self.patch(ends, line, GLINT, width=0.05)
 
     def _windscreen(self) -> None:
         vehicle = self.vehicle
         glass = self.strip("cowl", "head", vehicle.body)
-        self.on(glass, rectangle(-0.93, 0.93, 0.05, 0.95), PANE, GLASS)
+        self.patch(glass, rectangle(-0.93, 0.93, 0.05, 0.95), PANE, GLASS)
         for s in (-0.45, 0.45):  # head rests
-            self.on(glass, rectangle(s - 0.14, s + 0.14, 0.22, 0.62), vehicle.seats, MATT)
-        self.on(glass, rectangle(-0.9, 0.9, 0.05, 0.12), DARK, MATT)
+            self.patch(glass, rectangle(s - 0.14, s + 0.14, 0.22, 0.62), vehicle.seats, MATT)
+        self.patch(glass, rectangle(-0.9, 0.9, 0.05, 0.12), DARK, MATT)
         if vehicle.ornament:
             self._mark(glass, vehicle.ornament)
         for sticker in vehicle.stickers:
             self._mark(glass, sticker)
         if vehicle.key % 5 == 0:
-            self.on(glass, rectangle(-0.9, 0.9, 0.84, 0.95), (44, 84, 110))
+            self.patch(glass, rectangle(-0.9, 0.9, 0.84, 0.95), (44, 84, 110))
         if self.heavy:  # a sign above the windscreen
-            self.on(glass, rectangle(-0.5, 0.5, 0.84, 0.98), DARK, MATT)
-            self.on(glass, [(-0.4, 0.91), (0.1 + 0.3 * (vehicle.key % 2), 0.91)], AMBER, MATT, 0.1)
+            self.patch(glass, rectangle(-0.5, 0.5, 0.84, 0.98), DARK, MATT)
+            self.patch(glass, [(-0.4, 0.91), (0.1 + 0.3 * (vehicle.key % 2), 0.91)], AMBER, MATT, 0.1)
         for s in (-0.4, 0.25):
-            self.on(glass, [(s, 0.06), (s + 0.45, 0.13)], DARK, MATT, 0.03)
+            self.patch(glass, [(s, 0.06), (s + 0.45, 0.13)], DARK, MATT, 0.03)
 
     def _mark(self, ends: tuple[Flat, Flat], mark: Mark) -> None:
-        """A mark on a strip across the vehicle."""
+        """Add a mark to a strip across the vehicle."""
         s = -0.92 + 1.84 * mark.x
         half = min(mark.width, 0.93 - s, s + 0.93)
         if half > 0.02:
-            self.on(ends, rectangle(s - half, s + half, mark.z, min(0.95, mark.z + mark.height)), mark.colour, MATT)
+            self.patch(ends, rectangle(s - half, s + half, mark.z, min(0.95, mark.z + mark.height)), mark.colour, MATT)
 
     def top(self) -> None:
-        """The roof."""
+        """Add the roof."""
         vehicle = self.vehicle
         front = self.strip("head", "crown", vehicle.top)
         if vehicle.sunroof == "small":
-            self.on(front, rectangle(-0.5, 0.5, 0.35, 0.98), PANE, GLASS)
+            self.patch(front, rectangle(-0.5, 0.5, 0.35, 0.98), PANE, GLASS)
         rear = self.strip("crown", "tail", vehicle.top)
         if vehicle.sunroof == "glass":
-            self.on(front, rectangle(-0.78, 0.78, 0.25, 1.0), PANE, GLASS)
-            self.on(rear, rectangle(-0.78, 0.78, 0.0, 0.7), PANE, GLASS)
+            self.patch(front, rectangle(-0.78, 0.78, 0.25, 1.0), PANE, GLASS)
+            self.patch(rear, rectangle(-0.78, 0.78, 0.0, 0.7), PANE, GLASS)
         if vehicle.kind == "bus":
             for t in (0.2, 0.62):
-                self.on(rear, rectangle(-0.5, 0.5, t, t + 0.2), shaded(vehicle.top, 0.8), MATT)
+                self.patch(rear, rectangle(-0.5, 0.5, t, t + 0.2), shaded(vehicle.top, 0.8), MATT)
 
     def rear(self) -> None:
-        """Rear window, boot, lamps, number plate and bumper."""
+        """Add rear window, boot, lamps, number plate and bumper."""
         vehicle, model = self.vehicle, self.model
         glass = self.strip("tail", "deck", vehicle.body)
         if vehicle.kind != "truck":
             # The strip runs downwards here: t is 0 at the roof.
-            self.on(glass, rectangle(-0.88, 0.88, 0.1, 0.9), PANE, GLASS)
+            self.patch(glass, rectangle(-0.88, 0.88, 0.1, 0.9), PANE, GLASS)
             for mark in vehicle.rear_stickers:
                 self._mark(glass, Mark(1, mark.x, 0.9 - 0.6 * mark.z, mark.width, mark.height, mark.colour))
             if vehicle.wiper:
-                self.on(glass, [(0.0, 0.86), (0.4, 0.66)], DARK, MATT, 0.035)
+                self.patch(glass, [(0.0, 0.86), (0.4, 0.66)], DARK, MATT, 0.035)
         self.strip("deck", "rump", vehicle.bonnet)
         if vehicle.kind == "pickup" and vehicle.cargo != "cover":
             bed = model.corner("deck"), model.corner("rump")
-            self.on(bed, rectangle(-0.86, 0.86, 0.04, 0.95), DARK, MATT)
+            self.patch(bed, rectangle(-0.86, 0.86, 0.04, 0.95), DARK, MATT)
         ends = self.strip("bumper rear", "rump", vehicle.body)
         if vehicle.kind == "truck":
             return
-        self.on(ends, [(-0.7, 0.2), (0.7, 0.2)], shaded(vehicle.body, 0.75), width=0.03)
-        self.pair(ends, TAIL_LAMPS[model.tail_lamp], RED, TAIL_LAMP)
+        self.patch(ends, [(-0.7, 0.2), (0.7, 0.2)], shaded(vehicle.body, 0.75), width=0.03)
+        self.patch_pair(ends, TAIL_LAMPS[model.tail_lamp], RED, TAIL_LAMP)
         self._plate(ends, vehicle.plate_shift, 0.3 if model.number % 2 else 0.02, 0.28)
         if vehicle.chrome:
-            self.on(ends, [(-0.34, 0.66), (0.34, 0.66)], CHROME, width=0.05)
+            self.patch(ends, [(-0.34, 0.66), (0.34, 0.66)], CHROME, width=0.05)
         bumper = self.strip("sill rear", "bumper rear", self.plastic)
-        self.pair(bumper, rectangle(0.72, 0.94, 0.55, 0.75), RED, TAIL_LAMP)
+        self.patch_pair(bumper, rectangle(0.72, 0.94, 0.55, 0.75), RED, TAIL_LAMP)
         for side in (1, -1)[: vehicle.exhausts]:
-            self.on(bumper, rectangle(side * 0.55 - 0.08, side * 0.55 + 0.08, 0.02, 0.2), CHROME, MATT)
+            self.patch(bumper, rectangle(side * 0.55 - 0.08, side * 0.55 + 0.08, 0.02, 0.2), CHROME, MATT)
 
     def side(self, side: int) -> None:
-        """One side: sheet, windows, doors, wheels, and what is painted or stuck on it."""
+        """Add one side: sheet, windows, doors, wheels, and what is painted or stuck on it."""
         model, build = self.model, self.build
         low, high = model.corner("nose"), model.corner("cowl")
         crease = (low[0] + 0.45 * (high[0] - low[0]), low[1] + 0.55 * (high[1] - low[1]) + 0.01)
@@ -251,7 +254,7 @@ class Assembly:
             self._wheel(side, axle)
 
     def _livery(self, side: int, end: float) -> None:
-        """Stripes, sign and marks, under windows and doors' lines."""
+        """Add stripes, sign and marks, under windows and doors' lines."""
         vehicle, build, belt = self.vehicle, self.build, self._belt()
         foot = self.model.corner("sill rear")[1]
         bands = {"low": (0.16, 0.36), "high": (0.62, 0.8), "none": ()}.get(vehicle.stripe, (0.3, 0.4))
@@ -276,23 +279,23 @@ class Assembly:
                 build.patch(build.along(side, [(min(a, 0.97 * end), b) for a, b in spots]), dent.colour, MATT)
 
     def _belt(self) -> float:
-        """Height of the lower edge of the side windows."""
+        """Return the height of the lower edge of the side windows."""
         model = self.model
         if self.vehicle.kind == "bus":
             return 0.46 * model.height
         return max(model.corner("cowl")[1], model.corner("deck")[1]) + 0.01 * model.height
 
     def _windows(self, side: int) -> None:
-        """The row of side windows, narrower at the top, divided at the model's pillars."""
+        """Add the row of side windows, narrower at the top, divided at the model's pillars."""
         model, vehicle, build = self.model, self.vehicle, self.build
         low, high = self._belt() + 0.02, model.corner("head")[1] - 0.045 * model.height
 
-        def at(foot: str, head: str, z: float) -> float:
+        def edge(foot: str, head: str, z: float) -> float:
             a, b = sorted((model.corner(foot), model.corner(head)), key=lambda corner: corner[1])
             return float(np.interp(z, (a[1], b[1]), (a[0], b[0])))
 
-        front = [at("cowl", "head", z) + 0.09 for z in (low, high)]
-        rear = [at("deck", "tail", z) - 0.09 for z in (low, high)]
+        front = [edge("cowl", "head", z) + 0.09 for z in (low, high)]
+        rear = [edge("deck", "tail", z) - 0.09 for z in (low, high)]
         if vehicle.kind == "bus":
             front = [0.14 * model.length] * 2
         tint = shaded(PANE, 1.25 - 0.75 * vehicle.tint)
@@ -314,7 +317,7 @@ class Assembly:
                 build.patch(build.along(side, [pane[0], pane[3]]), CHROME, PAINT, 0.03)
 
     def _doors(self, side: int, foot: float) -> None:
-        """The joints of the doors and their handles."""
+        """Add the joints of the doors and their handles."""
         model, vehicle, build, belt = self.model, self.vehicle, self.build, self._belt()
         joint = shaded(vehicle.body, 0.62)
         if vehicle.kind == "bus":
@@ -336,7 +339,7 @@ class Assembly:
             build.patch(build.along(side, rail), joint, PAINT, 0.04)
 
     def _corner_lamps(self, side: int) -> None:
-        """The lamps reach around the corners."""
+        """Add the lamps where they reach around the corners."""
         model, build = self.model, self.build
         low, high = model.corner("bumper front"), model.corner("nose")
         z0, z1 = (low[1] + share * (high[1] - low[1]) for share in (0.5, 0.92))
@@ -372,7 +375,7 @@ class Assembly:
             disc(0.16 * radius, DARK, 0.02)
 
     def mirror(self, side: int) -> None:
-        """A door mirror; the far one is painted before the body hides it."""
+        """Add a door mirror; the far one is painted before the body hides it."""
         model = self.model
         x, z = model.corner("cowl")[0] + 0.28, self._belt() + 0.06
         if self.heavy:
@@ -390,7 +393,7 @@ class Assembly:
             self.build.patch(spots, colour)
 
     def cargo(self) -> None:
-        """What a truck or a pickup carries behind the cab."""
+        """Add what a truck or a pickup carries behind the cab."""
         model, vehicle = self.model, self.vehicle
         if vehicle.kind == "pickup":
             self._pickup_load()
@@ -433,12 +436,12 @@ class Assembly:
         build.patch([(x, a, b) for a, b in rectangle(-0.22, 0.22, low, 0.9 * floor)], vehicle.plate)
 
     def _boards(self, side: int, x: Flat, wide: float, z: Flat) -> None:
-        """Posts of a stake truck, folds of a cover, lettering and stripe of a box."""
+        """Add posts of a stake truck, folds of a cover, lettering and stripe of a box."""
         vehicle, build = self.vehicle, self.build
         joint = shaded(vehicle.cargo_colour, 0.72)
         for share in np.linspace(0, 1, 9 if vehicle.cargo in ("stakes", "cover") else 4)[1:-1]:
-            at = x[0] + float(share) * (x[1] - x[0])
-            build.patch([(at, wide, z[0]), (at, wide, z[1])], joint, MATT, 0.06)
+            post = x[0] + float(share) * (x[1] - x[0])
+            build.patch([(post, wide, z[0]), (post, wide, z[1])], joint, MATT, 0.06)
         tall = z[1] - z[0]
         if vehicle.stripe != "none":
             share = {"low": 0.1, "high": 0.7}.get(vehicle.stripe, 0.4)
@@ -465,7 +468,7 @@ class Assembly:
                 self.build.face(frame, TRIM, MATT, part=3, two_sided=True)
 
     def roof_gear(self) -> None:
-        """Rails, boxes, a taxi's sign and a spoiler."""
+        """Add rails, boxes, a taxi's sign and a spoiler."""
         model, vehicle, build = self.model, self.vehicle, self.build
         (front, low), (rear, high) = model.corner("head"), model.corner("tail")
         wide, roof = 0.86 * model.half_width((front + rear) / 2, model.height), model.height

@@ -1,4 +1,4 @@
-"""Takes the photographs of vehicles: every random number comes from (seed, dataset, vehicle, photograph)."""
+"""Renders the photographs of a twin of vehicles: all random numbers come from (seed, dataset, vehicle, photograph)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from reidzoo.render.vehicles.styles import VEHICLE_STYLES
 from reidzoo.render.vehicles.vehicle import Vehicle, sample_vehicle
 from reidzoo.render.vehicles.view import CANVAS, Light, Place, View, framed, paint, shadow
 
+__all__ = ["VehiclePhotographer"]
+
 Box = tuple[float, float, float, float]
 CAMERA, VEHICLE, TRACK, SHOT, MODEL, VIEW = range(6)
 """What a random stream is for; part of its seed."""
@@ -30,7 +32,7 @@ class VehiclePhotographer:
     """Renders the shots of one style; two of them with the same seed render the same pixels.
 
     Args:
-        style: a key of `VEHICLE_STYLES`.
+        style: a key of ``VEHICLE_STYLES``.
         seed: any non-negative integer.
     """
 
@@ -43,7 +45,7 @@ class VehiclePhotographer:
         self.vehicle = lru_cache(maxsize=256)(self._vehicle)
         self.mesh = lru_cache(maxsize=256)(self._mesh)
 
-    def take(self, shot: Shot) -> list[Image.Image]:
+    def render(self, shot: Shot) -> list[Image.Image]:
         """Render one shot: an RGB image for each of its files, in their order."""
         camera, mesh = self.camera(shot.camera), self.mesh(shot.person)
         road = self.road(shot.camera)
@@ -58,11 +60,11 @@ class VehiclePhotographer:
         if nearer and other.height > 1.15 * mesh.height:  # a bus would hide a car altogether: it passes behind
             place, nearer = Place(-place.forward, -place.left, place.turn), False
         if other and not nearer:
-            self._stand(drawing, pen, other, view, light, place)
-        self._stand(drawing, pen, mesh, view, light)
+            self._draw_vehicle(drawing, pen, other, view, light, place)
+        self._draw_vehicle(drawing, pen, mesh, view, light)
         tight = paint(mesh, view, light, pen, ImageDraw.Draw(relief))
         if other and nearer:
-            self._stand(drawing, pen, other, view, light, place)
+            self._draw_vehicle(drawing, pen, other, view, light, place)
         if rng.random() < self.style.occluded:
             draw_occluder(pen, rng)
         images = []
@@ -72,14 +74,14 @@ class VehiclePhotographer:
         return images
 
     def view(self, shot: Shot) -> View:
-        """How the camera sees the vehicle, which follows its road one way or the other; at a junction some turn."""
+        """Return the view of the vehicle, which follows its road one way or the other; at a junction some turn."""
         camera, road, mesh = self.camera(shot.camera), self.road(shot.camera), self.mesh(shot.person)
         track, rng = self._rng(VIEW, shot.person, shot.camera), self._rng(VIEW, shot.person, shot.number, shot.camera)
-        way = road.heading + (math.pi if track.random() < 0.5 else 0)
+        heading = road.heading + (math.pi if track.random() < 0.5 else 0)
         if road.crossing is not None and track.random() < self.style.turning:
-            way = road.crossing + (math.pi if track.random() < 0.5 else 0)
+            heading = road.crossing + (math.pi if track.random() < 0.5 else 0)
         spread = 0.08 if self.style.frontal else 0.2
-        yaw = way + track.normal(0, spread) + rng.normal(0, 0.6 * spread)
+        yaw = heading + track.normal(0, spread) + rng.normal(0, 0.6 * spread)
         far = track.uniform(*self.style.distance) * rng.uniform(0.88, 1.12)
         # A camera is not farther from a bus in proportion to its length, and never within reach of it.
         distance = max(1.6 * mesh.length, far * (0.5 * mesh.length + 2.3))
@@ -87,7 +89,7 @@ class VehiclePhotographer:
         return framed(mesh, float(yaw), float(np.clip(elevation, 0.06, 0.6)), float(distance))
 
     def model(self, kind: str, number: int) -> Model:
-        """One model of the pool, which all styles of a seed share: the same makers sell everywhere."""
+        """Return one model of the pool, which all styles of a seed share: the same makers sell everywhere."""
         rng = np.random.default_rng([self.seed, MODEL, list(OUTLINES).index(kind), number])
         return sample_model(rng, kind, number)
 
@@ -115,19 +117,19 @@ class VehiclePhotographer:
         return camera.view.crop((left, 0, left + CANVAS[0], CANVAS[1]))
 
     def _other(self, mesh: Mesh, rng: np.random.Generator) -> tuple[Mesh | None, Place]:
-        """Another vehicle in the next lane, or ahead or behind in this one."""
-        key, beside, side = PASSERS_BY + int(rng.integers(64)), rng.random() < 0.6, 1 if rng.random() < 0.5 else -1
+        """Draw another vehicle, or none, in the next lane, or ahead or behind in this one."""
+        key, next_lane, side = PASSERS_BY + int(rng.integers(64)), rng.random() < 0.6, 1 if rng.random() < 0.5 else -1
         along, gap = rng.uniform(1.5, 7) * (1 if rng.random() < 0.5 else -1), rng.uniform(1.2, 3.5)
         if rng.random() >= self.style.company:
             return None, Place()
         other = self.mesh(key)
         room = (mesh.length + other.length) / 2
-        if beside:
+        if next_lane:
             return other, Place(float(along), side * float(rng.uniform(3.0, 3.8)), float(rng.normal(0, 0.05)))
         return other, Place(side * float(room + gap), float(rng.normal(0, 0.3)), float(rng.normal(0, 0.05)))
 
-    def _stand(self, drawing: Image.Image, pen: ImageDraw.ImageDraw, mesh: Mesh, view: View, light: Light,
-               place: Place | None = None) -> None:  # fmt: skip
+    def _draw_vehicle(self, drawing: Image.Image, pen: ImageDraw.ImageDraw, mesh: Mesh, view: View, light: Light,
+                      place: Place | None = None) -> None:  # fmt: skip
         """Draw the shadow of a vehicle, and the vehicle itself if it is another one."""
         outline = shadow(mesh, view, light, place)
         left, top = max(0, int(min(outline[::2]))), max(0, int(min(outline[1::2])))
@@ -141,7 +143,7 @@ class VehiclePhotographer:
 
     def _light(self, shot: Shot, camera: Camera, track: np.random.Generator,
                rng: np.random.Generator) -> tuple[Light, np.ndarray]:  # fmt: skip
-        """Sun and clouds, and the colour of the light at the time of day."""
+        """Return sun and clouds, and the colour of the light at the time of day."""
         turn = math.pi * camera.sun + (0.8 * (shot.time - 1) if shot.time >= 0 else 0.0)
         height = 1.1 if shot.time == 1 else 0.6
         direct = float(max(0.0, track.uniform(-0.1, 0.4)))
@@ -154,7 +156,7 @@ class VehiclePhotographer:
         return light, colour * (1.06 - 0.35 * direct)
 
     def _box(self, tight: Box, rng: np.random.Generator) -> tuple[Box, tuple[int, int]]:
-        """The box around the vehicle, kept within the drawing, and the size of the image cut from it."""
+        """Return the box around the vehicle, kept within the drawing, and the size of the image cut from it."""
         error = self.style.jitter
         width = (tight[2] - tight[0]) * 1.06 * math.exp(rng.normal(0, error))
         height = (tight[3] - tight[1]) * 1.08 * math.exp(rng.normal(0, error))

@@ -1,4 +1,4 @@
-"""Where vehicles drive: the road of a camera, what lies beside it, and what stands before a vehicle."""
+"""Draws the road of a camera, what lies next to it, and what stands before a vehicle."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw
 
 from reidzoo.render.people.person import Colour, shaded
 from reidzoo.render.vehicles.view import CANVAS, View
+
+__all__ = ["Road", "asphalt", "draw_occluder", "draw_road", "sample_road"]
 
 Rng = np.random.Generator
 Pen = ImageDraw.ImageDraw
@@ -38,11 +40,11 @@ class Road:
     Attributes:
         heading: direction of the road against the camera, radians as a vehicle's yaw.
         crossing: direction of a second road, where vehicles turn or cross; None where there is none.
-        verge: colour of the ground beside it.
+        verge: colour of the ground next to it.
         kerb: metres from a vehicle in the outer lane to the kerb.
         lanes: how many lanes there are.
         dashed, middle: whether the marks between lanes are dashed; colour of the mark in the middle.
-        wall, wall_height, wall_gap: what stands beside the road: its colour, and its height and distance in metres.
+        wall, wall_height, wall_gap: what stands next to the road: its colour, and its height and distance in metres.
         windows: whether it is a house.
         zebra: whether a pedestrian crossing is painted on the road.
     """
@@ -63,7 +65,7 @@ class Road:
 
 def asphalt(rng: Rng, kind: str, elevation: float) -> Image.Image:
     """Draw the surface of a road: RGB, three canvases wide, with patches and the wear of wheels."""
-    image = Image.new("RGB", (WIDTH, CANVAS[1]), _one(rng, ASPHALT[kind]))
+    image = Image.new("RGB", (WIDTH, CANVAS[1]), _choice(rng, ASPHALT[kind]))
     draw = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(2, 8))):
         x, y, tone = rng.uniform(0, WIDTH), rng.uniform(0, CANVAS[1]), rng.uniform(0.86, 1.1)
@@ -80,11 +82,11 @@ def asphalt(rng: Rng, kind: str, elevation: float) -> Image.Image:
 
 def sample_road(rng: Rng, kind: str, heading: float) -> Road:
     """Draw what the road of one camera looks like."""
-    wall = _one(rng, WALLS)
+    wall = _choice(rng, WALLS)
     return Road(
         heading=heading,
         crossing=heading + math.pi / 2 + float(rng.normal(0, 0.2)) if kind == "junction" else None,
-        verge=_one(rng, VERGES[kind]),
+        verge=_choice(rng, VERGES[kind]),
         kerb=float(rng.uniform(1.9, 3.0)),
         lanes=int(rng.integers(1, 5)),
         dashed=bool(rng.random() < 0.65),
@@ -98,12 +100,12 @@ def sample_road(rng: Rng, kind: str, heading: float) -> Road:
 
 
 def draw_road(draw: Pen, road: Road, view: View, lane: int, shift: float) -> None:
-    """Draw marks, kerbs and what lies beside the road, as seen by the camera that looks at a vehicle.
+    """Draw marks, kerbs and what lies next to the road, as seen by the camera that looks at a vehicle.
 
     Args:
         draw: onto a canvas of asphalt.
         road: the road.
-        view: the camera; its vehicle drives in `lane`.
+        view: the camera; its vehicle drives in ``lane``.
         lane: number of lanes to the right of the vehicle's.
         shift: metres by which the road is moved along, so that dashes are not always in the same place.
     """
@@ -118,13 +120,13 @@ def draw_road(draw: Pen, road: Road, view: View, lane: int, shift: float) -> Non
         if ground.is_far(side):
             _wall(ground, road, edge + side * road.wall_gap)
     for number in range(1, road.lanes):
-        at = right + road.kerb - 1.7 + 3.4 * number
+        mark = right + road.kerb - 1.7 + 3.4 * number
         colour = road.middle if 2 * number == road.lanes else MARKING
         if road.dashed and 2 * number != road.lanes:
             for start in range(-21, 28, 7):
-                ground.strip(at - 0.08, at + 0.08, colour, start + shift, start + shift + 3)
+                ground.strip(mark - 0.08, mark + 0.08, colour, start + shift, start + shift + 3)
         else:
-            ground.strip(at - 0.08, at + 0.08, colour)
+            ground.strip(mark - 0.08, mark + 0.08, colour)
     if road.zebra:
         start = 3.0 + shift
         for number in range(int((left - right) / 1.1)):
@@ -142,12 +144,12 @@ class Ground:
         self._colours: list[Colour] = []
 
     def is_far(self, side: int) -> bool:
-        """Whether the left (1) or right (-1) edge of the road is the one away from the camera."""
+        """Return whether the left (1) or right (-1) edge of the road is the one away from the camera."""
         return side * float(self.view.ground_frame()[1, 1]) > 0.15
 
     def strip(self, left: float, right: float, colour: Colour, start: float | None = None,
               stop: float | None = None) -> None:  # fmt: skip
-        """Fill the ground between two distances to the left, from `start` to `stop` metres ahead or endlessly."""
+        """Fill the ground between two distances to the left, from ``start`` to ``stop`` metres ahead or endlessly."""
         a, b = self._ends() if start is None or stop is None else (start, stop)
         self.polygon([(a, left, 0), (b, left, 0), (b, right, 0), (a, right, 0)], colour)
 
@@ -169,7 +171,7 @@ class Ground:
 
 
 def _wall(ground: Ground, road: Road, edge: float) -> None:
-    """Something upright along the road: a hedge, a wall, a fence or a house."""
+    """Add something upright along the road: a hedge, a wall, a fence or a house."""
     high = road.wall_height
     if not high:
         return
@@ -208,5 +210,5 @@ def draw_occluder(draw: Pen, rng: Rng) -> None:
         draw.line([(0, top), (CANVAS[0], top)], (tone, tone, tone), 6)
 
 
-def _one(rng: Rng, options: list[Colour]) -> Colour:
+def _choice(rng: Rng, options: list[Colour]) -> Colour:
     return options[int(rng.integers(len(options)))]

@@ -1,4 +1,4 @@
-"""The two worlds of vehicles that are drawn: what drives there, and through which cameras it is seen."""
+"""The styles of the twins of vehicles: what drives there, and through which cameras it is seen."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from reidzoo.render.camera import CameraSpread
 from reidzoo.render.vehicles.vehicle import Fleet
 
+__all__ = ["VEHICLE_STYLES", "VehicleStyle"]
+
 
 @dataclass(frozen=True)
 class VehicleStyle:
-    """Everything in which one twin differs from another.
+    """The settings in which one twin of vehicles differs from another.
 
     Attributes:
         name: the dataset, as its reader is registered.

@@ -1,4 +1,4 @@
-"""Which vehicle is rendered: model, paint and what its owner did to it, drawn once and the same in every photograph."""
+"""The identity of a rendered vehicle: model, paint and what its owner did to it, the same in every photograph."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from reidzoo.render.people.person import Colour, Weights, pick, shaded
 from reidzoo.render.vehicles.model import POOL
+
+__all__ = ["COLOURS", "PAINTS", "TRIM", "Fleet", "Mark", "Vehicle", "sample_vehicle"]
 
 Rng = np.random.Generator
 
@@ -40,7 +42,7 @@ CARGO: Weights = {"white": 5, "silver": 3, "blue": 2, "green": 1, "red": 1, "bro
 
 @dataclass(frozen=True)
 class Fleet:
-    """What is on the roads of one dataset: relative frequencies.
+    """The vehicles on the roads of one dataset: relative frequencies.
 
     Attributes:
         kinds: kinds of vehicles.
@@ -57,9 +59,10 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Mark:
-    """A sticker, a stain or a dent: where it is (the meaning depends on the place), its size and colour.
+    """A sticker, a stain or a dent: where it is (the meaning depends on the panel), its size and colour.
 
-    `side` is 1 on the left, -1 on the right; `x` and `z` are shares of the panel, from its front or left, and its foot.
+    ``side`` is 1 on the left, -1 on the right; ``x`` and ``z`` are shares of the panel, from its front or
+    left, and from its foot.
     """
 
     side: int
@@ -77,7 +80,8 @@ class Vehicle:
     Attributes:
         key: tells vehicles apart; drives the few details that are drawn when it is painted.
         kind, model: which of the models.
-        paint: a key of `PAINTS`; `body` is the colour itself, `top` the roof's, `bonnet` that of bonnet and boot.
+        paint: a key of ``PAINTS``.
+        body, top, bonnet: the colour itself, the roof's, and that of bonnet and boot.
         cladding: whether sills and bumpers are bare plastic.
         tint: how dark the side windows are, 0 clear to 1 black.
         chrome: whether the windows are framed.
@@ -175,7 +179,7 @@ def sample_vehicle(rng: Rng, fleet: Fleet) -> Vehicle:
 
 
 def _paintwork(rng: Rng, fleet: Fleet, kind: str, taxi: bool) -> tuple[str, Colour, Colour]:
-    """Paint, body colour and colour of the top; two taxis of one livery are painted alike."""
+    """Return paint, body colour and colour of the top; two taxis of one livery are painted alike."""
     if taxi:
         paint, top = LIVERIES[int(rng.integers(len(LIVERIES)))]
         return paint, PAINTS[paint], PAINTS[top]
@@ -194,7 +198,7 @@ def _cargo_colour(rng: Rng) -> Colour:
 
 
 def _different(rng: Rng, body: Colour) -> Colour:
-    """A colour that can be told from the body's at a distance."""
+    """Draw a colour that can be told from the body's at a distance."""
     for _ in range(8):
         colour = _bright(rng)
         if sum(abs(a - b) for a, b in zip(colour, body)) > 170:
@@ -217,7 +221,7 @@ def _stickers(rng: Rng, count: int, across: tuple[float, float], up: tuple[float
 
 
 def _dents(rng: Rng, body: Colour) -> tuple[Mark, ...]:
-    """Dents, scratches and dirt on either side, darker or lighter than the paint."""
+    """Draw dents, scratches and dirt on either side, darker or lighter than the paint."""
     dents = []
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.35, 0.3, 0.2, 0.15]))):
         tone = shaded(body, rng.choice([0.55, 0.7])) if sum(body) > 200 else (120, 118, 114)

@@ -1,4 +1,4 @@
-"""From where a vehicle is seen, in which light, and how its faces are painted."""
+"""Paints the faces of a vehicle as a camera sees them, in a given light."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from PIL import ImageDraw
 
 from reidzoo.render.people.person import Colour
 from reidzoo.render.vehicles.mesh import GLASS, HEADLAMP, MATT, TAIL_LAMP, Mesh
+
+__all__ = ["CANVAS", "ROOM", "Light", "Place", "View", "framed", "paint", "shadow"]
 
 CANVAS = (256, 208)
 """Width and height in pixels of the drawing, about twice as fine as the photograph."""
@@ -39,20 +41,20 @@ class Light:
         up = normals[:, 2]
         factor = (0.7 + self.direct * np.maximum(normals @ self.sun, 0) + 0.1 * up)[mesh.face_of, None]
         sheen = np.maximum(up, 0)[mesh.face_of, None] ** 2
-        rgb = mesh.colours * np.where(mesh.stuff == MATT, 0.6 + 0.4 * factor[:, 0], factor[:, 0])[:, None]
-        rgb = np.where((mesh.stuff == MATT)[:, None], rgb, rgb + (214 - rgb) * (0.1 * sheen))
-        glass = (mesh.stuff == GLASS)[:, None]
+        rgb = mesh.colours * np.where(mesh.material == MATT, 0.6 + 0.4 * factor[:, 0], factor[:, 0])[:, None]
+        rgb = np.where((mesh.material == MATT)[:, None], rgb, rgb + (214 - rgb) * (0.1 * sheen))
+        glass = (mesh.material == GLASS)[:, None]
         rgb = np.where(glass, rgb + (np.float32([188, 202, 214]) - rgb) * self.reflection * (0.35 + 0.65 * sheen), rgb)
         if self.headlamps:
-            rgb[mesh.stuff == HEADLAMP] = (255, 250, 226)
+            rgb[mesh.material == HEADLAMP] = (255, 250, 226)
         if self.brakes:
-            rgb[mesh.stuff == TAIL_LAMP] = (246, 52, 44)
+            rgb[mesh.material == TAIL_LAMP] = (246, 52, 44)
         return [tuple(colour) for colour in np.clip(rgb, 0, 255).astype(np.uint8).tolist()]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where another vehicle stands, in metres from the one the camera looks at, and how far it is turned against it."""
+    """The place of another vehicle: metres from the one the camera looks at, and how far it is turned against it."""
 
     forward: float = 0.0
     left: float = 0.0
@@ -87,7 +89,7 @@ class View:
         return self.project_ground(points @ self.ground_frame())
 
     def project_ground(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Like `project`, of points in (right, away, up) of the camera, from the middle of the vehicle."""
+        """Return what ``project`` does, of points in (right, away, up) of the camera from the middle of the vehicle."""
         down, level = math.sin(self.elevation), math.cos(self.elevation)
         depth = np.maximum(self.distance + world[:, 1] * level - world[:, 2] * down, 0.05 * self.distance)
         rise = world[:, 1] * down + world[:, 2] * level
@@ -95,7 +97,7 @@ class View:
         return xy + np.float32(self.centre), depth
 
     def is_nearer(self, place: Place) -> bool:
-        """Whether a place is nearer to the camera than the vehicle."""
+        """Return whether a place is nearer to the camera than the vehicle."""
         return bool(self.project(np.float32([[place.forward, place.left, 0]]))[1][0] < self.distance)
 
     def eye(self) -> np.ndarray:
@@ -134,9 +136,9 @@ def paint(mesh: Mesh, view: View, light: Light, pen: ImageDraw.ImageDraw, relief
     frame = view.ground_frame()
     away = centres - view.eye()
     visible = mesh.two_sided | ((away * normals).sum(axis=1) < 0)
-    near = view.project(centres)[1]
+    depth = view.project(centres)[1]
     part = view.project(parts)[1][mesh.order[:, 1]]
-    ranked = np.lexsort((-near, mesh.order[:, 2], -part, mesh.order[:, 0]))
+    ranked = np.lexsort((-depth, mesh.order[:, 2], -part, mesh.order[:, 0]))
     first = np.searchsorted(mesh.face_of, np.arange(len(normals) + 1)).tolist()
     colours, flat = light.colours(mesh, normals @ frame), xy.ravel().tolist()
     pixels = view.scale / view.distance
@@ -156,7 +158,7 @@ def paint(mesh: Mesh, view: View, light: Light, pen: ImageDraw.ImageDraw, relief
 
 
 def _placed(mesh: Mesh, place: Place | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Points, normals, centres and parts of a mesh that may stand elsewhere."""
+    """Return points, normals, centres and parts of a mesh that may stand elsewhere."""
     if place is None:
         return mesh.points, mesh.normals, mesh.centres, mesh.parts
     sin, cos = math.sin(place.turn), math.cos(place.turn)
@@ -181,18 +183,18 @@ def shadow(mesh: Mesh, view: View, light: Light, place: Place | None = None) -> 
 
 
 def _hull(points: np.ndarray) -> np.ndarray:
-    """Convex hull of a few points (N, 2), by Andrew's monotone chain."""
+    """Return the convex hull of a few points (N, 2), by Andrew's monotone chain."""
     ordered = sorted(map(tuple, points.tolist()))
 
-    def half(chain: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
-        kept: list[tuple[float, ...]] = []
-        for point in chain:
-            while len(kept) > 1:
-                (ax, ay), (bx, by) = kept[-2], kept[-1]
+    def half(ordered: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+        chain: list[tuple[float, ...]] = []
+        for point in ordered:
+            while len(chain) > 1:
+                (ax, ay), (bx, by) = chain[-2], chain[-1]
                 if (bx - ax) * (point[1] - ay) - (by - ay) * (point[0] - ax) > 0:
                     break
-                kept.pop()
-            kept.append(point)
-        return kept[:-1]
+                chain.pop()
+            chain.append(point)
+        return chain[:-1]
 
     return np.array(half(ordered) + half(ordered[::-1]))

@@ -174,11 +174,6 @@ def test_bad_features():
         jaccard_graph(x)
 
 
-def test_two_thirds_in_integers_is_two_thirds_of_the_definition():
-    sizes = np.arange(1, 2000)
-    assert all((3 * c > 2 * s) == (c > 2 / 3 * s) for s in sizes for c in {2 * s // 3, 2 * s // 3 + 1})
-
-
 def peak_memory():
     """Return the largest resident memory of this process since the last reset, in bytes."""
     fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())

@@ -65,7 +65,7 @@ def pretrained(tiny):
     cfg = tiny("STAGES.adversarial.HOOKS.alternation.rules.max_rounds", 1)
     pipeline = Pipeline(cfg)
     pipeline.train()
-    return pipeline.output_dir
+    return pipeline.folder.path
 
 
 def build(cfg):
@@ -74,7 +74,7 @@ def build(cfg):
 
     pipeline = Pipeline(cfg)
     stage = pipeline.stages["adversarial"]
-    folder = pipeline.folders["adversarial"]
+    folder = pipeline.folder.stage("adversarial").path
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     return TRAINER.build(

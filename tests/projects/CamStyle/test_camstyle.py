@@ -144,9 +144,9 @@ def test_writes_every_style_once_and_resumes(tiny_root, tmp_path):
     other = sorted(found.values())[-1]
     other.write_bytes(b"kept")
     trainer = trainer_of(cfg, tmp_path)
-    from reidzoo.engine.checkpoint import FINAL, resume
+    from reidzoo.engine.checkpoint import resume
 
-    resume(trainer, tmp_path / FINAL)
+    resume(trainer, trainer.files.checkpoint)
     trainer.hooks["write"].after_train(trainer)
     assert (tmp_path / "styles" / name).read_bytes() == before and other.read_bytes() == b"kept"
 

@@ -50,7 +50,7 @@ def test_file_names_are_those_of_the_real_dataset(root: Path, name: str) -> None
 
 @pytest.mark.parametrize("name", PAIR_LAYOUTS)
 def test_the_renderer_is_frozen(name: str) -> None:
-    image = Photographer(name, 0).take(plan(name, SMALL, 0)[3])[0]
+    image = Photographer(name, 0).render(plan(name, SMALL, 0)[3])[0]
     assert renderer_version(name) == 1
     size, colours = VERSION_1[name]
     assert image.size == size

@@ -1,0 +1,108 @@
+"""Walks the datasets that a configuration names, before any of them is built.
+
+A *node* is a dataset's name, or a mapping ``{type: NAME, ...}``. A wrapper's node has its dataset under ``dataset``. An
+entry of DATASETS.TRAIN is one node or a list of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from yacs.config import CfgNode
+
+from reidzoo.datasets.build import build_dataset
+
+__all__ = [
+    "Node", "as_mapping", "check_data", "innermost", "is_same_dataset", "layers", "listed", "readable_now", "sources",
+    "train_nodes",
+]  # fmt: skip
+
+Node = str | Mapping[str, Any]
+"""How a configuration names a dataset."""
+
+PLACES = ("root", "file", "folder")
+"""Arguments that make another dataset of one type; all others, such as a split or a test size, are of the same one."""
+
+
+def listed(entry: Any) -> list[Any]:
+    """Return the nodes of an entry of DATASETS.TRAIN, which is one or a list."""
+    return list(entry) if isinstance(entry, list | tuple) else [entry]
+
+
+def train_nodes(train: Mapping[str, Any]) -> Iterator[Node]:
+    """Yield every node of DATASETS.TRAIN, wrappers as they stand."""
+    for entry in train.values():
+        yield from listed(entry)
+
+
+def as_mapping(node: Node) -> Mapping[str, Any]:
+    """Return the node as a mapping with ``type``."""
+    return {"type": node} if isinstance(node, str) else node
+
+
+def layers(node: Node) -> Iterator[Mapping[str, Any]]:
+    """Yield a node and the nodes that it wraps, as mappings, the outermost first."""
+    while True:
+        node = as_mapping(node)
+        yield node
+        if "dataset" not in node:
+            return
+        node = node["dataset"]
+
+
+def innermost(node: Node) -> Node:
+    """Return the node of the dataset within its wrappers."""
+    while isinstance(node, Mapping) and "dataset" in node:
+        node = node["dataset"]
+    return node
+
+
+def sources(train: Mapping[str, Any]) -> tuple[Node, ...]:
+    """Return the datasets of DATASETS.TRAIN without their wrappers, each once."""
+    unique: list[Node] = []
+    for node in map(innermost, train_nodes(train)):
+        if node not in unique:
+            unique.append(node)
+    return tuple(unique)
+
+
+def is_same_dataset(one: Node, other: Node) -> bool:
+    """Return whether two nodes are of one dataset, be it by another split or another of its test sets."""
+    one, other = as_mapping(innermost(one)), as_mapping(innermost(other))
+    return one["type"] == other["type"] and all(one.get(place) == other.get(place) for place in PLACES)
+
+
+def readable_now(node: Node) -> Node:
+    """Return what can be read before training: the dataset within those that wait for an earlier stage's labels."""
+    while _awaits_labels(node):
+        node = node["dataset"]
+    return node
+
+
+def _awaits_labels(node: Any) -> bool:
+    return isinstance(node, Mapping) and "dataset" in node and ("labels" in node or _awaits_labels(node["dataset"]))
+
+
+def check_data(cfg: CfgNode, uses: Sequence[str] = ("test", "train"), seen: set[tuple[str, ...]] | None = None) -> None:
+    """Read the records of a stage's datasets, without their pseudo labels.
+
+    Args:
+        cfg: the stage's configuration.
+        uses: ``"test"`` for DATASETS.TESTS, ``"train"`` for DATASETS.TRAIN.
+        seen: what earlier calls have read, and this one will not read again.
+
+    Raises:
+        DatasetError: one is missing or incomplete.
+    """
+    seen = set() if seen is None else seen
+    pairs = {
+        "test": [(node, "query") for node in cfg.DATASETS.TESTS],
+        "train": [(node, "train") for node in train_nodes(cfg.DATASETS.TRAIN)],
+    }
+    for node, split in (pair for use in uses for pair in pairs[use]):
+        node = readable_now(node)
+        key = (repr(node), split, cfg.DATASETS.ROOT)
+        if key not in seen:
+            build_dataset(node, root=cfg.DATASETS.ROOT).records(split)
+            seen.add(key)

@@ -1,0 +1,67 @@
+"""What a run's figures depend on beside its configuration: the command, the code, the libraries, the threads."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy
+import torch
+
+from reidzoo import distributed
+from reidzoo.files import write_text
+from reidzoo.version import ROOT, __version__
+
+__all__ = ["command_line", "environment", "note_environment"]
+
+_RECORDS = ("results.yml", "index.yml")
+"""Names of files that say what runs gave; no run depends on them."""
+
+
+def environment() -> dict[str, str]:
+    """Return the command, the code, the libraries, and the number of processes and threads."""
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "command": " ".join(sys.argv),
+        "reidzoo": __version__,
+        "commit": commit or "unknown",
+        "uncommitted": ", ".join(_uncommitted()) or "none" if commit else "unknown",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "processes": str(distributed.world_size()),
+        "threads": str(torch.get_num_threads()),  # sums on a CPU depend on it, in their last bits
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+    }
+
+
+def command_line(made: Mapping[str, str]) -> str:
+    """Return the command of an ``environment``, behind the number of threads where that is noted."""
+    threads = f"OMP_NUM_THREADS={made['threads']} " if "threads" in made else ""
+    return threads + made["command"]
+
+
+def note_environment(path: Path, started: bool) -> None:
+    """Write down what a run goes on with; what was not committed in an earlier part of it stays noted."""
+    now = environment()
+    before = json.loads(path.read_text()).get("uncommitted", "unknown") if started and path.exists() else "none"
+    files = dict.fromkeys(f"{before}, {now['uncommitted']}".split(", "))
+    files.pop("none", None)
+    now["uncommitted"] = ", ".join(files) or "none"
+    write_text(path, json.dumps(now, indent=1) + "\n")
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.rstrip()
+
+
+def _uncommitted() -> list[str]:
+    """Return the files of code and configuration that differ from the commit; records of results are neither."""
+    folders = [f":(top){name}" for name in ("reidzoo", "projects", "configs", "tools")]
+    lines = _git("status", "--porcelain", "--untracked-files=all", "--", *folders).splitlines()
+    files = [line[3:].rpartition(" -> ")[2].strip('"') for line in lines]
+    return [file for file in files if file.endswith((".py", ".yml")) and Path(file).name not in _RECORDS]

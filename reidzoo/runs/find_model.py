@@ -1,0 +1,121 @@
+"""Finds out what a word for a trained model means: its weights, and the configuration that builds it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from yacs.config import CfgNode
+
+from reidzoo.config import load_config, stage_configs
+from reidzoo.config.references import fill_seed
+from reidzoo.config.sources import parse_overrides, read_indexes
+from reidzoo.datasets.nodes import Node, sources
+from reidzoo.engine.run_folder import RunFolder
+from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.weights.loading import is_safetensors, local_file
+from reidzoo.zoo.index import register_index, register_indexes
+from reidzoo.zoo.lookup import plain_name
+
+__all__ = ["TrainedModel", "find_model"]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model's weights and the configuration that it was trained with.
+
+    Attributes:
+        name: what tables call it.
+        config: the configuration file, or the model file that carries it.
+        stage: the stage whose model it is.
+        weights: the checkpoint or model file.
+        cfg: the stage's complete configuration.
+        run: the folder of its run, if it is a run's.
+    """
+
+    name: str
+    config: Path
+    stage: str
+    weights: Path
+    cfg: CfgNode
+    run: RunFolder | None = None
+
+    @property
+    def sources(self) -> tuple[Node, ...]:
+        """The datasets that the stage trains on, as the configuration names them, without their wrappers."""
+        return sources(fill_seed(self.cfg).DATASETS.TRAIN)
+
+
+def find_model(
+    config: str | os.PathLike[str] = "",
+    weights: str | os.PathLike[str] = "",
+    stage: str = "",
+    opts: Sequence[str] = (),
+    overlays: Sequence[str] = (),
+) -> TrainedModel:
+    """Find out what a configuration and a word for weights mean; one of the two is enough.
+
+    Args:
+        config: a configuration file; "" takes that of the run, or what the model file carries.
+        weights: a name of the zoo with or without ``zoo://``, a run's folder, a model file or a checkpoint; "" takes
+            the run in the configuration's OUTPUT_DIR.
+        stage: whose model; "" for the stage whose folder ``weights`` lies in, or the last.
+        opts, overlays: as for ``load_config``.
+
+    Raises:
+        ConfigError: neither is given, or there is no such stage.
+        WeightsError: there is no such checkpoint or model, or the run is not finished.
+    """
+    word = os.fspath(weights)
+    for place in read_indexes(parse_overrides(opts)):
+        register_index(place)
+    if config:
+        register_indexes(load_config(config, opts, overlays))
+    if not (config or word):
+        raise ConfigError("no model: give --config-file, or as --weights a run's folder, a model file or a zoo's name")
+    run, file, held = _find_file(word)
+    if not config:
+        config = _carrier(word, run, file)
+    cfg = load_config(config, opts, overlays)
+    stages = stage_configs(cfg)
+    if not word:
+        run = RunFolder.of_config(cfg)
+    stage = stage or held or list(stages)[-1]
+    if stage not in stages:
+        raise ConfigError(f"{config}: there is no stage {stage!r}; the stages are {', '.join(stages)}")
+    if file is None:
+        file = RunFolder(run.path, list(cfg.STAGES)).finished_stage(stage).checkpoint
+    name = _name(word, Path(config))
+    return TrainedModel(f"{name}, {stage}" if cfg.STAGES else name, Path(config), stage, file, stages[stage], run)
+
+
+def _find_file(word: str) -> tuple[RunFolder | None, Path | None, str]:
+    """Return the run, the file and the stage that a word for weights names, as far as it does."""
+    if word and os.path.isdir(word) and RunFolder(word).config.is_file():
+        return RunFolder(word), None, ""
+    file = local_file(word) if word else None
+    run, stage = (file and not is_safetensors(file) and RunFolder.holding(file)) or (None, "")
+    return run, file, stage
+
+
+def _carrier(word: str, run: RunFolder | None, file: Path | None) -> Path:
+    """Return what says how the model is built: the run's configuration, or the model file itself."""
+    if run is not None:
+        return run.config
+    if file is not None and is_safetensors(file):
+        return file
+    raise WeightsError(
+        f"{word}: there is no config.yml beside it or above it to say how the model is built; give --config-file, name "
+        f"the run's folder, or make a model file of it (reidzoo export, or reidzoo convert for another toolkit's)"
+    )
+
+
+def _name(word: str, config: Path) -> str:
+    """Return what tables call a model: its name in the zoo, its run's, or the configuration's."""
+    if word and not os.path.exists(word):
+        return plain_name(word)
+    if config.name == "config.yml":
+        return config.resolve().parent.name
+    return config.stem

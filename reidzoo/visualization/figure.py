@@ -1,0 +1,58 @@
+"""Figures as SVG, in one style and one width."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["svg_text"]
+
+_WIDTH = 640 / 96
+"""Inches: what a README shows at 640 pixels."""
+_STYLE = {
+    # Tol's "bright" scheme, grey darkened: colours that remain apart for colour-blind readers.
+    "axes.prop_cycle": "cycler('color', ['#4477aa', '#ee6677', '#228833', '#aa3377', '#66ccee', '#ccbb44', '#777777'])",
+    "axes.grid": True, "axes.grid.axis": "y", "grid.color": "#dddddd", "axes.axisbelow": True,
+    "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.handlelength": 1.5,
+    "font.size": 9, "figure.titlesize": "medium", "lines.markersize": 5,
+    "svg.fonttype": "none", "svg.hashsalt": "reidzoo", "text.parse_math": False,
+}  # fmt: skip
+
+
+def svg_text(draw: Callable[[Figure], None], title: str, description: str, height: int = 300) -> str:
+    """Return the SVG of a figure with ``title`` above and a legend of all its axes below.
+
+    Its bytes depend on what is drawn and on matplotlib's version, and on no setting of the user's.
+
+    Args:
+        draw: adds axes to the empty figure that it gets; ``"C0"`` to ``"C6"`` are the style's colours.
+        title: also the title of the file.
+        description: what the picture shows, its figures included, for those who cannot see it: the SVG's ``<desc>``.
+        height: in pixels; the width is 640.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", _STYLE]):
+        figure = Figure(figsize=(_WIDTH, height / 96), layout="constrained")
+        figure.suptitle(title, wrap=True)
+        draw(figure)
+        _add_legend(figure)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None, "Title": title})
+    return file.getvalue().replace("</title>", f"</title>\n <desc>{escape(description)}</desc>", 1)
+
+
+def _add_legend(figure: Figure) -> None:
+    """Put one legend below all axes, each label once, in as many columns as fit."""
+    marks = {label: mark for axes in figure.axes for mark, label in zip(*axes.get_legend_handles_labels())}
+    for columns in (4, 3, 2, 1):
+        legend = figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=columns)
+        if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+            return
+        legend.remove()

@@ -1,0 +1,78 @@
+"""The layers: a folder imports only what stands below it, function-level imports too; the only way up is a registry."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "reidzoo"
+FLOORS = [
+    {"errors", "files", "version", "suggest", "distributed", "visualization"},
+    {"registry", "yaml_marks", "random_streams", "neighbours", "render"},
+    {"weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
+    {"config", "models", "backbones", "datasets"},
+    {"zoo", "engine", "discriminators"},
+    {"hooks"},
+    {"trainers", "runs"},
+    {"inference", "tables"},
+    {"publishing"},
+    {"reidzoo"},  # the package itself, which every import of it passes through
+]
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        yield ".".join(parts).removesuffix(".__init__"), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def folder(module: str) -> str:
+    """Return the first-level folder or module of ``reidzoo.x.y``, ``reidzoo`` for the package itself."""
+    return ([*module.split("."), "reidzoo"])[1]
+
+
+def imported(tree: ast.Module, names: set[str]) -> Iterator[tuple[int, str]]:
+    """Yield line and module of every import of this package in a file, wherever it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield node.lineno, inner if inner in names else str(node.module)
+
+
+def arrows() -> list[tuple[str, int, str]]:
+    trees = dict(modules())
+    return [
+        (source, line, target)
+        for source, tree in trees.items()
+        for line, target in imported(tree, set(trees))
+        if target.split(".")[0] == "reidzoo"
+    ]
+
+
+def test_every_folder_has_a_floor():
+    assert {folder(name) for name, _ in modules()} == set(FLOOR)
+
+
+def test_imports_run_downwards():
+    upwards = [
+        f"{source}:{line} imports {target}"
+        for source, line, target in arrows()
+        if folder(source) != folder(target) and FLOOR[folder(source)] <= FLOOR[folder(target)]
+    ]
+    assert not upwards, "a folder imports only what stands below it; the only way up is a registry"
+
+
+def test_no_module_stands_on_itself():
+    below: dict[str, set[str]] = {name: set() for name, _ in modules()}
+    for source, _, target in arrows():
+        below[source].add(target)
+    while leaves := [name for name, targets in below.items() if not targets & set(below)]:
+        for name in leaves:
+            del below[name]
+    assert not below, f"imports go in a circle: {', '.join(sorted(below))}"
