@@ -1,4 +1,4 @@
-"""From a stage's configuration to its model, its images and its loader."""
+"""Builds a stage's model, image tables and loader from its configuration."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
 
     The weights are loaded before batch norm is split by domain, since every domain starts from the same statistics.
     """
-    own = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
+    node = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
     backbone = dict(cfg.BACKBONE) if initialise else {**cfg.BACKBONE, "pretrained": ""}
     weights = cfg.MODEL.WEIGHTS or cfg.WEIGHTS.get("model", "") if initialise else ""
     if weights and "pretrained" in backbone:
         backbone["pretrained"] = ""  # overwritten a moment later
     if weights or not initialise:  # and so in a model's further backbones
-        own = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in own.items()}
-    model = MODEL.build(own, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
+        node = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in node.items()}
+    model = MODEL.build(node, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
     if weights:
         load_weights(model, weights, ignore=tuple(cfg.WEIGHTS_IGNORE))
     if cfg.MODEL.BN_DOMAINS > 1:

@@ -1,4 +1,4 @@
-"""Features of many images: sharded over processes, in the order of the rows."""
+"""Extracts features of many images: sharded over processes, in the order of the rows."""
 
 from __future__ import annotations
 

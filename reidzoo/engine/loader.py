@@ -1,4 +1,4 @@
-"""From training sets to batches on the device: the only place where images, labels and random draws meet.
+"""Loads batches of training sets onto the device: the only place where images, labels and random draws meet.
 
 The batches of an epoch are lists of rows that the samplers give from (seed, epoch) alone, and augmentation draws from
 (seed, epoch, step) for the whole batch. So neither the number of loader workers nor the number of processes, nor a
@@ -31,7 +31,7 @@ class TrainLoader:
 
     Args:
         sets: name -> training set. One set gives flat batches, several give ``{name: batch}``.
-        sampler: the SAMPLER node, built anew at each epoch since labels may have changed.
+        sampler: the SAMPLER node, built again at each epoch since labels may have changed.
         transform: augmentation of whole batches, ``transform(images, draw)``.
         table: the images of all sets, in the sets' order, then the sets' style images.
         batch_size: images per set and step, over all processes.
@@ -112,9 +112,9 @@ class TrainLoader:
 
     def _style_numbers(self, number: int, epoch: int, step: int) -> np.ndarray:
         """Return the numbers in [0, 1) that draw the camera style of each image of this process's share."""
-        place = step * len(self.sets) + number
+        batch = step * len(self.sets) + number
         share = (self.slice.start, self.slice.stop)
-        return BatchDraw(self.seed, epoch, place, self.batch_size, *share, stream=STYLE_STREAM).uniform(1)[:, 0]
+        return BatchDraw(self.seed, epoch, batch, self.batch_size, *share, stream=STYLE_STREAM).uniform(1)[:, 0]
 
     def _batch(self, number: int, name: str, epoch: int, step: int, rows: np.ndarray, images: Tensor) -> dict:
         data = self.sets[name]

@@ -1,4 +1,4 @@
-"""The hook's events, and how a run's hooks are built and ordered."""
+"""The base of hooks: their events, and how a run's hooks are built and ordered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Hook", "build_hooks"]
 
 
 class Hook:
-    """What happens around the steps. The events carry mmengine's names and signatures.
+    """Acts on the events around the training steps. They carry mmengine's names and signatures.
 
     mmengine's own hooks do not run here as they are: most of them expect attributes of its ``Runner``, which
     ``Trainer`` does not have, and there are no events of validation and test.

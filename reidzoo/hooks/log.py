@@ -1,4 +1,4 @@
-"""The run's record: one line of JSON for each period of steps and for each evaluation."""
+"""Logging: one line of JSON for each period of steps and for each evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning rates as a function of the iteration alone, so that no resume can get them wrong."""
+"""Learning rate schedules: pure functions of the iteration, so that a resumed run cannot get them wrong."""
 
 from __future__ import annotations
 

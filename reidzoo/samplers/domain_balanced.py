@@ -1,4 +1,4 @@
-"""P x K batches with the same number of images from every domain."""
+"""Domain-balanced P x K sampling: as many images from every domain."""
 
 from __future__ import annotations
 
