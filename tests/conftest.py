@@ -214,7 +214,7 @@ def run_tool():
     def run(name: str, *args: object, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
         env = {**os.environ, **options.pop("env", {})}
         command = [sys.executable, *launcher, str(REPOSITORY / "tools" / name), *map(str, args)]
-        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
+        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=900, check=False, **options)
 
     return run
 
