@@ -19,6 +19,7 @@ def plain_probability(x, chosen):
     return distance / distance.sum()
 
 
+@pytest.mark.slow
 def test_the_draws_have_the_distribution_of_the_definition():
     # Sequences of four of five rows, by the definition and by many runs; two are drawn at once.
     x = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)

@@ -33,6 +33,7 @@ OPTIONS = [{"roc": True}, {"metric": "euclidean"}, {"rerank": True}, {"protocol"
            {"protocol": "vehicleid", "repeats": 2}]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="needs torch.distributed")
 def test_two_processes_equal_one(tmp_path):
     rng = np.random.default_rng(0)

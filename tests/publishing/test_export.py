@@ -15,6 +15,8 @@ from reidzoo.publishing.export import export_model
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.zoo import read_model_file
 
+pytestmark = pytest.mark.slow
+
 SOLVER = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 1}
 
 

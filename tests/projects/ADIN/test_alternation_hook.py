@@ -15,6 +15,8 @@ from reidzoo.errors import ConfigError
 from reidzoo.hooks import Hook
 from reidzoo.runs.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(Exception):
     """What ends a run in the middle."""

@@ -13,6 +13,8 @@ from reidzoo.runs.pipeline import Pipeline
 
 from .conftest import PROJECT
 
+pytestmark = pytest.mark.slow
+
 KEEP_KEYS = '''
 from reidzoo import distributed
 from reidzoo.hooks import Hook

@@ -12,6 +12,8 @@ from reidzoo.config import load_config, stage_configs
 from reidzoo.hooks import LogHook
 from reidzoo.runs.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 PROJECTS = Path(__file__).parents[3] / "projects"
 
 
