@@ -28,6 +28,25 @@ def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
 
 
+SLOW = {"run_tool", "train_in_one_and_two", "market_twin"}
+"""Fixtures that start processes or render for seconds: a test that asks for one of them is slow."""
+
+SENSITIVE = {
+    *("backbones", "clustering", "discriminators", "engine", "evaluation", "heads", "hooks", "inference", "losses"),
+    *("memories", "models", "neighbours", "projects", "trainers", "transforms", "weights"),
+}
+"""Folders of tests that compare floats of two routes, or train for a moment: the processor's rounding reaches them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests the markers that follow from their fixtures and folders."""
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        if any(REPOSITORY / "tests" / name in item.path.parents for name in SENSITIVE):
+            item.add_marker(pytest.mark.sensitive)
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Seed every test alike: what it draws does not depend on the tests that ran before it in its process."""
@@ -218,7 +237,7 @@ def run_tool():
     def run(name: str, *args: object, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
         env = {**os.environ, **options.pop("env", {})}
         command = [sys.executable, *launcher, str(REPOSITORY / "tools" / name), *map(str, args)]
-        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
+        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=900, check=False, **options)
 
     return run
 

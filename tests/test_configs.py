@@ -21,6 +21,8 @@ from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.tables import make_plan, read_table
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parent.parent
 YAMLS = (path for folder in ("configs", "projects") for path in (REPOSITORY / folder).rglob("*.yml"))
 NAMES = sorted(str(path.relative_to(REPOSITORY)) for path in YAMLS)

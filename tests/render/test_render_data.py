@@ -7,6 +7,8 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 TOOL = Path(__file__).parents[2] / "tools" / "render_data.py"
 
 

@@ -34,7 +34,7 @@ def commands(name):
 def python(*arguments, cwd):
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=cwd, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=cwd, timeout=900, check=False)
 
 
 @pytest.fixture(scope="module")

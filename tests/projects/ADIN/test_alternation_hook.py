@@ -17,6 +17,8 @@ from reidzoo.runs.pipeline import Pipeline
 
 from ...conftest import assert_equal_runs
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(Exception):
     """What ends a run in the middle."""

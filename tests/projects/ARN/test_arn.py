@@ -12,6 +12,8 @@ from reidzoo.tables import make_plan, read_table
 
 from .conftest import PROJECT, stages
 
+pytestmark = pytest.mark.slow
+
 DRAFT = {"INPUT.SIZE": "[64, 32]", "MODEL.image_widths": "[8, 6, 4, 4, 3]"}
 
 

@@ -11,6 +11,8 @@ from reidzoo.config import dump, load_config, stage_configs
 
 from .conftest import PROJECT
 
+pytestmark = pytest.mark.slow
+
 KEEP_KEYS = '''
 from reidzoo import distributed
 from reidzoo.hooks import Hook

@@ -9,6 +9,8 @@ import pytest
 
 from reidzoo.config import load_config, stage_configs
 
+pytestmark = pytest.mark.slow
+
 PROJECTS = Path(__file__).parents[3] / "projects"
 
 

@@ -14,6 +14,8 @@ from reidzoo.models import DomainBatchNorm
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 PROJECTS = Path(__file__).parents[3] / "projects"
 SMALL = {
     "INPUT.SIZE": "[32, 16]",

@@ -14,6 +14,8 @@ from reidzoo.engine.build import build_model
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.tables import make_plan, read_table
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[3]
 
 
