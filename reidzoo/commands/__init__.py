@@ -16,7 +16,7 @@ from reidzoo.errors import UserError
 from reidzoo.suggest import did_you_mean
 from reidzoo.version import __version__
 
-__all__ = ["COMMANDS", "main", "run_command"]
+__all__ = ["COMMANDS", "call", "main", "run_command"]
 
 COMMANDS = {
     "train": "train what a configuration describes, and test it",
@@ -62,7 +62,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str = "") ->
         argv: the words behind it; by default the command line's.
         prog: how the help calls it.
     """
-    module = importlib.import_module(f"reidzoo.commands.{name.replace('-', '_')}")
+    module = _module(name)
     args = _parser(name, module, prog).parse_intermixed_args(argv)
     try:
         module.run(args)
@@ -72,6 +72,20 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str = "") ->
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def call(name: str, *words: object) -> None:
+    """Run one command in this process, as a program that is written in Python would.
+
+    Raises:
+        UserError: what a command line prints before it exits with 2.
+    """
+    module = _module(name)
+    module.run(_parser(name, module, "").parse_intermixed_args(list(map(str, words))))
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"reidzoo.commands.{name.replace('-', '_')}")
 
 
 def _parser(name: str, module: ModuleType, prog: str) -> argparse.ArgumentParser:

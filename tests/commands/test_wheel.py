@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 DEMO = ["--config-file", "projects/DomainMix/mini.yml"]
 SHORT = ["SOLVER.MAX_EPOCHS", "1", "SOLVER.ITERS_PER_EPOCH", "1", "DEVICE", "cpu"]
 THREE_LINES = """
