@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
 
-EXAMPLE = (
-    "reidzoo extract --weights domainmix_mini Market1501 --data-root datasets-mini --split query gallery "
-    "--output-dir output/features"
-)
+EXAMPLE = r"""reidzoo extract --weights domainmix_mini Market1501 --data-root datasets-mini \
+    --split query gallery --output-dir output/features"""
 SHOWN = 10
 SPLITS = ("train", "query", "gallery")
 

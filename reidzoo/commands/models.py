@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from reidzoo.commands.arguments import add_overrides, overrides
-
 __all__ = ["EXAMPLE", "add_arguments", "run"]
 
 EXAMPLE = "reidzoo models"
@@ -13,17 +11,16 @@ EXAMPLE = "reidzoo models"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_overrides(parser, "such as ZOO.INDEXES '[theirs.yml]', for the models of further indexes")
+    parser.add_argument("--index", action="append", default=[], metavar="FILE", help="and those of this index")
 
 
 def run(args: argparse.Namespace) -> None:
     """Print a line per model and dataset."""
     from tabulate import tabulate
 
-    from reidzoo.config.sources import parse_overrides, read_indexes
     from reidzoo.zoo import entry, list_models, register_index
 
-    for place in read_indexes(parse_overrides(overrides(args))):
+    for place in args.index:
         register_index(place)
     rows = []
     for name in list_models():
