@@ -82,7 +82,7 @@ def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, 
 
 @contextmanager
 def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
-    """Put ``modules`` into evaluation mode, and at the end back, each into the mode it was in, with all in it."""
+    """Set ``modules`` to evaluation mode, and at the end each back to the mode it was in, with all its sub-modules."""
     training = [module.training for module in modules]
     for module in modules:
         module.eval()

@@ -128,7 +128,7 @@ class EarlyStopHook(Hook):
         return {"losses": list(self.losses), "best": self.best, "stopped": self.stopped}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+        """Restore a checkpoint's state."""
         self.losses, self.best, self.stopped = list(state["losses"]), dict(state["best"]), state["stopped"]
 
 

@@ -115,7 +115,7 @@ class EMAHook(Hook):
         return {"updates": self.updates, "raw" if self.exchanged else "model": dict(self.held)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a checkpoint's mean once training begins."""
+        """Restore a checkpoint's mean once training begins."""
         self.updates, self.exchanged = state["updates"], "raw" in state
         self.held = dict(state["raw"] if self.exchanged else state["model"])
 

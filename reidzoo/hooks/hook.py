@@ -25,25 +25,25 @@ class Hook:
     priority = 50
 
     def before_train(self, runner: Runner) -> None:
-        """Before the first epoch, and again when a run is resumed."""
+        """Act before the first epoch, and again when a run is resumed."""
 
     def after_train(self, runner: Runner) -> None:
-        """After the last epoch."""
+        """Act after the last epoch."""
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Before an epoch's first step; not again when the epoch is resumed half-way."""
+        """Act before an epoch's first step; not again when the epoch is resumed half-way."""
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """After an epoch's last step."""
+        """Act after an epoch's last step."""
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Before a step."""
+        """Act before a step."""
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """After a step."""
+        """Act after a step."""
 
     def save_point(self, runner: Runner) -> None:
-        """When the trainer's state is whole."""
+        """Act when the trainer's state is whole."""
 
 
 _MMENGINE_PRIORITIES = {

@@ -99,7 +99,7 @@ class LogHook(Hook):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the running sums of a checkpoint."""
+        """Restore the running sums of a checkpoint."""
         self.size = state["size"]
         self.sums = dict(zip(state["keys"], state["sums"].tolist()))
         self.counts = dict(zip(state["keys"], state["counts"]))

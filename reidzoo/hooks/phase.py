@@ -133,5 +133,5 @@ class ThresholdPhaseHook(_PhaseHook):
         return {"phase": self.phase, "history": self.history}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the phase and the changes of a checkpoint."""
+        """Restore the phase and the changes of a checkpoint."""
         self.phase, self.history = state["phase"], list(state["history"])

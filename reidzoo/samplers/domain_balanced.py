@@ -17,7 +17,7 @@ __all__ = ["DomainBalancedSampler"]
 
 @SAMPLER.register_module()
 class DomainBalancedSampler(BatchSampler):
-    """Each batch is one batch of ``IdentitySampler`` per domain, one after the other in the order of the domains.
+    """Joins one batch of ``IdentitySampler`` per domain into each batch, in the order of the domains.
 
     A pass ends with the domain that has most batches; the others start over meanwhile.
 

@@ -23,7 +23,7 @@ __all__ = ["NuisanceTrainer"]
 
 @TRAINER.register_module()
 class NuisanceTrainer(Trainer):
-    """ADIN (Yuan et al., WACV 2020): f_E is the backbone, f_I the head's classifier, the f_N are DISCRIMINATORS.
+    """Trains as ADIN (Yuan et al., WACV 2020); f_E is the backbone, f_I the head's classifier, f_N a DISCRIMINATOR.
 
     Its phases, each with its own losses and, but for ``joint``, the optimizer of its name:
 

@@ -187,6 +187,6 @@ class AlternationHook(Hook):
         return {**state, "alternation": self.alternation.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+        """Restore a checkpoint's state."""
         self.turns, self.switches, self.timeline = (list(state[key]) for key in ("turns", "switches", "timeline"))
         self.alternation.load_state_dict(state["alternation"])
