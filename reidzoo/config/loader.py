@@ -28,12 +28,14 @@ from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
 from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain, read_indexes
 from reidzoo.errors import ConfigError
-from reidzoo.suggest import closest
+from reidzoo.suggest import suggestion
+from reidzoo.yaml_check import Rule, check_value, is_list_of_names
 from reidzoo.yaml_marks import Marked, dump_yaml, with_place
 
 __all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
 
 _ONLY_AT_TOP = (BASE, "PLUGINS", "STAGES", "ZOO")
+_PLUGINS = Rule("a list of importable names or paths", is_list_of_names)
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -93,8 +95,7 @@ def load_plugins(sources: Iterable[Source], cfg: CfgNode) -> list[str]:
         listed = source.get("PLUGINS")
         if listed is None:
             continue
-        if not isinstance(listed.value, list) or not all(isinstance(entry.value, str) for entry in listed.value):
-            raise ConfigError(f"{listed.where}: PLUGINS: expected a list of importable names or paths")
+        check_value(listed, _PLUGINS, "PLUGINS")
         for entry in listed.value:
             name, module = import_plugin(entry.value, source.folder, entry.where)
             if name in names:
@@ -155,8 +156,7 @@ def _needed(stage: str, stages: dict[str, Merge], staged: bool) -> dict[str, Mer
     wanted: dict[str, str] = {stage: "wanted"}
     for name in (names := list(wanted)):
         if name not in stages:
-            near = closest(name, list(stages), 0.5)
-            hint = f"did you mean {near}?" if near else f"stages: {', '.join(stages) or 'none'}"
+            hint = suggestion(name, stages, f"stages: {', '.join(stages) or 'none'}")
             raise ConfigError(f"{wanted[name]}: there is no stage {name}; {hint}")
         for other in referenced_stages(stages[name].config):
             if other not in wanted:
@@ -235,8 +235,7 @@ def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: boo
     if not _STAGE_NAME.fullmatch(name):
         raise ConfigError(f"{child.where}: STAGES.{name}: a stage's name is made of letters, digits, _ and -")
     if name not in stages and (child.value is None or not invent):
-        near = closest(name, list(stages), 0.5)
-        hint = f"did you mean {near}?" if near else f"stages: {', '.join(stages) or 'none'}"
+        hint = suggestion(name, stages, f"stages: {', '.join(stages) or 'none'}")
         reason = "null deletes a stage, {} is one without overrides; " if child.value is None else ""
         raise ConfigError(f"{child.where}: STAGES.{name}: {reason}there is no stage {name}; {hint}")
     if child.value is not None and not isinstance(child.value, dict):

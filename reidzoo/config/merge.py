@@ -24,6 +24,7 @@ from reidzoo.config.defaults import CHOICES, LENGTHS, PLAIN_ENTRIES, free, get_c
 from reidzoo.config.keys import lookup, nearest_key
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
+from reidzoo.yaml_check import TYPES, Rule, check_value, mistake, show_value
 from reidzoo.yaml_marks import Doubtful, Marked
 
 __all__ = ["REPLACE", "Merge", "absent_everywhere"]
@@ -31,7 +32,7 @@ __all__ = ["REPLACE", "Merge", "absent_everywhere"]
 REPLACE = "_REPLACE_"
 
 _CORE = get_cfg()
-_NOUNS = {bool: "true or false", int: "an integer", float: "a number", str: "a string", list: "a list", tuple: "a list"}
+_REGISTERED = Rule("a registered name", TYPES[str].holds)
 
 
 class Merge:
@@ -125,13 +126,12 @@ class Merge:
     ) -> None:
         if not isinstance(default, CfgNode):
             target[key] = self._coerce(child, default, full)
-        elif isinstance(child.value, dict):
-            self._merge(target[key], default, child.value, full, replace, False)
         elif child.value is None and _is_free(default) and not any(_owned(default, name) for name in default):
             target[key].clear()
             self._deleted.add(full)
         else:
-            raise self._error(child, full, f"expected a mapping, got {_show(child.value)}")
+            check_value(child, TYPES[dict], self._name(full))
+            self._merge(target[key], default, child.value, full, replace, False)
         self._note(child, full)
 
     def _set_entry(self, target: CfgNode, key: str, child: Marked, full: str, replace: bool, typed: bool) -> None:
@@ -183,32 +183,24 @@ class Merge:
         if "type" not in entries:
             return False
         new = entries["type"]
-        if not isinstance(new.value, str) and not inside:
-            raise self._error(new, f"{path}.type", f"expected a registered name, got {_show(new.value)}")
+        if not inside:
+            check_value(new, _REGISTERED, self._name(f"{path}.type"))
         return "type" in target and target["type"] != new.value
 
     def _flag(self, marked: Marked, path: str) -> bool:
-        if not isinstance(marked.value, bool):
-            full = f"{path}.{REPLACE}" if path else REPLACE
-            raise self._error(marked, full, f"expected true or false, got {_show(marked.value)}")
-        return marked.value
+        return check_value(marked, TYPES[bool], self._name(f"{path}.{REPLACE}" if path else REPLACE))
 
     def _coerce(self, child: Marked, default: Any, full: str) -> Any:
         """Return the value in the type of ``default``: an integer becomes a float where one is expected."""
-        value = child.value
         if default is None:
             return self._plain(child, full)
         kind = type(default)
-        if kind is float and type(value) is int:
-            value = float(value)
-        if isinstance(value, Doubtful) and kind is str:
-            value = str(value)
-        if isinstance(value, list) and kind in (list, tuple):
-            value = kind(self._coerce_elements(child, default, full))
-        if type(value) is not kind:
-            raise self._error(child, full, f"expected {_NOUNS[kind]}, got {_show(child.value)}")
-        if value not in CHOICES.get(full, (value,)):
-            raise self._error(child, full, f"expected one of {', '.join(CHOICES[full])}; got {_show(value)}")
+        if isinstance(child.value, list) and kind in (list, tuple):
+            return kind(self._coerce_elements(child, default, full))
+        value = kind(check_value(child, TYPES[kind], self._name(full)))
+        if full in CHOICES:
+            *others, last = CHOICES[full]
+            check_value(child, Rule(f"{', '.join(others)} or {last}", CHOICES[full].__contains__), self._name(full))
         return value
 
     def _coerce_elements(self, child: Marked, default: list | tuple, full: str) -> list[Any]:
@@ -246,7 +238,7 @@ class Merge:
             if isinstance(entry, CfgNode) and entry:
                 self._check_node(entry, full, False)
             elif isinstance(entry, CfgNode) or not plain:
-                got = "{}" if isinstance(entry, CfgNode) else _show(entry)
+                got = "{}" if isinstance(entry, CfgNode) else show_value(entry)
                 raise ConfigError(
                     f"{self._origin(full)}: {self._name(path)} has no type, so {self._name(full)} "
                     f"must be a mapping with one; got {got}"
@@ -265,9 +257,7 @@ class Merge:
         return self.prefix + full
 
     def _error(self, child: Marked, full: str, message: str) -> ConfigError:
-        name = self._name(full)
-        place = child.where if child.where == f"override {name}" else f"{child.where}: {name}"
-        return ConfigError(f"{place}: {message}")
+        return mistake(child, self._name(full), message)
 
     def _entry_hint(self, target: CfgNode, full: str) -> str:
         section, _, key = full.rpartition(".")
@@ -331,13 +321,3 @@ def _free_nodes(declared: CfgNode, config: CfgNode, path: str = "") -> Iterator[
                 yield full, config[key]
             else:
                 yield from _free_nodes(default, config[key], full)
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (dict, list)):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return f"the string {str(value)!r}" if isinstance(value, str) else repr(value)

@@ -11,11 +11,14 @@ from typing import Any
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.suggest import closest
-from reidzoo.yaml_marks import Marked, parse_yaml, with_place
+from reidzoo.yaml_check import Rule, check_mapping, is_list_of_names
+from reidzoo.yaml_marks import Marked, parse_yaml, unmark, with_place
 
 __all__ = ["BASE", "Source", "parse_overrides", "read_chain", "read_indexes"]
 
 BASE = "_BASE_"
+
+_ZOO = {"INDEXES": Rule("a list of YAML files or https:// addresses", is_list_of_names)}
 
 
 class Source:
@@ -73,25 +76,13 @@ def read_indexes(sources: Iterable[Source]) -> list[str]:
     Raises:
         ConfigError: another key in ``ZOO``, or no list of paths and addresses.
     """
-    found: dict[str, None] = {}
+    places: dict[str, None] = {}
     for source in sources:
         node = source.get("ZOO")
-        if node is None:
-            continue
-        if not isinstance(node.value, dict):
-            raise ConfigError(f"{node.where}: ZOO: expected a mapping with INDEXES")
-        for key, child in node.value.items():
-            if key != "INDEXES":
-                raise ConfigError(f"{child.where}: unknown key ZOO.{key}; did you mean ZOO.INDEXES?")
-            found.update(dict.fromkeys(_places(child, source.folder)))
-    return list(found)
-
-
-def _places(listed: Marked, folder: Path) -> list[str]:
-    items = [item.value for item in listed.value] if isinstance(listed.value, list) else [None]
-    if not all(isinstance(item, str) and item for item in items):
-        raise ConfigError(f"{listed.where}: ZOO.INDEXES: expected a list of YAML files or https:// addresses")
-    return [_absolute(item, folder) for item in items]
+        if node is not None and "INDEXES" in check_mapping(node, _ZOO, "ZOO"):
+            listed = unmark(node.value["INDEXES"])
+            places.update(dict.fromkeys(_absolute(place, source.folder) for place in listed))
+    return list(places)
 
 
 def _absolute(place: str, folder: Path) -> str:
