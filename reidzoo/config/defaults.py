@@ -49,7 +49,7 @@ def get_cfg() -> CfgNode:
     cfg.SEED_OFFSET = 0
     # auto (the GPU where there is one), cpu or cuda.
     cfg.DEVICE = "auto"
-    # Where the run writes, relative to the working directory.
+    # Where the run writes, relative to the working directory; output/FOLDER/STEM for a file FOLDER/STEM.yml.
     cfg.OUTPUT_DIR = "output"
     # Stages of the run in their order: stage name -> what differs from the rest of the file. {}: one stage, "train".
     cfg.STAGES = free()

@@ -47,6 +47,8 @@ def load_config(
 ) -> CfgNode:
     """Load a configuration file.
 
+    ``OUTPUT_DIR`` of ``FOLDER/STEM.yml`` is ``output/FOLDER/STEM``, unless the file or what is laid over it names one.
+
     Args:
         path: the YAML file, or a model file (``.safetensors``), which carries its configuration.
         opts: overrides, ``[KEY, VALUE, KEY, VALUE, ...]``; values are parsed as YAML.
@@ -63,6 +65,8 @@ def load_config(
     """
     layers = [_read_file(Path(path)), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
     declared = get_cfg()
+    if not _is_model_file(Path(path)):
+        declared.OUTPUT_DIR = _default_output_dir(Path(path))
     plugins = load_plugins((source for layer in layers for source in layer), declared)
     declared.PLUGINS = plugins
     declared.ZOO.INDEXES = read_indexes(source for layer in layers for source in layer)
@@ -133,10 +137,18 @@ def dump(cfg: CfgNode) -> str:
     return dump_yaml({REPLACE: True, **_to_plain(cfg)})
 
 
+def _is_model_file(path: Path) -> bool:
+    return path.suffix == ".safetensors"
+
+
+def _default_output_dir(path: Path) -> str:
+    """Return ``output/FOLDER/STEM``, with the name of the folder that the file lies in, not of a file it stands on."""
+    path = Path(os.path.abspath(path))
+    return f"output/{path.parent.name}/{path.stem}"
+
+
 def _read_file(path: Path) -> list[Source]:
-    if path.suffix != ".safetensors":
-        return read_chain(path)
-    return [model_source(path)]
+    return [model_source(path)] if _is_model_file(path) else read_chain(path)
 
 
 def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) -> list[Source]:
