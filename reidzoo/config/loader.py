@@ -162,23 +162,23 @@ def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) 
 
 
 def _needed(stage: str, stages: dict[str, Merge], staged: bool) -> dict[str, Merge]:
-    """Return ``stage`` and what it refers to, in their order; ``staged``: the file itself has stages."""
+    """Return ``stage`` and the stages it refers to, in their order; ``staged``: the file itself has stages."""
     if stage == "train" and not staged and stage not in stages:
         return {}
-    wanted: dict[str, str] = {stage: "wanted"}
-    for name in (names := list(wanted)):
+    named_by: dict[str, str] = {stage: "wanted"}
+    for name in (queue := list(named_by)):
         if name not in stages:
             hint = suggestion(name, stages, f"stages: {', '.join(stages) or 'none'}")
-            raise ConfigError(f"{wanted[name]}: there is no stage {name}; {hint}")
+            raise ConfigError(f"{named_by[name]}: there is no stage {name}; {hint}")
         for other in referenced_stages(stages[name].config):
-            if other not in wanted:
-                wanted[other] = f"STAGES.{name}"
-                names.append(other)
-    return {name: merge for name, merge in stages.items() if name in wanted}
+            if other not in named_by:
+                named_by[other] = f"STAGES.{name}"
+                queue.append(other)
+    return {name: merge for name, merge in stages.items() if name in named_by}
 
 
 def _add_values(base: Merge, stages: dict[str, Merge], layer: list[Source], first: bool) -> None:
-    """Merge everything of a layer but its stages: into the base, and later layers into each stage as well."""
+    """Merge everything of a layer except its stages into the base, and of later layers into each stage as well."""
     for source in layer:
         tree = source.without(*_ONLY_AT_TOP)
         if first:
@@ -276,13 +276,13 @@ def difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str,
     return tree
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, also in their types and in the order of their keys."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other))
-    return type(one) is type(other) and one == other
+def _same(left: Any, right: Any) -> bool:
+    """Return whether two values are equal, also in their types and in the order of their keys."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return list(left) == list(right) and all(_same(left[key], right[key]) for key in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right))
+    return type(left) is type(right) and left == right
 
 
 def _to_plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Merges one configuration from marked trees, and checks every key on the way.
+"""Merges marked trees into one configuration, and checks every key on the way.
 
 *Case tells the owner.* UPPER keys are declared, so an unknown one or a wrong type is an error. Lower-case keys in a
 free node are arguments of the class that ``type`` names, which checks them when it is built.
@@ -36,7 +36,7 @@ _REGISTERED = Rule("a registered name", TYPES[str].holds)
 
 
 class Merge:
-    """One configuration under construction.
+    """Builds one configuration by merging trees into it.
 
     Attributes:
         config: the merged configuration, mutable.
@@ -53,13 +53,13 @@ class Merge:
         self._overriding = False
 
     def fork(self, prefix: str) -> Merge:
-        """Return a copy that goes its own way; ``prefix`` stands before its keys in messages."""
+        """Return an independent copy; ``prefix`` stands before its keys in messages."""
         other = Merge(self.config.clone(), self.declared, prefix)
         other._origins = dict(self._origins)
         return other
 
     def add(self, tree: Marked, inside: bool = False) -> None:
-        """Merge a tree as a file gives it; ``inside``: ``config`` holds arguments of a ``type`` further up.
+        """Merge the tree of a file; ``inside``: ``config`` holds arguments of a ``type`` further up.
 
         Raises:
             ConfigError: an unknown key, a wrong type, or a deletion of what is not there.
@@ -68,7 +68,7 @@ class Merge:
         self._merge(self.config, self.declared, tree.value, "", False, inside)
 
     def override(self, tree: Marked) -> None:
-        """Merge a tree that speaks to several configurations at once.
+        """Merge a tree that applies to several configurations at once, such as an overlay to all stages.
 
         An entry that is not in this one lands in ``errors`` instead; an entry that this one deleted stays deleted.
 
@@ -144,8 +144,8 @@ class Merge:
             )
             return
         if isinstance(child.value, dict):
-            there = target.get(key)
-            node = there if isinstance(there, CfgNode) else free()
+            current = target.get(key)
+            node = current if isinstance(current, CfgNode) else free()
             self._merge(node, None, child.value, full, replace, typed)
             target[key] = node
         else:
@@ -172,12 +172,12 @@ class Merge:
             self.errors[full] = self._error(child, full, "the stage deletes this entry")
 
     def _is_new(self, target: CfgNode, key: str, child: Marked, full: str) -> bool:
-        """Whether an override names an entry that is not there without saying what it should be."""
+        """Return whether an override names an entry that is not there, without a ``type`` to create it."""
         parent = full.rpartition(".")[0]
         if parent in PLAIN_ENTRIES or lookup(_CORE, parent.split(".")[0]) is None:
             return False
-        there = target.get(key)
-        return not isinstance(there, CfgNode) and not (isinstance(child.value, dict) and _has_type(child.value))
+        current = target.get(key)
+        return not isinstance(current, CfgNode) and not (isinstance(child.value, dict) and _has_type(child.value))
 
     def _changes_type(self, target: CfgNode, entries: dict[str, Marked], path: str, inside: bool) -> bool:
         if "type" not in entries:
@@ -216,7 +216,7 @@ class Merge:
         ]
 
     def _plain(self, child: Marked, full: str) -> Any:
-        """Return an undeclared value; nobody can say what a doubtful scalar in it was meant to be."""
+        """Return an undeclared value as plain data; a doubtful scalar in it is an error, for no key says its type."""
         value = child.value
         if isinstance(value, Doubtful):
             meant = f"{int(value)}" if value.lstrip("+-").isdigit() else "true or false"
@@ -261,17 +261,17 @@ class Merge:
 
     def _entry_hint(self, target: CfgNode, full: str) -> str:
         section, _, key = full.rpartition(".")
-        near = closest(key, list(target), 0.5)
-        return f"; did you mean {self._name(section)}.{near}?" if near else ""
+        match = closest(key, list(target), 0.5)
+        return f"; did you mean {self._name(section)}.{match}?" if match else ""
 
     def _unknown(self, child: Marked, full: str, target: CfgNode) -> ConfigError:
         section, _, key = full.rpartition(".")
         argument = f"{section}.{key.lower()}" if key != key.lower() and key.lower() in target else None
-        near = argument or nearest_key(full, self.declared)
-        there = lookup(self.declared, section)
-        known = [name for name in there if name.isupper()] if isinstance(there, CfgNode) else []
-        if near:
-            hint = f"did you mean {self._name(near)}?"
+        suggested = argument or nearest_key(full, self.declared)
+        siblings = lookup(self.declared, section)
+        known = [name for name in siblings if name.isupper()] if isinstance(siblings, CfgNode) else []
+        if suggested:
+            hint = f"did you mean {self._name(suggested)}?"
         elif known:
             hint = f"{section or 'the top level'} has {', '.join(known)}"
         else:
@@ -282,7 +282,7 @@ class Merge:
 def absent_everywhere(merges: list[Merge], base: Merge) -> ConfigError | None:
     """Return the first error of an entry that none of ``merges`` could take, after ``Merge.override`` of each.
 
-    The error is told as ``base`` tells it, where it has one of its own.
+    The error is that of ``base``, where it has one of its own.
     """
     applied = set().union(*(merge.applied for merge in merges))
     for merge in merges:
@@ -297,7 +297,7 @@ def _is_free(declared: CfgNode | None) -> bool:
 
 
 def _owned(declared: CfgNode | None, key: str) -> bool:
-    """Whether ``key`` is declared in the node: the default entries of a free node are not."""
+    """Return whether ``key`` is declared in the node; the default entries of a free node are not."""
     return declared is not None and key in declared and (key.isupper() or not declared.is_new_allowed())
 
 

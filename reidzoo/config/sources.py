@@ -22,7 +22,7 @@ _ZOO = {"INDEXES": Rule("a list of YAML files or https:// addresses", is_list_of
 
 
 class Source:
-    """One file, or one override.
+    """A parsed configuration file or override.
 
     Attributes:
         tree: its keys and values.
@@ -76,17 +76,17 @@ def read_indexes(sources: Iterable[Source]) -> list[str]:
     Raises:
         ConfigError: another key in ``ZOO``, or no list of paths and addresses.
     """
-    places: dict[str, None] = {}
+    locations: dict[str, None] = {}
     for source in sources:
         node = source.get("ZOO")
         if node is not None and "INDEXES" in check_mapping(node, _ZOO, "ZOO"):
             listed = unmark(node.value["INDEXES"])
-            places.update(dict.fromkeys(_absolute(place, source.folder) for place in listed))
-    return list(places)
+            locations.update(dict.fromkeys(_absolute(location, source.folder) for location in listed))
+    return list(locations)
 
 
-def _absolute(place: str, folder: Path) -> str:
-    return place if re.match(r"https?://", place) else os.path.abspath(folder / Path(place).expanduser())
+def _absolute(location: str, folder: Path) -> str:
+    return location if re.match(r"https?://", location) else os.path.abspath(folder / Path(location).expanduser())
 
 
 def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict[Path, Source]) -> None:
@@ -116,17 +116,17 @@ def _base_names(base: Marked) -> list[Marked]:
 
 
 def _read_text(path: Path, named_at: str | None) -> str:
-    place = f"{named_at}: _BASE_: " if named_at else ""
+    prefix = f"{named_at}: _BASE_: " if named_at else ""
     if not path.is_file():
         names = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        near = closest(path.name, names, 0.6)
-        hint = f"; did you mean {show_path(path.parent / near)}?" if near else ""
+        match = closest(path.name, names, 0.6)
+        hint = f"; did you mean {show_path(path.parent / match)}?" if match else ""
         reason = "is a folder, not a file" if path.is_dir() else "no such file"
-        raise ConfigError(f"{place}{show_path(path)}: {reason}{hint}")
+        raise ConfigError(f"{prefix}{show_path(path)}: {reason}{hint}")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{place}{show_path(path)}: cannot be read: {error}") from None
+        raise ConfigError(f"{prefix}{show_path(path)}: cannot be read: {error}") from None
 
 
 def _parse_override(key: Any, value: Any) -> tuple[str, Source]:
