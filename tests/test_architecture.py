@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "reidzoo"
 FLOORS = [
     {"errors", "files", "version", "suggest", "distributed", "visualization"},
     {"registry", "yaml_marks", "random_streams", "neighbours", "render"},
-    {"weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
+    {"yaml_check", "weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
     {"config", "models", "backbones", "datasets"},
     {"zoo", "engine", "discriminators"},
     {"hooks"},

@@ -54,18 +54,18 @@ class TestIndexes:
     @pytest.mark.parametrize(
         "change, message",
         [
-            ({"licens": "x"}, r"i\.yml:\d+: net: unknown key licens; did you mean licence\?"),
-            ({"colour": "x"}, "unknown key colour; the keys are config, addresses"),
+            ({"licens": "x"}, r"i\.yml:\d+: unknown key net\.licens; did you mean net\.licence\?"),
+            ({"colour": "x"}, "unknown key net.colour; net has config, addresses"),
             ({"addresses": []}, r"i\.yml:\d+: net\.addresses: expected a list of addresses that begin with https:"),
             ({"addresses": ["ftp://x"]}, r"net\.addresses: expected"),
             ({"addresses": "https://x"}, r"net\.addresses: expected"),
             ({"sha256": "abc"}, r"net\.sha256: expected 64 hexadecimal digits"),
-            ({"size": "12"}, r"net\.size: expected a number of bytes, or null; got '12'"),
+            ({"size": "12"}, r"net\.size: expected a number of bytes, or null, got the string '12'"),
             ({"size": True}, r"net\.size: expected"),
             ({"convert": 3}, r"net\.convert: expected a family"),
             ({"metrics": {"Market1501": {"mAP": 36.0}}}, r"net\.metrics: .*not percent"),
             ({"metrics": {"Market1501": 0.3}}, r"net\.metrics"),
-            ({"licence": None}, r"net\.licence: expected a text .*; got null"),
+            ({"licence": None}, r"net\.licence: expected a text .*, got null"),
             ({"version": 0.1}, r"net\.version: .*quotes"),
         ],
     )
