@@ -21,15 +21,16 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from reidzoo.checks import Rule
 from reidzoo.config.defaults import free, get_cfg
-from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
+from reidzoo.config.merge import REPLACE, Merge, absent_everywhere, check_ranges
 from reidzoo.config.model_file_source import model_source
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
 from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain, read_indexes
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import suggestion
-from reidzoo.yaml_check import Rule, check_value, is_list_of_names
+from reidzoo.yaml_check import check_value, is_list_of_names
 from reidzoo.yaml_marks import Marked, dump_yaml, with_place
 
 __all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
@@ -116,6 +117,9 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     """Return the stages' names and frozen configurations, in their order; each is complete and has no ``STAGES``.
 
     A configuration without stages is one stage, ``train``.
+
+    Raises:
+        ConfigError: a value that code has put into the configuration is out of its range.
     """
     base = cfg.clone()
     base.defrost()
@@ -124,6 +128,7 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     for name, differences in stages.items():
         merge = Merge(base.clone(), base, f"STAGES.{name}.")
         merge.add(with_place(_to_plain(differences), f"STAGES.{name}"))
+        check_ranges(merge.config, f"STAGES.{name}." if cfg.get("STAGES") else "")
         configs[name] = _freeze(merge.config)
     return configs
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from reidzoo.checks import Rule
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.suggest import closest
 from reidzoo.version import ROOT
-from reidzoo.yaml_check import Rule, check_mapping, is_list_of_names
+from reidzoo.yaml_check import check_mapping, is_list_of_names
 from reidzoo.yaml_marks import Marked, parse_yaml, unmark, with_place
 
 __all__ = ["BASE", "Source", "in_package", "parse_overrides", "read_chain", "read_indexes"]

@@ -13,6 +13,7 @@ from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.seed import seed_of
+from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
 from reidzoo.registry import MODEL
 from reidzoo.transforms import Compose
@@ -20,14 +21,26 @@ from reidzoo.weights.loading import CLASSIFIERS
 
 __all__ = [
     "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "build_transforms",
-    "final_size", "load_embedder", "pick_device",
+    "device_kind", "final_size", "load_embedder", "pick_device",
 ]  # fmt: skip
 
 
-def pick_device(name: str) -> torch.device:
-    """Return the device that ``DEVICE`` names: ``auto`` is CUDA where there is one, this process's own."""
+def device_kind(name: str) -> str:
+    """Return ``cuda`` or ``cpu`` for a DEVICE, before this process has a device of its own; see ``pick_device``."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("DEVICE: cuda, but torch finds no CUDA device here; set DEVICE to auto or cpu")
+    return name
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device that ``DEVICE`` names: ``auto`` is CUDA where there is one, this process's own.
+
+    Raises:
+        ConfigError: it names CUDA, and there is none.
+    """
+    name = device_kind(name)
     if name == "cuda":
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device(name)

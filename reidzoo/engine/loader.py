@@ -74,12 +74,21 @@ class TrainLoader:
         self.length = iters
 
     def plan(self, epoch: int) -> dict[str, list[np.ndarray]]:
-        """Return each set's batches of rows for ``epoch``, of all processes together."""
+        """Return each set's batches of rows for ``epoch``, of all processes together.
+
+        Raises:
+            ConfigError: a sampler returns no batch.
+        """
         plan: dict[str, list[np.ndarray]] = {}
         count = self.iters
         for name, data in self.sets.items():
             sampler = SAMPLER.build(self.sampler, data=data, batch_size=self.batch_size)
             plan[name] = sampler.batches(self.seed, epoch, count)
+            if not len(plan[name]):
+                raise ConfigError(
+                    f"SAMPLER: {type(sampler).__name__} returned no batch of {name!r} for epoch {epoch + 1}, so that "
+                    f"nothing would be trained"
+                )
             count = count or len(plan[name])
         self.length = count
         return plan
