@@ -124,7 +124,8 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
 def _ranking_options(cfg: CfgNode, dataset: Dataset) -> dict[str, Any]:
     """Return what TEST tells ``evaluate_ranking`` of ``dataset``; raises what ``evaluate_dataset`` says of TEST."""
     test = cfg.TEST
-    options = {"protocol": _protocol(cfg, dataset), "metric": test.METRIC, "ap": test.AP, "repeats": dataset.repeats}
+    options = {"protocol": _protocol(cfg, dataset), "metric": test.METRIC, "ap": test.AP}
+    options["repeats"] = getattr(dataset, "repeats", None)
     if test.RERANK.ENABLED:
         with _named("TEST.RERANK"):
             options["rerank"] = KReciprocal(test.RERANK.K1, test.RERANK.K2, test.RERANK.LAMBDA)

@@ -18,7 +18,7 @@ from reidzoo import distributed
 from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import fill_seed, map_references, map_texts, weight_words
 from reidzoo.datasets.nodes import check_data
-from reidzoo.engine.build import build_train_sets, device_kind, load_embedder, pick_device
+from reidzoo.engine.build import build_train_sets, check_trainer_class, device_kind, load_embedder, pick_device
 from reidzoo.engine.checkpoint import resume
 from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
 from reidzoo.engine.run_folder import RunFolder
@@ -160,6 +160,7 @@ class Pipeline:
             if "evaluate" in cfg.HOOKS:
                 check_evaluation(cfg)
             build_hooks(cfg.HOOKS)  # a mistake in a late stage's hooks would come up when those before it are done
+            check_trainer_class(cfg)
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
                 if path and not self._is_ours(path) and not Path(path).exists():
                     raise WeightsError(f"{key}: there is no file, run or model called {path} (stage {name})")
