@@ -112,8 +112,14 @@ def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict
         raise ConfigError(f"{tree.where}: a configuration is a mapping of keys to values")
     base = tree.value.get(BASE)
     for name in _base_names(base) if base else []:
-        _read(path.parent / name.value, name.where, (*above, key), chain)
+        _read(_base_file(path.parent, name.value), name.where, (*above, key), chain)
     chain[key] = Source(tree, path.parent)
+
+
+def _base_file(folder: Path, name: str) -> Path:
+    """Return the file that ``_BASE_`` names: relative to its own folder or, where it is missing, the package's."""
+    path = folder / name
+    return path if path.exists() or not (ROOT / name).is_file() else ROOT / name
 
 
 def _base_names(base: Marked) -> list[Marked]:
