@@ -1,4 +1,4 @@
-"""From a stage's configuration to its model, its images and its loader."""
+"""Builds the model, the image tables and the training loader of a stage's configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device that ``DEVICE`` names: ``auto`` is CUDA where there is one, this process's own."""
+    """Return the device that ``DEVICE`` names; ``auto`` is this process's CUDA device if there is one, else the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
@@ -47,14 +47,14 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
 
     The weights are loaded before batch norm is split by domain, since every domain starts from the same statistics.
     """
-    own = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
+    model_node = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
     backbone = dict(cfg.BACKBONE) if initialise else {**cfg.BACKBONE, "pretrained": ""}
     weights = cfg.MODEL.WEIGHTS or cfg.WEIGHTS.get("model", "") if initialise else ""
     if weights and "pretrained" in backbone:
-        backbone["pretrained"] = ""  # overwritten a moment later
-    if weights or not initialise:  # and so in a model's further backbones
-        own = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in own.items()}
-    model = MODEL.build(own, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
+        backbone["pretrained"] = ""  # overwritten by the weights below
+    if weights or not initialise:  # and so for a model's further backbones
+        model_node = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in model_node.items()}
+    model = MODEL.build(model_node, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
     if weights:
         load_weights(model, weights, ignore=tuple(cfg.WEIGHTS_IGNORE))
     if cfg.MODEL.BN_DOMAINS > 1:
@@ -92,7 +92,7 @@ def build_table(
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
-    """Return height and width of the images that the model is tested on: what training makes of INPUT.SIZE.
+    """Return height and width of the images that the model is tested on: the size after the training transforms.
 
     That is INPUT.SIZE itself unless a transform, such as ``RandomCrop``, has another ``out_size``.
     """
@@ -100,7 +100,7 @@ def final_size(cfg: CfgNode) -> tuple[int, int]:
 
 
 def build_transforms(cfg: CfgNode) -> Compose:
-    """Build the augmentation of training images."""
+    """Build the training transforms, augmentation and normalisation."""
     return Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
 
 

@@ -1,4 +1,4 @@
-"""Optimizers by name: everything that a step does to weights, in one visible call."""
+"""Builds the named optimizers, and takes their steps: everything that changes weights, in one visible call."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Optimizer:
         return self.torch.param_groups[0]["lr"]
 
     def scale_lr(self, factor: float) -> None:
-        """Set every group's learning rate to ``factor`` times what the configuration says."""
+        """Set every group's learning rate to ``factor`` times the configured one."""
         for group, base in zip(self.torch.param_groups, self.base_lrs, strict=True):
             group["lr"] = base * factor
 
@@ -57,7 +57,7 @@ class Optimizer:
         self.torch.zero_grad(set_to_none=True)
 
     def take_over(self, other: Optimizer) -> None:
-        """Take the state, such as Adam's moments, that ``other`` has of the parameters of this one."""
+        """Copy the state, such as Adam's moments, that ``other`` has of parameters of this one."""
         self.torch.state.update({p: other.torch.state[p] for p in self.parameters if p in other.torch.state})
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Optimizer:
         return self.torch.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a saved state."""
+        """Load the torch optimizer's state."""
         self.torch.load_state_dict(dict(state))
 
 
@@ -122,13 +122,13 @@ def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torc
 
 def _select(name: str, parts: nn.ModuleDict, prefixes: Iterable[str]) -> Iterable[tuple[str, nn.Parameter]]:
     for prefix in prefixes:
-        found = [(k, p) for k, p in parts.named_parameters() if f"{k}.".startswith(f"{prefix}.") and p.requires_grad]
-        if not found:
+        named = [(k, p) for k, p in parts.named_parameters() if f"{k}.".startswith(f"{prefix}.") and p.requires_grad]
+        if not named:
             raise ConfigError(
                 f"OPTIMIZERS.{name}: nothing to train is called {prefix!r}; the parts are {', '.join(parts)}. "
                 f"Name the optimizer after a part, or list sub-modules under 'params'."
             )
-        yield from found
+        yield from named
 
 
 def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
@@ -138,6 +138,6 @@ def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
         return TRAINER.get(kind)
     cls = getattr(torch.optim, kind, None)
     if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
-        known = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
-        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(known))}")
+        names = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
+        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(names))}")
     return cls
