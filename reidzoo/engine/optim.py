@@ -57,7 +57,7 @@ class Optimizer:
         return self.torch.param_groups[0]["lr"]
 
     def scale_lr(self, factor: float) -> None:
-        """Set every group's learning rate to ``factor`` times what the configuration says."""
+        """Set every group's learning rate to ``factor`` times the configured one."""
         for group, base in zip(self.torch.param_groups, self.base_lrs, strict=True):
             group["lr"] = base * factor
 
@@ -157,6 +157,6 @@ def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
         return TRAINER.get(kind)
     cls = getattr(torch.optim, kind, None)
     if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
-        known = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
-        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(known))}")
+        names = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
+        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(names))}")
     return cls
