@@ -180,7 +180,8 @@ so on return too. Raises ``DatasetError`` saying what is missing, where it was l
 What it says of itself: ``name`` for logs and tables; ``folder``, which the paths of label files are relative to;
 ``protocol``, the evaluation protocol, by name or a ``Protocol`` class; ``is_twin``, whether the images are rendered in
 place of the real ones, which results then say; ``repeats``, which may be missing: how often a protocol with random
-galleries draws them, None for its own number. A subclass of ``reidzoo.datasets.Dataset`` has all of it and writes ``scan(split)`` alone.
+galleries draws them, None for its own number. A subclass of ``reidzoo.datasets.Dataset`` has all of it and writes
+``scan(split)`` alone.
 
 Records come in the same order each time, each file once in a split; pid is -1 for no identity, camid is 0 or more.
 Query and gallery are both there or both empty. ``reidzoo.testing.check_dataset`` checks this contract."""

@@ -15,7 +15,7 @@ FLOORS = [
     {"zoo", "engine", "discriminators"},
     {"hooks"},
     {"trainers", "runs"},
-    {"inference", "tables"},
+    {"inference", "tables", "testing"},
     {"publishing"},
     {"reidzoo"},  # the package itself, which every import of it passes through
 ]
