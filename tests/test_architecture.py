@@ -15,7 +15,7 @@ FLOORS = [
     {"zoo", "engine", "discriminators"},
     {"hooks"},
     {"trainers", "runs"},
-    {"inference", "tables"},
+    {"inference", "tables", "testing"},
     {"publishing"},
     {"commands"},
     {"__main__"},

@@ -70,6 +70,8 @@ class Optimizer:
         distributed.average_gradients(parameters)
         if self.grad_clip:
             nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+        for group in self.torch.param_groups:
+            _complete_momenta(self.torch, group)
         self.torch.step()
         self.torch.zero_grad(set_to_none=True)
 
@@ -96,6 +98,21 @@ def _laid_out_like(parameter: Tensor, grad: Tensor | None) -> Tensor | None:
     if grad is None or grad.stride() == parameter.stride():
         return grad
     return torch.empty_like(parameter).copy_(grad)
+
+
+def _complete_momenta(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> None:
+    """Give parameters without a momentum one of zeros where others have one: torch's fused SGD takes all or none.
+
+    A classifier that is new after a clustering has none, nor has a layer that gets its first gradient late.
+    """
+    if not (isinstance(optimizer, torch.optim.SGD) and group["momentum"] and group["fused"]):
+        return
+    moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+    begun = [optimizer.state.get(parameter, {}).get("momentum_buffer") is not None for parameter in moved]
+    if any(begun) and not all(begun):
+        for parameter, has in zip(moved, begun):
+            if not has:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float) -> dict[str, Optimizer]:

@@ -12,7 +12,7 @@ from reidzoo.errors import ConfigError
 from reidzoo.registry import HOOK
 from reidzoo.suggest import closest
 
-__all__ = ["EVENTS", "Hook", "build_hooks"]
+__all__ = ["EVENTS", "Hook", "build_hooks", "order_hooks"]
 
 
 class Hook:
@@ -67,7 +67,15 @@ def build_hooks(nodes: Mapping[str, Mapping]) -> dict[str, Any]:
     Raises:
         ConfigError: a node is wrong, or its hook would never be called: a method has almost an event's name.
     """
-    hooks = {name: HOOK.build(node) for name, node in nodes.items()}
+    return order_hooks({name: HOOK.build(node) for name, node in nodes.items()})
+
+
+def order_hooks(hooks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the named hooks ordered by priority and, where that is equal, as they are given.
+
+    Raises:
+        ConfigError: as ``build_hooks`` does.
+    """
     for name, hook in hooks.items():
         _check_events(name, hook)
     return dict(sorted(hooks.items(), key=lambda item: _priority(item[1])))
