@@ -10,7 +10,8 @@ How a tree changes what is there:
   the arguments of a ``type`` it is an argument, None;
 * ``_REPLACE_: true`` in a mapping replaces the free nodes that it gives, instead of merging into them;
 * a list, a number, a string replace what was there;
-* entries keep their order, new ones come last; but a mapping that names every entry there was gives its own order.
+* entries keep their order, new ones come last; but a mapping that names every entry there was, or replaces them by
+  ``_REPLACE_``, gives its own order.
 """
 
 from __future__ import annotations
@@ -101,6 +102,8 @@ class Merge:
         if loose and (replace or self._changes_type(target, entries, path, inside)):
             for key in before:
                 del target[key]
+        if replace:
+            before = []
         typed = inside or (loose and ("type" in entries or "type" in target))
         for key, child in entries.items():
             full = f"{path}.{key}" if path else key
