@@ -1,1 +1,1 @@
-"""From a name or a path to a model that embeds images."""
+"""Loads trained models by name or path, and embeds images with them."""

@@ -1,4 +1,8 @@
-"""Tables of papers: reads table files, runs their rows over seeds, and compares the results with the paper's claims."""
+"""Tables of papers: reads table files, runs their rows over seeds, and compares the results with the paper's claims.
+
+``tools/run_table.py`` is the command; ``spec`` reads the table file, ``units`` says what must run, ``scheduler`` runs
+it, ``statistics`` and ``report`` make the table of it.
+"""
 
 from __future__ import annotations
 
