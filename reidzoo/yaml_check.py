@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from reidzoo.checks import Rule
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import suggestion
 from reidzoo.yaml_marks import Marked, unmark
 
-__all__ = ["TYPES", "Rule", "check_mapping", "check_value", "is_list_of_names", "mistake", "show_value"]
+__all__ = ["TYPES", "check_mapping", "check_value", "is_list_of_names", "mistake", "show_value"]
 
 _SHOWN = 80
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a key expects of its value.
-
-    Attributes:
-        expected: the words that follow "expected" in a message.
-        holds: whether a plain value is as expected.
-    """
-
-    expected: str
-    holds: Callable[[Any], bool]
 
 
 TYPES: dict[type, Rule] = {
     bool: Rule("true or false", lambda value: isinstance(value, bool)),
     int: Rule("an integer", lambda value: type(value) is int),
-    float: Rule("a number", lambda value: type(value) in (int, float)),
+    float: Rule("a number", lambda value: type(value) is float or (type(value) is int and abs(value) < 2**64)),
     str: Rule("a string", lambda value: isinstance(value, str)),
     list: Rule("a list", lambda value: isinstance(value, list)),
     tuple: Rule("a list", lambda value: isinstance(value, list)),
@@ -52,7 +39,7 @@ def check_value(node: Marked, rule: Rule, name: str) -> Any:
         ConfigError: it breaks the rule.
     """
     value = unmark(node)
-    if not rule.holds(value):
+    if not rule.accepts(value):
         raise mistake(node, name, f"expected {rule.expected}, got {show_value(value)}")
     return value
 

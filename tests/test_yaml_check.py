@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reidzoo.checks import Rule
 from reidzoo.errors import ConfigError
-from reidzoo.yaml_check import TYPES, Rule, check_mapping, check_value, mistake, show_value
+from reidzoo.yaml_check import TYPES, check_mapping, check_value, mistake, show_value
 from reidzoo.yaml_marks import Marked, parse_yaml
 
 RULES = {"TITLE": TYPES[str], "SEEDS": Rule("an integer, at least 1", lambda value: type(value) is int and value > 0)}

@@ -21,15 +21,16 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from reidzoo.checks import Rule
 from reidzoo.config.defaults import free, get_cfg
-from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
+from reidzoo.config.merge import REPLACE, Merge, absent_everywhere, check_ranges
 from reidzoo.config.model_file_source import model_source
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
 from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain, read_indexes
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import suggestion
-from reidzoo.yaml_check import Rule, check_value, is_list_of_names
+from reidzoo.yaml_check import check_value, is_list_of_names
 from reidzoo.yaml_marks import Marked, dump_yaml, with_place
 
 __all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
@@ -116,6 +117,9 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     """Return the stages' names and frozen configurations, in their order; each is complete and has no ``STAGES``.
 
     A configuration without stages is one stage, ``train``.
+
+    Raises:
+        ConfigError: a value that code has put into the configuration is out of its range.
     """
     base = cfg.clone()
     base.defrost()
@@ -124,6 +128,7 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     for name, differences in stages.items():
         merge = Merge(base.clone(), base, f"STAGES.{name}.")
         merge.add(with_place(_to_plain(differences), f"STAGES.{name}"))
+        check_ranges(merge.config, f"STAGES.{name}." if cfg.get("STAGES") else "")
         configs[name] = _freeze(merge.config)
     return configs
 
@@ -257,18 +262,25 @@ def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: boo
             raise ConfigError(f"{child.value[key].where}: STAGES.{name}.{key}: {key} stands at the top of a file only")
 
 
-def difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str, Any]:
-    """Return the plain tree that, merged into ``base``, gives ``other``; ``inside``: among a type's arguments."""
+def difference(base: CfgNode, other: CfgNode, inside: bool = False, nested: bool = False) -> dict[str, Any]:
+    """Return the plain tree that, merged into ``base``, gives ``other``.
+
+    Args:
+        base: what the tree is for.
+        other: what is wanted.
+        inside: they are arguments of a ``type`` further up.
+        nested: they lie in a free node, and only that one is replaced where merging cannot give what is wanted.
+    """
     typed = inside or "type" in base or "type" in other
     tree: dict[str, Any] = {} if typed else {key: None for key in base if key not in other}
     for key, value in other.items():
         if key in base and isinstance(value, CfgNode) and isinstance(base[key], CfgNode):
-            below = difference(base[key], value, typed)
+            below = difference(base[key], value, typed, nested or base.is_new_allowed())
             if below:
                 tree[key] = below
         elif key not in base or not _same(base[key], value):
             tree[key] = _to_plain(value)
-    if base.is_new_allowed():
+    if base.is_new_allowed() and not nested:
         merge = Merge(base.clone(), base)
         merge.add(with_place(tree, "STAGES"), inside)
         if not _same(merge.config, other):

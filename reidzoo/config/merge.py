@@ -10,7 +10,8 @@ How a tree changes what is there:
   the arguments of a ``type`` it is an argument, None;
 * ``_REPLACE_: true`` in a mapping replaces the free nodes that it gives, instead of merging into them;
 * a list, a number, a string replace what was there;
-* entries keep their order, new ones come last; but a mapping that names every entry there was gives its own order.
+* entries keep their order, new ones come last; but a mapping that names every entry there was, or replaces them by
+  ``_REPLACE_``, gives its own order.
 """
 
 from __future__ import annotations
@@ -20,19 +21,20 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from reidzoo.config.defaults import CHOICES, LENGTHS, PLAIN_ENTRIES, free, get_cfg
+from reidzoo.checks import Rule, show
+from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, PLAIN_ENTRIES, RANGES, free, get_cfg
 from reidzoo.config.keys import lookup, nearest_key
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
-from reidzoo.yaml_check import TYPES, Rule, check_value, mistake, show_value
+from reidzoo.yaml_check import TYPES, check_value, mistake, show_value
 from reidzoo.yaml_marks import Doubtful, Marked
 
-__all__ = ["REPLACE", "Merge", "absent_everywhere"]
+__all__ = ["REPLACE", "Merge", "absent_everywhere", "check_ranges"]
 
 REPLACE = "_REPLACE_"
 
 _CORE = get_cfg()
-_REGISTERED = Rule("a registered name", TYPES[str].holds)
+_REGISTERED = Rule("a registered name", TYPES[str].accepts)
 
 
 class Merge:
@@ -100,6 +102,8 @@ class Merge:
         if loose and (replace or self._changes_type(target, entries, path, inside)):
             for key in before:
                 del target[key]
+        if replace:
+            before = []
         typed = inside or (loose and ("type" in entries or "type" in target))
         for key, child in entries.items():
             full = f"{path}.{key}" if path else key
@@ -196,11 +200,14 @@ class Merge:
             return self._plain(child, full)
         kind = type(default)
         if isinstance(child.value, list) and kind in (list, tuple):
-            return kind(self._coerce_elements(child, default, full))
-        value = kind(check_value(child, TYPES[kind], self._name(full)))
+            value = kind(self._coerce_elements(child, default, full))
+        else:
+            value = kind(check_value(child, TYPES[kind], self._name(full)))
         if full in CHOICES:
             *others, last = CHOICES[full]
             check_value(child, Rule(f"{', '.join(others)} or {last}", CHOICES[full].__contains__), self._name(full))
+        if full in RANGES and not RANGES[full].accepts(value):
+            raise self._error(child, full, _out_of_range(full, value))
         return value
 
     def _coerce_elements(self, child: Marked, default: list | tuple, full: str) -> list[Any]:
@@ -290,6 +297,23 @@ def absent_everywhere(merges: list[Merge], base: Merge) -> ConfigError | None:
             if path not in applied:
                 return base.errors.get(path, error)
     return None
+
+
+def check_ranges(cfg: CfgNode, prefix: str = "") -> None:
+    """Check every declared value of a configuration that code may have changed since its files were read.
+
+    Raises:
+        ConfigError: one is out of its range.
+    """
+    for full, rule in RANGES.items():
+        value = lookup(cfg, full)
+        if not rule.accepts(value):
+            raise ConfigError(f"{prefix}{full}: {_out_of_range(full, value)}")
+
+
+def _out_of_range(full: str, value: Any) -> str:
+    hint = f" ({HINTS[full]})" if full in HINTS else ""
+    return f"expected {RANGES[full].expected}{hint}; got {show(value)}"
 
 
 def _is_free(declared: CfgNode | None) -> bool:

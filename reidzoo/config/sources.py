@@ -8,13 +8,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from reidzoo.checks import Rule
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.suggest import closest
-from reidzoo.yaml_check import Rule, check_mapping, is_list_of_names
+from reidzoo.version import ROOT
+from reidzoo.yaml_check import check_mapping, is_list_of_names
 from reidzoo.yaml_marks import Marked, parse_yaml, unmark, with_place
 
-__all__ = ["BASE", "Source", "parse_overrides", "read_chain", "read_indexes"]
+__all__ = ["BASE", "Source", "in_package", "parse_overrides", "read_chain", "read_indexes"]
 
 BASE = "_BASE_"
 
@@ -49,8 +51,14 @@ def read_chain(path: Path) -> list[Source]:
         ConfigError: a missing or unreadable file, a ``_BASE_`` cycle, or what ``parse_yaml`` raises.
     """
     chain: dict[Path, Source] = {}
-    _read(path, None, (), chain)
+    _read(in_package(path), None, (), chain)
     return list(chain.values())
+
+
+def in_package(path: Path) -> Path:
+    """Return the path or, where it is missing, the package's own file: ``projects/ECN/mini.yml`` works anywhere."""
+    own = ROOT / path
+    return own if not path.is_absolute() and not path.exists() and own.is_file() else path
 
 
 def parse_overrides(opts: Sequence[Any]) -> list[Source]:
@@ -104,8 +112,14 @@ def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict
         raise ConfigError(f"{tree.where}: a configuration is a mapping of keys to values")
     base = tree.value.get(BASE)
     for name in _base_names(base) if base else []:
-        _read(path.parent / name.value, name.where, (*above, key), chain)
+        _read(_base_file(path.parent, name.value), name.where, (*above, key), chain)
     chain[key] = Source(tree, path.parent)
+
+
+def _base_file(folder: Path, name: str) -> Path:
+    """Return the file that ``_BASE_`` names: relative to its own folder or, where it is missing, the package's."""
+    path = folder / name
+    return path if path.exists() or not (ROOT / name).is_file() else ROOT / name
 
 
 def _base_names(base: Marked) -> list[Marked]:

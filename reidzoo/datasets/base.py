@@ -32,7 +32,7 @@ class Dataset:
         protocol: the evaluation protocol that the dataset is published with.
         repeats: how often a single-shot protocol draws its gallery; None for the protocol's own number.
         homepage: where the dataset is obtained, in words that may follow "obtain it from".
-        twin: whether ``tools/render_data.py`` draws a small twin of it.
+        twin: whether ``reidzoo render`` draws a small twin of it.
         folders: accepted folders under ``root``, the preferred first.
         required: names inside the folder without which it is not the dataset; a tuple of names means any of them.
         published: the paper's (identities, images) of each split, junk (-1) not counted.
@@ -140,7 +140,7 @@ class Dataset:
         if self.homepage:
             lines.append(f"Obtain it from {self.homepage} and unpack it there, or name its folder with folder: PATH.")
         if self.twin:
-            lines.append(f"Or render a small twin in its place: python tools/render_data.py --root {self.root}")
+            lines.append(f"Or render a small twin in its place: reidzoo render --data-root {self.root}")
         return lines
 
     def _absent_names(self, folder: str) -> list[str]:

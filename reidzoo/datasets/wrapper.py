@@ -34,7 +34,8 @@ class DatasetWrapper(Dataset):
     def __init__(self, dataset: str | Mapping[str, Any] | Dataset, root: str | os.PathLike[str] = "datasets") -> None:
         self.dataset = build_dataset(dataset, root)
         for attribute in PASSED_ON:
-            setattr(self, attribute, getattr(self.dataset, attribute))
+            if hasattr(self.dataset, attribute):
+                setattr(self, attribute, getattr(self.dataset, attribute))
         self._records: dict[str, list[Record]] = {}
 
     def scan(self, split: str) -> list[Record]:

@@ -1,4 +1,4 @@
-"""Saves and restores a trainer's state: one plain dict, written whole or not at all, read without running code."""
+"""Saves and resumes checkpoints: one plain dict, written whole or not at all, read without running code."""
 
 from __future__ import annotations
 

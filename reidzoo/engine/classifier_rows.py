@@ -1,4 +1,4 @@
-"""Carries rows of a classifier over to its successor, when a clustering changes the number of classes."""
+"""Classifier rows that are kept when a clustering changes the number of classes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["ClassifierRows"]
 
 
 class ClassifierRows:
-    """A copy of the classifier's rows and of the optimizers' state of them, such as Adam's moments.
+    """Copies the classifier's rows and the optimizers' state of them, such as Adam's moments.
 
-    Make it before ``Trainer.relabel``, which builds a new classifier that no optimizer has state of; ``restore`` after.
+    Make one before ``Trainer.relabel``, which makes a classifier that no optimizer knows, and ``restore`` it after.
 
     Args:
         trainer: its model's head has a ``classifier``, or None where there are no classes yet.
@@ -48,10 +48,10 @@ class ClassifierRows:
             weight[:rows] = self.weight[:rows]
         if means is not None:
             weight[rows:] = functional.normalize(means.to(weight), dim=1)
-        stateful = rows if self.weight is None or not keep_moments else min(len(weight), len(self.weight))
+        count = rows if self.weight is None or not keep_moments else min(len(weight), len(self.weight))
         for name, state in self.states.items():
             trainer.optims[name].torch.state[weight] = {
-                key: _resized(value, weight, stateful) if value.dim() else value.clone() for key, value in state.items()
+                key: _resized(value, weight, count) if value.dim() else value.clone() for key, value in state.items()
             }
 
 
@@ -60,8 +60,8 @@ def _weight(trainer: Runner) -> Tensor | None:
     return None if classifier is None else classifier.weight
 
 
-def _resized(moment: Tensor, weight: Tensor, rows: int) -> Tensor:
-    """Return ``moment`` (old classes, D) for a weight (classes, D): its first ``kept`` rows, then zeros."""
-    resized = torch.zeros_like(weight, dtype=moment.dtype)
-    resized[:rows] = moment[:rows]
-    return resized
+def _resized(moment: Tensor, weight: Tensor, count: int) -> Tensor:
+    """Return ``moment`` (old classes, D) for a weight (classes, D): its first ``count`` rows, then zeros."""
+    new = torch.zeros_like(weight, dtype=moment.dtype)
+    new[:count] = moment[:count]
+    return new

@@ -124,7 +124,8 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
 def _ranking_options(cfg: CfgNode, dataset: Dataset) -> dict[str, Any]:
     """Return the options of ``evaluate_ranking`` for ``dataset`` from TEST; raises as ``evaluate_dataset``."""
     test = cfg.TEST
-    options = {"protocol": _protocol(cfg, dataset), "metric": test.METRIC, "ap": test.AP, "repeats": dataset.repeats}
+    options = {"protocol": _protocol(cfg, dataset), "metric": test.METRIC, "ap": test.AP}
+    options["repeats"] = getattr(dataset, "repeats", None)
     if test.RERANK.ENABLED:
         with _config_errors("TEST.RERANK"):
             options["rerank"] = KReciprocal(test.RERANK.K1, test.RERANK.K2, test.RERANK.LAMBDA)

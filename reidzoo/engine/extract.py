@@ -1,4 +1,4 @@
-"""Extracts the features of many images, sharded over processes, in the order of the rows."""
+"""Extracts features of many images: sharded over processes, in the order of the rows."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, 
 
 @contextmanager
 def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
-    """Put ``modules`` into evaluation mode; at the end, each one and its submodules return to the mode it was in."""
+    """Set ``modules`` to evaluation mode, and at the end each back to the mode it was in, with all its sub-modules."""
     training = [module.training for module in modules]
     for module in modules:
         module.eval()

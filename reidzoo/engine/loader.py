@@ -1,4 +1,4 @@
-"""Loads training batches onto the device: the only place where images, labels and random draws meet.
+"""Loads batches of training sets onto the device: the only place where images, labels and random draws meet.
 
 The batches of an epoch are lists of rows that the samplers give from (seed, epoch) alone, and augmentation draws from
 (seed, epoch, step) for the whole batch. So neither the number of loader workers nor the number of processes, nor a
@@ -74,12 +74,21 @@ class TrainLoader:
         self.length = iters
 
     def plan(self, epoch: int) -> dict[str, list[np.ndarray]]:
-        """Return each set's batches of rows for ``epoch``, of all processes together."""
+        """Return each set's batches of rows for ``epoch``, of all processes together.
+
+        Raises:
+            ConfigError: a sampler returns no batch.
+        """
         plan: dict[str, list[np.ndarray]] = {}
         count = self.iters
         for name, data in self.sets.items():
             sampler = SAMPLER.build(self.sampler, data=data, batch_size=self.batch_size)
             plan[name] = sampler.batches(self.seed, epoch, count)
+            if not len(plan[name]):
+                raise ConfigError(
+                    f"SAMPLER: {type(sampler).__name__} returned no batch of {name!r} for epoch {epoch + 1}, so that "
+                    f"nothing would be trained"
+                )
             count = count or len(plan[name])
         self.length = count
         return plan
@@ -112,9 +121,9 @@ class TrainLoader:
 
     def _style_numbers(self, number: int, epoch: int, step: int) -> np.ndarray:
         """Return the numbers in [0, 1) that draw the camera style of each image of this process's share."""
-        draw_step = step * len(self.sets) + number
+        batch = step * len(self.sets) + number
         share = (self.slice.start, self.slice.stop)
-        return BatchDraw(self.seed, epoch, draw_step, self.batch_size, *share, stream=STYLE_STREAM).uniform(1)[:, 0]
+        return BatchDraw(self.seed, epoch, batch, self.batch_size, *share, stream=STYLE_STREAM).uniform(1)[:, 0]
 
     def _batch(self, number: int, name: str, epoch: int, step: int, rows: np.ndarray, images: Tensor) -> dict:
         data = self.sets[name]

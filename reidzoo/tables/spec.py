@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.sources import Source
+from reidzoo.checks import Rule
+from reidzoo.config.sources import Source, in_package
 from reidzoo.engine.evaluate import FIGURES
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.suggest import closest, suggestion
-from reidzoo.yaml_check import TYPES, Rule, check_mapping, check_value, is_list_of_names, mistake
+from reidzoo.yaml_check import TYPES, check_mapping, check_value, is_list_of_names, mistake
 from reidzoo.yaml_marks import Marked, parse_yaml, unmark
 
 __all__ = ["METRICS", "Claim", "Row", "Sweep", "Table", "is_table", "read_table"]
@@ -141,7 +142,7 @@ def read_table(path: Path) -> Table:
     Raises:
         ConfigError: anything wrong in it; the message begins with the place.
     """
-    return _Reader(path).table()
+    return _Reader(in_package(path)).table()
 
 
 class _Reader:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reidzoo.checks import Rule
 from reidzoo.weights.cache import SCHEMES
-from reidzoo.yaml_check import Rule, check_mapping, mistake
+from reidzoo.yaml_check import check_mapping, mistake
 from reidzoo.yaml_marks import Marked, unmark
 
 __all__ = ["IndexEntry"]
@@ -102,7 +103,7 @@ def _are_metrics(value: Any) -> bool:
 
 
 def _or_null(rule: Rule) -> Rule:
-    return Rule(f"{rule.expected}, or null", lambda value: value is None or rule.holds(value))
+    return Rule(f"{rule.expected}, or null", lambda value: value is None or rule.accepts(value))
 
 
 _TEXT = Rule("a text (in quotes if it looks like a number)", _is_text)
