@@ -1,4 +1,4 @@
-"""From a name or a path to a model that embeds images."""
+"""Loads trained models by name or path, and embeds images with them."""
 
 from __future__ import annotations
 
