@@ -16,18 +16,24 @@ as it stands. Locations are lazy: nothing is imported before a registry is first
 from __future__ import annotations
 
 import inspect
+import os
+import re
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from mmengine.registry import Registry as MMEngineRegistry
 
-from reidzoo.errors import ConfigError
+from reidzoo.errors import ConfigError, UserError
 from reidzoo.suggest import did_you_mean
 
 __all__ = [
     "BACKBONE", "CLUSTERER", "DATASET", "DISCRIMINATOR", "HEAD", "HOOK", "LOSS", "MEMORY", "MODEL", "SAMPLER",
     "SCHEME", "TRAINER", "TRANSFORM", "Registry",
 ]  # fmt: skip
+
+MISFITS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
+"""What a constructor raises that was given a value of the wrong kind or size."""
 
 
 class Registry(MMEngineRegistry):
@@ -69,12 +75,14 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
         given: arguments that the framework supplies, such as ``num_classes``. The node may not repeat them.
 
     Raises:
-        ConfigError: no ``type``, an unknown ``type``, or arguments that the class does not take.
+        ConfigError: no ``type``, an unknown ``type``, arguments that the class does not take, or values that make its
+            constructor fail.
     """
     if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
         raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {dict(node) if node else node!r}")
     cls = registry.get(node["type"])
-    arguments = {**{key: value for key, value in node.items() if key != "type"}, **given}
+    own = {key: value for key, value in node.items() if key != "type"}
+    arguments = {**own, **given}
     try:
         inspect.signature(cls).bind(**arguments)
     except (TypeError, ValueError) as error:
@@ -83,7 +91,23 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
             f"{registry.name}: {describe(cls)} cannot take these arguments: {error}. It is called as "
             f"{getattr(cls, '__name__', node['type'])}({names})"
         ) from None
-    return cls(**arguments)
+    try:
+        return cls(**arguments)
+    except UserError:
+        raise
+    except MISFITS as error:
+        if not own:
+            raise  # no value of the user's can be the cause
+        raise ConfigError(f"{registry.name}: {misfit(cls, own, error)}") from error
+
+
+def misfit(cls: Any, values: Mapping[str, Any], error: Exception) -> str:
+    """Return a message on a constructor that failed: the values it was given, and what went wrong where."""
+    named = [name for name in values if re.search(rf"\b{re.escape(name)}\b", str(error))] or list(values)
+    shown = ", ".join(f"{name}: {values[name]!r}" for name in named)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"
+    return f"{getattr(cls, '__name__', cls)} cannot be built with {shown}: {type(error).__name__}: {error} ({place})"
 
 
 def describe(cls: Any) -> str:

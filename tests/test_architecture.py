@@ -9,14 +9,16 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "reidzoo"
 FLOORS = [
     {"errors", "files", "version", "suggest", "distributed", "visualization"},
-    {"registry", "yaml_marks", "random_streams", "neighbours", "render"},
-    {"weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
+    {"checks", "registry", "yaml_marks", "random_streams", "neighbours", "render"},
+    {"yaml_check", "weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
     {"config", "models", "backbones", "datasets"},
     {"zoo", "engine", "discriminators"},
     {"hooks"},
     {"trainers", "runs"},
     {"inference", "tables", "testing"},
     {"publishing"},
+    {"commands"},
+    {"__main__"},
     {"reidzoo"},  # the package itself, which every import of it passes through
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

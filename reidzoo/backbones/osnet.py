@@ -119,7 +119,7 @@ class OSBlock(nn.Module):
 class OSNet(nn.Module):
     """Omni-scale network (Zhou et al., ICCV 2019; -AIN: Zhou et al., TPAMI 2021, arXiv 1910.06827).
 
-    Parameter names are those of torchreid's OSNet-AIN for all three norms; `map_torchreid` brings the names of its
+    Parameter names are those of torchreid's OSNet-AIN for all three norms; ``map_torchreid`` brings the names of its
     OSNet and OSNet-IBN to them. The paper's 512-d fully connected layer is not here, it belongs to the head:
     ``LinearHead(embedding_dim=512)`` is that layer, under the same name ``fc``.
 
@@ -201,4 +201,4 @@ def map_torchreid(name: str) -> str | None:
         return None
     name = re.sub(r"^conv([23])\.2\.0\.", r"pool\1.0.", name)
     name = re.sub(r"\.conv2a\.", ".conv2.0.layers.0.", name)
-    return re.sub(r"\.conv2([bcd])\.(\d)\.", lambda found: f".conv2.{'abcd'.index(found[1])}.layers.{found[2]}.", name)
+    return re.sub(r"\.conv2([bcd])\.(\d)\.", lambda match: f".conv2.{'abcd'.index(match[1])}.layers.{match[2]}.", name)

@@ -64,6 +64,5 @@ def _check_plugins(plugins: Any, where: str) -> None:
             raise ConfigError(f"{where}: PLUGINS: {name}: a model file's plug-ins lie below the root of the repository")
         if not (path / "__init__.py").is_file() and not path.with_suffix(".py").is_file():
             raise ConfigError(
-                f"{where}: PLUGINS: the model needs {name}, and there is no {path}: projects/ is part of reidzoo's "
-                f"repository, not of the installed package; run from a checkout"
+                f"{where}: PLUGINS: the model needs {name}, and there is no {path}; another version of reidzoo?"
             )

@@ -1,4 +1,4 @@
-"""From a stage's configuration to its model, its images and its loader."""
+"""Builds a stage's model, image tables and loader from its configuration."""
 
 from __future__ import annotations
 
@@ -23,18 +23,29 @@ from reidzoo.weights.loading import CLASSIFIERS
 
 __all__ = [
     "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "build_transforms",
-    "check_trainer_class", "final_size", "load_embedder", "pick_device",
+    "check_trainer_class", "device_kind", "final_size", "load_embedder", "pick_device",
 ]  # fmt: skip
-
 
 TRAINS = ("train", "train_step", "check_phase", "relabel", "state_dict", "load_state_dict")
 """What the pipeline and the hooks call on a trainer; ``Trainer`` has it."""
 
 
-def pick_device(name: str) -> torch.device:
-    """Return the device that ``DEVICE`` names: ``auto`` is CUDA where there is one, this process's own."""
+def device_kind(name: str) -> str:
+    """Return ``cuda`` or ``cpu`` for a DEVICE, before this process has a device of its own; see ``pick_device``."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("DEVICE: cuda, but torch finds no CUDA device here; set DEVICE to auto or cpu")
+    return name
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device that ``DEVICE`` names: ``auto`` is CUDA where there is one, this process's own.
+
+    Raises:
+        ConfigError: it names CUDA, and there is none.
+    """
+    name = device_kind(name)
     if name == "cuda":
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device(name)
@@ -71,13 +82,13 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
 
     The weights are loaded before batch norm is split by domain, since every domain starts from the same statistics.
     """
-    own = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
+    node = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
     weights = cfg.MODEL.WEIGHTS or cfg.WEIGHTS.get("model", "") if initialise else ""
     backbone = dict(cfg.BACKBONE)
     if weights or not initialise:  # pretrained weights would be overwritten a moment later
         backbone = _without_pretrained(backbone)
-        own = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in own.items()}
-    model = MODEL.build(own, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
+        node = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in node.items()}
+    model = MODEL.build(node, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
     if weights:
         load_weights(model, weights, ignore=tuple(cfg.WEIGHTS_IGNORE))
     if cfg.MODEL.BN_DOMAINS > 1:
@@ -123,7 +134,7 @@ def build_table(
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
-    """Return height and width of the images that the model is tested on: what training makes of INPUT.SIZE.
+    """Return height and width of the images that the model is tested on: the size after the training transforms.
 
     That is INPUT.SIZE itself unless a transform, such as ``RandomCrop``, has another ``out_size``.
     """
@@ -131,7 +142,7 @@ def final_size(cfg: CfgNode) -> tuple[int, int]:
 
 
 def build_transforms(cfg: CfgNode) -> Compose:
-    """Build the augmentation of training images."""
+    """Build the training transforms, augmentation and normalisation."""
     return Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: one plain dict, written whole or not at all, read without running code."""
+"""Saves and resumes checkpoints: one plain dict, written whole or not at all, read without running code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resume(trainer: Runner, path: Path) -> None:
     """Set the trainer to the state saved at ``path``.
 
     Raises:
-        WeightsError: the file is no checkpoint of a run, or not of this configuration.
+        WeightsError: the file is not a checkpoint of a run, or not of this configuration.
     """
     state: dict[str, Any] = safe_read(path)
     if not isinstance(state, dict) or "optims" not in state:

@@ -1,4 +1,4 @@
-"""Features of many images: sharded over processes, in the order of the rows."""
+"""Extracts features of many images: sharded over processes, in the order of the rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def extract_features(
         table: the images.
         normalize: the pixel normalisation the model was trained with.
         device: where to compute.
-        batch_size: images at a time and process.
+        batch_size: images in a batch of one process.
         workers: loader processes.
         flip: add the mirrored image's embedding before the normalisation.
         precision: ``fp32`` or ``bf16``.
@@ -82,12 +82,12 @@ def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, 
 
 @contextmanager
 def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
-    """Put ``modules`` into evaluation mode, and at the end back, each into the mode it was in, with all in it."""
+    """Set ``modules`` to evaluation mode, and at the end each back to the mode it was in, with all its sub-modules."""
     training = [module.training for module in modules]
     for module in modules:
         module.eval()
     try:
         yield
     finally:
-        for module, was in zip(modules, training):
-            module.train(was)
+        for module, mode in zip(modules, training):
+            module.train(mode)

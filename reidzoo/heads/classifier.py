@@ -1,4 +1,4 @@
-"""The identity classifier of the heads, and how it is made anew when the identities change."""
+"""The linear identity classifier of the heads, which is replaced when the identities change."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def build_classifier(
 
 def set_classifier(head: nn.Module, classifier: nn.Module | None, num_classes: int) -> None:
     """Give ``head`` its ``classifier``, on the device and in the type of its parameters, and its ``num_classes``."""
-    place = next(head.parameters(), None)  # a head without a layer has none before its first classifier
-    if classifier is not None and place is not None:
-        classifier = classifier.to(place.device, place.dtype)
+    parameter = next(head.parameters(), None)  # a head without a layer has none before its first classifier
+    if classifier is not None and parameter is not None:
+        classifier = classifier.to(parameter.device, parameter.dtype)
     head.classifier, head.num_classes = classifier, num_classes

@@ -24,7 +24,7 @@ class LinearHead(nn.Module):
         num_classes: identities; 0 makes no classifier.
         embedding_dim: outputs of the fully connected layer (Kaiming normal, fan out; bias 0); 0 leaves it out.
         dropout: probability that the classifier does not see a feature, in training.
-        pooling: "avg", "max" or "gem" (`GeM`).
+        pooling: "avg", "max" or "gem" (``GeM``).
 
     Attributes:
         num_classes, embedding_dim: sizes of ``logits`` and ``embedding``.
@@ -65,6 +65,6 @@ class LinearHead(nn.Module):
         return outputs
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
-        """Replace the classifier by a new one, as `BNNeck.reset_classifier` does."""
+        """Replace the classifier by a new one, as ``BNNeck.reset_classifier`` does."""
         classifier = build_classifier(self.embedding_dim, num_classes, bias=True, centroids=centroids)
         set_classifier(self, classifier, num_classes)

@@ -1,4 +1,4 @@
-"""The hook's events, and how a run's hooks are built and ordered."""
+"""The base of hooks: their events, and how a run's hooks are built and ordered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["EVENTS", "Hook", "build_hooks", "order_hooks"]
 
 
 class Hook:
-    """What happens around the steps. The events carry mmengine's names and signatures.
+    """Acts on the events around the training steps. They carry mmengine's names and signatures.
 
     mmengine's own hooks do not run here as they are: most of them expect attributes of its ``Runner``, which
     ``Trainer`` does not have, and there are no events of validation and test.
@@ -29,25 +29,25 @@ class Hook:
     priority = 50
 
     def before_train(self, runner: Runner) -> None:
-        """Before the first epoch, and again when a run is resumed."""
+        """Act before the first epoch, and again when a run is resumed."""
 
     def after_train(self, runner: Runner) -> None:
-        """After the last epoch."""
+        """Act after the last epoch."""
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Before an epoch's first step; not again when the epoch is resumed half-way."""
+        """Act before an epoch's first step; not again when the epoch is resumed half-way."""
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """After an epoch's last step."""
+        """Act after an epoch's last step."""
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Before a step."""
+        """Act before a step."""
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """After a step."""
+        """Act after a step."""
 
     def save_point(self, runner: Runner) -> None:
-        """When the trainer's state is whole."""
+        """Act when the trainer's state is whole."""
 
 
 EVENTS = tuple(name for name, value in vars(Hook).items() if inspect.isfunction(value))

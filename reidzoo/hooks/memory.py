@@ -1,4 +1,4 @@
-"""Fills the hybrid memory before the first step."""
+"""Initialisation of the hybrid memory before the first step."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Batch norm over groups of a batch, over the batch of all processes, and per domain.
 
 Which images share batch statistics is part of a method: codes that ran ``DataParallel`` on four GPUs had statistics
-over a quarter of the batch, and their numbers depend on it. Here it is explicit. `convert_batch_norm` and
-`split_batch_norm` change every ``nn.BatchNorm`` of a model, also those within IBN; both keep the parameters.
+over a quarter of the batch, and their numbers depend on it. Here it is explicit. ``convert_batch_norm`` and
+``split_batch_norm`` change every ``nn.BatchNorm`` of a model, also those within IBN; both keep the parameters.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from torch import distributed, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from reidzoo.errors import ConfigError
 
 __all__ = ["DomainBatchNorm", "GlobalBatchNorm", "GroupBatchNorm", "convert_batch_norm", "split_batch_norm"]
 
@@ -68,7 +70,7 @@ class GroupBatchNorm(_ConvertedBatchNorm):
         group: images per group. The batch of a process must be a multiple of it.
 
     Raises:
-        ValueError: in training, the batch is not a multiple of ``group``.
+        ConfigError: in training, the batch is not a multiple of ``group``.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class GroupBatchNorm(_ConvertedBatchNorm):
             return self._by_running_statistics(maps)
         batch, channels = maps.shape[:2]
         if batch % self.group or not batch:
-            raise ValueError(
+            raise ConfigError(
                 f"batch norm over groups of {self.group} images got a batch of {batch} (in this process), which is not "
                 f"a multiple; change the batch size or MODEL.BN_GROUP"
             )
@@ -132,7 +134,7 @@ def _groups_to_channels(maps: torch.Tensor, group: int) -> torch.Tensor:
 
 
 def _channels_to_groups(columns: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Undo `_groups_to_channels`; the result has the shape and memory format of ``like``."""
+    """Undo ``_groups_to_channels``; the result has the shape and memory format of ``like``."""
     batch, channels = like.shape[:2]
     if _is_channels_last(like):
         height, width = like.shape[2:]
@@ -256,7 +258,7 @@ class DomainBatchNorm(nn.Module):
 
     In training the batch is ``num_domains`` consecutive parts of equal size, source first, and each part is normalised
     by its own batch norm. In evaluation all images go through that of ``eval_domain``. All start as copies of ``norm``,
-    also of its kind: inner norms may be `GroupBatchNorm` or `GlobalBatchNorm`. Keys: ``domains.<d>.weight`` ...
+    also of its kind: inner norms may be ``GroupBatchNorm`` or ``GlobalBatchNorm``. Keys: ``domains.<d>.weight`` ...
 
     Args:
         norm: the batch norm to copy.
@@ -264,7 +266,7 @@ class DomainBatchNorm(nn.Module):
         eval_domain: the domain whose statistics are used in evaluation; -1 is the last, the target.
 
     Raises:
-        ValueError: in training, the batch is not ``num_domains`` equal parts.
+        ConfigError: in training, the batch is not ``num_domains`` equal parts.
     """
 
     def __init__(self, norm: _BatchNorm, num_domains: int = 2, eval_domain: int = -1) -> None:
@@ -281,18 +283,18 @@ class DomainBatchNorm(nn.Module):
         if not self.training:
             return self.domains[self.eval_domain](maps)
         if len(maps) % self.num_domains or not len(maps):
-            raise ValueError(
+            raise ConfigError(
                 f"batch norm per domain got a batch of {len(maps)} (in this process), which is not {self.num_domains} "
-                f"equal parts, one per domain"
+                f"equal parts, one per domain; change SOLVER.IMS_PER_BATCH or MODEL.BN_DOMAINS"
             )
         return torch.cat([norm(part) for norm, part in zip(self.domains, maps.chunk(self.num_domains))])
 
 
 def convert_batch_norm(model: nn.Module, group: int = 0) -> nn.Module:
-    """Make every batch norm of a model a `GroupBatchNorm`, or for ``group`` 0 a `GlobalBatchNorm`, in place.
+    """Make every batch norm of a model a ``GroupBatchNorm``, or for ``group`` 0 a ``GlobalBatchNorm``, in place.
 
     Parameters and buffers stay the same objects, so optimizers built before stay valid, and ``state_dict`` keys stay
-    the same, so weights can be loaded before or after. Norms within `DomainBatchNorm` are converted too.
+    the same, so weights can be loaded before or after. Norms within ``DomainBatchNorm`` are converted too.
 
     Args:
         model: any module.
@@ -313,7 +315,7 @@ def convert_batch_norm(model: nn.Module, group: int = 0) -> nn.Module:
 
 
 def split_batch_norm(model: nn.Module, num_domains: int = 2, eval_domain: int = -1) -> nn.Module:
-    """Make every batch norm of a model a `DomainBatchNorm` that starts from its state, in place.
+    """Make every batch norm of a model a ``DomainBatchNorm`` that starts from its state, in place.
 
     New parameters are made for every domain but the first: build optimizers afterwards.
 

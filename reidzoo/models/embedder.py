@@ -1,4 +1,4 @@
-"""The model of most papers: a backbone and a head."""
+"""The model of a backbone and a head, as most papers have it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Embedder(nn.Module):
     """A backbone and a head: images -> feature map -> what the losses and the retrieval need.
 
     Args:
-        backbone: node of a `BACKBONE`: ``type`` and its arguments.
-        head: node of a `HEAD`: ``type`` and its arguments, without ``in_channels`` and ``num_classes``.
+        backbone: node of a ``BACKBONE``: ``type`` and its arguments.
+        head: node of a ``HEAD``: ``type`` and its arguments, without ``in_channels`` and ``num_classes``.
         num_classes: identities that the head tells apart; 0 for none (evaluation, memories).
 
     Raises:
@@ -56,7 +56,7 @@ class Embedder(nn.Module):
         return functional.normalize(self.head(self.backbone(images))["embedding"].float(), dim=1)
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
-        """Give the head a new classifier, see `BNNeck.reset_classifier`; optimizers have to be told its parameters.
+        """Give the head a new classifier, see ``BNNeck.reset_classifier``; optimizers have to be told its parameters.
 
         Raises:
             ConfigError: the head cannot change its classifier.

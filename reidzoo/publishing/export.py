@@ -61,8 +61,8 @@ def export_model(
         if run.uncommitted == "unknown":
             why = "does not say whether its code was committed (environment.json has no 'uncommitted')"
         raise UserError(f"the run {folder} {why}; run it again from a commit, or keep it with --allow-dirty")
-    config = portable_config(run.cfg, repository)
     module = build_model(run.cfg, num_classes=0, initialise=False)
+    config = portable_config(run.cfg, module, repository)
     state = embedding_state(safe_read(run.weights)["parts"]["model"], module, str(run.weights))
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=f".{name}.") as work:

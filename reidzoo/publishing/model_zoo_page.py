@@ -54,10 +54,12 @@ def render_page(repository: Path) -> str:
         UserError: a sidecar, its file and its index entry do not say the same.
     """
     entries = {}
-    for path in sorted((repository / "reidzoo" / "zoo").glob("index*.yml")):
+    for path in (repository / "zoo" / "index.yml", *sorted((repository / "reidzoo" / "zoo").glob("index*.yml"))):
         entries |= read_index(path)[1]
     sidecars = {
-        path.stem: yaml.safe_load(path.read_text("utf-8")) for path in sorted((repository / "zoo").glob("*.yml"))
+        path.stem: yaml.safe_load(path.read_text("utf-8"))
+        for path in sorted((repository / "zoo").glob("*.yml"))
+        if path.stem != "index"
     }
     _check(repository, sidecars, entries)
     parts = [_HEAD]

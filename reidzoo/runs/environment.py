@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
     """Return the command, the code, the libraries, and the number of processes and threads."""
     commit = _git("rev-parse", "HEAD")
     return {
-        "command": " ".join(sys.argv),
+        "command": " ".join(_words()),
         "reidzoo": __version__,
         "commit": commit or "unknown",
         "uncommitted": ", ".join(_uncommitted()) or "none" if commit else "unknown",
@@ -53,6 +53,11 @@ def note_environment(path: Path, started: bool) -> None:
     files.pop("none", None)
     now["uncommitted"] = ", ".join(files) or "none"
     write_text(path, json.dumps(now, indent=1) + "\n")
+
+
+def _words() -> list[str]:
+    """Return the command line's words; ``python -m reidzoo`` is noted as the console script."""
+    return ["reidzoo", *sys.argv[1:]] if Path(sys.argv[0]).name == "__main__.py" else sys.argv
 
 
 def _git(*words: str) -> str:

@@ -1,4 +1,4 @@
-"""P x K where there are labels, plain shuffling where there are none."""
+"""P x K sampling of a labelled set, plain shuffling of an unlabelled one."""
 
 from __future__ import annotations
 

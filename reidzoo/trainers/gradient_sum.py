@@ -1,4 +1,4 @@
-"""The sum of many batches' gradients."""
+"""Accumulation of gradients over many batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["GradientSum"]
 
 
 class GradientSum(nn.Module):
-    """Adds up gradients for one step on many batches; kept in buffers, so that a run may be resumed between them.
+    """Accumulates the gradients of many batches for one step; in buffers, so that a run may be resumed between them.
 
     Args:
         parameters: whose gradients.
@@ -41,6 +41,6 @@ class GradientSum(nn.Module):
         return sum((parameter * total).sum() for parameter, total in zip(self.of, self.buffers(), strict=True))
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Set the sum to zero."""
         for total in self.buffers():
             total.zero_()

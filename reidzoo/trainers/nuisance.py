@@ -23,7 +23,7 @@ __all__ = ["NuisanceTrainer"]
 
 @TRAINER.register_module()
 class NuisanceTrainer(Trainer):
-    """ADIN (Yuan et al., WACV 2020): f_E is the backbone, f_I the head's classifier, the f_N are DISCRIMINATORS.
+    """Trains as ADIN (Yuan et al., WACV 2020); f_E is the backbone, f_I the head's classifier, f_N a DISCRIMINATOR.
 
     Its phases, each with its own losses and, but for ``joint``, the optimizer of its name:
 
@@ -127,13 +127,13 @@ class NuisanceTrainer(Trainer):
 
     def find_nuisances(self, embedding: Tensor, batch: dict) -> dict[str, Tensor]:
         """Return the discriminators' logits, labels and priors for embeddings (B, D) by the names of losses' inputs."""
-        found = {}
+        tensors = {}
         for name, prior in self.priors.items():
             part = self.parts[name]
-            found[f"{name}_logits"] = part(embedding)
-            found[f"{name}_label"] = nuisance_labels(part.label, batch["camid"], batch["timeid"])
-            found[f"{name}_prior"] = prior.expand(len(embedding), -1)
-        return found
+            tensors[f"{name}_logits"] = part(embedding)
+            tensors[f"{name}_label"] = nuisance_labels(part.label, batch["camid"], batch["timeid"])
+            tensors[f"{name}_prior"] = prior.expand(len(embedding), -1)
+        return tensors
 
     @torch.no_grad()
     def reset_heads(self, generator: torch.Generator) -> None:

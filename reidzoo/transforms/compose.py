@@ -39,13 +39,13 @@ class Compose:
         self.transforms: dict[str, Any] = {}
         self._checked = False
         for name, node in nodes.items():
-            given = {}
+            defaults = {}
             if isinstance(node, Mapping) and isinstance(node.get("type"), str):
-                takes = inspect.signature(TRANSFORM.get(node["type"])).parameters
-                offered = {"mean": mean, "std": std}
-                given = {key: value for key, value in offered.items() if key in takes and key not in node}
+                parameters = inspect.signature(TRANSFORM.get(node["type"])).parameters
+                statistics = {"mean": mean, "std": std}
+                defaults = {k: value for k, value in statistics.items() if k in parameters and k not in node}
             try:
-                self.transforms[name] = TRANSFORM.build(node, **given)
+                self.transforms[name] = TRANSFORM.build(node, **defaults)
             except ConfigError as error:
                 raise ConfigError(f"transform {name!r}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""Reading an image file."""
+"""Decoding and resizing of image files."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int], interpolatio
     # What PIL raises for broken files varies with the format.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise DatasetError(
-            f"image {os.fspath(path)} cannot be read ({type(error).__name__}: {error}); copy it anew, or remove it"
+            f"image {os.fspath(path)} cannot be read ({type(error).__name__}: {error}); copy it again, or remove it"
         ) from None
     return resize_image(image, size, interpolation)
 
 
 def resize_image(image: Image.Image, size: tuple[int, int], interpolation: str = "bicubic") -> Tensor:
-    """Return an opened image as RGB, resized: uint8 (3, H, W); the arguments are those of `read_image`.
+    """Return an opened image as RGB, resized: uint8 (3, H, W); the arguments are those of ``read_image``.
 
     Raises:
         ConfigError: an unknown interpolation.

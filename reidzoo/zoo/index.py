@@ -1,10 +1,10 @@
-"""The models that are known by name: this package's ``index*.yml``, and the indexes that others publish.
+"""The models that are known by name: ours in ``zoo/``, published ones, and those of indexes that others publish.
 
 An index is YAML, name -> what is known of the model; every key is there, null where a thing is unknown::
 
     domainmix_mini:
       config: projects/DomainMix/mini.yml
-      addresses: ["file:../../zoo/domainmix_mini.safetensors", "https://...", "gdrive:FILE_ID"]   # tried in this order
+      addresses: ["file:domainmix_mini.safetensors", "https://...", "gdrive:FILE_ID"]   # tried in this order
       sha256: 64 hexadecimal digits
       size: 1234567
       convert: null
@@ -29,6 +29,7 @@ from yacs.config import CfgNode
 from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.files import move_into_place, show_path
 from reidzoo.suggest import did_you_mean
+from reidzoo.version import ROOT
 from reidzoo.weights.cache import weights_home
 from reidzoo.weights.download import TransferError, forget_part, from_http
 from reidzoo.yaml_marks import parse_yaml
@@ -132,7 +133,7 @@ def _load_own() -> None:
     if _indexes:
         return
     own: dict[str, dict[str, IndexEntry]] = {}
-    for path in sorted(Path(__file__).parent.glob("index*.yml")):
+    for path in (ROOT / "zoo" / "index.yml", *sorted(Path(__file__).parent.glob("index*.yml"))):
         place, entries = read_index(path)
         _refuse_clashes(place, entries, own)
         own[place] = entries

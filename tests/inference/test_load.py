@@ -22,7 +22,7 @@ from reidzoo.runs.transfer_matrix import evaluate_model
 from reidzoo.weights.cache import sha256_of
 from reidzoo.zoo import write_model_file
 
-pytestmark = pytest.mark.usefixtures("no_indexes")
+pytestmark = [pytest.mark.usefixtures("no_indexes"), pytest.mark.slow]
 IMAGE = torch.randint(0, 255, (2, 3, 32, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 

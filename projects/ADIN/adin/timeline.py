@@ -1,4 +1,4 @@
-"""A picture of the alternation."""
+"""A plot of the alternation over the steps."""
 
 from __future__ import annotations
 

@@ -14,13 +14,13 @@ __all__ = ["FeatureDecoder"]
 class FeatureDecoder(nn.Sequential):
     """Rebuilds E_I's map from the shared and the private feature side by side (Li et al., CVPRW 2018, section 4.2).
 
-    Its layers are `FCNEncoder`'s in reverse and transposed. The last has neither norm nor nonlinearity, though the map
-    is behind a ReLU: the text says nothing.
+    Its layers are ``FCNEncoder``'s in reverse and transposed. The last has neither norm nor nonlinearity, though the
+    map is behind a ReLU: the text says nothing.
 
     Args:
         in_channels: D of both features together; of the shared one where there is no private one.
         out_channels: channels of the map.
-        width, kernels, strides: as for `FCNEncoder`, in its order.
+        width, kernels, strides: as for ``FCNEncoder``, in its order.
     """
 
     def __init__(self, in_channels: int, out_channels: int, width: int, kernels: Sequence, strides: Sequence) -> None:

@@ -46,8 +46,8 @@ class ImageDecoder(nn.Sequential):
         """
         if any(side % self.scale for side in like.shape[2:]):
             raise ConfigError(
-                f"MODEL.image_widths: so many blocks need images whose sides are multiples of {self.scale}, and "
-                f"INPUT.SIZE is {list(like.shape[2:])}"
+                f"MODEL.image_widths: this number of blocks needs images whose sides are multiples of {self.scale}, "
+                f"and INPUT.SIZE is {list(like.shape[2:])}"
             )
         size = [side // self.scale for side in like.shape[2:]]
         maps = shared if private is None else shared + private

@@ -21,7 +21,7 @@ class StarGANDiscriminator(nn.Module):
         layers: number of convolutions; 6 in the paper, so that 256 x 128 ends as 4 x 2.
 
     Raises:
-        ConfigError: ``size`` is no multiple of 2 ** layers.
+        ConfigError: ``size`` is not a multiple of 2 ** layers.
     """
 
     def __init__(self, num_cameras: int, size: tuple[int, int], width: int = 64, layers: int = 6) -> None:

@@ -15,7 +15,7 @@ __all__ = ["StarGANGenerator"]
 class StarGANGenerator(nn.Module):
     """Draws an image as another camera would have seen it (Choi et al., CVPR 2018, Table 4).
 
-    The camera is given as one-hot planes beside the image. Two convolutions of stride 2, residual blocks, two
+    The camera is given as one-hot planes next to the image. Two convolutions of stride 2, residual blocks, two
     transposed convolutions; instance normalisation, always by the image's own statistics.
 
     Args:

@@ -56,9 +56,9 @@ class StarGANTrainer(Trainer):
 
     def build_parts(self) -> nn.ModuleDict:
         """Build the generator and the discriminator."""
-        own = {key: value for key, value in self.cfg.MODEL.items() if not key.isupper()}
+        node = {key: value for key, value in self.cfg.MODEL.items() if not key.isupper()}
         parts = {
-            "model": MODEL.build(own, num_cameras=len(self.cameras)),
+            "model": MODEL.build(node, num_cameras=len(self.cameras)),
             "discriminator": DISCRIMINATOR.build(
                 self.cfg.DISCRIMINATORS["discriminator"], num_cameras=len(self.cameras), size=final_size(self.cfg)
             ),
@@ -104,5 +104,5 @@ class StarGANTrainer(Trainer):
         size = self.cfg.SOLVER.IMS_PER_BATCH
         rng = random_generator(TRAINING, seed=self.cfg.SEED, epoch=self.epoch, step=self.step)
         target, share = rng.integers(0, len(self.cameras), size), rng.random(size)
-        own = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
-        return images, camera, *(torch.from_numpy(values[own]).to(images.device) for values in (target, share))
+        ours = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
+        return images, camera, *(torch.from_numpy(values[ours]).to(images.device) for values in (target, share))

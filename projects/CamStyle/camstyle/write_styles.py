@@ -1,4 +1,4 @@
-"""Writes every training image as every other camera would have seen it."""
+"""Writes the style images: every training image as every other camera would have seen it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["NAMES", "WriteStylesHook"]
 logger = logging.getLogger("reidzoo")
 
 NAMES = {
-    "pair": lambda stem, own, other: f"{stem}_fake_{own + 1}to{other + 1}.jpg",
-    "target": lambda stem, own, other: f"{stem}_fake_{other + 1}.jpg",
+    "pair": lambda stem, camera, other: f"{stem}_fake_{camera + 1}to{other + 1}.jpg",
+    "target": lambda stem, camera, other: f"{stem}_fake_{other + 1}.jpg",
 }
 """How published style images are called, cameras counted from 1: ``pair`` Market-1501 and Duke, ``target`` MSMT17."""
 
@@ -62,9 +62,9 @@ class WriteStylesHook(Hook):
         images, cameras = runner.images, runner.cameras
         rows = np.arange(distributed.rank(), len(images), distributed.world_size())
         for row, real in self._real(runner, rows, "style images"):
-            own = int(images.records[row].camid)
+            real_camera = int(images.records[row].camid)
             paths = {
-                other: folder / self.name(Path(images.paths[row]).stem, own, int(camera))
+                other: folder / self.name(Path(images.paths[row]).stem, real_camera, int(camera))
                 for other, camera in enumerate(cameras)
                 if camera != images.camids[row]
             }

@@ -27,4 +27,4 @@ class MiniBatchTrainer(ECNTrainer):
         return {"scores": scores, "columns": columns, "weights": weights}
 
     def remember(self, feat: Tensor, index: Tensor) -> None:
-        """Nothing is remembered."""
+        """Do nothing: there is no memory."""

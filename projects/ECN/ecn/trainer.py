@@ -54,7 +54,7 @@ class ECNTrainer(SourceTargetTrainer):
         self.target_weight = target_weight if "target" in sets else 0.0
         super().__init__(cfg, sets, output_dir, device)
         if is_main():
-            self._say_what_it_is()
+            self._log_invariances()
 
     def build_parts(self) -> nn.ModuleDict:
         """Build the parts and check that the memory holds what the head gives."""
@@ -83,9 +83,9 @@ class ECNTrainer(SourceTargetTrainer):
         total = (1 - self.target_weight) * sum(losses.values())
         if "target" in domains:
             feat, index = self.forward(domains["target"]["img"])["exemplar"], domains["target"]["index"]
-            found = self.losses["target"](self.compare(feat, index))
-            total = total + self.target_weight * sum(found.values())
-            losses = {**losses, **found}
+            target_losses = self.losses["target"](self.compare(feat, index))
+            total = total + self.target_weight * sum(target_losses.values())
+            losses = {**losses, **target_losses}
         self.optims["model"].minimize(total)
         if "target" in domains:
             self.remember(feat.detach(), index)
@@ -110,7 +110,7 @@ class ECNTrainer(SourceTargetTrainer):
             name for name, on in (("E", memory.exemplar), ("C", camera), ("N", memory.neighbours > 0)) if on
         )
 
-    def _say_what_it_is(self) -> None:
+    def _log_invariances(self) -> None:
         if "target" not in self.sets:
             logger.info("ECN's baseline: the source's loss alone, on %s", self.sets["source"].datasets[0].name)
             return

@@ -26,7 +26,7 @@ TEACHERS = {"student": "model", "student2": "model2"}
 
 @TRAINER.register_module()
 class MutualMeanTrainer(Trainer):
-    """MMT (Ge et al., ICLR 2020, section 3.2).
+    """Trains two networks with each other's mean teachers: MMT (Ge et al., ICLR 2020, section 3.2).
 
     The parts ``student`` and ``student2`` are trained, each on a view of its own of the same images (``INPUT.VIEWS:
     2``); the parts ``model`` and ``model2`` are their exponential moving averages, the mean teachers. Losses find a
