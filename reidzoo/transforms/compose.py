@@ -68,14 +68,14 @@ class Compose:
         Raises:
             ConfigError: the pipeline does not end in floating-point images.
         """
-        size = tuple(images.shape[2:])
+        size = (images.shape[2], images.shape[3])
         for transform in self.transforms.values():
             images = transform(images, draw)
         if not images.is_floating_point():
             names = ", ".join(self.transforms) or "none"
             raise ConfigError(f"the transforms ({names}) leave the images {images.dtype}; add {{type: Normalize}}")
         if not self._size_checked:
-            self._check_size(size, tuple(images.shape[2:]))
+            self._check_size(size, (images.shape[2], images.shape[3]))
         return images
 
     def _check_size(self, before: tuple[int, int], after: tuple[int, int]) -> None:
