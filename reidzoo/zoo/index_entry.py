@@ -72,7 +72,7 @@ class IndexEntry:
         missing = [key for key in _KEYS if key not in node.value]
         if missing:
             raise ConfigError(f"{where}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
-        values = {}
+        values: dict[str, Any] = {}
         for key in _KEYS:
             value, expected = unmark(node.value[key]), _EXPECTED[key]
             if not _RULES[key](value):
