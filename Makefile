@@ -9,8 +9,8 @@ JOBS   ?= 2
 .PHONY: demo test test-quick test-processors lint docs bench clean
 
 demo: $(VENV)/demo.installed
-	@$(BIN)/python tools/render_data.py --root $(DATA)
-	@$(BIN)/python tools/train_net.py --config-file projects/DomainMix/mini.yml --output-dir $(RUN) --resume
+	@$(BIN)/reidzoo render --data-root $(DATA)
+	@$(BIN)/reidzoo train --config-file projects/DomainMix/mini.yml --output-dir $(RUN) --resume
 
 test: $(VENV)/test.installed lint
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

@@ -9,13 +9,13 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "reidzoo"
 FLOORS = [
     {"errors", "files", "version", "suggest", "distributed", "visualization"},
-    {"registry", "yaml_marks", "random_streams", "neighbours", "render"},
-    {"weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
+    {"checks", "registry", "yaml_marks", "random_streams", "neighbours", "render"},
+    {"yaml_check", "weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
     {"config", "models", "backbones", "datasets"},
     {"zoo", "engine", "discriminators"},
     {"hooks"},
     {"trainers", "runs"},
-    {"inference", "tables"},
+    {"inference", "tables", "testing"},
     {"publishing"},
     {"commands"},
     {"__main__"},

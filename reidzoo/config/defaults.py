@@ -1,4 +1,4 @@
-"""Every UPPER key of a configuration, with its default: what it means, its unit, and the values it takes.
+"""Declares every UPPER key of a configuration with its default, its meaning, its unit and the values it takes.
 
 A ``free`` node holds what registered classes are built from: ``{type: Name, <constructor arguments>}``, or names
 each with such an entry. Its lower-case keys belong to those classes and are not declared here; their defaults live in
@@ -15,11 +15,19 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-__all__ = ["CHOICES", "LENGTHS", "PLAIN_ENTRIES", "free", "get_cfg"]
+from reidzoo.checks import NODE_OR_NAME, PROBABILITY, TEXT, Rule, each, either, number, one_of, whole
+
+__all__ = ["CHOICES", "HINTS", "LENGTHS", "PLAIN_ENTRIES", "RANGES", "free", "get_cfg"]
+
+
+def _names_some(pattern: Any) -> bool:
+    return isinstance(pattern, str) and bool(pattern.strip("*?. "))
+
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "DEVICE": ("auto", "cpu", "cuda"),
     "DATALOADER.CACHE": ("auto", "on", "off"),
+    "INPUT.INTERPOLATION": ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"),
     "SOLVER.PRECISION": ("fp32", "bf16"),
     "TEST.METRIC": ("cosine", "euclidean"),
     "TEST.AP": ("step", "trapezoid"),
@@ -29,19 +37,63 @@ CHOICES: dict[str, tuple[str, ...]] = {
 LENGTHS: dict[str, int] = {"INPUT.SIZE": 2, "INPUT.MEAN": 3, "INPUT.STD": 3}
 """How many elements the lists of fixed length have."""
 
+RANGES: dict[str, Rule] = {
+    "SEED": whole(0),
+    "SEED_OFFSET": whole(0),
+    "OUTPUT_DIR": TEXT,
+    "WEIGHTS_IGNORE": each(
+        Rule("a pattern of names, such as head.classifier.*, that does not stand for all", _names_some)
+    ),
+    "DATASETS.ROOT": TEXT,
+    "DATASETS.TESTS": each(NODE_OR_NAME),
+    "INPUT.SIZE": each(whole(8, 4096), 2),
+    "INPUT.MEAN": each(number(0, 1), 3),
+    "INPUT.STD": each(number(above=0, most=1), 3),
+    "INPUT.VIEWS": whole(1, 16),
+    "DATALOADER.NUM_WORKERS": whole(0, 256),
+    "MODEL.BN_GROUP": either(one_of(0), whole(2, 65536)),
+    "MODEL.BN_DOMAINS": whole(1, 16),
+    "SOLVER.MAX_EPOCHS": whole(1, 10**6),
+    "SOLVER.ITERS_PER_EPOCH": whole(0, 10**6),
+    "SOLVER.IMS_PER_BATCH": whole(2, 65536),
+    "SOLVER.GRAD_CLIP": number(0),
+    "SOLVER.CHECKPOINT_PERIOD": whole(1),
+    "SOLVER.CHECKPOINT_ITERS": whole(0),
+    "TEST.EVAL_PERIOD": whole(0),
+    "TEST.IMS_PER_BATCH": whole(1, 65536),
+    "TEST.PROTOCOL": TEXT,
+    "TEST.RERANK.K1": whole(1, 10**6),
+    "TEST.RERANK.K2": whole(1, 10**6),
+    "TEST.RERANK.LAMBDA": PROBABILITY,
+    "TEST.QUERY_EXPANSION.K": whole(1, 10**6),
+    "TEST.QUERY_EXPANSION.ALPHA": number(0, 100),
+    "TEST.ROC.RATES": each(number(above=0, below=1), least=1),
+    "LOG.PERIOD": whole(1),
+}
+"""What the values must be, beside their types, which are those of the defaults."""
+
+HINTS: dict[str, str] = {
+    "INPUT.MEAN": "pixels are in [0, 1] here: divide what belongs to 0..255 by 255",
+    "INPUT.STD": "pixels are in [0, 1] here: divide what belongs to 0..255 by 255",
+    "SOLVER.IMS_PER_BATCH": "batch norm and the losses compare images of a batch",
+    "SOLVER.MAX_EPOCHS": "a run of no epochs trains nothing; --eval-only tests a model",
+    "WEIGHTS_IGNORE": "nothing would be loaded",
+}
+"""What else helps where a value is out of its range."""
+
 PLAIN_ENTRIES = ("WEIGHTS", "DATASETS.TRAIN")
 """The free nodes whose entries may be plain values; in all others an entry is a mapping with a ``type``."""
 
 
 def free(entries: dict[str, Any] | None = None) -> CfgNode:
-    """Return a node that takes lower-case keys that nobody declared, beside the given ones."""
+    """Return a node that takes undeclared lower-case keys besides ``entries``."""
     return CfgNode(entries or {}, new_allowed=True)
 
 
 def get_cfg() -> CfgNode:
     """Return a fresh, mutable copy of the defaults."""
     cfg = CfgNode()
-    # Packages that register parts: an importable name, looked up beside the YAML first, or a path relative to it.
+    # Packages that register parts: an importable name, looked up next to the YAML first, or a path relative to it.
     cfg.PLUGINS = []
     # Start of every random number of the run.
     cfg.SEED = 0
@@ -49,7 +101,7 @@ def get_cfg() -> CfgNode:
     cfg.SEED_OFFSET = 0
     # auto (the GPU where there is one), cpu or cuda.
     cfg.DEVICE = "auto"
-    # Where the run writes, relative to the working directory.
+    # Where the run writes, relative to the working directory; output/FOLDER/STEM for a file FOLDER/STEM.yml.
     cfg.OUTPUT_DIR = "output"
     # Stages of the run in their order: stage name -> what differs from the rest of the file. {}: one stage, "train".
     cfg.STAGES = free()
@@ -57,8 +109,8 @@ def get_cfg() -> CfgNode:
     cfg.WEIGHTS = free()
     # Patterns (fnmatch) of the weights that WEIGHTS need not have or must not load, such as "head.classifier.*".
     cfg.WEIGHTS_IGNORE = []
-    # Indexes of trained models beside this package's, whose names are then known as zoo://NAME: YAML files, relative to
-    # the file that names them, or https:// addresses.
+    # Further indexes of trained models, whose names are then known as zoo://NAME: YAML files, relative to the file that
+    # names them, or https:// addresses.
     cfg.ZOO = CfgNode({"INDEXES": []})
     _add_data(cfg)
     _add_parts(cfg)
@@ -82,7 +134,7 @@ def _add_data(cfg: CfgNode) -> None:
     # Mean and standard deviation per channel (R, G, B) of pixels in [0, 1]; the defaults are ImageNet's.
     cfg.INPUT.MEAN = [0.485, 0.456, 0.406]
     cfg.INPUT.STD = [0.229, 0.224, 0.225]
-    # How images are resized: nearest, bilinear, bicubic, ...
+    # How images are resized: nearest, bilinear, bicubic, lanczos, box or hamming.
     cfg.INPUT.INTERPOLATION = "bicubic"
     # Independently augmented copies of each image in a batch: img, img2, ...
     cfg.INPUT.VIEWS = 1
@@ -97,7 +149,7 @@ def _add_data(cfg: CfgNode) -> None:
     )
 
     cfg.DATALOADER = CfgNode()
-    # Processes that decode images beside the main one; 0 decodes in the main process.
+    # Worker processes that decode images; 0 decodes in the main process.
     cfg.DATALOADER.NUM_WORKERS = 0
     # Keep decoded images in shared memory: auto (where they fit), on or off.
     cfg.DATALOADER.CACHE = "auto"

@@ -21,19 +21,22 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from reidzoo.checks import Rule
 from reidzoo.config.defaults import free, get_cfg
-from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
+from reidzoo.config.merge import REPLACE, Merge, absent_everywhere, check_ranges
 from reidzoo.config.model_file_source import model_source
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
 from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain, read_indexes
 from reidzoo.errors import ConfigError
-from reidzoo.suggest import closest
+from reidzoo.suggest import suggestion
+from reidzoo.yaml_check import check_value, is_list_of_names
 from reidzoo.yaml_marks import Marked, dump_yaml, with_place
 
 __all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
 
 _ONLY_AT_TOP = (BASE, "PLUGINS", "STAGES", "ZOO")
+_PLUGINS = Rule("a list of importable names or paths", is_list_of_names)
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -44,6 +47,8 @@ def load_config(
     stage: str | None = None,
 ) -> CfgNode:
     """Load a configuration file.
+
+    ``OUTPUT_DIR`` of ``FOLDER/STEM.yml`` is ``output/FOLDER/STEM``, unless the file or what is laid over it names one.
 
     Args:
         path: the YAML file, or a model file (``.safetensors``), which carries its configuration.
@@ -61,6 +66,8 @@ def load_config(
     """
     layers = [_read_file(Path(path)), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
     declared = get_cfg()
+    if not _is_model_file(Path(path)):
+        declared.OUTPUT_DIR = _default_output_dir(Path(path))
     plugins = load_plugins((source for layer in layers for source in layer), declared)
     declared.PLUGINS = plugins
     declared.ZOO.INDEXES = read_indexes(source for layer in layers for source in layer)
@@ -93,8 +100,7 @@ def load_plugins(sources: Iterable[Source], cfg: CfgNode) -> list[str]:
         listed = source.get("PLUGINS")
         if listed is None:
             continue
-        if not isinstance(listed.value, list) or not all(isinstance(entry.value, str) for entry in listed.value):
-            raise ConfigError(f"{listed.where}: PLUGINS: expected a list of importable names or paths")
+        check_value(listed, _PLUGINS, "PLUGINS")
         for entry in listed.value:
             name, module = import_plugin(entry.value, source.folder, entry.where)
             if name in names:
@@ -111,6 +117,9 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     """Return the stages' names and frozen configurations, in their order; each is complete and has no ``STAGES``.
 
     A configuration without stages is one stage, ``train``.
+
+    Raises:
+        ConfigError: a value that code has put into the configuration is out of its range.
     """
     base = cfg.clone()
     base.defrost()
@@ -119,6 +128,7 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     for name, differences in stages.items():
         merge = Merge(base.clone(), base, f"STAGES.{name}.")
         merge.add(with_place(_to_plain(differences), f"STAGES.{name}"))
+        check_ranges(merge.config, f"STAGES.{name}." if cfg.get("STAGES") else "")
         configs[name] = _freeze(merge.config)
     return configs
 
@@ -132,10 +142,18 @@ def dump(cfg: CfgNode) -> str:
     return dump_yaml({REPLACE: True, **_to_plain(cfg)})
 
 
+def _is_model_file(path: Path) -> bool:
+    return path.suffix == ".safetensors"
+
+
+def _default_output_dir(path: Path) -> str:
+    """Return ``output/FOLDER/STEM``, with the name of the folder that the file lies in, not of a file it stands on."""
+    path = Path(os.path.abspath(path))
+    return f"output/{path.parent.name}/{path.stem}"
+
+
 def _read_file(path: Path) -> list[Source]:
-    if path.suffix != ".safetensors":
-        return read_chain(path)
-    return [model_source(path)]
+    return [model_source(path)] if _is_model_file(path) else read_chain(path)
 
 
 def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) -> list[Source]:
@@ -149,24 +167,23 @@ def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) 
 
 
 def _needed(stage: str, stages: dict[str, Merge], staged: bool) -> dict[str, Merge]:
-    """Return ``stage`` and what it refers to, in their order; ``staged``: the file itself has stages."""
+    """Return ``stage`` and the stages it refers to, in their order; ``staged``: the file itself has stages."""
     if stage == "train" and not staged and stage not in stages:
         return {}
-    wanted: dict[str, str] = {stage: "wanted"}
-    for name in (names := list(wanted)):
+    named_by: dict[str, str] = {stage: "wanted"}
+    for name in (queue := list(named_by)):
         if name not in stages:
-            near = closest(name, list(stages), 0.5)
-            hint = f"did you mean {near}?" if near else f"stages: {', '.join(stages) or 'none'}"
-            raise ConfigError(f"{wanted[name]}: there is no stage {name}; {hint}")
+            hint = suggestion(name, stages, f"stages: {', '.join(stages) or 'none'}")
+            raise ConfigError(f"{named_by[name]}: there is no stage {name}; {hint}")
         for other in referenced_stages(stages[name].config):
-            if other not in wanted:
-                wanted[other] = f"STAGES.{name}"
-                names.append(other)
-    return {name: merge for name, merge in stages.items() if name in wanted}
+            if other not in named_by:
+                named_by[other] = f"STAGES.{name}"
+                queue.append(other)
+    return {name: merge for name, merge in stages.items() if name in named_by}
 
 
 def _add_values(base: Merge, stages: dict[str, Merge], layer: list[Source], first: bool) -> None:
-    """Merge everything of a layer but its stages: into the base, and later layers into each stage as well."""
+    """Merge everything of a layer except its stages into the base, and of later layers into each stage as well."""
     for source in layer:
         tree = source.without(*_ONLY_AT_TOP)
         if first:
@@ -235,8 +252,7 @@ def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: boo
     if not _STAGE_NAME.fullmatch(name):
         raise ConfigError(f"{child.where}: STAGES.{name}: a stage's name is made of letters, digits, _ and -")
     if name not in stages and (child.value is None or not invent):
-        near = closest(name, list(stages), 0.5)
-        hint = f"did you mean {near}?" if near else f"stages: {', '.join(stages) or 'none'}"
+        hint = suggestion(name, stages, f"stages: {', '.join(stages) or 'none'}")
         reason = "null deletes a stage, {} is one without overrides; " if child.value is None else ""
         raise ConfigError(f"{child.where}: STAGES.{name}: {reason}there is no stage {name}; {hint}")
     if child.value is not None and not isinstance(child.value, dict):
@@ -246,18 +262,25 @@ def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: boo
             raise ConfigError(f"{child.value[key].where}: STAGES.{name}.{key}: {key} stands at the top of a file only")
 
 
-def difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str, Any]:
-    """Return the plain tree that, merged into ``base``, gives ``other``; ``inside``: among a type's arguments."""
+def difference(base: CfgNode, other: CfgNode, inside: bool = False, nested: bool = False) -> dict[str, Any]:
+    """Return the plain tree that, merged into ``base``, gives ``other``.
+
+    Args:
+        base: what the tree is for.
+        other: what is wanted.
+        inside: they are arguments of a ``type`` further up.
+        nested: they lie in a free node, and only that one is replaced where merging cannot give what is wanted.
+    """
     typed = inside or "type" in base or "type" in other
     tree: dict[str, Any] = {} if typed else {key: None for key in base if key not in other}
     for key, value in other.items():
         if key in base and isinstance(value, CfgNode) and isinstance(base[key], CfgNode):
-            below = difference(base[key], value, typed)
+            below = difference(base[key], value, typed, nested or base.is_new_allowed())
             if below:
                 tree[key] = below
         elif key not in base or not _same(base[key], value):
             tree[key] = _to_plain(value)
-    if base.is_new_allowed():
+    if base.is_new_allowed() and not nested:
         merge = Merge(base.clone(), base)
         merge.add(with_place(tree, "STAGES"), inside)
         if not _same(merge.config, other):
@@ -265,13 +288,13 @@ def difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str,
     return tree
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, also in their types and in the order of their keys."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other))
-    return type(one) is type(other) and one == other
+def _same(left: Any, right: Any) -> bool:
+    """Return whether two values are equal, also in their types and in the order of their keys."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return list(left) == list(right) and all(_same(left[key], right[key]) for key in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right))
+    return type(left) is type(right) and left == right
 
 
 def _to_plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Training and test images by row."""
+"""The table of a run's images: decodes, resizes and caches them by row."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from reidzoo.transforms import read_image
 __all__ = ["ImageTable"]
 
 CACHE_LIMIT = 4 << 30
-"""Bytes of decoded images that ``auto`` keeps in memory at the most (Market-1501 at 256 x 128 is 1.3 GB)."""
+"""Most bytes of decoded images that ``auto`` keeps in memory (Market-1501 at 256 x 128 is 1.3 GB)."""
 
 
 class ImageTable(Dataset):
-    """Images by row, decoded and resized to uint8, and kept after the first time where they fit in memory.
+    """Reads images by row, decoded and resized to uint8, and caches them where they fit in memory.
 
     Args:
         paths: the image files.
@@ -77,7 +77,7 @@ class ImageTable(Dataset):
     def batches(
         self, rows: list[np.ndarray], workers: int, pin: bool = False, read: Callable[[np.ndarray], Any] | None = None
     ) -> Iterator[Any]:
-        """Yield what ``read`` returns for each list of rows, in order; ``workers`` processes call it.
+        """Yield the result of ``read`` for each list of rows, in order; ``workers`` processes call it.
 
         Args:
             rows: one array of row numbers for each batch.
@@ -98,5 +98,5 @@ class ImageTable(Dataset):
 
 
 def _free_shared() -> int:
-    """Return the bytes free in shared memory; containers often have little."""
+    """Return half of the free shared memory, in bytes; containers often have little."""
     return shutil.disk_usage("/dev/shm").free // 2 if Path("/dev/shm").is_dir() else CACHE_LIMIT

@@ -10,10 +10,27 @@ import torch
 from torch import Tensor, nn
 
 from reidzoo import distributed
+from reidzoo.checks import FLAG, PROBABILITY, TEXT, check, each, mapping_of, number
 from reidzoo.errors import ConfigError
-from reidzoo.registry import describe
+from reidzoo.registry import MISFITS, describe
 
 __all__ = ["Optimizer", "build_optimizers"]
+
+
+RULES = {
+    "type": TEXT,
+    "params": each(TEXT, least=1),
+    "lr": number(above=0, most=1000),
+    "lr_mult": mapping_of(number(0, 10000)),
+    "weight_decay": number(0, 1),
+    "momentum": number(0, below=1),
+    "dampening": PROBABILITY,
+    "betas": each(number(0, below=1), 2),
+    "alpha": PROBABILITY,
+    "eps": number(above=0, most=1),
+    **dict.fromkeys(("nesterov", "amsgrad", "maximize", "foreach", "fused", "centered", "differentiable"), FLAG),
+}
+"""What the arguments of torch's optimizers must be, which themselves let NaN and most wrong types through."""
 
 
 class Optimizer:
@@ -40,7 +57,7 @@ class Optimizer:
         return self.torch.param_groups[0]["lr"]
 
     def scale_lr(self, factor: float) -> None:
-        """Set every group's learning rate to ``factor`` times what the configuration says."""
+        """Set every group's learning rate to ``factor`` times the configured one."""
         for group, base in zip(self.torch.param_groups, self.base_lrs, strict=True):
             group["lr"] = base * factor
 
@@ -53,6 +70,8 @@ class Optimizer:
         distributed.average_gradients(parameters)
         if self.grad_clip:
             nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+        for group in self.torch.param_groups:
+            _complete_momenta(self.torch, group)
         self.torch.step()
         self.torch.zero_grad(set_to_none=True)
 
@@ -81,24 +100,41 @@ def _laid_out_like(parameter: Tensor, grad: Tensor | None) -> Tensor | None:
     return torch.empty_like(parameter).copy_(grad)
 
 
+def _complete_momenta(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> None:
+    """Give parameters without a momentum one of zeros where others have one: torch's fused SGD takes all or none.
+
+    A classifier that is new after a clustering has none, nor has a layer that gets its first gradient late.
+    """
+    if not (isinstance(optimizer, torch.optim.SGD) and group["momentum"] and group["fused"]):
+        return
+    moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+    begun = [optimizer.state.get(parameter, {}).get("momentum_buffer") is not None for parameter in moved]
+    if any(begun) and not all(begun):
+        for parameter, has in zip(moved, begun):
+            if not has:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
 def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float) -> dict[str, Optimizer]:
     """Build the named optimizers.
 
     Args:
         nodes: optimizer name -> ``{type: Adam, lr: ..., ...}``; ``type`` is a class of ``torch.optim`` or dotted.
             Two keys are ours: ``params``, the dotted names of the sub-modules to move (default: the part of the
-            optimizer's own name), and ``lr_mult``, sub-module -> factor on the learning rate.
+            optimizer's own name), and ``lr_mult``, sub-module -> factor on the learning rate, 0 or more.
         parts: the trainer's parts.
         grad_clip: largest gradient norm, 0 for none.
 
     Raises:
-        ConfigError: an unknown optimizer, part or argument.
+        ConfigError: an unknown optimizer, part or argument, or a value out of its range.
     """
     return {name: Optimizer(_build_one(name, node, parts), grad_clip) for name, node in nodes.items()}
 
 
 def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torch.optim.Optimizer:
-    node = dict(node)
+    where, node = f"OPTIMIZERS.{name}", dict(node)
+    for key in sorted(RULES.keys() & node.keys()):
+        check(where, RULES[key], **{key: node[key]})
     prefixes, multipliers = node.pop("params", [name]), node.pop("lr_mult", {})
     named = list(_select(name, parts, prefixes))
     groups: dict[float, list[nn.Parameter]] = {}
@@ -107,17 +143,17 @@ def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torc
         groups.setdefault(factor, []).append(parameter)
     for prefix in multipliers:
         if not any(f"{key}.".startswith(f"{prefix}.") for key, _ in named):
-            raise ConfigError(f"OPTIMIZERS.{name}.lr_mult: {prefix!r} names no parameter of {', '.join(prefixes)}")
+            raise ConfigError(f"{where}.lr_mult: {prefix!r} names no parameter of {', '.join(prefixes)}")
     lr = node.get("lr")
     if lr is None:
-        raise ConfigError(f"OPTIMIZERS.{name}: give it a learning rate, for example 'lr: 3.5e-4'")
+        raise ConfigError(f"{where}: give it a learning rate, for example 'lr: 3.5e-4'")
     cls = _optimizer_class(name, node.pop("type", "Adam"))
     if "fused" in inspect.signature(cls).parameters:
         node.setdefault("fused", True)  # three times as fast on a CPU
     try:
         return cls([{"params": params, "lr": lr * factor} for factor, params in groups.items()], **node)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"OPTIMIZERS.{name}: {describe(cls)} cannot take these arguments: {error}") from None
+    except MISFITS as error:
+        raise ConfigError(f"{where}: {describe(cls)} cannot take these arguments: {error}") from error
 
 
 def _select(name: str, parts: nn.ModuleDict, prefixes: Iterable[str]) -> Iterable[tuple[str, nn.Parameter]]:
@@ -138,6 +174,6 @@ def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
         return TRAINER.get(kind)
     cls = getattr(torch.optim, kind, None)
     if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
-        known = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
-        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(known))}")
+        names = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
+        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(names))}")
     return cls

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from reidzoo.engine.runner import Runner
+from reidzoo.errors import ConfigError
 from reidzoo.registry import HOOK
+from reidzoo.suggest import closest
 
-__all__ = ["Hook", "build_hooks"]
+__all__ = ["EVENTS", "Hook", "build_hooks", "order_hooks"]
 
 
 RunnerType = TypeVar("RunnerType", bound=Runner)
@@ -50,6 +54,11 @@ class Hook(Generic[RunnerType]):
         """Act when the trainer's state is whole."""
 
 
+EVENTS = tuple(name for name, value in vars(Hook).items() if inspect.isfunction(value))
+"""The names of the moments at which hooks are called."""
+
+_NOT_HERE = re.compile(r"(before|after)_(val|test|run|save|load)")
+"""Events of mmengine's that do not happen here; a hook written for both may have them."""
 _MMENGINE_PRIORITIES = {
     "HIGHEST": 0, "VERY_HIGH": 10, "HIGH": 30, "ABOVE_NORMAL": 40, "NORMAL": 50, "BELOW_NORMAL": 60, "LOW": 70,
     "VERY_LOW": 90, "LOWEST": 100,
@@ -57,11 +66,45 @@ _MMENGINE_PRIORITIES = {
 
 
 def build_hooks(nodes: Mapping[str, Mapping]) -> dict[str, Any]:
-    """Build the named hooks, ordered by priority and, where that is equal, as the configuration lists them."""
-    hooks = {name: HOOK.build(node) for name, node in nodes.items()}
+    """Build the named hooks, ordered by priority and, where that is equal, as the configuration lists them.
+
+    Raises:
+        ConfigError: a node is wrong, or its hook would never be called: a method has almost an event's name.
+    """
+    return order_hooks({name: HOOK.build(node) for name, node in nodes.items()})
+
+
+def order_hooks(hooks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the named hooks ordered by priority and, where that is equal, as they are given.
+
+    Raises:
+        ConfigError: as ``build_hooks`` does.
+    """
+    for name, hook in hooks.items():
+        _check_events(name, hook)
     return dict(sorted(hooks.items(), key=lambda item: _priority(item[1])))
+
+
+def _check_events(name: str, hook: Any) -> None:
+    """Raise ConfigError for a method with almost an event's name, which would never be called."""
+    for method in dir(hook):
+        if method in EVENTS or method.startswith("_") or _NOT_HERE.match(method) or not callable(getattr(hook, method)):
+            continue
+        meant = closest(method, EVENTS, cutoff=0.85)
+        if meant:
+            raise ConfigError(
+                f"HOOKS.{name}: {type(hook).__name__}.{method} is never called; {meant} is. The events are "
+                f"{', '.join(EVENTS)}"
+            )
 
 
 def _priority(hook: Any) -> int:
     priority = getattr(hook, "priority", 50)
-    return _MMENGINE_PRIORITIES.get(priority, 50) if isinstance(priority, str) else int(priority)
+    if isinstance(priority, str):
+        priority = _MMENGINE_PRIORITIES.get(priority.upper(), priority)
+    if isinstance(priority, bool) or not isinstance(priority, int):
+        raise ConfigError(
+            f"HOOKS: {type(hook).__name__} has the priority {priority!r}; it is a whole number, or one of "
+            f"{', '.join(_MMENGINE_PRIORITIES)}"
+        )
+    return priority

@@ -16,6 +16,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from reidzoo.errors import ConfigError
+
 __all__ = ["DomainBatchNorm", "GlobalBatchNorm", "GroupBatchNorm", "convert_batch_norm", "split_batch_norm"]
 
 
@@ -70,7 +72,7 @@ class GroupBatchNorm(_ConvertedBatchNorm):
         group: images per group. The batch of a process must be a multiple of it.
 
     Raises:
-        ValueError: in training, the batch is not a multiple of ``group``.
+        ConfigError: in training, the batch is not a multiple of ``group``.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class GroupBatchNorm(_ConvertedBatchNorm):
             return self._by_running_statistics(maps)
         batch, channels = maps.shape[:2]
         if batch % self.group or not batch:
-            raise ValueError(
+            raise ConfigError(
                 f"batch norm over groups of {self.group} images got a batch of {batch} (in this process), which is not "
                 f"a multiple; change the batch size or MODEL.BN_GROUP"
             )
@@ -266,7 +268,7 @@ class DomainBatchNorm(nn.Module):
         eval_domain: the domain whose statistics are used in evaluation; -1 is the last, the target.
 
     Raises:
-        ValueError: in training, the batch is not ``num_domains`` equal parts.
+        ConfigError: in training, the batch is not ``num_domains`` equal parts.
     """
 
     def __init__(self, norm: _BatchNorm, num_domains: int = 2, eval_domain: int = -1) -> None:
@@ -283,9 +285,9 @@ class DomainBatchNorm(nn.Module):
         if not self.training:
             return self.domains[self.eval_domain](maps)
         if len(maps) % self.num_domains or not len(maps):
-            raise ValueError(
+            raise ConfigError(
                 f"batch norm per domain got a batch of {len(maps)} (in this process), which is not {self.num_domains} "
-                f"equal parts, one per domain"
+                f"equal parts, one per domain; change SOLVER.IMS_PER_BATCH or MODEL.BN_DOMAINS"
             )
         return torch.cat([norm(part) for norm, part in zip(self.domains, maps.chunk(self.num_domains))])
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from reidzoo.errors import ConfigError
 from reidzoo.registry import BACKBONE, HEAD, MODEL
 
 __all__ = ["Embedder"]
@@ -24,13 +25,14 @@ class Embedder(nn.Module):
         num_classes: identities that the head tells apart; 0 for none (evaluation, memories).
 
     Raises:
-        ConfigError: a node is wrong.
+        ConfigError: a node is wrong, or its part lacks what its registry's contract asks for.
     """
 
     def __init__(self, backbone: Mapping[str, Any], head: Mapping[str, Any], num_classes: int = 0) -> None:
         super().__init__()
-        self.backbone = BACKBONE.build(backbone)
-        self.head = HEAD.build(head, in_channels=self.backbone.out_channels, num_classes=num_classes)
+        self.backbone = _checked("BACKBONE", BACKBONE.build(backbone), "out_channels", "C of its feature map")
+        built = HEAD.build(head, in_channels=self.backbone.out_channels, num_classes=num_classes)
+        self.head = _checked("HEAD", built, "embedding_dim", "D of its embedding")
 
     @property
     def num_classes(self) -> int:
@@ -54,5 +56,26 @@ class Embedder(nn.Module):
         return functional.normalize(self.head(self.backbone(images))["embedding"].float(), dim=1)
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
-        """Give the head a new classifier, see ``BNNeck.reset_classifier``; optimizers must be told its parameters."""
+        """Give the head a new classifier, see ``BNNeck.reset_classifier``; optimizers have to be told its parameters.
+
+        Raises:
+            ConfigError: the head cannot change its classifier.
+        """
+        if not hasattr(self.head, "reset_classifier"):
+            raise ConfigError(
+                f"HEAD: {type(self.head).__name__} has no reset_classifier(num_classes, centroids=None), which a HEAD "
+                f"needs where pseudo labels change the identities"
+            )
         self.head.reset_classifier(num_classes, centroids)
+
+
+def _checked(registry: str, part: Any, attribute: str, meaning: str) -> nn.Module:
+    """Return a part that is an ``nn.Module`` with the whole number ``attribute``; raise ConfigError for another."""
+    name = type(part).__name__
+    if not isinstance(part, nn.Module):
+        raise ConfigError(f"{registry}: {name} is not an nn.Module, as a {registry} has to be")
+    if not isinstance(getattr(part, attribute, None), int):
+        raise ConfigError(
+            f"{registry}: {name} has no whole number {attribute}; a {registry} says there how large {meaning} is"
+        )
+    return part

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from tabulate import tabulate
 from tqdm import tqdm
 from yacs.config import CfgNode
@@ -19,7 +18,7 @@ from reidzoo import distributed
 from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import fill_seed, map_references, map_texts, weight_words
 from reidzoo.datasets.nodes import check_data
-from reidzoo.engine.build import build_train_sets, load_embedder, pick_device
+from reidzoo.engine.build import build_train_sets, check_trainer_class, device_kind, load_embedder, pick_device
 from reidzoo.engine.checkpoint import resume
 from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
 from reidzoo.engine.run_folder import RunFolder
@@ -57,7 +56,7 @@ class Pipeline:
         stages = stage_configs(cfg)
         self.stages = {name: map_references(fill_seed(stage), self._path) for name, stage in stages.items()}
         register_indexes(cfg)
-        distributed.start(cfg.DEVICE if cfg.DEVICE != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+        distributed.start(device_kind(cfg.DEVICE))
         self.device = pick_device(cfg.DEVICE)
 
     # ---- the two things one does with it ---------------------------------------------------------------------------
@@ -157,9 +156,11 @@ class Pipeline:
     def _check_parts(self) -> None:
         """Find out now what would stop the run later: missing weights, what cannot be tested, wrong hooks."""
         for name, cfg in self.stages.items():
+            _check_training(name, cfg)
             if "evaluate" in cfg.HOOKS:
                 check_evaluation(cfg)
             build_hooks(cfg.HOOKS)  # a mistake in a late stage's hooks would come up when those before it are done
+            check_trainer_class(cfg)
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
                 if path and not self._is_ours(path) and not Path(path).exists():
                     raise WeightsError(f"{key}: there is no file, run or model called {path} (stage {name})")
@@ -173,6 +174,21 @@ class Pipeline:
             raise ConfigError(f"'stage:{stage}' names no stage; the stages are {', '.join(self.folder.stages)}")
         folder = self.folder.stage(stage)
         return str(folder.path / file if file else folder.checkpoint)
+
+
+def _check_training(name: str, cfg: CfgNode) -> None:
+    """Check that a stage has something to train on, in batches that batch norm can take."""
+    if not cfg.DATASETS.TRAIN:
+        raise ConfigError(
+            f"DATASETS.TRAIN is empty (stage {name}), and there is nothing to train on; name a dataset, such as "
+            f"DATASETS.TRAIN.train Market1501"
+        )
+    images, group = len(cfg.DATASETS.TRAIN) * cfg.SOLVER.IMS_PER_BATCH, cfg.MODEL.BN_GROUP
+    if group and images % group:
+        raise ConfigError(
+            f"MODEL.BN_GROUP: a batch of {images} images (stage {name}) cannot be shared by groups of {group}; change "
+            f"it, or SOLVER.IMS_PER_BATCH"
+        )
 
 
 def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], title: str = "stage") -> str:

@@ -53,7 +53,7 @@ def test_train_prints_the_table_and_where_the_files_are(write_config, run_tool, 
 def test_missing_dataset(write_config, run_tool, tmp_path):
     config = write_config(DATASETS={"TESTS": ["DukeMTMC"], "ROOT": str(tmp_path / "elsewhere")})
     message = refused(run_tool("train_net.py", "--config-file", config))
-    for part in ("DukeMTMC", "bounding_box_train", "tools/render_data.py"):
+    for part in ("DukeMTMC", "bounding_box_train", "reidzoo render"):
         assert part in message
     assert not (tmp_path / "run").exists()
 

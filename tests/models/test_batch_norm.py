@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from reidzoo.backbones.resnet import ResNet
+from reidzoo.errors import ConfigError
 from reidzoo.heads.bnneck import BNNeck
 from reidzoo.models.batch_norm import (
     DomainBatchNorm,
@@ -107,7 +108,7 @@ def test_one_group_is_batch_norm(group, arguments, training):
 
 def test_a_batch_that_is_no_multiple():
     norm = convert_batch_norm(make_norm(), 4)
-    with pytest.raises(ValueError, match=r"groups of 4 images got a batch of 6.*MODEL\.BN_GROUP"):
+    with pytest.raises(ConfigError, match=r"groups of 4 images got a batch of 6.*MODEL\.BN_GROUP"):
         norm(make_maps((6, 5, 2, 2), torch.float32))
     norm.eval()(make_maps((6, 5, 2, 2), torch.float32))
     with pytest.raises(ValueError, match="at least 1"):
@@ -209,7 +210,7 @@ def test_domains_of_a_model():
 
 def test_domains_that_do_not_divide_the_batch():
     split = split_batch_norm(make_norm())
-    with pytest.raises(ValueError, match=r"batch of 7.*not 2 equal parts"):
+    with pytest.raises(ConfigError, match=r"batch of 7.*not 2 equal parts"):
         split(make_maps((7, 5, 2, 2), torch.float32))
     with pytest.raises(ValueError, match="no domain 2 among 2"):
         DomainBatchNorm(make_norm(), 2, eval_domain=2)
