@@ -107,10 +107,10 @@ class OSBlock(nn.Module):
         reduced = self.conv1(maps)
         streams = [stream(reduced) for stream in self.conv2]
         residual = self.conv3(sum(self.gate(stream) * stream for stream in streams))
-        if self.norm == "inside":
+        if self.IN is not None and self.norm == "inside":
             residual = self.IN(residual)
         residual = residual + (maps if self.downsample is None else self.downsample(maps))
-        if self.norm == "after":
+        if self.IN is not None and self.norm == "after":
             residual = self.IN(residual)
         return functional.relu(residual)
 

@@ -99,7 +99,7 @@ def _add(block: BasicBlock | Bottleneck, residual: torch.Tensor, maps: torch.Ten
     return maps if block.non_local is None else block.non_local(maps)
 
 
-LAYOUTS = {
+LAYOUTS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
@@ -148,6 +148,11 @@ class ResNet(nn.Module):
         ConfigError: an option has a value that is not listed.
         WeightsError: ``pretrained`` names weights that do not exist for this shape, cannot be had, or do not fit.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(
         self,

@@ -45,6 +45,9 @@ class DualBranchHead(nn.Module):
         ConfigError: an odd number of channels, or an unknown reduction.
     """
 
+    classifier: BranchClassifier | None
+    num_classes: int
+
     def __init__(self, in_channels: int, num_classes: int = 0, width: int = 1024, reduction: str = "conv") -> None:
         super().__init__()
         if in_channels % 2:

@@ -44,9 +44,10 @@ class LinearHead(nn.Module):
         self.pooling = build_pooling(pooling)
         self.fc = None
         if embedding_dim:
-            self.fc = nn.Sequential(nn.Linear(in_channels, embedding_dim), nn.BatchNorm1d(embedding_dim), nn.ReLU())
-            nn.init.kaiming_normal_(self.fc[0].weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(self.fc[0].bias)
+            linear = nn.Linear(in_channels, embedding_dim)
+            nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
+            self.fc = nn.Sequential(linear, nn.BatchNorm1d(embedding_dim), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
         self.classifier = build_classifier(self.embedding_dim, num_classes, bias=True)
 

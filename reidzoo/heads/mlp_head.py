@@ -30,6 +30,9 @@ class MLPHead(nn.Module):
         classifier: takes the embedding; None for 0 identities.
     """
 
+    classifier: HiddenClassifier | None
+    num_classes: int
+
     def __init__(
         self,
         in_channels: int,

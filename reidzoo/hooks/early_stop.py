@@ -6,9 +6,10 @@ import copy
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.distributed import broadcast_object, is_main
@@ -25,6 +26,14 @@ from reidzoo.transforms import Normalize
 __all__ = ["EarlyStopHook"]
 
 logger = logging.getLogger("reidzoo")
+
+
+@runtime_checkable
+class _Validating(Protocol):
+    """A trainer that can be stopped early."""
+
+    def validation_loss(self, batch: dict) -> Tensor:
+        """Return the loss on held-out images, a scalar of the whole batch."""
 
 
 @HOOK.register_module()
@@ -73,8 +82,9 @@ class EarlyStopHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Build the validation set."""
-        if not hasattr(runner, "validation_loss"):
+        if not isinstance(runner, _Validating):
             raise ConfigError(f"HOOKS: EarlyStopHook: {type(runner).__name__} has no validation_loss(batch)")
+        self.validation_loss = runner.validation_loss
         cfg = runner.cfg
         node = self.node or _validation_part(cfg.DATASETS.TRAIN)
         data = TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT)])
@@ -117,7 +127,7 @@ class EarlyStopHook(Hook):
     def _measure(self, runner: Runner) -> float:
         """Return the mean loss, the same on every process."""
         with torch.no_grad(), evaluation_mode(*runner.parts.values()):
-            losses = [runner.validation_loss(batch).double() for batch in self.loader.epoch(0)]
+            losses = [self.validation_loss(batch).double() for batch in self.loader.epoch(0)]
         return broadcast_object(float(torch.stack(losses).mean()))
 
     def _listed_losses(self) -> str:

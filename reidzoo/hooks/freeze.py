@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -74,7 +74,7 @@ class FreezeHook(Hook):
         for norm in self.moving:
             norm.train()
 
-    def _matching(self, named: dict[str, nn.Module], patterns: Sequence[str], argument: str) -> list[str]:
+    def _matching(self, named: Mapping[str, nn.Module], patterns: Sequence[str], argument: str) -> list[str]:
         matching: dict[str, None] = {}
         for pattern in patterns:
             names = [name for name in named if name and fnmatch.fnmatchcase(name, pattern)]

@@ -119,7 +119,7 @@ class PseudoLabelHook(Hook):
 
     def _features(self, runner: Runner) -> Tensor:
         if self.features == "memory":
-            memory = runner.parts["memory"]
+            memory: Any = runner.parts["memory"]  # any MEMORY with ``features`` and ``num_source``
             return memory.features[memory.num_source :].cpu()
         title = f"features of {self.target}"
         if self.domain is None:

@@ -31,6 +31,8 @@ class CenterLoss(nn.Module):
         ConfigError: alpha is outside [0, 1].
     """
 
+    centers: Tensor
+
     def __init__(self, num_classes: int, dim: int, alpha: float = 0.5) -> None:
         super().__init__()
         if not 0 <= alpha <= 1:

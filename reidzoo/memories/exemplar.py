@@ -49,6 +49,8 @@ class ExemplarMemory(InvarianceMemory):
         ConfigError: an argument is out of its range.
     """
 
+    keys: Tensor
+
     def __init__(
         self,
         dim: int,

@@ -49,6 +49,11 @@ class HybridMemory(nn.Module):
         ConfigError: an argument is out of its range.
     """
 
+    features: Tensor
+    labels: Tensor
+    target_sums: Tensor
+    target_scale: Tensor
+
     def __init__(
         self, dim: int, num_source: int, num_target: int, temperature: float = 0.05, momentum: float = 0.2
     ) -> None:

@@ -27,6 +27,7 @@ class SourceTargetSampler(BatchSampler):
 
     def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
         super().__init__(data, batch_size)
+        self.sampler: BatchSampler
         if (self.pids == -1).all():
             self.sampler = ShuffleSampler(data, batch_size, unlabelled=True)
         else:

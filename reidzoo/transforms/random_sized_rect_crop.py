@@ -47,9 +47,9 @@ class RandomSizedRectCrop:
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
         """Return the batch (B, C, H, W), of any dtype, cropped and scaled back."""
-        size = tuple(images.shape[2:])
+        size = (images.shape[2], images.shape[3])
         rectangles = self.rectangles(draw.uniform(2 + 2 * ATTEMPTS), *size).tolist()
-        return torch.cat([_resized(images[i : i + 1], *box, size) for i, box in enumerate(rectangles)])
+        return torch.cat([_resized(images[i : i + 1], size, *box) for i, box in enumerate(rectangles)])
 
     def rectangles(self, numbers: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return the rectangles, int64 (B, 4): top, left, height and width in pixels.
@@ -72,7 +72,7 @@ class RandomSizedRectCrop:
         return np.column_stack([corner, high, wide])
 
 
-def _resized(image: Tensor, top: int, left: int, height: int, width: int, size: tuple[int, int]) -> Tensor:
+def _resized(image: Tensor, size: tuple[int, int], top: int, left: int, height: int, width: int) -> Tensor:
     """Return a rectangle of an image (1, C, H, W) at ``size``."""
     piece = image[:, :, top : top + height, left : left + width]
     if (height, width) == size:

@@ -38,7 +38,7 @@ PHASES = ("model", "nuisance", "head", "penalty")
 
 
 @HOOK.register_module()
-class AlternationHook(Hook):
+class AlternationHook(Hook[NuisanceTrainer]):
     """Alternates phases as ADIN does (Yuan et al., WACV 2020, section 3.3), by accuracies on held-out images.
 
     ``Alternation`` decides by its thresholds. A turn, one phase of ``NuisanceTrainer``, is one of the trainer's epochs,
@@ -166,7 +166,13 @@ class AlternationHook(Hook):
         before = self.alternation.action
         action = self.alternation.decide(**accuracies)
         self.turns = list(TURNS[action])
-        why = {"iter": runner.iter, "from": before, "to": action, **accuracies, **self.alternation.thresholds}
+        why: dict[str, Any] = {
+            "iter": runner.iter,
+            "from": before,
+            "to": action,
+            **accuracies,
+            **self.alternation.thresholds,
+        }
         self.switches.append({"round": self.alternation.round, **why})
         if is_main():
             logger.info(

@@ -78,6 +78,7 @@ class SharedPrivateNetwork(Embedder):
             make = partial(FCNEncoder, self.backbone.out_channels, features, width, kernels, strides)
         self.shared = make()
         self.private = nn.ModuleDict({"source": make(), "target": make()}) if private else None
+        self.decoder: ImageDecoder | FeatureDecoder
         if reconstruct == "image":
             self.decoder = ImageDecoder(features, image_widths)
         else:

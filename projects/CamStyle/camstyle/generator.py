@@ -45,7 +45,7 @@ class StarGANGenerator(nn.Module):
         return self.layers(torch.cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1))
 
 
-def _normalised(convolution: nn.Module) -> tuple[nn.Module, ...]:
+def _normalised(convolution: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, ...]:
     return convolution, nn.InstanceNorm2d(convolution.out_channels, affine=True), nn.ReLU(inplace=True)
 
 

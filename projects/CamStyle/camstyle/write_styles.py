@@ -32,7 +32,7 @@ NAMES = {
 
 
 @HOOK.register_module()
-class WriteStylesHook(Hook):
+class WriteStylesHook(Hook[StarGANTrainer]):
     """After training writes the style images, and ``styles.jpg``: some images in a row each, a column per camera.
 
     An image that is there already is left alone, so an interrupted run goes on where it stopped.
