@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from camstyle.losses import gradient_penalty, mix, realness_gap
 from reidzoo import distributed
+from reidzoo.checks import check, number
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.build import final_size
 from reidzoo.errors import ConfigError
@@ -50,6 +51,8 @@ class StarGANTrainer(Trainer):
         sets: Mapping[str, TrainSet],
         **given: Any,
     ) -> None:
+        check(self, number(0), camera_weight=camera_weight, reconstruction_weight=reconstruction_weight)
+        check(self, number(0), penalty_weight=penalty_weight)
         self.camera_weight, self.reconstruction_weight = camera_weight, reconstruction_weight
         self.penalty_weight = penalty_weight
         if len(sets) != 1:

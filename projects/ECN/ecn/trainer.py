@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from reidzoo.checks import PROBABILITY, check
 from reidzoo.datasets import TrainSet
 from reidzoo.distributed import gather, is_main
 from reidzoo.errors import ConfigError
@@ -49,8 +50,7 @@ class ECNTrainer(SourceTargetTrainer):
         device: torch.device,
         target_weight: float = 0.3,
     ) -> None:
-        if not 0 <= target_weight <= 1:
-            raise ConfigError(f"TRAINER.target_weight is ECN's lambda and must be in [0, 1], got {target_weight}")
+        check(self, PROBABILITY, target_weight=target_weight)
         self.target_weight = target_weight if "target" in sets else 0.0
         super().__init__(cfg, sets, output_dir, device)
         if is_main():
