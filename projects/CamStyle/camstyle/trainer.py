@@ -30,7 +30,7 @@ class StarGANTrainer(Trainer):
 
     Args:
         camera_weight, reconstruction_weight, penalty_weight: lambda_cls, lambda_rec and lambda_gp; 1, 10 and 10.
-        **given: the framework's.
+        **framework: the framework's arguments, those of ``Trainer``.
 
     Raises:
         ConfigError: several training sets, or images of one camera only.
@@ -41,18 +41,18 @@ class StarGANTrainer(Trainer):
         camera_weight: float = 1.0,
         reconstruction_weight: float = 10.0,
         penalty_weight: float = 10.0,
-        **given: object,
+        **framework: object,
     ) -> None:
         self.camera_weight, self.reconstruction_weight = camera_weight, reconstruction_weight
         self.penalty_weight = penalty_weight
-        sets = given["sets"]
+        sets = framework["sets"]
         if len(sets) != 1:
             raise ConfigError(f"DATASETS.TRAIN: StarGANTrainer takes one training set, got {', '.join(sets)}")
         (self.images,) = sets.values()
         self.cameras = np.unique(self.images.camids)
         if len(self.cameras) < 2:
             raise ConfigError(f"{self.images.datasets[0].name} has one camera only: there is no style to transfer")
-        super().__init__(**given)
+        super().__init__(**framework)
 
     def build_parts(self) -> nn.ModuleDict:
         """Build the generator and the discriminator."""
