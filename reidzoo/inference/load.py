@@ -48,6 +48,9 @@ def _info(model: TrainedModel) -> dict[str, Any]:
     header = header_if_any(model.weights)
     if header:
         return {"name": model.name, **header.info}
-    info = {"name": model.run.path.resolve().name, "checkpoint": str(model.weights), "sha256": sha256_of(model.weights)}
+    info = {"name": model.name, "checkpoint": str(model.weights), "sha256": sha256_of(model.weights)}
+    if model.run is None:
+        return info
+    info["name"] = model.run.path.resolve().name
     results = model.run.stage(model.stage).read_results()
     return {**info, "metrics": results} if results else info

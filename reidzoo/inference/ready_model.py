@@ -45,7 +45,7 @@ class ReadyModel:
         self, module: nn.Module, config: CfgNode, info: dict[str, Any], device: torch.device | str = "cpu"
     ) -> None:
         self.device = torch.device(device)
-        self.module = module.to(self.device).eval().requires_grad_(False)
+        self.module: Any = module.to(self.device).eval().requires_grad_(False)  # with what MODEL's contract asks for
         self.config, self.info = config, info
         self._normalize = Normalize(config.INPUT.MEAN, config.INPUT.STD)
 
@@ -100,8 +100,7 @@ class ReadyModel:
 
     def _pixels(self, images: Images) -> Iterator[Tensor]:
         """Yield each image as uint8 (3, H, W) of the model's size."""
-        single = isinstance(images, Tensor) and images.dim() == 3
-        if single or isinstance(images, (str, os.PathLike, Image.Image)):
+        if isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, Tensor) and images.dim() == 3):
             images = [images]
         for number, image in enumerate(images):
             if isinstance(image, (str, os.PathLike)):

@@ -44,7 +44,7 @@ def describe_data(stages: Mapping[str, CfgNode], name: str, twins: bool) -> str:
 
 def _sources(cfg: CfgNode, twins: bool) -> list[str]:
     """Return the training sets of a stage in words."""
-    texts = {}
+    texts: dict[str, None] = {}
     for node in train_nodes(cfg.DATASETS.TRAIN):
         types = [layer["type"] for layer in layers(node)]
         blind = "Unlabeled" in types or "PseudoLabeled" in types

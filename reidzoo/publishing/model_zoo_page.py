@@ -53,7 +53,7 @@ def render_page(repository: Path) -> str:
     Raises:
         UserError: a sidecar, its file and its index entry do not say the same.
     """
-    entries = {}
+    entries: dict[str, IndexEntry] = {}
     for path in (repository / "zoo" / "index.yml", *sorted((repository / "reidzoo" / "zoo").glob("index*.yml"))):
         entries |= read_index(path)[1]
     sidecars = {

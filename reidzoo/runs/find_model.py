@@ -86,6 +86,8 @@ def find_model(
     if stage not in stages:
         raise ConfigError(f"{config}: there is no stage {stage!r}; the stages are {', '.join(stages)}")
     if file is None:
+        if run is None:
+            raise WeightsError(f"{text}: there is neither a run nor a file of weights")
         file = RunFolder(run.path, list(cfg.STAGES)).finished_stage(stage).checkpoint
     name = _name(text, Path(config))
     return TrainedModel(f"{name}, {stage}" if cfg.STAGES else name, Path(config), stage, file, stages[stage], run)

@@ -243,7 +243,9 @@ def _compare_models(file: Path, models: Mapping[str, Mapping[str, str]]) -> None
 def _compare_preprocessing(cfg: CfgNode, weights: Path) -> None:
     """Warn if a model file says that its images are prepared in another way than the configuration's."""
     header = header_if_any(weights)
-    for key in PREPROCESSING if header else ():
+    if header is None:
+        return
+    for key in PREPROCESSING:
         theirs, ours = header.config["INPUT"][key], cfg.INPUT[key]
         if theirs != (list(ours) if isinstance(ours, tuple) else ours):
             logger.warning("%s was trained with INPUT.%s %s, and is tested with %s", weights, key, theirs, ours)

@@ -32,19 +32,19 @@ def locate(name: str) -> Path:
         model.addresses, model.filename, sha256=model.sha256 or "", size=model.size, folder=model.folder,
         title=model.name,
     )  # fmt: skip
-    return _converted(model, path) if model.convert else path
+    return _converted(model, model.convert, path) if model.convert else path
 
 
-def _converted(model: IndexEntry, path: Path) -> Path:
+def _converted(model: IndexEntry, recipe: str, path: Path) -> Path:
     """Return the model file of another toolkit's file, converted once for each content and version of reidzoo."""
     digest = sha256_of(path)
-    key = hashlib.sha256(f"{digest} {model.convert} {__version__}".encode()).hexdigest()
+    key = hashlib.sha256(f"{digest} {recipe} {__version__}".encode()).hexdigest()
 
     def make(target: Path) -> None:
         from reidzoo.zoo.convert import convert_file  # builds models, and those may ask for weights
 
         facts = {"metrics": dict(model.metrics), "original_sha256": digest}
         facts |= {key: getattr(model, key) for key in ("name", "data", "source", "licence", "version")}
-        convert_file(model.convert, path, target, facts)
+        convert_file(recipe, path, target, facts)
 
     return make_once(f"zoo/{model.name}-converted-{key[:8]}.safetensors", make)
