@@ -56,16 +56,16 @@ class Alternation:
     def decide(self, identity: float, nuisance: float) -> str:
         """Return ``rescue``, ``penalty``, ``renew`` or ``end`` for the accuracies that the last round gave."""
         hurt = identity < (self.goal if self.action == "rescue" else self.trigger_identity)
-        reached = False
+        succeeded = False
         if self.action == "renew":
-            reached = (
+            succeeded = (
                 nuisance < self.initial[1] - self.stop_nuisance and identity > self.initial[0] + self.stop_identity
             )
             self.goal = max(self.goal, identity)
         if self.action == "renew" or (self.action == "rescue" and not hurt):
             self._set_triggers(nuisance)
-        over = self.round >= self.max_rounds + (self.extra_rescues if hurt else 0)
-        if reached or over:
+        exhausted = self.round >= self.max_rounds + (self.extra_rescues if hurt else 0)
+        if succeeded or exhausted:
             self.action = "end"
         else:
             self.action = "rescue" if hurt else "penalty" if nuisance > self.trigger_nuisance else "renew"

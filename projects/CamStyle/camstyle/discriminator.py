@@ -1,4 +1,4 @@
-"""StarGAN's discriminator: is the image real, and which camera took it?"""
+"""StarGAN's discriminator, which scores how real an image looks and classifies its camera."""
 
 from __future__ import annotations
 

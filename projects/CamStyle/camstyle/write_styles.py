@@ -28,14 +28,14 @@ NAMES = {
     "pair": lambda stem, camera, other: f"{stem}_fake_{camera + 1}to{other + 1}.jpg",
     "target": lambda stem, camera, other: f"{stem}_fake_{other + 1}.jpg",
 }
-"""How published style images are called, cameras counted from 1: ``pair`` Market-1501 and Duke, ``target`` MSMT17."""
+"""File names of published style images, cameras counted from 1: ``pair`` Market-1501 and Duke, ``target`` MSMT17."""
 
 
 @HOOK.register_module()
 class WriteStylesHook(Hook[StarGANTrainer]):
-    """After training writes the style images, and ``styles.jpg``: some images in a row each, a column per camera.
+    """Writes the style images after training, and ``styles.jpg``: some images in a row each, a column per camera.
 
-    An image that is there already is left alone, so an interrupted run goes on where it stopped.
+    A file that exists is kept, so an interrupted run goes on where it stopped.
 
     Args:
         folder: where, relative to the run's folder.
@@ -71,7 +71,7 @@ class WriteStylesHook(Hook[StarGANTrainer]):
                 if camera != images.camids[row]
             }
             missing = [other for other, path in paths.items() if not path.exists()]
-            for other, fake in zip(missing, _drawn(runner, real, missing), strict=True):
+            for other, fake in zip(missing, _draw_as(runner, real, missing), strict=True):
                 _save(fake, paths[other], self.quality)
         distributed.barrier()
         if distributed.is_main():
@@ -99,12 +99,12 @@ class WriteStylesHook(Hook[StarGANTrainer]):
         rows = np.array([*first, *spread][: self.rows])
         strips = []
         for _, real in self._real(runner, rows, "contact sheet"):
-            strips.append(np.concatenate([_pixels(real), *map(_pixels, _drawn(runner, real, everyone))], axis=1))
+            strips.append(np.concatenate([_pixels(real), *map(_pixels, _draw_as(runner, real, everyone))], axis=1))
         return Image.fromarray(np.concatenate(strips))
 
 
 @torch.no_grad()
-def _drawn(runner: StarGANTrainer, image: Tensor, cameras: list[int]) -> Tensor:
+def _draw_as(runner: StarGANTrainer, image: Tensor, cameras: list[int]) -> Tensor:
     """Return ``image`` (3, H, W) as each of ``cameras`` (n) would see it, (n, 3, H, W)."""
     copies = image.expand(len(cameras), -1, -1, -1)
     return runner.model(copies, torch.tensor(cameras, device=image.device)) if cameras else copies

@@ -71,7 +71,7 @@ class MutualMeanTrainer(Trainer):
 
     @property
     def extractor(self) -> nn.Module:
-        """The mean of both teachers' embeddings is what is clustered."""
+        """The mean of both teachers' embeddings, from which pseudo labels come."""
         return MeanEmbedding(self.parts["model"], self.parts["model2"])
 
     def build_models(self) -> dict[str, nn.Module]:

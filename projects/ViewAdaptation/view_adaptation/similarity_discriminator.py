@@ -1,4 +1,4 @@
-"""D_s: whether a probe and a gallery image show the same identity."""
+"""The similarity discriminator D_s, which classifies whether a probe and a gallery image show the same identity."""
 
 from __future__ import annotations
 
