@@ -32,19 +32,19 @@ def locate(name: str) -> Path:
         found.addresses, found.filename, sha256=found.sha256 or "", size=found.size, folder=found.folder,
         title=found.name,
     )  # fmt: skip
-    return _converted(found, path) if found.convert else path
+    return _converted(found, found.convert, path) if found.convert else path
 
 
-def _converted(found: IndexEntry, path: Path) -> Path:
+def _converted(found: IndexEntry, how: str, path: Path) -> Path:
     """Return the model file of another toolkit's file, converted once for each of its states and of our versions."""
     digest = sha256_of(path)
-    key = hashlib.sha256(f"{digest} {found.convert} {__version__}".encode()).hexdigest()
+    key = hashlib.sha256(f"{digest} {how} {__version__}".encode()).hexdigest()
 
     def make(target: Path) -> None:
         from reidzoo.zoo.convert import convert_file  # builds models, and those may ask for weights
 
         facts = {"metrics": dict(found.metrics), "original_sha256": digest}
         facts |= {key: getattr(found, key) for key in ("name", "data", "source", "licence", "version")}
-        convert_file(found.convert, path, target, facts)
+        convert_file(how, path, target, facts)
 
     return make_once(f"zoo/{found.name}-converted-{key[:8]}.safetensors", make)

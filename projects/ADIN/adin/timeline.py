@@ -45,7 +45,9 @@ def draw_timeline(figure: Figure, record: Mapping[str, Any]) -> None:
     axes.set(xlabel="steps", ylabel="accuracy on held-out images, %", xlim=(0, max(steps[-1], 1)), ylim=(0, 100))
     for before, point in pairwise(timeline):
         label, colour, hatch = PHASES[point["phase"]]
-        look = {"facecolor": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0, "alpha": 0.3}
+        look: dict[str, Any] = {
+            "facecolor": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0, "alpha": 0.3,
+        }  # fmt: skip
         axes.axvspan(before["iter"], point["iter"], label=label, **look)
     ends = [*(switch["iter"] for switch in switches[1:]), steps[-1]]
     for key, colour in (("identity", "C0"), ("nuisance", "C3")):

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from camstyle.trainer import StarGANTrainer
 from reidzoo import distributed
+from reidzoo.checks import TEXT, check, one_of, whole
 from reidzoo.engine.build import build_table, final_size
-from reidzoo.errors import ConfigError
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
 from reidzoo.transforms import Normalize
@@ -32,7 +32,7 @@ NAMES = {
 
 
 @HOOK.register_module()
-class WriteStylesHook(Hook):
+class WriteStylesHook(Hook[StarGANTrainer]):
     """After training writes the style images, and ``styles.jpg``: some images in a row each, a column per camera.
 
     An image that is there already is left alone, so an interrupted run goes on where it stopped.
@@ -40,8 +40,8 @@ class WriteStylesHook(Hook):
     Args:
         folder: where, relative to the run's folder.
         names: ``pair`` or ``target``, a key of ``NAMES``.
-        rows: images on the contact sheet.
-        quality: of the JPEG files.
+        rows: images on the contact sheet, 1 to 1000.
+        quality: of the JPEG files, 1 to 100.
 
     Raises:
         ConfigError: an unknown naming.
@@ -50,8 +50,10 @@ class WriteStylesHook(Hook):
     priority = 45
 
     def __init__(self, folder: str = "styles", names: str = "pair", rows: int = 8, quality: int = 95) -> None:
-        if names not in NAMES:
-            raise ConfigError(f"HOOKS: WriteStylesHook takes names: {' or '.join(NAMES)}, got {names!r}")
+        check(self, TEXT, folder=folder)
+        check(self, one_of(*NAMES), names=names)
+        check(self, whole(1, 1000), rows=rows)
+        check(self, whole(1, 100), quality=quality)
         self.folder, self.name, self.rows, self.quality = folder, NAMES[names], rows, quality
 
     def after_train(self, runner: StarGANTrainer) -> None:

@@ -105,22 +105,29 @@ def check_options(family: Family, options: Mapping[str, str]) -> dict[str, str]:
             raise WeightsError(f"{family.name} has no option {name!r}; its options are {known}")
         elif value not in family.options[name]:
             raise WeightsError(f"{family.name}: {name} is one of {', '.join(family.options[name])}; got {value!r}")
-    if family.size is None and "size" not in given:
+    _size(family, given)
+    return given
+
+
+def _size(family: Family, options: Mapping[str, str]) -> tuple[int, int]:
+    """Return the height and width of the images: the option's, or the family's."""
+    if "size" in options:
+        return _parse_size(options["size"])
+    if family.size is None:
         raise WeightsError(
             f"{family.name}: give the size of the images that the model was trained on, which the file does not say: "
             f"{family.sizes}"
         )
-    return given
+    return family.size
 
 
 def _config(family: Family, layout: Layout, options: Mapping[str, str]) -> dict[str, Any]:
     """Return what it takes to build and to feed the model."""
-    size = _parse_size(options["size"]) if "size" in options else family.size
     cfg = get_cfg()
     inputs = _plain(cfg.INPUT)
     # Of the transforms the test needs this one; how it was trained is not known from the file.
     inputs["TRANSFORMS"] = {"normalize": {"type": "Normalize"}}
-    inputs.update(SIZE=list(size), INTERPOLATION=family.interpolation, **layout.inputs)
+    inputs.update(SIZE=list(_size(family, options)), INTERPOLATION=family.interpolation, **layout.inputs)
     return {
         "PLUGINS": [],
         "MODEL": _plain(cfg.MODEL),

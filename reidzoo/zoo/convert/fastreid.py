@@ -18,7 +18,7 @@ from reidzoo.zoo.convert.names import RESNET_REFUSED, describe_resnet, map_prefi
 __all__ = ["FASTREID"]
 
 OLD_NECK, NECK, GEM = "heads.bnneck.", "heads.bottleneck.0.", "heads.pool_layer.p"
-NAMES = {
+NAMES: dict[str, str | Dropped] = {
     "backbone.": "backbone.",
     OLD_NECK: "head.bn.",
     NECK: "head.bn.",

@@ -15,7 +15,11 @@ from reidzoo.zoo.convert.names import RESNET_REFUSED, describe_resnet, map_prefi
 
 __all__ = ["SPCL"]
 
-NAMES = {**sequential_resnet(4), "feat_bn.": "head.bn.", "classifier.": Dropped("identity classifier")}
+NAMES: dict[str, str | Dropped] = {
+    **sequential_resnet(4),
+    "feat_bn.": "head.bn.",
+    "classifier.": Dropped("identity classifier"),
+}
 NORMS = {"target": ".BN_T.", "source": ".BN_S."}
 
 
