@@ -63,6 +63,7 @@ def norm_of_the_batch(parts, share):
     convert_batch_norm(parts["model"])(FEAT[share])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "place"),
     [
@@ -77,6 +78,7 @@ def test_a_difference_is_said_in_both_and_nothing_is_written(tmp_path, change, p
     assert "memory.update(gather(feat), gather(index))" in both[0] and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [update_with_the_batch, norm_of_the_batch])
 def test_what_saw_the_whole_batch_is_saved(tmp_path, change):
     assert said_in_two_processes(change, tmp_path / "last.pth") == ["", ""]
