@@ -71,7 +71,8 @@ def load_config(
     plugins = load_plugins((source for layer in layers for source in layer), declared)
     declared.PLUGINS = plugins
     declared.ZOO.INDEXES = read_indexes(source for layer in layers for source in layer)
-    base, stages, staged = Merge(declared.clone(), declared), {}, False
+    base, staged = Merge(declared.clone(), declared), False
+    stages: dict[str, Merge] = {}
     for number, layer in enumerate(layers):
         _add_values(base, stages, layer, first=number == 0)
         for source in layer:
@@ -161,8 +162,9 @@ def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) 
         overlay = Source(with_place(_to_plain(overlay), "overlay"), Path.cwd())
     if not isinstance(overlay, Source):
         return read_chain(Path(overlay))
-    if overlay.get(BASE) is not None:
-        raise ConfigError(f"{overlay.get(BASE).where}: _BASE_ stands in configuration files only")
+    base = overlay.get(BASE)
+    if base is not None:
+        raise ConfigError(f"{base.where}: _BASE_ stands in configuration files only")
     return [overlay]
 
 

@@ -110,7 +110,7 @@ class Merge:
             if self._overriding and full in self._deleted:
                 self._keep_deleted(child, full)
                 continue
-            if _owned(declared, key):
+            if declared is not None and _owned(declared, key):
                 self._set_declared(target, declared[key], key, child, full, replace)
             elif loose and (inside or not key.isupper()):
                 self._set_entry(target, key, child, full, replace, typed)

@@ -73,7 +73,8 @@ class CUHK03(Dataset):
         check(self, whole(1), pairs=pairs, test_identities=test_identities)
         self.boxes, self.split, self.pairs, self.test_identities = boxes, split, pairs, test_identities
         self.name = "CUHK03" if boxes == "labeled" else "CUHK03-detected"
-        self.required = (f"images_{boxes}",)
+        self._images = f"images_{boxes}"
+        self.required = (self._images,)
         self._all_records: list[Record] = []
         super().__init__(root, folder)
 
@@ -89,7 +90,7 @@ class CUHK03(Dataset):
     def _read(self) -> list[Record]:
         """Return the records of all images of the chosen camera pairs."""
         if not self._all_records:
-            matches = self.matched_images(self.part(*self.required), self.pattern)
+            matches = self.matched_images(self.part(self._images), self.pattern)
             self._all_records = [
                 Record(path, _pid(match), int(match[3]) - 1) for path, match in matches if int(match[1]) <= self.pairs
             ]

@@ -75,7 +75,7 @@ def is_same_dataset(first: Node, second: Node) -> bool:
 
 def readable_now(node: Node) -> Node:
     """Return the part of a node that can be read before training, within wrappers that need a stage's labels."""
-    while _awaits_labels(node):
+    while isinstance(node, Mapping) and _awaits_labels(node):
         node = node["dataset"]
     return node
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -112,7 +112,7 @@ class TrainSet:
 
     def _find_styles(self) -> StyleFolder | ColorTransfer | None:
         for dataset in self.datasets:
-            inner = dataset
+            inner: Any = dataset
             while (inner := getattr(inner, "dataset", None)) is not None:
                 if hasattr(inner, "styles"):
                     raise DatasetError(f"{dataset.name}: CamStyled must be the outermost wrapper, around all others.")
@@ -124,8 +124,8 @@ class TrainSet:
     def _check_paths(self) -> None:
         if len(set(self.paths)) == len(self.paths):
             return
-        seen: set[str] = set()
-        twice = [path for path in self.paths if path in seen or seen.add(path)]
+        first = {path: row for row, path in reversed([*enumerate(self.paths)])}
+        twice = [path for row, path in enumerate(self.paths) if first[path] != row]
         raise DatasetError(
             f"The training set lists {len(twice)} images more than once: {examples(twice)}. "
             f"Is a dataset named twice among {', '.join(dataset.name for dataset in self.datasets)}?"

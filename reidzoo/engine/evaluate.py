@@ -111,6 +111,7 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
         table = build_test_table(cfg, [record.path for record in records])
         features.append(extract_table(cfg, model, table, device, title, method))
     n = len(query)
+    queries: Tensor | np.ndarray
     queries, galleries = torch.cat(features).tensor_split([n])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:
         queries = average_query_expansion(

@@ -50,7 +50,7 @@ class ImageTable(Dataset):
 
     def __getitem__(self, rows: np.ndarray) -> Tensor:
         """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
-        if self.images is None:
+        if self.images is None or self.filled is None:
             return torch.stack([self._read(row) for row in rows])
         for row in rows:
             if not self.filled[row]:
@@ -87,9 +87,10 @@ class ImageTable(Dataset):
         """
         return iter(
             DataLoader(
-                rows,
+                rows,  # type: ignore[arg-type]  # any sequence is a dataset; torch's annotation says Dataset
                 batch_size=None,
-                collate_fn=read or self.__getitem__,
+                # Without a batch size it is given one entry of the dataset; torch's annotation says a list of them.
+                collate_fn=read or self.__getitem__,  # type: ignore[arg-type]
                 num_workers=workers,
                 pin_memory=pin,
                 generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run

@@ -24,7 +24,9 @@ METRICS = FIGURES
 _COUNT = Rule("an integer, at least 1", lambda value: type(value) is int and value > 0)
 _KEY = Rule("a key or a list of keys", lambda value: isinstance(value, str) or is_list_of_names(value))
 _OVERLAY = Rule("a file, or a mapping of variants to files", lambda value: isinstance(value, str | dict))
-_METRICS = Rule(f"a list of at least one of {', '.join(METRICS)}", lambda value: isinstance(value, list) and value)
+_METRICS = Rule(
+    f"a list of at least one of {', '.join(METRICS)}", lambda value: isinstance(value, list) and len(value) > 0
+)
 _TABLE = {
     "TITLE": TYPES[str], "METRICS": _METRICS, "TARGET": TYPES[str], "SEEDS": _COUNT, "OVERLAY": _OVERLAY,
     "VARIANTS": TYPES[dict], "ROWS": TYPES[dict], "SWEEPS": TYPES[dict], "CLAIMS": TYPES[list],
@@ -257,7 +259,7 @@ class _Reader:
         if node is None:
             return {}
         by_variant = {"": node} if list(self.variants) == [""] else node.value
-        paper = {}
+        paper: dict[str, dict[str, float]] = {}
         for variant, figures in by_variant.items():
             if variant:
                 _check_known(Marked(variant, figures.where), self.variants, key, "variant")

@@ -170,6 +170,8 @@ def _resolve(
     """Return the name of the stage whose results the row shows, and that stage with all it needs."""
     sources = [source for source in (table.variants[variant], row.overrides) if source is not None]
     try:
+        if row.config is None:
+            raise ConfigError("CONFIG is missing")
         name = row.stage
         if name is None:  # without the overlays, which may speak of further stages
             name = list(stage_configs(load_config(row.config, row.opts, sources)))[-1]

@@ -32,7 +32,8 @@ def check_dataset(part: Any, root: str | os.PathLike[str] = "datasets") -> None:
         ContractError: it does not; the message says which clause is broken.
     """
     with Contract(DATASET, part) as contract:
-        dataset = contract.build(**({} if "root" in getattr(contract.part, "keys", list)() else {"root": root}))
+        given: dict[str, Any] = {} if "root" in getattr(contract.part, "keys", list)() else {"root": root}
+        dataset = contract.build(**given)
         _check_what_it_says(contract, dataset)
         for split in SPLITS:
             _check_records(contract, dataset, split)

@@ -34,7 +34,7 @@ def check_head(part: Any, in_channels: int = 8, num_classes: int = 3) -> None:
         given = {"in_channels": in_channels, "num_classes": num_classes}
         head = contract.build(**given)
         check_module(contract, head)
-        dim = getattr(head, "embedding_dim", None)
+        dim: Any = getattr(head, "embedding_dim", None)
         contract.require(isinstance(dim, int), "embedding_dim is the dimension of its embedding", f"it is {dim!r}")
         for size in SIZES:
             maps = noise(4, in_channels, *size)
@@ -92,7 +92,7 @@ def head_classes(head: nn.Module) -> str:
     return str(getattr(head, "num_classes", "several"))
 
 
-def _check_reset(contract: Contract, head: nn.Module, maps: Tensor) -> None:
+def _check_reset(contract: Contract, head: Any, maps: Tensor) -> None:
     """Check that the classifier can be replaced, also by one of as many identities, and taken away."""
     clause = "reset_classifier(num_classes, centroids=None) gives it a classifier of other identities"
     dim = head.embedding_dim

@@ -73,11 +73,11 @@ def _updated(
     contract: Contract, memory: nn.Module, feat: Tensor, index: Tensor, further: Mapping[str, Any]
 ) -> nn.Module:
     """Return a copy of the memory after an update."""
-    memory = copy.deepcopy(memory)
+    moved: Any = copy.deepcopy(memory)
     takes = contract.clause("update(feat, index) takes features (B, dim) and rows (B,)")
     with takes, contract.no_draws("update draws no random numbers"):
-        _call(memory.update, feat, index, further)
-    return memory
+        _call(moved.update, feat, index, further)
+    return moved
 
 
 def _check_update(contract: Contract, memory: nn.Module, name: str, update: tuple) -> None:
@@ -132,17 +132,17 @@ def _check_state(contract: Contract, memory: nn.Module, dim: int, update: tuple)
     clause = "all its state is in buffers"
     with contract.clause(clause):
         other.load_state_dict(memory.state_dict())
-        scores = [_call(each, feat, index, further) for each in (memory, other)]
+        ours, theirs = (_call(each, feat, index, further) for each in (memory, other))
     contract.require(
-        not (found := difference(*scores, "")), clause, f"with the state of another one, the scores {found}"
+        not (found := difference(ours, theirs)), clause, f"with the state of another one, the scores {found}"
     )
-    states = [_updated(contract, each, feat.flip(0), index, further).state_dict() for each in (memory, other)]
+    ours, theirs = (_updated(contract, each, feat.flip(0), index, further).state_dict() for each in (memory, other))
     contract.require(
-        not (found := difference(*states)), clause, f"with the state of another one, after an update {found}"
+        not (found := difference(ours, theirs)), clause, f"with the state of another one, after an update {found}"
     )
 
 
-def _check_bounds(contract: Contract, memory: nn.Module, rows: int, update: tuple) -> None:
+def _check_bounds(contract: Contract, memory: Any, rows: int, update: tuple) -> None:
     """Check that rows that do not exist are refused."""
     feat, _, further = update
     for wrong in (-1, rows):
@@ -168,7 +168,7 @@ def _check_processes(contract: Contract, memory: nn.Module, update: tuple) -> No
         contract.require(not found, clause, f"in process {number}, {found}")
 
 
-def _update_with_the_whole_batch(memory: nn.Module, feat: Tensor, index: Tensor, further: Mapping[str, Any]) -> Any:
+def _update_with_the_whole_batch(memory: Any, feat: Tensor, index: Tensor, further: Mapping[str, Any]) -> Any:
     """Gather the batch of which this process has its share, as trainers do, update, and return the state."""
     share = slice(rank() * len(feat) // 2, (rank() + 1) * len(feat) // 2)
     _call(memory.update, gather(feat[share]), gather(index[share]), further)

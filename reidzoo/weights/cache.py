@@ -260,9 +260,9 @@ def _explain(
         lines.append(f"The copy {path} is damaged: {fault}. Delete it{note}, and run again.")
     facts = [f"{size:,} bytes"] if size is not None else []
     facts += [f"SHA-256 {sha256}{'...' if len(sha256) < 64 else ''}"] if sha256 else []
-    facts = ", ".join(facts)
+    known = f" ({', '.join(facts)})" if facts else ""
     lines.append(
-        f"Without network, put the file by hand at {path}{f' ({facts})' if facts else ''}. "
+        f"Without network, put the file by hand at {path}{known}. "
         f"The folder is $REIDZOO_HOME, by default ~/.cache/reidzoo."
     )
     return "\n".join(lines)

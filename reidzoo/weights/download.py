@@ -29,6 +29,7 @@ PAUSE = 1.0
 BLOCK = 1 << 18
 _PASSING = (429, 500, 502, 503, 504)
 """HTTP status codes of errors that may pass."""
+Response = http.client.HTTPResponse | urllib.error.HTTPError
 
 
 class TransferError(Exception):
@@ -155,7 +156,7 @@ def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool) 
     return start > 0
 
 
-def _open(url: str, start: int, validator: str) -> http.client.HTTPResponse:
+def _open(url: str, start: int, validator: str) -> Response:
     headers = {"User-Agent": f"reidzoo/{__version__}"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -179,7 +180,7 @@ def _open(url: str, start: int, validator: str) -> http.client.HTTPResponse:
         raise TransferError(_one_line(error)) from None
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
+def _read(response: Response) -> bytes:
     try:
         return response.read(BLOCK)
     except TimeoutError:
@@ -188,7 +189,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise TransferError(f"the connection was cut: {_one_line(error)}", passing=True) from None
 
 
-def _range(response: http.client.HTTPResponse, start: int) -> tuple[int, int | None]:
+def _range(response: Response, start: int) -> tuple[int, int | None]:
     """Return the offset of the body, 0 if the server has no ranges, and the whole file's bytes if it tells them."""
     length = response.headers.get("Content-Length")
     if response.status != 206:
@@ -199,7 +200,7 @@ def _range(response: http.client.HTTPResponse, start: int) -> tuple[int, int | N
     return start, None if match[2] == "*" else int(match[2])
 
 
-def _refuse_pages(response: http.client.HTTPResponse, block: bytes, start: int) -> None:
+def _refuse_pages(response: Response, block: bytes, start: int) -> None:
     """Raise if the answer is a web page: a login, a portal of the network, a page about the file."""
     if start or not re.match(rb"\s*<(!doctype|html|head|body|\?xml|!--)", block[:200], re.IGNORECASE):
         return
@@ -221,7 +222,7 @@ def _continue_from(url: str, part: Path, checked: bool) -> tuple[int, str]:
     return (length, validator) if validator or checked else (0, "")
 
 
-def _write_note(part: Path, url: str, response: http.client.HTTPResponse) -> None:
+def _write_note(part: Path, url: str, response: Response) -> None:
     tag = response.headers.get("ETag", "")
     validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
     _note(part).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")

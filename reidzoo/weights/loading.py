@@ -186,9 +186,10 @@ def load_weights(
         WeightsError: missing, unexpected or mis-shaped names, at most ten of each with their number; two names mapped
             to one; or no readable file.
     """
-    is_path = isinstance(path_or_state, (str, os.PathLike))
-    where = os.fspath(path_or_state) if is_path else "the given state"
-    content = safe_read(path_or_state) if is_path else path_or_state
+    content: Any = path_or_state
+    where = "the given state"
+    if isinstance(path_or_state, (str, os.PathLike)):
+        where, content = os.fspath(path_or_state), safe_read(path_or_state)
     ignore = [ignore] if isinstance(ignore, str) else list(ignore)
     source = _rename(unwrap_state(content, where), prefix, key_map, where)
     source = {name: value for name, value in source.items() if not _matches(name, ignore)}
@@ -215,11 +216,12 @@ def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | No
     for name, value in state.items():
         if not name.startswith(prefix):
             continue
-        new: str | None = name[len(prefix) :]
+        old = name[len(prefix) :]
+        new: str | None = old
         if callable(key_map):
-            new = key_map(new)
+            new = key_map(old)
         elif key_map is not None:
-            new = key_map.get(new, new)
+            new = key_map.get(old, old)
         if new is None:
             continue
         if new in renamed:
