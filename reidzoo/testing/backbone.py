@@ -28,8 +28,7 @@ def check_backbone(part: Any, sizes: Sequence[tuple[int, int]] = ((64, 32), (96,
     with Contract(BACKBONE, part) as contract:
         backbone = contract.build()
         check_module(contract, backbone)
-        channels = getattr(backbone, "out_channels", None)
-        contract.require(isinstance(channels, int), "out_channels is the number of its map's channels", f"{channels!r}")
+        channels = contract.whole_number(backbone, "out_channels", "the number of its map's channels")
         for size in sizes:
             images = noise(2, 3, *size)
             _check_map(contract, check_training(contract, backbone, images), channels)
@@ -41,8 +40,8 @@ def check_backbone(part: Any, sizes: Sequence[tuple[int, int]] = ((64, 32), (96,
 
 def _check_map(contract: Contract, outputs: dict[str, Tensor], channels: int) -> None:
     """Check that the only output is a map of two images with ``channels`` channels."""
-    shape = tuple(outputs["output"].shape) if list(outputs) == ["output"] else None
     clause = "it returns a feature map (B, out_channels, h, w) of images (B, 3, H, W)"
-    contract.require(shape is not None, clause, f"it returned {', '.join(outputs) or 'nothing'}")
+    contract.require(list(outputs) == ["output"], clause, f"it returned {', '.join(outputs) or 'nothing'}")
+    shape = tuple(outputs["output"].shape)
     fits = len(shape) == 4 and shape[:2] == (2, channels)
     contract.require(fits, clause, f"of 2 images it returned {shape}, and out_channels is {channels}")

@@ -104,7 +104,7 @@ def _check_gradient(
     floating = [name for name, tensor in given.items() if tensor.is_floating_point()]
     with contract.clause(f"it has a gradient for {of}"):
         copy.deepcopy(loss).train()(**given).backward()
-    grads = {name: given[name].grad for name in floating if given[name].grad is not None}
+    grads = {name: grad for name in floating if (grad := given[name].grad) is not None}
     endless = [name for name, grad in grads.items() if not bool(grad.isfinite().all())]
     contract.require(not endless, f"its gradient is finite for {of}", f"that of {', '.join(endless)} is not")
     reached = [name for name, grad in grads.items() if bool(grad.any())]

@@ -50,7 +50,7 @@ def check_memory(part: Any, dim: int = 8, prepare: Callable[[nn.Module], object]
             _check_processes(contract, memory, (feat, index, further))
 
 
-def _table(contract: Contract, memory: nn.Module, dim: int) -> str:
+def _table(contract: Contract, memory: Any, dim: int) -> str:
     """Return the name of the buffer that holds the rows, the longest with ``dim`` columns."""
     tables = {
         name: len(buffer)
@@ -69,9 +69,7 @@ def _call(method: Callable[..., Any], feat: Tensor, index: Tensor, further: Mapp
     return method(feat, index, **{name: further[name] for name in names if name in further})
 
 
-def _updated(
-    contract: Contract, memory: nn.Module, feat: Tensor, index: Tensor, further: Mapping[str, Any]
-) -> nn.Module:
+def _updated(contract: Contract, memory: Any, feat: Tensor, index: Tensor, further: Mapping[str, Any]) -> Any:
     """Return a copy of the memory after an update."""
     memory = copy.deepcopy(memory)
     takes = contract.clause("update(feat, index) takes features (B, dim) and rows (B,)")
@@ -80,7 +78,7 @@ def _updated(
     return memory
 
 
-def _check_update(contract: Contract, memory: nn.Module, name: str, update: tuple) -> None:
+def _check_update(contract: Contract, memory: Any, name: str, update: tuple) -> None:
     """Check that an update moves its rows of the table ``name``, no others, and leaves no gradient."""
     feat, index, further = update
     given = feat.clone().requires_grad_()
@@ -95,7 +93,7 @@ def _check_update(contract: Contract, memory: nn.Module, name: str, update: tupl
     contract.require(not still, "update changes the rows given", f"{name}: rows {still} stayed what they were")
 
 
-def _check_order(contract: Contract, memory: nn.Module, update: tuple) -> None:
+def _check_order(contract: Contract, memory: Any, update: tuple) -> None:
     """Check that one update is the same as one for each of its images, in their order."""
     feat, index, further = update
     together = _updated(contract, memory, feat, index, further)
@@ -109,7 +107,7 @@ def _check_order(contract: Contract, memory: nn.Module, update: tuple) -> None:
     )
 
 
-def _check_scores(contract: Contract, memory: nn.Module, update: tuple) -> None:
+def _check_scores(contract: Contract, memory: Any, update: tuple) -> None:
     """Check the scores and their gradient, and that they leave the memory as it is."""
     feat, index, further = update
     given = feat.clone().requires_grad_()
@@ -125,7 +123,7 @@ def _check_scores(contract: Contract, memory: nn.Module, update: tuple) -> None:
     contract.require(not found, "forward leaves the memory as it is", found)
 
 
-def _check_state(contract: Contract, memory: nn.Module, dim: int, update: tuple) -> None:
+def _check_state(contract: Contract, memory: Any, dim: int, update: tuple) -> None:
     """Check that another memory with this one's state gives the same scores and the same update."""
     feat, index, further = update
     memory, other = _updated(contract, memory, feat, index, further), contract.build(seed=1, dim=dim)
@@ -133,16 +131,14 @@ def _check_state(contract: Contract, memory: nn.Module, dim: int, update: tuple)
     with contract.clause(clause):
         other.load_state_dict(memory.state_dict())
         scores = [_call(each, feat, index, further) for each in (memory, other)]
-    contract.require(
-        not (found := difference(*scores, "")), clause, f"with the state of another one, the scores {found}"
-    )
+    found = difference(scores[0], scores[1])
+    contract.require(not found, clause, f"with the state of another one, the scores {found}")
     states = [_updated(contract, each, feat.flip(0), index, further).state_dict() for each in (memory, other)]
-    contract.require(
-        not (found := difference(*states)), clause, f"with the state of another one, after an update {found}"
-    )
+    found = difference(states[0], states[1])
+    contract.require(not found, clause, f"with the state of another one, after an update {found}")
 
 
-def _check_bounds(contract: Contract, memory: nn.Module, rows: int, update: tuple) -> None:
+def _check_bounds(contract: Contract, memory: Any, rows: int, update: tuple) -> None:
     """Check that rows that do not exist are refused."""
     feat, _, further = update
     for wrong in (-1, rows):
@@ -157,7 +153,7 @@ def _check_bounds(contract: Contract, memory: nn.Module, rows: int, update: tupl
         contract.require(False, "update raises IndexError for a row that does not exist", found)
 
 
-def _check_processes(contract: Contract, memory: nn.Module, update: tuple) -> None:
+def _check_processes(contract: Contract, memory: Any, update: tuple) -> None:
     """Check that two processes with the gathered batch have the memory that one has."""
     alone = _updated(contract, memory, *update).state_dict()
     clause = "in several processes, each given the whole batch, it is what it is in one"
@@ -168,7 +164,7 @@ def _check_processes(contract: Contract, memory: nn.Module, update: tuple) -> No
         contract.require(not found, clause, f"in process {number}, {found}")
 
 
-def _update_with_the_whole_batch(memory: nn.Module, feat: Tensor, index: Tensor, further: Mapping[str, Any]) -> Any:
+def _update_with_the_whole_batch(memory: Any, feat: Tensor, index: Tensor, further: Mapping[str, Any]) -> Any:
     """Gather the batch of which this process has its share, as trainers do, update, and return the state."""
     share = slice(rank() * len(feat) // 2, (rank() + 1) * len(feat) // 2)
     _call(memory.update, gather(feat[share]), gather(index[share]), further)

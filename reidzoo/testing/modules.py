@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -48,7 +49,7 @@ def check_training(contract: Contract, module: nn.Module, batch: Tensor) -> dict
             contract.require(bool(value.isfinite().all()), "its outputs are finite")
             contract.require(value.requires_grad, "its outputs have a gradient")
         # Weights that differ: the plain sum of normalised features is a constant.
-        sum((value * noise(*value.shape, seed=1)).sum() for value in floating).backward()
+        torch.stack([(value * noise(*value.shape, seed=1)).sum() for value in floating]).sum().backward()
     _check_gradient(contract, "its input", [given])
     learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if learnt:
@@ -65,10 +66,11 @@ def check_state(contract: Contract, module: nn.Module, batch: Tensor, **given: A
         other.load_state_dict(module.state_dict())
         with torch.no_grad():
             outputs = [named_outputs(each.eval()(batch)) for each in (module, other)]
-    contract.require(not (found := difference(*outputs)), clause, f"with the state of another one, {found}")
+    found = difference(outputs[0], outputs[1])
+    contract.require(not found, clause, f"with the state of another one, {found}")
 
 
-def _check_gradient(contract: Contract, what: str, tensors: list[Tensor]) -> None:
+def _check_gradient(contract: Contract, what: str, tensors: Sequence[Tensor]) -> None:
     """Check that all gradients are finite, and one of them not zero."""
     grads = [tensor.grad for tensor in tensors if tensor.grad is not None]
     contract.require(all(bool(grad.isfinite().all()) for grad in grads), f"the gradient of {what} is finite")
