@@ -97,13 +97,17 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
 
     Raises:
         ConfigError: no ``type``, an unknown ``type``, arguments that the class does not take, or values that make its
-            constructor fail.
+            constructor fail; or the node repeats what is ``given``.
     """
     if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
         raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {dict(node) if node else node!r}")
     cls = registry.get(node["type"])
     own = {key: value for key, value in node.items() if key != "type"}
     arguments = {**own, **given}
+    if repeated := [name for name in own.keys() & given.keys() if own[name] is not given[name]]:
+        raise ConfigError(
+            f"{registry.name}: {node['type']} is given its {', '.join(sorted(repeated))} by the framework; remove it"
+        )
     try:
         inspect.signature(cls).bind(**arguments)
     except (TypeError, ValueError) as error:

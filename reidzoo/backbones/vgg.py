@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.checks import FLAG, WEIGHTS, check, one_of, whole
+from reidzoo.errors import WeightsError
 from reidzoo.registry import BACKBONE
 from reidzoo.weights.imagenet import load_pretrained
 
@@ -33,7 +34,7 @@ class VGG(nn.Module):
 
     Args:
         net: ``vgg_16`` or ``vgg_m``.
-        width: 64 in the papers; 16 is a quarter of every layer, small enough for a CPU.
+        width: 64 in the papers; even, 2 to 1024. 16 is a quarter of every layer, small enough for a CPU.
         batch_norm: batch norm after each convolution, in ``vgg_m`` in place of the response normalisation; without it a
             network as deep as VGG-16 hardly trains from random weights.
         pretrained: "" for random weights (Kaiming normal, fan out); "imagenet" for torchvision's ``IMAGENET1K_V1``, or
@@ -51,10 +52,10 @@ class VGG(nn.Module):
 
     def __init__(self, net: str = "vgg_16", width: int = 64, batch_norm: bool = False, pretrained: str = "") -> None:
         super().__init__()
-        if net not in ("vgg_16", "vgg_m") or not isinstance(width, int) or width < 2 or width % 2:
-            raise ConfigError(
-                f"VGG takes net: vgg_16 or vgg_m, and an even width, 64 in the papers; got {net!r} and {width!r}"
-            )
+        check(self, one_of("vgg_16", "vgg_m"), net=net)
+        check(self, whole(2, 1024, multiple_of=2), width=width)
+        check(self, FLAG, batch_norm=batch_norm)
+        check(self, WEIGHTS, pretrained=pretrained)
         self.net, self.width, self.batch_norm = net, width, batch_norm
         layers = _vgg_16(width, batch_norm) if net == "vgg_16" else _vgg_m(width, batch_norm)
         self.features = nn.Sequential(*layers)

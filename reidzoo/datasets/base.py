@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
+from reidzoo.checks import PATH, check, optional
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
 
@@ -54,6 +55,8 @@ class Dataset:
     published: dict[str, tuple[int, int]] = {}
 
     def __init__(self, root: str | os.PathLike[str], folder: str | None = None) -> None:
+        check(self, PATH, root=root)
+        check(self, optional(PATH), folder=folder)
         self.root = os.path.expanduser(os.fspath(root))
         self.folder = self._locate((folder,) if folder else self.folders)
         self.is_twin = self._holds_twin()

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from reidzoo.checks import PATH, check, one_of, optional
 from reidzoo.datasets.base import Dataset
-from reidzoo.datasets.color_transfer import ColorTransfer
+from reidzoo.datasets.color_transfer import SPACES, ColorTransfer
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.style_folder import StyleFolder
 from reidzoo.datasets.wrapper import DatasetWrapper
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["CamStyled"]
@@ -57,9 +58,10 @@ class CamStyled(DatasetWrapper):
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
         super().__init__(dataset, root)
-        for name, value, choices in (("styles", styles, STYLES), ("incomplete", incomplete, ("error", "allow"))):
-            if value not in choices:
-                raise ConfigError(f"CamStyled: {name} must be {' or '.join(choices)}, got {value!r}")
+        check(self, one_of(*STYLES), styles=styles)
+        check(self, optional(PATH), style_folder=style_folder)
+        check(self, one_of("error", "allow"), incomplete=incomplete)
+        check(self, one_of(*SPACES), space=space)
         self.kind, self.incomplete, self.space = styles, incomplete, space
         self.style_folder = self._find(style_folder) if styles == "folder" else None
         self._styles: StyleFolder | ColorTransfer | None = None

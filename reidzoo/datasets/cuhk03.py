@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 
+from reidzoo.checks import check, one_of, whole
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.errors import ConfigError, DatasetError
@@ -67,12 +68,9 @@ class CUHK03(Dataset):
         test_identities: int = 100,
         folder: str | None = None,
     ) -> None:
-        whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (split, pairs, test_identities))
-        if boxes not in ("labeled", "detected") or not whole or split < 0 or pairs < 1 or test_identities < 1:
-            raise ConfigError(
-                f"CUHK03 takes boxes: labeled or detected, split: 0 or more, pairs and test_identities: 1 or more; got "
-                f"{boxes!r}, {split!r}, {pairs!r} and {test_identities!r}"
-            )
+        check(self, one_of("labeled", "detected"), boxes=boxes)
+        check(self, whole(0), split=split)
+        check(self, whole(1), pairs=pairs, test_identities=test_identities)
         self.boxes, self.split, self.pairs, self.test_identities = boxes, split, pairs, test_identities
         self.name = "CUHK03" if boxes == "labeled" else "CUHK03-detected"
         self._images = f"images_{boxes}"

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from reidzoo.checks import check, one_of, whole
 from reidzoo.datasets.base import Dataset, relative_path
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["HoldOut"]
@@ -49,12 +50,10 @@ class HoldOut(DatasetWrapper):
         seed: int = 0,
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
+        check(self, one_of("train", "val"), part=part)
+        check(self, whole(1), per_identity=per_identity)
+        check(self, whole(0), seed=seed)
         super().__init__(dataset, root)
-        if part not in ("train", "val") or per_identity < 1 or seed < 0:
-            raise ConfigError(
-                f"HoldOut takes part: train or val, per_identity: 1 or more, and seed: 0 or more; "
-                f"got {part!r}, {per_identity} and {seed}"
-            )
         self.kept_part, self.per_identity, self.seed = part, per_identity, seed
 
     def scan(self, split: str) -> list[Record]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from reidzoo.checks import check, one_of, whole
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
-from reidzoo.errors import ConfigError
 from reidzoo.registry import DATASET
 
 __all__ = ["HoldOutIdentities"]
@@ -49,12 +49,10 @@ class HoldOutIdentities(DatasetWrapper):
         seed: int = 0,
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
+        check(self, one_of("train", "val"), part=part)
+        check(self, whole(1), held_out=held_out)
+        check(self, whole(0), kept=kept, seed=seed)
         super().__init__(dataset, root)
-        if part not in ("train", "val") or held_out < 1 or kept < 0 or seed < 0:
-            raise ConfigError(
-                f"HoldOutIdentities takes part: train or val, held_out: 1 or more, kept and seed: 0 or more; "
-                f"got {part!r}, {held_out}, {kept} and {seed}"
-            )
         self.kept_part, self.held_out, self.kept, self.seed = part, held_out, kept, seed
 
     def scan(self, split: str) -> list[Record]:

@@ -7,8 +7,9 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
+from reidzoo.checks import check, one_of
 from reidzoo.datasets.train_set import TrainSet
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 
 __all__ = ["NUISANCES", "check_nuisance", "nuisance_classes", "nuisance_frequencies", "nuisance_labels"]
 
@@ -20,8 +21,7 @@ Labels = TypeVar("Labels", np.ndarray, Tensor)
 
 def check_nuisance(nuisance: str) -> None:
     """Raise a ``ConfigError`` if there is no such nuisance."""
-    if nuisance not in NUISANCES:
-        raise ConfigError(f"a nuisance is one of {', '.join(NUISANCES)}, got {nuisance!r}")
+    check("a nuisance", one_of(*NUISANCES), label=nuisance)
 
 
 def nuisance_labels(nuisance: str, camids: Labels, timeids: Labels) -> Labels:

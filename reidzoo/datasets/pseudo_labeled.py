@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from reidzoo.checks import PATH, check
 from reidzoo.datasets.base import Dataset, examples, relative_path
 from reidzoo.datasets.label_file import read_pseudo_labels
 from reidzoo.datasets.record import Record
@@ -38,6 +39,7 @@ class PseudoLabeled(DatasetWrapper):
         labels: str | os.PathLike[str],
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
+        check(self, PATH, labels=labels)
         super().__init__(dataset, root)
         self.labels = os.path.expanduser(os.fspath(labels))
         self._label_of = read_pseudo_labels(self.labels)

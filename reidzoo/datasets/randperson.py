@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 
+from reidzoo.checks import check, one_of
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
-from reidzoo.errors import ConfigError
 from reidzoo.registry import DATASET
 
 __all__ = ["RandPerson"]
@@ -42,8 +42,7 @@ class RandPerson(Dataset):
     pattern = re.compile(r"(\d+)_s(\d+)_c(\d+)_f\d+")
 
     def __init__(self, root: str | os.PathLike[str], folder: str | None = None, cameras: str = "field") -> None:
-        if cameras not in ("field", "scene"):
-            raise ConfigError(f"RandPerson: cameras is {cameras!r}; it is either 'field' or 'scene'.")
+        check(self, one_of("field", "scene"), cameras=cameras)
         super().__init__(root, folder)
         self.cameras = cameras
 

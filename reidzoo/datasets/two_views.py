@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from reidzoo.checks import check, one_of, whole
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
@@ -42,9 +43,9 @@ class TwoViews(DatasetWrapper):
         seed: int = 0,
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
+        check(self, one_of("random", "camera"), views=views)
+        check(self, whole(0), seed=seed)
         super().__init__(dataset, root)
-        if views not in ("random", "camera") or seed < 0:
-            raise ConfigError(f"TwoViews takes views: random or camera, and seed: 0 or more; got {views!r} and {seed}")
         self.views, self.seed = views, seed
 
     def scan(self, split: str) -> list[Record]:

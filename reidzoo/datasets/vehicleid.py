@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from reidzoo.checks import check, one_of
 from reidzoo.datasets.base import Dataset, absent_files, examples
 from reidzoo.datasets.record import Record
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["VehicleID"]
@@ -51,9 +52,7 @@ class VehicleID(Dataset):
     )  # fmt: skip
 
     def __init__(self, root: str | os.PathLike[str], test_size: int = 800, folder: str | None = None) -> None:
-        if test_size not in TEST_SIZES or isinstance(test_size, bool):
-            sizes = ", ".join(map(str, TEST_SIZES))
-            raise ConfigError(f"VehicleID: test_size is {test_size!r}; the release has tests of {sizes} vehicles.")
+        check(self, one_of(*TEST_SIZES), test_size=test_size)
         self.test_size = test_size
         self.name = f"VehicleID-{test_size}"
         self.lists = dict.fromkeys(("query", "gallery"), f"train_test_split/test_list_{test_size}.txt")

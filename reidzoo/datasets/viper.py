@@ -7,9 +7,10 @@ import re
 
 import numpy as np
 
+from reidzoo.checks import check, whole
 from reidzoo.datasets.base import Dataset, examples
 from reidzoo.datasets.record import Record
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["VIPeR"]
@@ -45,8 +46,7 @@ class VIPeR(Dataset):
     pattern = re.compile(r"(\d+)_(\d+)\.")
 
     def __init__(self, root: str | os.PathLike[str], split: int = 0, folder: str | None = None) -> None:
-        if not isinstance(split, int) or isinstance(split, bool) or split < 0:
-            raise ConfigError(f"VIPeR: split is {split!r}; it is the number of a random split, 0 or more")
+        check(self, whole(0), split=split)
         self.split = split
         super().__init__(root, folder)
 

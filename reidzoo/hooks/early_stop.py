@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from reidzoo.checks import NODE_OR_NAME, check, optional, whole
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table, final_size
@@ -50,7 +51,7 @@ class EarlyStopHook(Hook):
     Args:
         validation: node of the dataset whose training images are validated on. None takes that of the training set,
             with ``part: val`` where a wrapper in it has ``part: train``.
-        patience: epochs without improvement before stopping.
+        patience: epochs without improvement before stopping, 1 or more.
         batches: how many batches are measured; 0 for one pass of the sampler.
         begin_epoch: the first epoch, from 0, after which it is measured: say the last one that trains a discriminator
             alone, so that the model as it was then is a candidate, and one with a weak discriminator's low loss is not.
@@ -70,11 +71,10 @@ class EarlyStopHook(Hook):
         batches: int = 0,
         begin_epoch: int = 0,
     ) -> None:
-        if patience < 1 or batches < 0 or begin_epoch < 0:
-            raise ConfigError(
-                f"HOOKS: EarlyStopHook takes patience >= 1, batches >= 0 and begin_epoch >= 0, got {patience}, "
-                f"{batches} and {begin_epoch}"
-            )
+        check(self, optional(NODE_OR_NAME), validation=validation)
+        check(self, whole(1), patience=patience)
+        check(self, whole(0, 10**6), batches=batches)
+        check(self, whole(0), begin_epoch=begin_epoch)
         self.node, self.patience, self.batches, self.begin_epoch = validation, patience, batches, begin_epoch
         self.losses: list[float] = []
         self.best: dict[str, Any] = {}

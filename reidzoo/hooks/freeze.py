@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from reidzoo.checks import TEXT, check, each, whole
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
@@ -43,6 +44,10 @@ class FreezeHook(Hook):
     ) -> None:
         if isinstance(modules, str) or not modules:
             raise ConfigError("HOOKS: FreezeHook needs a list of modules, such as [backbone.conv1, backbone.layer1]")
+        check(self, each(TEXT, least=1), modules=modules)
+        check(self, TEXT, part=part)
+        check(self, each(TEXT), moving_norms=moving_norms)
+        check(self, whole(0), begin_epoch=begin_epoch)
         self.modules, self.part, self.moving_norms = list(modules), part, list(moving_norms)
         self.begin_epoch = begin_epoch
         self.frozen: list[nn.Module] = []

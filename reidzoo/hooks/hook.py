@@ -71,7 +71,14 @@ def build_hooks(nodes: Mapping[str, Mapping]) -> dict[str, Any]:
     Raises:
         ConfigError: a node is wrong, or its hook would never be called: a method has almost an event's name.
     """
-    return order_hooks({name: HOOK.build(node) for name, node in nodes.items()})
+    return order_hooks({name: _build(name, node) for name, node in nodes.items()})
+
+
+def _build(name: str, node: Mapping) -> Any:
+    try:
+        return HOOK.build(node)
+    except ConfigError as error:
+        raise ConfigError(f"HOOKS.{name}: {str(error).removeprefix('HOOKS: ').removeprefix('HOOK: ')}") from error
 
 
 def order_hooks(hooks: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From a name or a path to a model that is ready to embed images."""
+"""Loads a trained model by its name or path, ready to embed images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load(
             ``./NAME`` for the file.
         index: a further index to look the name up in, a YAML file or an address; see ``register_index``.
         device: ``cpu``, ``cuda`` or ``auto``.
-        stage: of a run's folder, whose model; "" for the last stage's.
+        stage: for a run's folder, the stage whose model is loaded; "" for the last.
 
     Raises:
         WeightsError: there is no such model, it cannot be had, or its weights do not fit it strictly.
@@ -44,7 +44,7 @@ def load(
 
 
 def _info(model: TrainedModel) -> dict[str, Any]:
-    """Return what is known of a model: what its file says, or its run."""
+    """Return the facts about a model that its file holds, or its run."""
     header = header_if_any(model.weights)
     if header:
         return {"name": model.name, **header.info}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, number, one_of
 from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
@@ -37,12 +37,9 @@ class ContrastiveLoss(nn.Module):
 
     def __init__(self, margin: float = 2.0, reduction: str = "mean", form: str = "hadsell") -> None:
         super().__init__()
-        if not margin > 0:
-            raise ConfigError(f"ContrastiveLoss: margin must be positive, got {margin}")
-        if reduction not in ("mean", "sum") or form not in ("hadsell", "code"):
-            raise ConfigError(
-                f"ContrastiveLoss takes reduction: mean|sum and form: hadsell|code, got {reduction!r} and {form!r}"
-            )
+        check(self, number(above=0), margin=margin)
+        check(self, one_of("mean", "sum"), reduction=reduction)
+        check(self, one_of("hadsell", "code"), form=form)
         self.margin, self.reduction, self.form = margin, reduction, form
 
     def forward(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from reidzoo.checks import FLAG, check
 from reidzoo.datasets import TrainSet, nuisance_frequencies, nuisance_labels
 from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
@@ -52,6 +53,7 @@ class NuisanceTrainer(Trainer):
         device: torch.device,
         full_batch: bool = False,
     ) -> None:
+        check(self, FLAG, full_batch=full_batch)
         if len(sets) != 1:
             raise ConfigError(f"DATASETS.TRAIN: NuisanceTrainer takes one training set, there are {', '.join(sets)}")
         if not cfg.DISCRIMINATORS:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, number, ordered
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
 
@@ -38,11 +38,8 @@ class RandomSizedRectCrop:
     """
 
     def __init__(self, area: Sequence[float] = (0.64, 1.0), aspect: Sequence[float] = (2.0, 3.0)) -> None:
-        for name, pair in (("area", area), ("aspect", aspect)):
-            if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
-                raise ConfigError(f"RandomSizedRectCrop: {name} must be two positive numbers, least first, got {pair}")
-        if area[1] > 1:
-            raise ConfigError(f"RandomSizedRectCrop: area is a share of the image, at most 1, got {area}")
+        check(self, ordered(number(above=0, most=1)), area=area)
+        check(self, ordered(number(above=0, most=100)), aspect=aspect)
         self.area, self.aspect = tuple(area), tuple(aspect)
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:

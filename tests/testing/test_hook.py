@@ -13,6 +13,8 @@ from reidzoo.trainers import BaselineTrainer
 from .own_parts import own_parts
 from .test_trainer import ADAPTATION
 
+pytestmark = pytest.mark.slow
+
 UNLABELLED = {"type": "Unlabeled", "dataset": TARGET}
 CLUSTERER = {"type": "KMeans", "num_clusters": 5}
 PSEUDO = {"DATASETS": {"TRAIN": {"train": None, "target": UNLABELLED}}, "CLUSTERER": CLUSTERER}

@@ -14,6 +14,8 @@ from reidzoo.testing.values import noise
 
 from .own_parts import own_parts
 
+pytestmark = pytest.mark.slow
+
 
 def fill(memory):
     memory.initialise(noise(memory.num_source, 8), noise(memory.num_target, 8, seed=1))

@@ -8,6 +8,8 @@ import torch
 from reidzoo import distributed
 from reidzoo.testing import in_two_processes
 
+pytestmark = pytest.mark.slow
+
 
 def test_they_gather_and_return_by_rank():
     def work(rows, name):

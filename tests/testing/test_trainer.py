@@ -14,6 +14,8 @@ from reidzoo.trainers import BaselineTrainer, Trainer
 
 from .own_parts import own_parts
 
+pytestmark = pytest.mark.slow
+
 SGD = {"type": "SGD", "lr": 0.01, "momentum": 0.9}
 ADVERSARIAL = {
     "DATASETS": {"TRAIN": {"train": [SOURCE, TARGET]}},

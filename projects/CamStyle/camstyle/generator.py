@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reidzoo.checks import check, whole
 from reidzoo.registry import MODEL
 
 __all__ = ["StarGANGenerator"]
@@ -26,6 +27,8 @@ class StarGANGenerator(nn.Module):
 
     def __init__(self, num_cameras: int, width: int = 64, residual_blocks: int = 6) -> None:
         super().__init__()
+        check(self, whole(1, 1024), width=width)
+        check(self, whole(0, 64), residual_blocks=residual_blocks)
         self.num_cameras = num_cameras
         deepest = 4 * width
         self.layers = nn.Sequential(

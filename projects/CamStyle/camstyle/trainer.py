@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from camstyle.losses import gradient_penalty, mix, realness_gap
 from reidzoo import distributed
+from reidzoo.checks import check, number
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.build import final_size
 from reidzoo.errors import ConfigError
@@ -35,7 +36,7 @@ class StarGANTrainer(Trainer):
     Args:
         camera_weight, reconstruction_weight, penalty_weight: lambda_cls, lambda_rec and lambda_gp; 1, 10 and 10.
         sets: one training set.
-        **given: the framework's.
+        **framework: the framework's other arguments, those of ``Trainer``.
 
     Raises:
         ConfigError: several training sets, or images of one camera only.
@@ -48,8 +49,10 @@ class StarGANTrainer(Trainer):
         penalty_weight: float = 10.0,
         *,
         sets: Mapping[str, TrainSet],
-        **given: Any,
+        **framework: Any,
     ) -> None:
+        check(self, number(0), camera_weight=camera_weight, reconstruction_weight=reconstruction_weight)
+        check(self, number(0), penalty_weight=penalty_weight)
         self.camera_weight, self.reconstruction_weight = camera_weight, reconstruction_weight
         self.penalty_weight = penalty_weight
         if len(sets) != 1:
@@ -58,7 +61,7 @@ class StarGANTrainer(Trainer):
         self.cameras = np.unique(self.images.camids)
         if len(self.cameras) < 2:
             raise ConfigError(f"{self.images.datasets[0].name} has one camera only: there is no style to transfer")
-        super().__init__(sets=sets, **given)
+        super().__init__(sets=sets, **framework)
 
     def build_parts(self) -> nn.ModuleDict:
         """Build the generator and the discriminator."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from reidzoo.checks import PROBABILITY, check
 from reidzoo.datasets import TrainSet
 from reidzoo.distributed import gather, is_main
 from reidzoo.errors import ConfigError
@@ -49,8 +50,7 @@ class ECNTrainer(SourceTargetTrainer):
         device: torch.device,
         target_weight: float = 0.3,
     ) -> None:
-        if not 0 <= target_weight <= 1:
-            raise ConfigError(f"TRAINER.target_weight is ECN's lambda and must be in [0, 1], got {target_weight}")
+        check(self, PROBABILITY, target_weight=target_weight)
         self.target_weight = target_weight if "target" in sets else 0.0
         super().__init__(cfg, sets, output_dir, device)
         if is_main():
@@ -122,7 +122,7 @@ class ECNTrainer(SourceTargetTrainer):
             if missing := getattr(styles, "missing", 0):
                 logger.warning("%d style images are missing; the others are drawn more often", missing)
             return
-        reason = getattr(dataset, "no_styles_because", "the target is no CamStyled dataset")
+        reason = getattr(dataset, "no_styles_because", "the target is not a CamStyled dataset")
         logger.log(
             logging.INFO if getattr(dataset, "kind", "") == "none" else logging.WARNING,
             "ECN: invariances %s, without camera-invariance (C): %s",
@@ -133,10 +133,10 @@ class ECNTrainer(SourceTargetTrainer):
     def check(self, cfg: CfgNode, sets: Mapping[str, TrainSet]) -> None:
         """Check that losses and memory are those of the sets."""
         phases = {node.get("phase", "model") for node in cfg.LOSSES.values()}
-        wanted = set(sets)
-        if phases != wanted:
+        needed = set(sets)
+        if phases != needed:
             raise ConfigError(
-                f"LOSSES: ECNTrainer needs losses of phase {' and '.join(sorted(wanted))} for its training sets, and "
+                f"LOSSES: ECNTrainer needs losses of phase {' and '.join(sorted(needed))} for its training sets, and "
                 f"there are losses of phase {', '.join(sorted(phases)) or 'none'}"
             )
         if ("exemplar" in cfg.MEMORIES) != ("target" in sets):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from mmt.mean_embedding import MeanEmbedding
+from reidzoo.checks import PROBABILITY, check
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.build import build_model
 from reidzoo.errors import ConfigError
@@ -60,6 +61,7 @@ class MutualMeanTrainer(Trainer):
         device: torch.device,
         momentum: float = 0.999,
     ) -> None:
+        check(self, PROBABILITY, momentum=momentum)
         self.momentum = momentum
         if cfg.INPUT.VIEWS != 2:
             raise ConfigError(f"INPUT.VIEWS: MutualMeanTrainer has two views of each image, got {cfg.INPUT.VIEWS}")
@@ -69,7 +71,7 @@ class MutualMeanTrainer(Trainer):
 
     @property
     def extractor(self) -> nn.Module:
-        """The mean of both teachers' embeddings is what is clustered."""
+        """The mean of both teachers' embeddings, from which pseudo labels come."""
         return MeanEmbedding(self.parts["model"], self.parts["model2"])
 
     def build_models(self) -> dict[str, nn.Module]:

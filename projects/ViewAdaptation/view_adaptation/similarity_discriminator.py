@@ -1,4 +1,4 @@
-"""D_s: whether a probe and a gallery image show the same identity."""
+"""The similarity discriminator D_s, which classifies whether a probe and a gallery image show the same identity."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reidzoo.checks import WIDTH, check, each
 from reidzoo.registry import DISCRIMINATOR
 
 __all__ = ["SimilarityDiscriminator"]
@@ -27,6 +28,7 @@ class SimilarityDiscriminator(nn.Module):
 
     def __init__(self, in_channels: int, widths: Sequence[int] = (1024, 2048)) -> None:
         super().__init__()
+        check(self, each(WIDTH), widths=widths)
         inputs, outputs = [2 * in_channels, *widths], [*widths, 1]
         self.layers = nn.ModuleList([nn.Linear(*sizes) for sizes in zip(inputs, outputs)])
 

@@ -1,4 +1,4 @@
-"""ADIN of its authors: the ResNet-50 baseline and the dual-branch network."""
+"""The family of checkpoints of ADIN's authors: the ResNet-50 baseline and the dual-branch network."""
 
 from __future__ import annotations
 

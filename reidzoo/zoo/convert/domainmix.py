@@ -1,4 +1,4 @@
-"""DomainMix of its authors: ResNet-50 and IBN-ResNet-50."""
+"""The family of checkpoints of DomainMix's authors: ResNet-50 and IBN-ResNet-50."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ECN of its authors."""
+"""The family of checkpoints of ECN's authors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutual Mean-Teaching of its authors, and its source-domain pre-training."""
+"""The family of checkpoints of Mutual Mean-Teaching's authors, and of its source-domain pre-training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SpCL of its authors: domain adaptation (a batch norm for each domain) and unsupervised (one)."""
+"""The family of checkpoints of SpCL's authors: domain adaptation (a batch norm per domain) and unsupervised (one)."""
 
 from __future__ import annotations
 

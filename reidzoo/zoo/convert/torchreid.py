@@ -1,4 +1,4 @@
-"""torchreid's OSNets (also IBN and AIN, all widths) and ResNets (also with a fully connected layer)."""
+"""The family of torchreid's checkpoints: OSNets (also IBN and AIN, all widths) and ResNets (also with an FC layer)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torchvision's ImageNet weights."""
+"""The family of torchvision's ImageNet weights."""
 
 from __future__ import annotations
 
