@@ -100,7 +100,8 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
             constructor fail; or the node repeats what is ``given``.
     """
     if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
-        raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {dict(node) if node else node!r}")
+        shown = dict(node) if isinstance(node, Mapping) else node
+        raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {shown!r}")
     cls = registry.get(node["type"])
     own = {key: value for key, value in node.items() if key != "type"}
     arguments = {**own, **given}

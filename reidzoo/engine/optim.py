@@ -29,6 +29,7 @@ RULES = {
     "alpha": PROBABILITY,
     "eps": number(above=0, most=1),
     **dict.fromkeys(("nesterov", "amsgrad", "maximize", "foreach", "fused", "centered", "differentiable"), FLAG),
+    **dict.fromkeys(("capturable", "decoupled_weight_decay"), FLAG),
 }
 """What the arguments of torch's optimizers must be, which themselves let NaN and most wrong types through."""
 
