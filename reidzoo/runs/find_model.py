@@ -33,6 +33,7 @@ class TrainedModel:
         weights: the checkpoint or model file.
         cfg: the stage's complete configuration.
         run: the folder of its run, if it is a run's.
+        trust: whether what ``config`` names may be imported, as for ``load_config``.
     """
 
     name: str
@@ -41,6 +42,11 @@ class TrainedModel:
     weights: Path
     cfg: CfgNode
     run: RunFolder | None = None
+    trust: bool | None = None
+
+    def read_config(self, opts: Sequence[str] = (), overlays: Sequence[str] = ()) -> CfgNode:
+        """Return the whole configuration, with other overrides and overlays than before."""
+        return load_config(self.config, opts, overlays, trust=self.trust)
 
     @property
     def sources(self) -> tuple[Node, ...]:
@@ -54,6 +60,8 @@ def find_model(
     stage: str = "",
     opts: Sequence[str] = (),
     overlays: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> TrainedModel:
     """Find out what a configuration and a word for weights mean; one of the two is enough.
 
@@ -63,22 +71,25 @@ def find_model(
             the run in the configuration's OUTPUT_DIR.
         stage: whose model; "" for the stage whose folder ``weights`` lies in, or the last.
         opts, overlays: as for ``load_config``.
+        trust: whether the plug-ins and dotted types that come with the weights, in a model file or in the
+            ``config.yml`` of a run, may be imported. A YAML file that is given as ``config`` is trusted.
 
     Raises:
-        ConfigError: neither is given, or there is no such stage.
+        ConfigError: neither is given, there is no such stage, or what comes with the weights takes ``trust``.
         WeightsError: there is no such checkpoint or model, or the run is not finished.
     """
     word = os.fspath(weights)
     for place in read_indexes(parse_overrides(opts)):
         register_index(place)
+    trusted = trust or (None if config else False)
     if config:
-        register_indexes(load_config(config, opts, overlays))
+        register_indexes(load_config(config, opts, overlays, trust=trusted))
     if not (config or word):
         raise ConfigError("no model: give --config-file, or as --weights a run's folder, a model file or a zoo's name")
     run, file, held = _find_file(word)
     if not config:
         config = _carrier(word, run, file)
-    cfg = load_config(config, opts, overlays)
+    cfg = load_config(config, opts, overlays, trust=trusted)
     stages = stage_configs(cfg)
     if not word:
         run = RunFolder.of_config(cfg)
@@ -88,7 +99,8 @@ def find_model(
     if file is None:
         file = RunFolder(run.path, list(cfg.STAGES)).finished_stage(stage).checkpoint
     name = _name(word, Path(config))
-    return TrainedModel(f"{name}, {stage}" if cfg.STAGES else name, Path(config), stage, file, stages[stage], run)
+    name = f"{name}, {stage}" if cfg.STAGES else name
+    return TrainedModel(name, Path(config), stage, file, stages[stage], run, trusted)
 
 
 def _find_file(word: str) -> tuple[RunFolder | None, Path | None, str]:

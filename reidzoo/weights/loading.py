@@ -61,6 +61,8 @@ def local_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _scheme(name: str, text: str) -> Callable[[str], Path]:
+    if not _NAME.fullmatch(name):  # a dotted one would be imported and called, and the word may be from a file
+        raise WeightsError(f"{text}: {name!r} is not the name of a scheme, such as zoo://")
     try:
         return SCHEME.get(name)
     except ConfigError as error:
