@@ -70,13 +70,18 @@ class Registry(MMEngineRegistry):
     def get(self, key: str) -> Any:
         """Return what is registered as ``key``, or what a dotted ``key`` imports.
 
+        A ``key`` without a dot imports nothing beyond the registry's own locations: it may come from a model file.
+
         Raises:
             ConfigError: nothing has that name.
         """
-        try:
-            found = super().get(key)
-        except (RuntimeError, ValueError):
-            found = None
+        self.import_from_location()
+        found = self.module_dict.get(key)
+        if found is None and "." in key:
+            try:
+                found = super().get(key)
+            except (RuntimeError, ValueError):
+                found = None
         if found is None:
             names = sorted(self.module_dict)
             raise ConfigError(
