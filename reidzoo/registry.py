@@ -70,13 +70,18 @@ class Registry(MMEngineRegistry):
     def get(self, key: str) -> Any:
         """Return what is registered as ``key``, or what a dotted ``key`` imports.
 
+        A ``key`` without a dot imports nothing beyond the registry's own locations: it may come from a model file.
+
         Raises:
             ConfigError: nothing has that name.
         """
-        try:
-            found = super().get(key)
-        except (RuntimeError, ValueError):
-            found = None
+        self.import_from_location()
+        found = self.module_dict.get(key)
+        if found is None and "." in key:
+            try:
+                found = super().get(key)
+            except (RuntimeError, ValueError):
+                found = None
         if found is None:
             names = sorted(self.module_dict)
             raise ConfigError(
@@ -100,7 +105,8 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
             constructor fail; or the node repeats what is ``given``.
     """
     if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
-        raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {dict(node) if node else node!r}")
+        shown = dict(node) if isinstance(node, Mapping) else node
+        raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {shown!r}")
     cls = registry.get(node["type"])
     own = {key: value for key, value in node.items() if key != "type"}
     arguments = {**own, **given}

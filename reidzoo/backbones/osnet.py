@@ -141,7 +141,7 @@ class OSNet(nn.Module):
     def __init__(self, width: float = 1.0, norm: str = "bn", pretrained: str = "") -> None:
         super().__init__()
         check(self, one_of(*PATTERNS), norm=norm)
-        check(self, number(above=0, most=16), width=width)
+        check(self, number(above=0, most=4), width=width)
         check(self, WEIGHTS, pretrained=pretrained)
         # conv3's 384 channels are split by 4 and all numbers have to stay whole: 64 * width must be even.
         if not 64 * width >= 2 or (64 * width) % 2:

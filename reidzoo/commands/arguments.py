@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-__all__ = ["Override", "add_config_arguments", "add_overrides", "overrides"]
+__all__ = ["Override", "add_config_arguments", "add_overrides", "add_trust", "overrides"]
 
 
 class Override(argparse.Action):
@@ -44,6 +44,15 @@ def add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
         help="the folder of datasets; short for DATASETS.ROOT DIR",
     )  # fmt: skip
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help=text)
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add ``--trust``."""
+    parser.add_argument(
+        "--trust", action="store_true",
+        help="import the plug-ins and dotted types that the model file or the run's config.yml names, which runs their "
+        "code; those of this package's projects need no trust",
+    )  # fmt: skip
 
 
 def overrides(args: argparse.Namespace) -> list[str]:

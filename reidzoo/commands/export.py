@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from reidzoo.commands.arguments import add_trust
 from reidzoo.errors import UserError
 from reidzoo.files import show_path
 from reidzoo.version import ROOT
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where model file, sidecar and index.yml go (default: the repository's zoo)",
     )  # fmt: skip
     parser.add_argument("--allow-dirty", action="store_true", help="also keep what uncommitted code made")
+    add_trust(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,7 +43,14 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("name the run whose model is to be kept: its folder, or --weights and its folder")
     into = args.output_dir.resolve()
     sidecar = export_model(
-        folder, args.name, into, repository=ROOT, stage=args.stage, halve=args.half, dirty=args.allow_dirty
+        folder,
+        args.name,
+        into,
+        repository=ROOT,
+        stage=args.stage,
+        halve=args.half,
+        dirty=args.allow_dirty,
+        trust=args.trust,
     )
     index = into / "index.yml"
     write_entry(index, into, sidecar)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from reidzoo.commands.arguments import add_trust
 from reidzoo.errors import ConfigError, DatasetError, UserError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=128, metavar="N")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode images")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    add_trust(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--batch-size takes a number from 1 up, --workers one from 0 up")
     if args.output_dir.exists() and not (args.output_dir.is_dir() and not any(args.output_dir.iterdir())):
         raise UserError(f"--output-dir {args.output_dir} is there already; name a folder that is new")
-    model = load(args.weights, device=str(pick_device(args.device)))
+    model = load(args.weights, device=str(pick_device(args.device)), trust=args.trust)
     images = find_images(args.source, args.split or (), args.data_root)
     methods = [choose_method(model, image.split, args.view) for image in images]
     args.output_dir.parent.mkdir(parents=True, exist_ok=True)

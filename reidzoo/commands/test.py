@@ -11,7 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reidzoo.commands.arguments import add_overrides, overrides
+from reidzoo.commands.arguments import add_overrides, add_trust, overrides
 from reidzoo.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--overlay", action="append", default=[], metavar="FILE", help="a YAML merged over every file")
     parser.add_argument("--output-dir", type=Path, default=Path("output/transfer"), metavar="DIR")
+    add_trust(parser)
     add_overrides(parser, "overrides, for every model")
 
 
@@ -88,7 +89,7 @@ def _models(args: argparse.Namespace) -> list[TrainedModel]:
     if len(args.config_file) > len(weights) > 0:
         raise UserError(f"there are {len(args.config_file)} configurations, but {len(weights)} weights")
     pairs = zip_longest(args.config_file, weights, fillvalue="")
-    models = [find_model(config, path, args.stage, args.opts, args.overlay) for config, path in pairs]
+    models = [find_model(config, path, args.stage, args.opts, args.overlay, trust=args.trust) for config, path in pairs]
     names = [model.name for model in models]
     if len(set(names)) == len(names):
         return models
@@ -112,13 +113,12 @@ def _target(text: str) -> str | dict:
 
 def _default_targets(models: Sequence[TrainedModel], args: argparse.Namespace) -> list[str | Mapping]:
     """Return the datasets that the models were trained on, where they have a test set, and those of DATASETS.TESTS."""
-    from reidzoo.config import load_config
     from reidzoo.config.references import fill_seed
     from reidzoo.datasets import build_dataset
 
     own, others = [], []
     for model in models:
-        cfg = fill_seed(load_config(model.config, args.opts, args.overlay)).DATASETS
+        cfg = fill_seed(model.read_config(args.opts, args.overlay)).DATASETS
         own += [node for node in model.sources if build_dataset(node, root=cfg.ROOT).query]
         others += cfg.TESTS
     # One dataset as a name and as a mapping without arguments is one target.

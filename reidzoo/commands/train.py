@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from reidzoo.commands.arguments import add_config_arguments, overrides
+from reidzoo.commands.arguments import add_config_arguments, add_trust, overrides
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
 
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="continue the run that the output folder holds")
     parser.add_argument("--eval-only", action="store_true", help="only test --weights on DATASETS.TESTS")
     add_config_arguments(parser)
+    add_trust(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
     from reidzoo.config import load_config
     from reidzoo.runs.pipeline import Pipeline, results_table
 
-    pipeline = Pipeline(load_config(args.config_file, overrides(args), args.overlay))
+    pipeline = Pipeline(load_config(args.config_file, overrides(args), args.overlay, trust=args.trust or None))
     if args.eval_only:
         results = pipeline.evaluate(pipeline.cfg.MODEL.WEIGHTS, args.stage)
     else:

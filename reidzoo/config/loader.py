@@ -28,12 +28,13 @@ from reidzoo.config.model_file_source import model_source
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
 from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain, read_indexes
+from reidzoo.config.trust import vet
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import suggestion
 from reidzoo.yaml_check import check_value, is_list_of_names
 from reidzoo.yaml_marks import Marked, dump_yaml, with_place
 
-__all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
+__all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs", "stage_names"]
 
 _ONLY_AT_TOP = (BASE, "PLUGINS", "STAGES", "ZOO")
 _PLUGINS = Rule("a list of importable names or paths", is_list_of_names)
@@ -45,6 +46,8 @@ def load_config(
     opts: Sequence[Any] = (),
     overlays: Iterable[str | os.PathLike[str] | Mapping[str, Any] | Source] = (),
     stage: str | None = None,
+    *,
+    trust: bool | None = None,
 ) -> CfgNode:
     """Load a configuration file.
 
@@ -57,6 +60,8 @@ def load_config(
             are or as a ``Source``, which knows its place in a file.
         stage: keep only this stage and those it refers to, directly or not. So an overlay may speak of stages that
             are not in this file, if nothing needs them.
+        trust: whether what the file names may be imported: plug-ins from anywhere, dotted types. By default a YAML
+            file, which the caller names, is trusted and a model file is not. Overrides and overlays always are.
 
     Returns:
         The frozen configuration. ``STAGES`` holds, per stage, what differs from the rest; see ``stage_configs``.
@@ -64,7 +69,7 @@ def load_config(
     Raises:
         ConfigError: anything wrong in a file or an override; the message begins with its place.
     """
-    layers = [_read_file(Path(path)), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
+    layers = [_read_file(Path(path), trust), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
     declared = get_cfg()
     if not _is_model_file(Path(path)):
         declared.OUTPUT_DIR = _default_output_dir(Path(path))
@@ -134,6 +139,28 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     return configs
 
 
+def stage_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of a YAML file's stages in their order, without importing what the file names.
+
+    Raises:
+        ConfigError: it is not there or not in the format, or deletes a stage that is not there.
+    """
+    names: list[str] = []
+    for source in read_chain(Path(path)):
+        node = source.get("STAGES")
+        if node is None or node.value is None:
+            names = [] if node is not None else names
+            continue
+        entries, replace = _stage_entries(node), source.get(REPLACE)
+        names = [] if replace is not None and replace.value else names
+        for name, child in entries.items():
+            _check_stage(name, child, dict.fromkeys(names), invent=True)
+        kept = [*names, *(name for name in entries if name not in names)]
+        kept = list(entries) if set(names) <= set(entries) else kept
+        names = [name for name in kept if name not in entries or entries[name].value is not None]
+    return names
+
+
 def dump(cfg: CfgNode) -> str:
     """Write a configuration as YAML that, loaded again from anywhere, gives the same configuration.
 
@@ -153,8 +180,10 @@ def _default_output_dir(path: Path) -> str:
     return f"output/{path.parent.name}/{path.stem}"
 
 
-def _read_file(path: Path) -> list[Source]:
-    return [model_source(path)] if _is_model_file(path) else read_chain(path)
+def _read_file(path: Path, trust: bool | None) -> list[Source]:
+    if _is_model_file(path):
+        return vet([model_source(path)], path, bool(trust))
+    return read_chain(path) if trust is None else vet(read_chain(path), path, trust)
 
 
 def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) -> list[Source]:
@@ -250,7 +279,7 @@ def _stage_entries(node: Marked) -> dict[str, Marked]:
     return entries
 
 
-def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: bool) -> None:
+def _check_stage(name: str, child: Marked, stages: Mapping[str, Any], invent: bool) -> None:
     if not _STAGE_NAME.fullmatch(name):
         raise ConfigError(f"{child.where}: STAGES.{name}: a stage's name is made of letters, digits, _ and -")
     if name not in stages and (child.value is None or not invent):

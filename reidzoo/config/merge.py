@@ -22,7 +22,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.checks import Rule, show
-from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, PLAIN_ENTRIES, RANGES, free, get_cfg
+from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, NAMED_ENTRIES, PLAIN_ENTRIES, RANGES, free, get_cfg
 from reidzoo.config.keys import lookup, nearest_key
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
@@ -85,10 +85,23 @@ class Merge:
         """Check that every entry of the framework's free nodes has a ``type``, itself or in its own entries.
 
         Raises:
-            ConfigError: one has not.
+            ConfigError: one has not, or a plain value stands where it may, but is none that is taken there.
         """
         for path, node in _free_nodes(_CORE, self.config):
+            if path in NAMED_ENTRIES:
+                self._check_names(node, path)
             self._check_node(node, path, path in PLAIN_ENTRIES)
+
+    def _check_names(self, node: CfgNode, path: str) -> None:
+        """Check a node that gives names to entries: it has no ``type`` itself, and plain values are right."""
+        if "type" in node:
+            where, name = self._origin(f"{path}.type"), self._name(path)
+            raise ConfigError(f"{where}: {name} has no type of its own; it gives a name to each entry, {name}.NAME")
+        for key, entry in node.items():
+            full, rule = f"{path}.{key}", PLAIN_ENTRIES.get(path)
+            if rule and not rule.accepts(entry):
+                message = f"expected {rule.expected}; got {show(entry)}"
+                raise ConfigError(f"{self._origin(full)}: {self._name(full)}: {message}")
 
     def _merge(
         self, target: CfgNode, declared: CfgNode | None, tree: dict[str, Marked], path: str, replace: bool, inside: bool

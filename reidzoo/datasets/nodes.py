@@ -11,11 +11,13 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from reidzoo.checks import NODE_OR_NAME, check
 from reidzoo.datasets.build import build_dataset
+from reidzoo.registry import DATASET
 
 __all__ = [
-    "Node", "as_mapping", "check_data", "innermost", "is_same_dataset", "layers", "listed", "readable_now", "sources",
-    "train_nodes",
+    "Node", "as_mapping", "check_data", "check_node", "innermost", "is_same_dataset", "layers", "listed",
+    "readable_now", "sources", "train_nodes",
 ]  # fmt: skip
 
 Node = str | Mapping[str, Any]
@@ -49,6 +51,19 @@ def layers(node: Node) -> Iterator[Mapping[str, Any]]:
         if "dataset" not in node:
             return
         node = node["dataset"]
+
+
+def check_node(owner: object, **nodes: Any) -> None:
+    """Check arguments that name datasets, wrappers and all: each is a name or a mapping with a type, and registered.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    check(owner, NODE_OR_NAME, **nodes)
+    for node in nodes.values():
+        for layer in layers(node):
+            check(owner, NODE_OR_NAME, dataset=layer)
+            DATASET.get(layer["type"])
 
 
 def innermost(node: Node) -> Node:

@@ -35,9 +35,9 @@ def check_agreement(parts: nn.ModuleDict) -> None:
     mine = {(name, key): _digest(tensor) for name, (key, tensor) in tensors if isinstance(tensor, Tensor)}
     first, *others = gather_objects(mine)
     for digests in others:
-        for part, key in dict.fromkeys([*first, *digests]):
-            if not _agree(first.get((part, key)), digests.get((part, key))):
-                raise UserError(_message(part, key, parts))
+        for name, key in dict.fromkeys([*first, *digests]):
+            if not _agree(first.get((name, key)), digests.get((name, key))):
+                raise UserError(_message(name, key, parts))
 
 
 def _digest(tensor: Tensor) -> Digest:

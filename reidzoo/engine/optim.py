@@ -29,6 +29,7 @@ RULES = {
     "alpha": PROBABILITY,
     "eps": number(above=0, most=1),
     **dict.fromkeys(("nesterov", "amsgrad", "maximize", "foreach", "fused", "centered", "differentiable"), FLAG),
+    **dict.fromkeys(("capturable", "decoupled_weight_decay"), FLAG),
 }
 """What the arguments of torch's optimizers must be, which themselves let NaN and most wrong types through."""
 
@@ -84,8 +85,36 @@ class Optimizer:
         return self.torch.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load a saved state."""
+        """Load a saved state, such as Adam's moments.
+
+        Raises:
+            ValueError: it is of other parameters, or a moment is not of its parameter's shape: torch's fused optimizers
+                would walk out of its memory.
+        """
+        _check_moments(self.torch, state)
         self.torch.load_state_dict(dict(state))
+        for parameter, moments in self.torch.state.items():
+            for name, moment in moments.items():
+                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                    moments[name] = _laid_out_like(parameter, moment)
+
+
+def _check_moments(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Raise ValueError for a saved moment that is not of its parameter's shape.
+
+    It is asked of the optimizers that have a fused form; their steps are counted in a tensor without dimensions.
+    """
+    if "fused" not in optimizer.defaults:
+        return
+    for group, saved in zip(optimizer.param_groups, state["param_groups"]):  # torch compares their numbers
+        for parameter, key in zip(group["params"], saved["params"]):
+            for name, moment in state["state"].get(key, {}).items():
+                if moment is None:  # SGD's, before its first step
+                    continue
+                shape = () if name == "step" else tuple(parameter.shape)
+                found = tuple(moment.shape) if isinstance(moment, Tensor) else type(moment).__name__
+                if found != shape or moment.layout != torch.strided or moment.is_meta:
+                    raise ValueError(f"{name} of a parameter of shape {tuple(parameter.shape)} is saved as {found}")
 
 
 def _laid_out_like(parameter: Tensor, grad: Tensor | None) -> Tensor | None:

@@ -11,8 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from reidzoo.checks import NODE_OR_NAME, check, optional, whole
+from reidzoo.checks import check, whole
 from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table, final_size
 from reidzoo.engine.extract import evaluation_mode
@@ -71,7 +72,8 @@ class EarlyStopHook(Hook):
         batches: int = 0,
         begin_epoch: int = 0,
     ) -> None:
-        check(self, optional(NODE_OR_NAME), validation=validation)
+        if validation is not None:
+            check_node(self, validation=validation)
         check(self, whole(1), patience=patience)
         check(self, whole(0, 10**6), batches=batches)
         check(self, whole(0), begin_epoch=begin_epoch)

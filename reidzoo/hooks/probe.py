@@ -10,6 +10,7 @@ import numpy as np
 
 from reidzoo.checks import NODE_OR_NAME, check, each, number, one_of, whole
 from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import is_main
 from reidzoo.engine.build import build_test_table
 from reidzoo.engine.evaluate import extract_table
@@ -58,6 +59,8 @@ class ProbeHook(Hook):
     ) -> None:
         check(self, one_of("domain", "camid"), label=label)
         check(self, each(NODE_OR_NAME), datasets=datasets)
+        for node in datasets:
+            check_node(self, datasets=node)
         check(self, whole(1), images=images)
         check(self, number(0), l2=l2)
         check(self, whole(0), period=period, seed=seed)

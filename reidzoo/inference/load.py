@@ -21,6 +21,7 @@ def load(
     index: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     stage: str = "",
+    trust: bool = False,
 ) -> ReadyModel:
     """Load a trained model, ready to embed images.
 
@@ -31,14 +32,16 @@ def load(
         index: a further index to look the name up in, a YAML file or an address; see ``register_index``.
         device: ``cpu``, ``cuda`` or ``auto``.
         stage: for a run's folder, the stage whose model is loaded; "" for the last.
+        trust: whether the plug-ins and dotted types that the model file, or the ``config.yml`` of the run, names may be
+            imported, which runs their code. Those of this package's projects need no trust.
 
     Raises:
         WeightsError: there is no such model, it cannot be had, or its weights do not fit it strictly.
-        ConfigError: its configuration is wrong, or needs a plug-in that is not here.
+        ConfigError: its configuration is wrong, needs a plug-in that is not here, or one that takes ``trust``.
     """
     if index is not None:
         register_index(index)
-    model = find_model(weights=what, stage=stage)
+    model = find_model(weights=what, stage=stage, trust=trust)
     module = load_embedder(model.cfg, model.weights, tuple(model.cfg.WEIGHTS_IGNORE))
     return ReadyModel(module, model.cfg, _info(model), pick_device(device))
 

@@ -34,7 +34,15 @@ LICENCE = "Apache-2.0"
 
 
 def export_model(
-    folder: Path, name: str, into: Path, *, repository: Path, stage: str = "", halve: bool = True, dirty: bool = False
+    folder: Path,
+    name: str,
+    into: Path,
+    *,
+    repository: Path,
+    stage: str = "",
+    halve: bool = True,
+    dirty: bool = False,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Write ``into/NAME.safetensors`` and its sidecar ``into/NAME.yml``, and return the sidecar's content.
 
@@ -49,13 +57,14 @@ def export_model(
         stage: the stage whose model is kept; "" for the last.
         halve: whether float16 is tried.
         dirty: whether a run of uncommitted code may be kept; the sidecar says so.
+        trust: whether the plug-ins and dotted types that the run's ``config.yml`` names may be imported.
 
     Raises:
         UserError: the run is not finished, of uncommitted code, not reproduced by its weights, or too large.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UserError(f"--name {name}: a model's name is made of letters, digits, _ and -")
-    run = FinishedRun.read(folder, stage, repository)
+    run = FinishedRun.read(folder, stage, repository, trust)
     if run.uncommitted != "none" and not dirty:
         why = f"was made with uncommitted code ({run.uncommitted})"
         if run.uncommitted == "unknown":
@@ -135,7 +144,7 @@ def _write_and_test(
         why = f" ({notes})" if notes else ""
         raise UserError(f"the model has {size:,} bytes, and a model that is kept has at most {LIMIT:,}{why}")
     device = pick_device("auto")
-    return evaluate_targets(run.cfg, load(path, device=str(device)).module, device)
+    return evaluate_targets(run.cfg, load(path, device=str(device), trust=run.trust).module, device)
 
 
 def _largest_change(before: Mapping[str, Mapping[str, float]], after: Mapping[str, Mapping[str, float]]) -> float:

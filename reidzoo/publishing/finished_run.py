@@ -33,6 +33,7 @@ class FinishedRun:
         config_file: the configuration that was run, if it is one of the repository's.
         config_sha256: of the whole run's resolved configuration, with plug-ins relative to the repository.
         environment: the run's ``environment.json``.
+        trust: whether what its configuration names may be imported.
     """
 
     stage: str
@@ -43,21 +44,23 @@ class FinishedRun:
     config_file: str | None
     config_sha256: str
     environment: dict[str, str]
+    trust: bool = False
 
     @classmethod
-    def read(cls, folder: Path, stage: str, repository: Path) -> FinishedRun:
+    def read(cls, folder: Path, stage: str, repository: Path, trust: bool = False) -> FinishedRun:
         """Read the folder of a run.
 
         Args:
             folder: the run's OUTPUT_DIR.
             stage: the stage; "" for the last.
             repository: where plug-ins and configuration files lie.
+            trust: whether what its configuration names may be imported.
 
         Raises:
             UserError: there is no such run or stage, it is not finished, or it was tested on nothing.
         """
         run = RunFolder(folder)
-        cfg = run.read_config()
+        cfg = run.read_config(trust=trust)
         files = run.finished_stage(stage)
         metrics = {target: figures for target, figures in files.read_results().items() if "mAP" in figures}
         if not metrics:
@@ -74,6 +77,7 @@ class FinishedRun:
             _config_file(environment["command"], repository),
             hashlib.sha256(text.encode()).hexdigest(),
             environment,
+            trust,
         )
 
     @property

@@ -33,6 +33,7 @@ class TrainedModel:
         weights: the checkpoint or model file.
         cfg: the stage's complete configuration.
         run: the folder of its run, if it comes from one.
+        trust: whether what ``config`` names may be imported, as for ``load_config``.
     """
 
     name: str
@@ -41,6 +42,11 @@ class TrainedModel:
     weights: Path
     cfg: CfgNode
     run: RunFolder | None = None
+    trust: bool | None = None
+
+    def read_config(self, opts: Sequence[str] = (), overlays: Sequence[str] = ()) -> CfgNode:
+        """Return the whole configuration, with other overrides and overlays than before."""
+        return load_config(self.config, opts, overlays, trust=self.trust)
 
     @property
     def sources(self) -> tuple[Node, ...]:
@@ -54,6 +60,8 @@ def find_model(
     stage: str = "",
     opts: Sequence[str] = (),
     overlays: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> TrainedModel:
     """Find the model that a configuration and a name of weights stand for; one of the two is enough.
 
@@ -63,22 +71,25 @@ def find_model(
             the run in the configuration's OUTPUT_DIR.
         stage: the stage of the model; "" for the stage whose folder ``weights`` lies in, or the last.
         opts, overlays: as for ``load_config``.
+        trust: whether the plug-ins and dotted types that come with the weights, in a model file or in the
+            ``config.yml`` of a run, may be imported. A YAML file that is given as ``config`` is trusted.
 
     Raises:
-        ConfigError: neither is given, or there is no such stage.
+        ConfigError: neither is given, there is no such stage, or what comes with the weights takes ``trust``.
         WeightsError: there is no such checkpoint or model, or the run is not finished.
     """
     text = os.fspath(weights)
     for index in read_indexes(parse_overrides(opts)):
         register_index(index)
+    trusted = trust or (None if config else False)
     if config:
-        register_indexes(load_config(config, opts, overlays))
+        register_indexes(load_config(config, opts, overlays, trust=trusted))
     if not (config or text):
         raise ConfigError("no model: give --config-file, or as --weights a run's folder, a model file or a zoo's name")
     run, file, held_stage = _find_file(text)
     if not config:
         config = _carrier(text, run, file)
-    cfg = load_config(config, opts, overlays)
+    cfg = load_config(config, opts, overlays, trust=trusted)
     stages = stage_configs(cfg)
     if not text:
         run = RunFolder.of_config(cfg)
@@ -90,7 +101,8 @@ def find_model(
             raise WeightsError(f"{text}: there is neither a run nor a file of weights")
         file = RunFolder(run.path, list(cfg.STAGES)).finished_stage(stage).checkpoint
     name = _name(text, Path(config))
-    return TrainedModel(f"{name}, {stage}" if cfg.STAGES else name, Path(config), stage, file, stages[stage], run)
+    name = f"{name}, {stage}" if cfg.STAGES else name
+    return TrainedModel(name, Path(config), stage, file, stages[stage], run, trusted)
 
 
 def _find_file(name: str) -> tuple[RunFolder | None, Path | None, str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from reidzoo.config import load_config
 from reidzoo.datasets.nodes import Node, as_mapping, is_same_dataset
 from reidzoo.files import show_path
 from reidzoo.runs.find_model import TrainedModel
@@ -37,7 +36,7 @@ def evaluate_model(
         in [0, 1].
     """
     tests = ["DATASETS.TESTS", json.dumps(list(targets))]
-    pipeline = Pipeline(load_config(model.config, [*opts, *tests], overlays))
+    pipeline = Pipeline(model.read_config([*opts, *tests], overlays))
     (figures_of,) = pipeline.evaluate(str(model.weights), model.stage).values()
     results = {
         title: {"own": any(is_same_dataset(target, source) for source in model.sources), **figures}

@@ -28,8 +28,7 @@ def check_backbone(part: Any, sizes: Sequence[tuple[int, int]] = ((64, 32), (96,
     with Contract(BACKBONE, part) as contract:
         backbone = contract.build()
         check_module(contract, backbone)
-        channels: Any = getattr(backbone, "out_channels", None)
-        contract.require(isinstance(channels, int), "out_channels is the number of its map's channels", f"{channels!r}")
+        channels = contract.whole_number(backbone, "out_channels", "the number of its map's channels")
         for size in sizes:
             images = noise(2, 3, *size)
             _check_map(contract, check_training(contract, backbone, images), channels)

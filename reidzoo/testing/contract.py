@@ -84,6 +84,12 @@ class Contract:
                 f"{self.registry.name}: {self.name} breaks its contract: {clause}{found and '; '}{found}"
             )
 
+    def whole_number(self, part: Any, name: str, meaning: str) -> int:
+        """Return the attribute ``name``, which has to be a whole number."""
+        value = getattr(part, name, None)
+        self.require(isinstance(value, int), f"{name} is {meaning}", f"it is {value!r}")
+        return int(value or 0)
+
     @contextmanager
     def clause(self, clause: str) -> Iterator[None]:
         """Make any exception within a breach of ``clause``."""

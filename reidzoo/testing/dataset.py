@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ def check_dataset(part: Any, root: str | os.PathLike[str] = "datasets") -> None:
         ContractError: it does not; the message says which clause is broken.
     """
     with Contract(DATASET, part) as contract:
-        given: dict[str, Any] = {} if "root" in getattr(contract.part, "keys", list)() else {"root": root}
-        dataset = contract.build(**given)
+        own_root = isinstance(contract.part, Mapping) and "root" in contract.part
+        dataset = contract.build() if own_root else contract.build(root=root)
         _check_what_it_says(contract, dataset)
         for split in SPLITS:
             _check_records(contract, dataset, split)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from reidzoo.errors import UserError
 from reidzoo.registry import HEAD
@@ -34,8 +34,7 @@ def check_head(part: Any, in_channels: int = 8, num_classes: int = 3) -> None:
         given = {"in_channels": in_channels, "num_classes": num_classes}
         head = contract.build(**given)
         check_module(contract, head)
-        dim: Any = getattr(head, "embedding_dim", None)
-        contract.require(isinstance(dim, int), "embedding_dim is the dimension of its embedding", f"it is {dim!r}")
+        dim = contract.whole_number(head, "embedding_dim", "the dimension of its embedding")
         for size in SIZES:
             maps = noise(4, in_channels, *size)
             _check_outputs(contract, check_training(contract, head, maps), dim, num_classes)
@@ -67,7 +66,7 @@ def _check_outputs(contract: Contract, outputs: dict[str, Tensor], dim: int, num
     )
 
 
-def _check_without_classes(contract: Contract, head: nn.Module, maps: Tensor) -> None:
+def _check_without_classes(contract: Contract, head: Any, maps: Tensor) -> None:
     """Check that a head for no identities has all but the classifier, and embeds alike."""
     bare = contract.build(in_channels=maps.shape[1], num_classes=0)
     contract.require(getattr(bare, "classifier", None) is None, "classifier is None for num_classes=0")
@@ -78,18 +77,11 @@ def _check_without_classes(contract: Contract, head: nn.Module, maps: Tensor) ->
     ours = {name: tuple(value.shape) for name, value in shared.items()}
     bares = {name: tuple(value.shape) for name, value in bare.state_dict().items()}
     odd = sorted(name for name in ours.keys() | bares.keys() if ours.get(name) != bares.get(name))
-    contract.require(
-        not odd, clause, f"{', '.join(odd)} differs between heads for {head_classes(head)} and 0 identities"
-    )
+    contract.require(not odd, clause, f"{', '.join(odd)} differs between heads for several and for 0 identities")
     bare.load_state_dict(shared)
     with torch.no_grad():
         one, other = (each.eval()(maps)["embedding"] for each in (head, bare))
     contract.require(not (found := difference(one, other)), clause, f"without it, the embedding {found}")
-
-
-def head_classes(head: nn.Module) -> str:
-    """Return how many identities a head tells apart, in words."""
-    return str(getattr(head, "num_classes", "several"))
 
 
 def _check_reset(contract: Contract, head: Any, maps: Tensor) -> None:

@@ -66,8 +66,8 @@ def _check_events(contract: Contract, hook: Any) -> None:
         name for name in EVENTS if hasattr(hook, name) and getattr(type(hook), name, None) is not getattr(Hook, name)
     ]
     contract.require(bool(own), f"it has a method named after an event: {', '.join(EVENTS)}", "it has none")
-    arguments: dict[str, tuple[str, ...]] = {"before_train_iter": ("batch_idx", "data_batch")}
-    arguments["after_train_iter"] = (*arguments["before_train_iter"], "outputs")
+    batch = ("batch_idx", "data_batch")
+    arguments = {"before_train_iter": batch, "after_train_iter": (*batch, "outputs")}
     for name in own:
         given = dict.fromkeys(arguments.get(name, ()))
         with contract.clause(f"{name} is called as {name}(runner{''.join(f', {key}=...' for key in given)})"):

@@ -50,7 +50,7 @@ def check_memory(part: Any, dim: int = 8, prepare: Callable[[nn.Module], object]
             _check_processes(contract, memory, (feat, index, further))
 
 
-def _table(contract: Contract, memory: nn.Module, dim: int) -> str:
+def _table(contract: Contract, memory: Any, dim: int) -> str:
     """Return the name of the buffer that holds the rows, the longest with ``dim`` columns."""
     tables = {
         name: len(buffer)
@@ -69,18 +69,16 @@ def _call(method: Callable[..., Any], feat: Tensor, index: Tensor, further: Mapp
     return method(feat, index, **{name: further[name] for name in names if name in further})
 
 
-def _updated(
-    contract: Contract, memory: nn.Module, feat: Tensor, index: Tensor, further: Mapping[str, Any]
-) -> nn.Module:
+def _updated(contract: Contract, memory: Any, feat: Tensor, index: Tensor, further: Mapping[str, Any]) -> Any:
     """Return a copy of the memory after an update."""
-    moved: Any = copy.deepcopy(memory)
+    memory = copy.deepcopy(memory)
     takes = contract.clause("update(feat, index) takes features (B, dim) and rows (B,)")
     with takes, contract.no_draws("update draws no random numbers"):
-        _call(moved.update, feat, index, further)
-    return moved
+        _call(memory.update, feat, index, further)
+    return memory
 
 
-def _check_update(contract: Contract, memory: nn.Module, name: str, update: tuple) -> None:
+def _check_update(contract: Contract, memory: Any, name: str, update: tuple) -> None:
     """Check that an update moves its rows of the table ``name``, no others, and leaves no gradient."""
     feat, index, further = update
     given = feat.clone().requires_grad_()
@@ -95,7 +93,7 @@ def _check_update(contract: Contract, memory: nn.Module, name: str, update: tupl
     contract.require(not still, "update changes the rows given", f"{name}: rows {still} stayed what they were")
 
 
-def _check_order(contract: Contract, memory: nn.Module, update: tuple) -> None:
+def _check_order(contract: Contract, memory: Any, update: tuple) -> None:
     """Check that one update is the same as one for each of its images, in their order."""
     feat, index, further = update
     together = _updated(contract, memory, feat, index, further)
@@ -109,7 +107,7 @@ def _check_order(contract: Contract, memory: nn.Module, update: tuple) -> None:
     )
 
 
-def _check_scores(contract: Contract, memory: nn.Module, update: tuple) -> None:
+def _check_scores(contract: Contract, memory: Any, update: tuple) -> None:
     """Check the scores and their gradient, and that they leave the memory as it is."""
     feat, index, further = update
     given = feat.clone().requires_grad_()
@@ -125,21 +123,19 @@ def _check_scores(contract: Contract, memory: nn.Module, update: tuple) -> None:
     contract.require(not found, "forward leaves the memory as it is", found)
 
 
-def _check_state(contract: Contract, memory: nn.Module, dim: int, update: tuple) -> None:
+def _check_state(contract: Contract, memory: Any, dim: int, update: tuple) -> None:
     """Check that another memory with this one's state gives the same scores and the same update."""
     feat, index, further = update
     memory, other = _updated(contract, memory, feat, index, further), contract.build(seed=1, dim=dim)
     clause = "all its state is in buffers"
     with contract.clause(clause):
         other.load_state_dict(memory.state_dict())
-        ours, theirs = (_call(each, feat, index, further) for each in (memory, other))
-    contract.require(
-        not (found := difference(ours, theirs)), clause, f"with the state of another one, the scores {found}"
-    )
-    ours, theirs = (_updated(contract, each, feat.flip(0), index, further).state_dict() for each in (memory, other))
-    contract.require(
-        not (found := difference(ours, theirs)), clause, f"with the state of another one, after an update {found}"
-    )
+        scores = [_call(each, feat, index, further) for each in (memory, other)]
+    found = difference(scores[0], scores[1])
+    contract.require(not found, clause, f"with the state of another one, the scores {found}")
+    states = [_updated(contract, each, feat.flip(0), index, further).state_dict() for each in (memory, other)]
+    found = difference(states[0], states[1])
+    contract.require(not found, clause, f"with the state of another one, after an update {found}")
 
 
 def _check_bounds(contract: Contract, memory: Any, rows: int, update: tuple) -> None:
@@ -157,7 +153,7 @@ def _check_bounds(contract: Contract, memory: Any, rows: int, update: tuple) -> 
         contract.require(False, "update raises IndexError for a row that does not exist", found)
 
 
-def _check_processes(contract: Contract, memory: nn.Module, update: tuple) -> None:
+def _check_processes(contract: Contract, memory: Any, update: tuple) -> None:
     """Check that two processes with the gathered batch have the memory that one has."""
     alone = _updated(contract, memory, *update).state_dict()
     clause = "in several processes, each given the whole batch, it is what it is in one"

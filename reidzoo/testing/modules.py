@@ -65,8 +65,9 @@ def check_state(contract: Contract, module: nn.Module, batch: Tensor, **given: A
     with contract.clause(clause):
         other.load_state_dict(module.state_dict())
         with torch.no_grad():
-            ours, theirs = (named_outputs(each.eval()(batch)) for each in (module, other))
-    contract.require(not (found := difference(ours, theirs)), clause, f"with the state of another one, {found}")
+            outputs = [named_outputs(each.eval()(batch)) for each in (module, other)]
+    found = difference(outputs[0], outputs[1])
+    contract.require(not found, clause, f"with the state of another one, {found}")
 
 
 def _check_gradient(contract: Contract, what: str, tensors: Sequence[Tensor]) -> None:

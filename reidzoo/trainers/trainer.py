@@ -335,7 +335,7 @@ def _state_of(stateful: Any) -> Any:
 def _load(name: str, stateful: Any, saved: Mapping[str, Any]) -> None:
     try:
         stateful.load_state_dict(saved)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         raise WeightsError(
             f"the checkpoint's {name} does not fit this configuration; resume with the one the run was started with. "
             f"{error}"

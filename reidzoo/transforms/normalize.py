@@ -21,7 +21,7 @@ class Normalize:
 
     Args:
         mean: per channel in units of 0..1; from ``INPUT`` unless the node sets it.
-        std: likewise, positive.
+        std: likewise, in (0, 1].
 
     Raises:
         ConfigError: a standard deviation that is not positive, or unequal lengths.
@@ -29,7 +29,7 @@ class Normalize:
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         check(self, each(PROBABILITY, least=1), mean=mean)
-        check(self, each(number(above=0), least=1), std=std)
+        check(self, each(number(above=0, most=1), least=1), std=std)
         if len(mean) != len(std):
             raise ConfigError(f"Normalize: mean and std must be equally long, got {mean} and {std}")
         self._mean = 255 * torch.tensor(mean, dtype=torch.float64)[:, None, None]

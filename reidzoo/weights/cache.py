@@ -160,7 +160,7 @@ def _transfer(address: str, part: Path, sha256: str, size: int | None, title: st
     """Download the bytes to ``part``; returns whether an older part was continued."""
     if address.startswith("gdrive:"):
         forget_part(part)
-        return from_drive(address.removeprefix("gdrive:"), part, title=title)
+        return from_drive(address.removeprefix("gdrive:"), part, title=title, size=size)
     if address.startswith(("http:", "https:")):
         return from_http(address, part, title=title, size=size, checked=bool(sha256))
     raise TransferError(f"unknown kind of address; known are {', '.join(SCHEMES)}")

@@ -44,7 +44,15 @@ class TransferError(Exception):
         self.passing = passing
 
 
-def from_http(url: str, part: Path, *, title: str = "", size: int | None = None, checked: bool = False) -> bool:
+def from_http(
+    url: str,
+    part: Path,
+    *,
+    title: str = "",
+    size: int | None = None,
+    checked: bool = False,
+    most: int | None = None,
+) -> bool:
     """Download ``url`` to ``part``, resuming where ``part`` ends and where earlier attempts were cut.
 
     A part of another state of the file is not continued: the request names the state it is of (If-Range). If the server
@@ -56,6 +64,7 @@ def from_http(url: str, part: Path, *, title: str = "", size: int | None = None,
         title: what the progress bar says.
         size: the expected number of bytes, if known.
         checked: whether a hash will be checked afterwards, so that any part may be tried.
+        most: the most bytes it may have, where ``size`` is not known; a longer body is cut off and forgotten.
 
     Returns:
         Whether the file was continued, not brought in one piece.
@@ -67,7 +76,7 @@ def from_http(url: str, part: Path, *, title: str = "", size: int | None = None,
     best, failures, continued = _length(part), 0, False
     while True:
         try:
-            return _attempt(url, part, title, size, checked) or continued
+            return _attempt(url, part, title, size, checked, most) or continued
         except TransferError as error:
             if not error.passing:
                 raise
@@ -79,10 +88,16 @@ def from_http(url: str, part: Path, *, title: str = "", size: int | None = None,
             time.sleep(PAUSE * 2 ** max(failures - 1, 0))
 
 
-def from_drive(file_id: str, part: Path, *, title: str = "") -> bool:
+def from_drive(file_id: str, part: Path, *, title: str = "", size: int | None = None) -> bool:
     """Download a file of Google Drive to ``part``, past the page that asks for confirmation of large files.
 
     gdown keeps an unfinished file of its own next to ``part`` and continues it.
+
+    Args:
+        file_id: Google Drive's name of the file.
+        part: where it goes.
+        title: what the progress bar says.
+        size: the bytes it is to have, if known; a longer body is cut off.
 
     Returns:
         Whether the file was continued, not brought in one piece.
@@ -99,6 +114,7 @@ def from_drive(file_id: str, part: Path, *, title: str = "") -> bool:
     with _bar(title, None, 0) as bar:
 
         def progress(done: int, total: int | None) -> None:
+            _refuse_length(done, size)
             bar.total = total
             bar.update(done - bar.n)
 
@@ -126,7 +142,7 @@ def forget_part(part: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool) -> bool:
+def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool, most: int | None) -> bool:
     start, validator = _continue_from(url, part, checked)
     with _open(url, start, validator) as response:
         if response.status == 416:  # nothing follows what is there
@@ -139,12 +155,17 @@ def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool) 
         _refuse_pages(response, block, start)
         if size is not None and total is not None and total != size:
             raise TransferError(f"it has {total:,} bytes there, and is to have {size:,}")
+        most = size if size is not None else most
+        _refuse_length(total or 0, most)
         if start == 0:
             _write_note(part, url, response)
         with open(part, "r+b" if start else "wb") as file, _bar(title, total, start) as bar:
             file.seek(start)
             file.truncate()
             while block:
+                if most is not None and file.tell() + len(block) > most:
+                    forget_part(part)
+                    _refuse_length(file.tell() + len(block), most)
                 file.write(block)
                 bar.update(len(block))
                 file.flush()
@@ -154,6 +175,11 @@ def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool) 
     if total is not None and got < total:
         raise TransferError(f"the connection was cut after {got:,} of {total:,} bytes", passing=True)
     return start > 0
+
+
+def _refuse_length(length: int, most: int | None) -> None:
+    if most is not None and length > most:
+        raise TransferError(f"more than the {most:,} bytes came that it may have")
 
 
 def _open(url: str, start: int, validator: str) -> Response:

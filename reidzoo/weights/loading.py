@@ -41,9 +41,14 @@ def local_file(path: str | os.PathLike[str]) -> Path:
     folder of a run, or of one of its stages, which means its final checkpoint.
 
     Raises:
-        WeightsError: there is no such file or model, or it cannot be had.
+        WeightsError: there is no such file or model, it cannot be had, or it is a web page or a pointer of Git LFS.
     """
-    text = os.fspath(path)
+    found = _find(os.fspath(path))
+    _refuse_other_files(found)
+    return found
+
+
+def _find(text: str) -> Path:
     scheme, separator, name = text.partition("://")
     if separator:
         return _scheme(scheme, text)(name)
@@ -61,6 +66,8 @@ def local_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _scheme(name: str, text: str) -> Callable[[str], Path]:
+    if not _NAME.fullmatch(name):  # a dotted one would be imported and called, and the word may be from a file
+        raise WeightsError(f"{text}: {name!r} is not the name of a scheme, such as zoo://")
     try:
         return SCHEME.get(name)
     except ConfigError as error:
@@ -101,6 +108,16 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
             ) from None
         short = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise WeightsError(f"{path} is not a readable weight file (truncated, or another format?): {short}") from error
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Raise WeightsError for what is often brought in the place of a weight file."""
+    with open(path, "rb") as file:
+        start = file.read(200)
+    if start.startswith(b"version https://git-lfs"):
+        raise WeightsError(f"{path} is a pointer of Git LFS, not the weights themselves; get them with 'git lfs pull'")
+    if re.match(rb"\s*<(!doctype|html|head|body|\?xml|!--)", start, re.IGNORECASE):
+        raise WeightsError(f"{path} is a web page, not a weight file; download the file that the page links to")
 
 
 def _numpy_numbers() -> list[Any]:

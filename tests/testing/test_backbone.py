@@ -111,7 +111,7 @@ class NeedsWeights(Theirs):
 @pytest.mark.parametrize(
     ("cls", "said"),
     [
-        (NoChannels, "out_channels is the number of its map's channels; None"),
+        (NoChannels, "out_channels is the number of its map's channels; it is None"),
         (WrongChannels, r"of 2 images it returned \(2, 4, 31, 15\), and out_channels is 8"),
         (Pooled, r"it returns a feature map .*; of 2 images it returned \(2, 4\)"),
         (OfTheBatch, "what it makes of an image depends on that image alone"),

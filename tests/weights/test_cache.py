@@ -362,3 +362,25 @@ def test_google_drive_is_waited_for_no_longer_than_said(drive, home, monkeypatch
     with pytest.raises(WeightsError, match="gdrive:FILE: read timed out"):
         fetch(["gdrive:FILE"], "a.pth")
     assert given["timeout"] == download.TIMEOUT
+
+
+# --- a server that sends more than it should -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_body_longer_than_its_index_says_is_cut_off(server, home, length):
+    url = server.put("/a.bin", b"x" * 3_000_000, length=length)
+    with pytest.raises(
+        WeightsError, match=r"3,000,000 bytes there, and is to have 1,000|more than the 1,000 bytes came"
+    ):
+        fetch([url], "a.bin", size=1000)
+    assert [path.name for path in home.rglob("*") if path.is_file() and path.stat().st_size] == []
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_body_longer_than_the_most_is_cut_off(server, tmp_path, length):
+    url = server.put("/a.bin", b"x" * 3_000_000, length=length)
+    with pytest.raises(download.TransferError, match="more than the 1,000,000 bytes came"):
+        download.from_http(url, tmp_path / "a.part", most=1_000_000)
+    assert list(tmp_path.iterdir()) == []
+    assert not download.from_http(url, tmp_path / "b.part", most=3_000_000)

@@ -16,7 +16,7 @@ from reidzoo.errors import WeightsError
 from reidzoo.files import atomic_save
 from reidzoo.models.embedder import Embedder
 from reidzoo.registry import SCHEME
-from reidzoo.weights.loading import is_safetensors, load_weights, map_torchvision, safe_read, unwrap_state
+from reidzoo.weights.loading import is_safetensors, load_weights, local_file, map_torchvision, safe_read, unwrap_state
 
 
 def net():
@@ -308,3 +308,22 @@ def test_a_saved_file_has_ordinary_rights(tmp_path):
     atomic_save({}, tmp_path / "saved.pth")
     (tmp_path / "plain").write_bytes(b"")
     assert (tmp_path / "saved.pth").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    "start, message",
+    [
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n",
+            "is a pointer of Git LFS, .*'git lfs pull'",
+        ),
+        ("<!DOCTYPE html><html><title>Sign in</title>", "is a web page, not a weight file"),
+    ],
+)
+def test_what_is_brought_in_the_place_of_weights(tmp_path, suffix, start, message):
+    path = tmp_path / f"a.{suffix}"
+    path.write_text(start)
+    for read in (safe_read, local_file):
+        with pytest.raises(WeightsError, match=message):
+            read(path)

@@ -175,3 +175,23 @@ def test_a_runs_configuration_makes_its_indexes_known(write_config, write_index)
     write_index("clash.yml", theirs={})
     with pytest.raises(ConfigError, match="two models are called 'theirs'"):
         Pipeline(load_config(write_config(ZOO={"INDEXES": ["clash.yml"]})))
+
+
+@pytest.mark.usefixtures("no_indexes")
+@pytest.mark.parametrize("broken", [b"a: [", b"- 1", b"net: {}", b"\xff\xfe", b"<html>login</html>", b"x" * (5 << 20)])
+def test_a_broken_answer_does_not_replace_the_good_copy(server, write_index, home, caplog, broken):
+    good = write_index(theirs={}).read_bytes()
+    url = server.put("/i.yml", good)
+    assert register_index(url) == ["theirs"]
+    (copy,) = (home / "indexes").glob("*.yml")
+    server.put("/i.yml", broken, tag='"2"', length=False)
+    assert register_index(url) == ["theirs"] and "taking the copy" in caplog.text
+    assert copy.read_bytes() == good and [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+@pytest.mark.usefixtures("no_indexes")
+def test_a_broken_answer_is_not_kept(server, home):
+    url = server.put("/i.yml", b"net: {}")
+    with pytest.raises(ConfigError, match=r"http://.*/i\.yml:1: .*net"):
+        register_index(url)
+    assert list((home / "indexes").iterdir()) == []

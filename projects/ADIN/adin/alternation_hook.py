@@ -13,8 +13,9 @@ import torch
 from adin.alternation import Alternation
 from adin.timeline import timeline_plot
 from adin.validation import Validation
-from reidzoo.checks import NODE_OR_NAME, PROBABILITY, check, mapping_of, number, optional, whole
+from reidzoo.checks import PROBABILITY, check, mapping_of, number, optional, whole
 from reidzoo.datasets import build_dataset
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import is_main
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
@@ -73,7 +74,7 @@ class AlternationHook(Hook[NuisanceTrainer]):
         decay_factor: float = 0.1,
         rules: Mapping[str, Any] | None = None,
     ) -> None:
-        check(self, NODE_OR_NAME, validation=validation)
+        check_node(self, validation=validation)
         check(self, optional(mapping_of(number(above=0))), epochs=epochs)
         check(self, whole(0, 10**6), penalty_steps=penalty_steps)
         check(self, PROBABILITY, decay_at=decay_at, decay_factor=decay_factor)
