@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from reidzoo import distributed
 from reidzoo.engine.image_table import ImageTable
+from reidzoo.errors import EvaluationError
 from reidzoo.transforms import Normalize
 
-__all__ = ["embed_images", "evaluation_mode", "extract_features"]
+__all__ = ["check_finite", "embed_images", "evaluation_mode", "extract_features"]
 
 
 @torch.no_grad()
@@ -50,6 +51,10 @@ def extract_features(
 
     Returns:
         float32 (N, D) on the CPU, the same on every process.
+
+    Raises:
+        DatasetError: an image cannot be read.
+        EvaluationError: an embedding is not finite.
     """
     rank, ranks = distributed.rank(), distributed.world_size()
     rows = np.array_split(np.arange(len(table)), ranks)[rank]
@@ -61,7 +66,9 @@ def extract_features(
             images = normalize(images.to(device), None)
             parts.append(embed_images(getattr(model, method), images, flip, precision).cpu())
             bar.update(len(images))
-    return torch.cat([part for share in distributed.gather_objects(parts) for part in share])
+    features = torch.cat([part for share in distributed.gather_objects(parts) for part in share])
+    check_finite(features, table.paths)
+    return features
 
 
 def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, precision: str = "fp32") -> Tensor:
@@ -78,6 +85,25 @@ def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, 
         if flip:
             embedding = functional.normalize(embedding + embed(images.flip(3)).float())
     return embedding
+
+
+def check_finite(features: Tensor, names: Sequence[str]) -> None:
+    """Complain of embeddings that hold NaN or infinity.
+
+    Args:
+        features: (N, D).
+        names: of the images.
+
+    Raises:
+        EvaluationError: one does; the message names the first image.
+    """
+    bad = (~features.isfinite().all(dim=1)).nonzero()[:, 0].tolist()
+    if bad:
+        raise EvaluationError(
+            f"the embedding of {names[bad[0]]} holds NaN or infinity, and so do {len(bad) - 1:,} more of "
+            f"{len(features):,}: the model has diverged, or its numbers grow too large; look at its training loss, and "
+            f"with SOLVER.PRECISION bf16 try fp32"
+        )
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from reidzoo.errors import DatasetError
+from reidzoo.errors import DatasetError, UserError
 from reidzoo.transforms import read_image
 
 __all__ = ["ImageTable"]
@@ -84,18 +85,30 @@ class ImageTable(Dataset):
             workers: processes that read; 0 reads in this one.
             pin: put the images into page-locked memory.
             read: ``read_or_say``; by default the images of the rows, of which each must be readable.
+
+        Raises:
+            DatasetError: an image cannot be read.
         """
-        return iter(
-            DataLoader(
-                rows,  # type: ignore[arg-type]  # any sequence is a dataset; torch's annotation says Dataset
-                batch_size=None,
-                # Without a batch size it is given one entry of the dataset; torch's annotation says a list of them.
-                collate_fn=read or self.__getitem__,  # type: ignore[arg-type]
-                num_workers=workers,
-                pin_memory=pin,
-                generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
-            )
+        loader: Iterable[Any] = DataLoader(
+            rows,  # type: ignore[arg-type]  # any sequence is a dataset; torch's annotation says Dataset
+            batch_size=None,
+            collate_fn=partial(_read_or_return_error, read or self.__getitem__),  # is given one entry of ``rows``
+            num_workers=workers,
+            pin_memory=pin,
+            generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
         )
+        for item in loader:
+            if isinstance(item, UserError):
+                raise item
+            yield item
+
+
+def _read_or_return_error(read: Callable[[np.ndarray], Any], rows: np.ndarray) -> Any:
+    """Return what ``read`` does, or a user's mistake: what a worker raises comes with the loader's traceback in it."""
+    try:
+        return read(rows)
+    except UserError as error:
+        return error
 
 
 def _free_shared() -> int:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.engine.build import final_size
-from reidzoo.engine.extract import embed_images
+from reidzoo.engine.extract import check_finite, embed_images
 from reidzoo.transforms import Normalize, read_image, resize_image
+from reidzoo.transforms.decode import UnfitImageError
 
 __all__ = ["Images", "ReadyModel"]
 
@@ -26,7 +27,8 @@ class ReadyModel:
     """Embeds images with a trained model and the preprocessing that it was trained with.
 
     Images are resized, normalised and embedded as in the evaluation of the model's configuration, with the mirrored
-    image too if it says so (``TEST.FLIP``).
+    image too if it says so (``TEST.FLIP``). Paths and PIL images are taken as a viewer shows them; ``read_image`` says
+    how.
 
     Args:
         module: a MODEL; it is put into evaluation mode, on ``device``, and takes no gradient.
@@ -72,7 +74,8 @@ class ReadyModel:
 
         Raises:
             DatasetError: a file is missing or cannot be read as an image.
-            TypeError, ValueError: something that is not an image.
+            EvaluationError: an embedding is not finite.
+            TypeError, ValueError: something that is not an image, or has no pixels.
         """
         return self._embed("embed", images, batch_size)
 
@@ -93,33 +96,45 @@ class ReadyModel:
         stream = self._pixels(images)
         parts = [torch.empty(0, self.embedding_dim)]
         while batch := list(islice(stream, batch_size or self.config.TEST.IMS_PER_BATCH)):
-            pixels = self._normalize(torch.stack(batch).to(self.device))
+            names = [name for name, _ in batch]
+            pixels = self._normalize(torch.stack([image for _, image in batch]).to(self.device))
             flip, precision = self.config.TEST.FLIP, self.config.SOLVER.PRECISION
             parts.append(embed_images(getattr(self.module, method), pixels, flip, precision).cpu())
+            check_finite(parts[-1], names)
         return torch.cat(parts)
 
-    def _pixels(self, images: Images) -> Iterator[Tensor]:
-        """Yield each image as uint8 (3, H, W) of the model's size."""
+    def _pixels(self, images: Images) -> Iterator[tuple[str, Tensor]]:
+        """Yield each image's name, and the image as uint8 (3, H, W) of the model's size."""
         if isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, Tensor) and images.dim() == 3):
             images = [images]
         for number, image in enumerate(images):
             if isinstance(image, (str, os.PathLike)):
-                yield read_image(image, self.size, self.config.INPUT.INTERPOLATION)
-            elif isinstance(image, Image.Image):
-                yield resize_image(image, self.size, self.config.INPUT.INTERPOLATION)
+                yield os.fspath(image), read_image(image, self.size, self.config.INPUT.INTERPOLATION)
             else:
-                yield self._resize(image, number)
+                yield f"image {number}", self._resize(image, number)
 
     def _resize(self, image: Any, number: int) -> Tensor:
-        if not isinstance(image, Tensor):
-            kind = type(image).__name__
-            raise TypeError(f"image {number}: expected a path, a PIL image or a uint8 tensor, got {kind}")
-        if image.dtype != torch.uint8 or image.dim() != 3 or len(image) != 3:
-            raise ValueError(
-                f"image {number}: expected RGB pixels 0..255 as a uint8 tensor (3, H, W), got {image.dtype} of shape "
-                f"{tuple(image.shape)}"
-            )
-        if tuple(image.shape[1:]) == self.size:
-            return image.cpu()
-        pixels = Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy())
-        return resize_image(pixels, self.size, self.config.INPUT.INTERPOLATION)
+        if isinstance(image, Tensor):
+            if tuple(image.shape[1:]) == self.size and _is_rgb(image):
+                return image.cpu()
+            image = _to_pil(image, number)
+        if not isinstance(image, Image.Image):
+            found = type(image).__name__
+            raise TypeError(f"image {number}: expected a path, a PIL image or a uint8 tensor, got {found}")
+        try:
+            return resize_image(image, self.size, self.config.INPUT.INTERPOLATION)
+        except UnfitImageError as error:
+            raise ValueError(f"image {number} {error}") from None
+
+
+def _is_rgb(image: Tensor) -> bool:
+    return image.dtype == torch.uint8 and image.dim() == 3 and len(image) == 3
+
+
+def _to_pil(image: Tensor, number: int) -> Image.Image:
+    if not _is_rgb(image) or 0 in image.shape:
+        raise ValueError(
+            f"image {number}: expected RGB pixels 0..255 as a uint8 tensor (3, H, W), got {image.dtype} of shape "
+            f"{tuple(image.shape)}"
+        )
+    return Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy())

@@ -21,7 +21,7 @@ from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.registry import SCHEME
 
 __all__ = [
-    "CLASSIFIERS", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
+    "CLASSIFIERS", "check_finite", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
     "unwrap_state",
 ]  # fmt: skip
 
@@ -201,7 +201,7 @@ def load_weights(
 
     Raises:
         WeightsError: missing, unexpected or mis-shaped names, at most ten of each with their number; two names mapped
-            to one; or no readable file.
+            to one; NaN or infinity where the module has none; or no readable file.
     """
     content: Any = path_or_state
     where = "the given state"
@@ -224,7 +224,33 @@ def load_weights(
     }
     if missing or unexpected or shapes:
         raise WeightsError(_report(where, type(module).__name__, missing, unexpected, shapes))
+    check_finite(source, where, target)
     module.load_state_dict({**target, **source})
+
+
+def check_finite(
+    state: Mapping[str, torch.Tensor], where: str, target: Mapping[str, torch.Tensor] | None = None
+) -> None:
+    """Complain of tensors that hold NaN or infinity.
+
+    Args:
+        state: name -> tensor.
+        where: how an error calls it.
+        target: tensors of the same names and shapes; where these are not finite the others need not be, such as a mask
+            of -inf.
+
+    Raises:
+        WeightsError: some do; the message names at most ten.
+    """
+    bad = [name for name, value in state.items() if not value.isfinite().all()]
+    if target is not None:
+        bad = [name for name in bad if bool((target[name].isfinite().cpu() & ~state[name].isfinite().cpu()).any())]
+    if bad:
+        more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise WeightsError(
+            f"{where} is damaged, or its training diverged; {len(bad)} of {len(state)} tensors hold NaN or infinity: "
+            f"{', '.join(bad[:_SHOWN])}{more}"
+        )
 
 
 def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | None, where: str) -> dict[str, Any]:

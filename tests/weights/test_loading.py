@@ -214,6 +214,31 @@ def test_ignored_names_may_be_missing_or_unexpected(ours, theirs):
             load_weights(model, source.state_dict())
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_weights_that_are_not_finite_are_named_and_nothing_is_loaded(tmp_path, value, suffix):
+    module, other, path = net(), net(), tmp_path / f"bad.{suffix}"
+    state = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    state["0.weight"][1, 1] = value
+    state["1.running_var"][2] = value
+    (torch.save if suffix == "pth" else save_file)(state, path)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with pytest.raises(WeightsError, match=rf"bad\.{suffix} is damaged.* 2 of 7 tensors .*: 0.weight, 1.running_var$"):
+        load_weights(module, path)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    load_weights(module, path, ignore=["0.weight", "1.running_var"])
+
+
+def test_a_mask_of_infinity_that_the_module_has_too():
+    module = net()
+    module.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    load_weights(module, state)
+    state["mask"][0] = -torch.inf
+    with pytest.raises(WeightsError, match=r"1 of 8 tensors hold NaN or infinity: mask$"):
+        load_weights(module, state)
+
+
 def test_prefix_takes_a_part():
     source = embedder(5)
     target = embedder(3)

@@ -16,7 +16,7 @@ from yacs.config import CfgNode
 from reidzoo.config import get_cfg
 from reidzoo.errors import WeightsError
 from reidzoo.registry import MODEL
-from reidzoo.weights.loading import safe_read, unwrap_state
+from reidzoo.weights.loading import check_finite, safe_read, unwrap_state
 from reidzoo.weights.model_file import ModelFile
 from reidzoo.zoo.convert.dropped import Dropped
 from reidzoo.zoo.convert.family import Family
@@ -56,6 +56,7 @@ def convert_path(family: Family, path: str | os.PathLike[str], options: Mapping[
         file = convert_state(family, state, options)
     except WeightsError as error:
         raise WeightsError(f"{os.fspath(path)}: {error}") from None
+    check_finite(file.state, os.fspath(path))
     return ModelFile(file.state, file.config, {**file.info, "original": Path(path).name})
 
 
