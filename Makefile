@@ -28,6 +28,7 @@ test-processors: $(VENV)/test.installed
 lint: $(VENV)/test.installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
 
 docs: $(VENV)/test.installed
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -21,12 +21,12 @@ from typing import Any
 from reidzoo.errors import ConfigError
 
 __all__ = [
-    "FLAG", "NODE", "NODE_OR_NAME", "PATH", "PROBABILITY", "TEXT", "WIDTH", "Rule", "check", "each",
-    "either", "mapping_of", "number", "one_of", "optional", "ordered", "show", "whole",
+    "DROPOUT", "FLAG", "NODE", "NODE_OR_NAME", "PATH", "PROBABILITY", "TEXT", "WEIGHTS", "WIDTH", "Rule", "check",
+    "each", "either", "mapping_of", "number", "one_of", "optional", "ordered", "show", "whole",
 ]  # fmt: skip
 
-LARGEST = 2**31 - 1
-"""What no number may exceed, where its rule names no other limit."""
+LARGEST, LARGEST_WHOLE = 10**6, 2**31 - 1
+"""What numbers, and whole numbers, may not exceed where their rule names no other limit."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ def check(owner: object, rule: Rule, **values: Any) -> None:
 
 
 def show(value: Any) -> str:
-    """Return a wrong value as a message shows it: at most 60 characters, and whether it is too large for anything."""
+    """Return a wrong value as a message shows it: at most 60 characters, and whether it is too large."""
     text = "null" if value is None else repr(value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
-    return f"{text}, which is too large" if _is_number(value) and LARGEST < abs(value) < math.inf else text
+    return f"{text}, which is too large" if _is_number(value) and value > LARGEST else text
 
 
-def whole(least: int, most: int = LARGEST, multiple_of: int = 1) -> Rule:
+def whole(least: int, most: int = LARGEST_WHOLE, multiple_of: int = 1) -> Rule:
     """Return the rule of whole numbers from ``least`` to ``most``, both included."""
     kind = f"a whole multiple of {multiple_of}" if multiple_of > 1 else "a whole number"
 
@@ -69,7 +69,8 @@ def whole(least: int, most: int = LARGEST, multiple_of: int = 1) -> Rule:
         is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         return is_whole and least <= value <= most and value % multiple_of == 0
 
-    return Rule(f"{kind} {_range(least, most)}", accepts)
+    limit = None if most == LARGEST_WHOLE else most
+    return Rule(f"{kind} {_range(least, limit)}", accepts)
 
 
 def number(
@@ -83,7 +84,8 @@ def number(
         return inside and (above is None or value > above) and (below is None or value < below)
 
     words = [f"above {above}"] if above is not None else []
-    words += [_range(least, most)] if least is not None or most < LARGEST else []
+    limit = None if most == LARGEST else most
+    words += [_range(least, limit)] if least is not None or limit is not None else []
     words += [f"below {below}"] if below is not None else []
     return Rule(f"a number {' and '.join(words)}" if words else "a finite number", accepts)
 
@@ -140,13 +142,15 @@ def mapping_of(rule: Rule, least: int = 0) -> Rule:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and -math.inf < value < math.inf
+    return (
+        isinstance(value, numbers.Real) and not isinstance(value, bool) and value < math.inf and not value <= -math.inf
+    )
 
 
-def _range(least: float | None, most: float) -> str:
+def _range(least: float | None, most: float | None) -> str:
     if least is None:
         return f"of at most {most}"
-    return f"of at least {least}" if most >= LARGEST else f"from {least} to {most}"
+    return f"of at least {least}" if most is None else f"from {least} to {most}"
 
 
 def _is_node(value: Any) -> bool:
@@ -155,9 +159,11 @@ def _is_node(value: Any) -> bool:
 
 FLAG = Rule("true or false", lambda value: isinstance(value, bool))
 PROBABILITY = number(0, 1)
+DROPOUT = number(0, below=1)
 WIDTH = whole(1, 65536)
 """Channels or units of a layer."""
 TEXT = Rule("a name", lambda value: isinstance(value, str) and bool(value.strip()))
+WEIGHTS = Rule("a path or a name, or '' for none", lambda value: value is None or isinstance(value, str | os.PathLike))
 PATH = Rule("a path", lambda value: isinstance(value, str | os.PathLike) and bool(str(value).strip()))
 NODE = Rule("a mapping with a type", _is_node)
 NODE_OR_NAME = Rule("a name, or a mapping with a type", lambda value: TEXT.accepts(value) or _is_node(value))

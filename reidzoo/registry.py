@@ -19,8 +19,8 @@ import inspect
 import os
 import re
 import traceback
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
 
 from mmengine.registry import Registry as MMEngineRegistry
 
@@ -35,12 +35,33 @@ __all__ = [
 MISFITS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 """What a constructor raises that was given a value of the wrong kind or size."""
 
+Part = TypeVar("Part", bound=Callable[..., Any])
+
 
 class Registry(MMEngineRegistry):
     """mmengine's registry with errors that help: the near miss, what is registered, and the parameters of a class."""
 
     def __init__(self, name: str, *locations: str) -> None:
         super().__init__(name, build_func=build_from_node, scope="reidzoo", locations=list(locations))
+
+    @overload
+    def register_module(
+        self, name: str | list[str] | None = None, force: bool = False, module: None = None
+    ) -> Callable[[Part], Part]: ...
+    @overload
+    def register_module(self, name: str | list[str] | None = None, force: bool = False, *, module: Part) -> Part: ...
+    def register_module(self, name: str | list[str] | None = None, force: bool = False, module: Any = None) -> Any:
+        """Register ``module``, or as a decorator what follows, under its own name or another; return it.
+
+        Args:
+            name: the name, or several; the class's or function's own by default.
+            force: whether to take the place of what has the name already.
+            module: a class or a function.
+
+        Raises:
+            KeyError: the name is taken.
+        """
+        return super().register_module(name, force, module)
 
     def build(self, node: Mapping[str, Any], /, **given: Any) -> Any:
         """Build what ``node["type"]`` names; see ``build_from_node``."""
@@ -81,13 +102,18 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
 
     Raises:
         ConfigError: no ``type``, an unknown ``type``, arguments that the class does not take, or values that make its
-            constructor fail.
+            constructor fail; or the node repeats what is ``given``.
     """
     if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
-        raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {dict(node) if node else node!r}")
+        shown = dict(node) if isinstance(node, Mapping) else node
+        raise ConfigError(f"{registry.name}: expected an entry with a 'type', got {shown!r}")
     cls = registry.get(node["type"])
     own = {key: value for key, value in node.items() if key != "type"}
     arguments = {**own, **given}
+    if repeated := [name for name in own.keys() & given.keys() if own[name] is not given[name]]:
+        raise ConfigError(
+            f"{registry.name}: {node['type']} is given its {', '.join(sorted(repeated))} by the framework; remove it"
+        )
     try:
         inspect.signature(cls).bind(**arguments)
     except (TypeError, ValueError) as error:

@@ -33,7 +33,7 @@ SLOW = {"run_tool", "train_in_one_and_two", "market_twin"}
 
 SENSITIVE = {
     *("backbones", "clustering", "discriminators", "engine", "evaluation", "heads", "hooks", "inference", "losses"),
-    *("memories", "models", "neighbours", "projects", "trainers", "transforms", "weights"),
+    *("memories", "models", "neighbours", "projects", "testing", "trainers", "transforms", "weights"),
 }
 """Folders of tests that compare floats of two routes, or train for a moment: the processor's rounding reaches them."""
 

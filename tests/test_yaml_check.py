@@ -32,8 +32,8 @@ def test_a_right_value_is_returned_plain():
     ],
 )
 def test_types(kind, right, wrong):
-    assert all(TYPES[kind].holds(parse(text).value) for text in right)
-    assert not any(TYPES[kind].holds(parse(text).value) for text in wrong)
+    assert all(TYPES[kind].accepts(parse(text).value) for text in right)
+    assert not any(TYPES[kind].accepts(parse(text).value) for text in wrong)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import nn
 
 from reidzoo.backbones.resnet import ResNet
 from reidzoo.registry import BACKBONE
@@ -27,6 +28,8 @@ class DualBranchResNet(ResNet):
     Attributes:
         out_channels: of both maps together, twice those of the ``ResNet``.
     """
+
+    layer4_global: nn.Sequential
 
     def __init__(
         self, depth: int = 50, ibn: str = "none", last_stride: int = 1, width: int = 64, pretrained: str = ""

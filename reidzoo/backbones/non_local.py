@@ -26,8 +26,9 @@ class NonLocal(nn.Module):
         self.theta = nn.Conv2d(channels, hidden, 1)
         self.phi = nn.Conv2d(channels, hidden, 1)
         self.g = nn.Conv2d(channels, hidden, 1)
-        self.W = nn.Sequential(nn.Conv2d(hidden, channels, 1), nn.BatchNorm2d(channels))
-        nn.init.zeros_(self.W[1].weight)
+        norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(norm.weight)
+        self.W = nn.Sequential(nn.Conv2d(hidden, channels, 1), norm)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Add to each position what it attends to."""

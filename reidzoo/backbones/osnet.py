@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from reidzoo.checks import WEIGHTS, check, number, one_of
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import BACKBONE
 from reidzoo.weights.imagenet import load_pretrained
@@ -107,10 +108,10 @@ class OSBlock(nn.Module):
         reduced = self.conv1(maps)
         streams = [stream(reduced) for stream in self.conv2]
         residual = self.conv3(sum(self.gate(stream) * stream for stream in streams))
-        if self.norm == "inside":
+        if self.IN is not None and self.norm == "inside":
             residual = self.IN(residual)
         residual = residual + (maps if self.downsample is None else self.downsample(maps))
-        if self.norm == "after":
+        if self.IN is not None and self.norm == "after":
             residual = self.IN(residual)
         return functional.relu(residual)
 
@@ -139,8 +140,9 @@ class OSNet(nn.Module):
 
     def __init__(self, width: float = 1.0, norm: str = "bn", pretrained: str = "") -> None:
         super().__init__()
-        if norm not in PATTERNS:
-            raise ConfigError(f"OSNet: norm must be one of {', '.join(PATTERNS)}, got {norm!r}")
+        check(self, one_of(*PATTERNS), norm=norm)
+        check(self, number(above=0, most=4), width=width)
+        check(self, WEIGHTS, pretrained=pretrained)
         # conv3's 384 channels are split by 4 and all numbers have to stay whole: 64 * width must be even.
         if not 64 * width >= 2 or (64 * width) % 2:
             raise ConfigError(f"OSNet: 64 x width must be an even whole number (0.25, 0.5, 0.75, 1.0), got {width!r}")

@@ -9,6 +9,7 @@ from torch import nn
 
 from reidzoo.backbones.ibn import IBN
 from reidzoo.backbones.non_local import NonLocal
+from reidzoo.checks import FLAG, WEIGHTS, check, each, one_of, whole
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import BACKBONE
 from reidzoo.weights.imagenet import load_pretrained
@@ -99,7 +100,7 @@ def _add(block: BasicBlock | Bottleneck, residual: torch.Tensor, maps: torch.Ten
     return maps if block.non_local is None else block.non_local(maps)
 
 
-LAYOUTS = {
+LAYOUTS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
@@ -130,7 +131,7 @@ class ResNet(nn.Module):
         ibn: "none"; "a": in layers 1 to 3 the first norm of each block is ``IBN``; "b": instance norm in place of the
             stem's norm and after the addition of the last block of layers 1 and 2 (Pan et al., ECCV 2018).
         last_stride: stride of layer 4. 1 doubles the map to 1/16 of the image (Sun et al., ECCV 2018), 2 is ResNet's.
-        width: channels of the stem, 64 in the paper. 16 is a quarter of every layer, small enough for a CPU.
+        width: channels of the stem, even, 2 to 1024: 64 in the paper; 16 is a quarter of every layer, for a CPU.
         pretrained: "" for random weights (Kaiming normal, fan out); "torchvision" for its ``IMAGENET1K_V1``, the
             weights the papers started from; "ibn_net" for IBN-Net's release v1.0; "imagenet" for the one of the two
             that fits ``ibn``; or the path of a file in either layout, or of a run's checkpoint, such as ``stage:NAME``;
@@ -149,6 +150,11 @@ class ResNet(nn.Module):
         WeightsError: ``pretrained`` names weights that do not exist for this shape, cannot be had, or do not fit.
     """
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(
         self,
         depth: int = 50,
@@ -163,6 +169,8 @@ class ResNet(nn.Module):
         super().__init__()
         _check(depth, ibn, last_stride, width)
         _check_extras(depth, non_local, stem_pool)
+        check(self, FLAG, stem_relu=stem_relu)
+        check(self, WEIGHTS, pretrained=pretrained)
         self.depth, self.ibn, self.width = depth, ibn, width
         block, counts = LAYOUTS[depth]
         # By layer; "b" stands at the end of layers 1 and 2 only.
@@ -237,20 +245,16 @@ def _layer(
 
 def _check(depth: int, ibn: str, last_stride: int, width: int) -> None:
     """Raise ConfigError for options that no ResNet here has."""
-    if depth not in LAYOUTS:
-        raise ConfigError(f"ResNet: depth must be one of {', '.join(map(str, LAYOUTS))}, got {depth!r}")
-    if ibn not in ("none", "a", "b"):
-        raise ConfigError(f"ResNet: ibn must be 'none', 'a' or 'b', got {ibn!r}")
-    if last_stride not in (1, 2):
-        raise ConfigError(f"ResNet: last_stride must be 1 or 2, got {last_stride!r}")
-    if not isinstance(width, int) or width < 2 or width % 2:
-        raise ConfigError(f"ResNet: width must be an even whole number, 64 in the paper, got {width!r}")
+    check("ResNet", one_of(*LAYOUTS), depth=depth)
+    check("ResNet", one_of("none", "a", "b"), ibn=ibn)
+    check("ResNet", one_of(1, 2), last_stride=last_stride)
+    check("ResNet", whole(2, 1024, multiple_of=2), width=width)
 
 
 def _check_extras(depth: int, non_local: Sequence[int], stem_pool: str) -> None:
     """Raise ConfigError for numbers of non-local blocks, or a pooling, that no ResNet here has."""
     counts = LAYOUTS[depth][1]
-    if len(non_local) != 4 or not all(isinstance(n, int) and 0 <= n <= most for n, most in zip(non_local, counts)):
-        raise ConfigError(f"ResNet: non_local must be four numbers, at most {list(counts)}; got {list(non_local)}")
-    if stem_pool not in ("padded", "ceil"):
-        raise ConfigError(f"ResNet: stem_pool must be 'padded' or 'ceil', got {stem_pool!r}")
+    four = each(whole(0), 4)
+    if not four.accepts(non_local) or not all(n <= most for n, most in zip(non_local, counts)):
+        raise ConfigError(f"ResNet: non_local must be four whole numbers, at most {list(counts)}; got {non_local!r}")
+    check("ResNet", one_of("padded", "ceil"), stem_pool=stem_pool)

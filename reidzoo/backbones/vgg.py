@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.checks import FLAG, WEIGHTS, check, one_of, whole
+from reidzoo.errors import WeightsError
 from reidzoo.registry import BACKBONE
 from reidzoo.weights.imagenet import load_pretrained
 
@@ -33,7 +34,7 @@ class VGG(nn.Module):
 
     Args:
         net: ``vgg_16`` or ``vgg_m``.
-        width: 64 in the papers; 16 is a quarter of every layer, small enough for a CPU.
+        width: 64 in the papers; even, 2 to 1024. 16 is a quarter of every layer, small enough for a CPU.
         batch_norm: batch norm after each convolution, in ``vgg_m`` in place of the response normalisation; without it a
             network as deep as VGG-16 hardly trains from random weights.
         pretrained: "" for random weights (Kaiming normal, fan out); "imagenet" for torchvision's ``IMAGENET1K_V1``, or
@@ -51,10 +52,10 @@ class VGG(nn.Module):
 
     def __init__(self, net: str = "vgg_16", width: int = 64, batch_norm: bool = False, pretrained: str = "") -> None:
         super().__init__()
-        if net not in ("vgg_16", "vgg_m") or not isinstance(width, int) or width < 2 or width % 2:
-            raise ConfigError(
-                f"VGG takes net: vgg_16 or vgg_m, and an even width, 64 in the papers; got {net!r} and {width!r}"
-            )
+        check(self, one_of("vgg_16", "vgg_m"), net=net)
+        check(self, whole(2, 1024, multiple_of=2), width=width)
+        check(self, FLAG, batch_norm=batch_norm)
+        check(self, WEIGHTS, pretrained=pretrained)
         self.net, self.width, self.batch_norm = net, width, batch_norm
         layers = _vgg_16(width, batch_norm) if net == "vgg_16" else _vgg_m(width, batch_norm)
         self.features = nn.Sequential(*layers)
@@ -62,11 +63,12 @@ class VGG(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         if pretrained:
             load_pretrained(self, self._source(pretrained), _without_classifier)
         if pretrained == "imagenet" and net == "vgg_m":
-            _take_normalised_rgb(self.features[0])
+            _take_normalised_rgb(*self.features[0].parameters())
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map after the last pooling.
@@ -99,6 +101,8 @@ class VGG(nn.Module):
 class _MaxPool(nn.MaxPool2d):
     """Max pooling that also takes maps smaller than its kernel, to which small images come down in VGG-M."""
 
+    kernel_size: int
+
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) -> (B, C, h', w')."""
         kernel = tuple(min(self.kernel_size, side) for side in maps.shape[2:])
@@ -109,7 +113,7 @@ def _vgg_16(width: int, batch_norm: bool) -> list[nn.Module]:
     layers: list[nn.Module] = []
     channels = 3
     for entry in VGG_16:
-        if entry == "pool":
+        if isinstance(entry, str):  # pool
             layers.append(nn.MaxPool2d(2, 2))
             continue
         out = entry * width // 64
@@ -124,7 +128,7 @@ def _vgg_m(width: int, batch_norm: bool) -> list[nn.Module]:
     for entry in VGG_M:
         if entry == "pool":
             layers.append(_MaxPool(3, 2, ceil_mode=True))
-        elif entry == "norm":
+        elif isinstance(entry, str):  # norm
             # torch divides alpha by the size, as the network's authors do.
             layers += [] if batch_norm else [nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)]
         else:
@@ -141,10 +145,10 @@ def _without_classifier(name: str) -> str | None:
 
 
 @torch.no_grad()
-def _take_normalised_rgb(conv: nn.Conv2d) -> None:
+def _take_normalised_rgb(weight: nn.Parameter, bias: nn.Parameter) -> None:
     """Rewrite a convolution of (blue, green, red) - mean to one of normalised (red, green, blue) with equal outputs."""
-    weight = conv.weight.flip(1)
-    mean, std = (torch.tensor(values).to(weight) for values in (MEAN, STD))
-    offset = 255 * mean - torch.tensor(VGG_M_MEAN[::-1]).to(weight)
-    conv.bias += (weight * offset[None, :, None, None]).sum((1, 2, 3))
-    conv.weight.copy_(weight * (255 * std)[None, :, None, None])
+    flipped = weight.flip(1)
+    mean, std = (torch.tensor(values).to(flipped) for values in (MEAN, STD))
+    offset = 255 * mean - torch.tensor(VGG_M_MEAN[::-1]).to(flipped)
+    bias.add_((flipped * offset[None, :, None, None]).sum((1, 2, 3)))
+    weight.copy_(flipped * (255 * std)[None, :, None, None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from reidzoo.checks import FLAG, check, number
 from reidzoo.clustering.dbscan import check_radii, dbscan
 from reidzoo.clustering.jaccard.graph import check_settings, jaccard_graph
 from reidzoo.registry import CLUSTERER
@@ -30,6 +31,8 @@ class JaccardDBSCAN:
     def __init__(
         self, k1: int = 30, k2: int = 6, eps: float = 0.6, min_samples: int = 4, count_self: bool = True
     ) -> None:
+        check(self, number(), eps=eps)
+        check(self, FLAG, count_self=count_self)
         check_settings(k1, k2)
         check_radii([eps], min_samples)
         self.k1, self.k2, self.eps, self.min_samples, self.count_self = k1, k2, eps, min_samples, count_self

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reidzoo.checks import check, whole
 from reidzoo.clustering.dbscan import number_by_first
 from reidzoo.clustering.kmeans_plus_plus import KMeansPlusPlus
 from reidzoo.errors import ClusteringError
@@ -29,6 +30,7 @@ class KMeans:
 
     def __init__(self, num_clusters: int, seed: int = 0, max_iters: int = 100) -> None:
         check_settings(num_clusters, max_iters)
+        check(self, whole(0), seed=seed)
         self.num_clusters, self.seed, self.max_iters = num_clusters, seed, max_iters
 
     def fit_predict(self, features: Tensor | np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from reidzoo.checks import FLAG, check, number
 from reidzoo.clustering.dbscan import check_radii, dbscan_radii
 from reidzoo.clustering.jaccard.graph import check_settings, jaccard_graph
 from reidzoo.clustering.reliability import independence_threshold, reliability, self_paced_filter
@@ -43,6 +44,8 @@ class SelfPacedDBSCAN:
         min_samples: int = 4,
         count_self: bool = True,
     ) -> None:
+        check(self, number(), eps=eps, eps_gap=eps_gap)
+        check(self, FLAG, count_self=count_self)
         check_settings(k1, k2)
         check_radii([eps - eps_gap, eps + eps_gap], min_samples)
         if eps_gap < 0:

@@ -173,8 +173,8 @@ def _write(folder: Path, model: ReadyModel, images: list[Image], methods: list[s
     table = [(row, image.path, image.pid, image.camid, image.split) for row, image in enumerate(rows)]
     _write_csv(folder / "index.csv", ("row", "path", "pid", "camid", "split"), table)
     if unreadable:
-        table = [(images[row].path, reason) for row, reason in sorted(unreadable.items())]
-        _write_csv(folder / "unreadable.csv", ("path", "reason"), table)
+        reasons = [(images[row].path, reason) for row, reason in sorted(unreadable.items())]
+        _write_csv(folder / "unreadable.csv", ("path", "reason"), reasons)
     return kept
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _check_names(option: str, names: Sequence[str], known: Sequence[str]) -> None:
+def _check_names(option: str, names: Sequence[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
             near = closest(name, list(known), 0.5)

@@ -15,9 +15,9 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from reidzoo.checks import NODE_OR_NAME, PROBABILITY, TEXT, Rule, each, either, number, one_of, whole
+from reidzoo.checks import NODE_OR_NAME, PROBABILITY, TEXT, WEIGHTS, Rule, each, either, number, one_of, whole
 
-__all__ = ["CHOICES", "HINTS", "LENGTHS", "PLAIN_ENTRIES", "RANGES", "free", "get_cfg"]
+__all__ = ["CHOICES", "HINTS", "LENGTHS", "NAMED_ENTRIES", "PLAIN_ENTRIES", "RANGES", "free", "get_cfg"]
 
 
 def _names_some(pattern: Any) -> bool:
@@ -81,8 +81,17 @@ HINTS: dict[str, str] = {
 }
 """What else helps where a value is out of its range."""
 
-PLAIN_ENTRIES = ("WEIGHTS", "DATASETS.TRAIN")
-"""The free nodes whose entries may be plain values; in all others an entry is a mapping with a ``type``."""
+PLAIN_ENTRIES: dict[str, Rule] = {
+    "WEIGHTS": WEIGHTS,
+    "DATASETS.TRAIN": either(NODE_OR_NAME, each(NODE_OR_NAME, least=1)),
+}
+"""The free nodes whose entries may be plain values, and what these must be; in all others one is a mapping with a
+``type``."""
+
+NAMED_ENTRIES = (
+    *PLAIN_ENTRIES, "INPUT.TRANSFORMS", "LOSSES", "MEMORIES", "DISCRIMINATORS", "OPTIMIZERS", "HOOKS",
+)  # fmt: skip
+"""The free nodes that give names to entries, and have no ``type`` of their own."""
 
 
 def free(entries: dict[str, Any] | None = None) -> CfgNode:

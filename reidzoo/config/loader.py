@@ -76,7 +76,8 @@ def load_config(
     plugins = load_plugins((source for layer in layers for source in layer), declared)
     declared.PLUGINS = plugins
     declared.ZOO.INDEXES = read_indexes(source for layer in layers for source in layer)
-    base, stages, staged = Merge(declared.clone(), declared), {}, False
+    base, staged = Merge(declared.clone(), declared), False
+    stages: dict[str, Merge] = {}
     for number, layer in enumerate(layers):
         _add_values(base, stages, layer, first=number == 0)
         for source in layer:
@@ -190,8 +191,9 @@ def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) 
         overlay = Source(with_place(_to_plain(overlay), "overlay"), Path.cwd())
     if not isinstance(overlay, Source):
         return read_chain(Path(overlay))
-    if overlay.get(BASE) is not None:
-        raise ConfigError(f"{overlay.get(BASE).where}: _BASE_ stands in configuration files only")
+    base = overlay.get(BASE)
+    if base is not None:
+        raise ConfigError(f"{base.where}: _BASE_ stands in configuration files only")
     return [overlay]
 
 
@@ -291,18 +293,25 @@ def _check_stage(name: str, child: Marked, stages: Mapping[str, Any], invent: bo
             raise ConfigError(f"{child.value[key].where}: STAGES.{name}.{key}: {key} stands at the top of a file only")
 
 
-def difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str, Any]:
-    """Return the plain tree that, merged into ``base``, gives ``other``; ``inside``: among a type's arguments."""
+def difference(base: CfgNode, other: CfgNode, inside: bool = False, nested: bool = False) -> dict[str, Any]:
+    """Return the plain tree that, merged into ``base``, gives ``other``.
+
+    Args:
+        base: what the tree is for.
+        other: what is wanted.
+        inside: they are arguments of a ``type`` further up.
+        nested: they lie in a free node, and only that one is replaced where merging cannot give what is wanted.
+    """
     typed = inside or "type" in base or "type" in other
     tree: dict[str, Any] = {} if typed else {key: None for key in base if key not in other}
     for key, value in other.items():
         if key in base and isinstance(value, CfgNode) and isinstance(base[key], CfgNode):
-            below = difference(base[key], value, typed)
+            below = difference(base[key], value, typed, nested or base.is_new_allowed())
             if below:
                 tree[key] = below
         elif key not in base or not _same(base[key], value):
             tree[key] = _to_plain(value)
-    if base.is_new_allowed():
+    if base.is_new_allowed() and not nested:
         merge = Merge(base.clone(), base)
         merge.add(with_place(tree, "STAGES"), inside)
         if not _same(merge.config, other):

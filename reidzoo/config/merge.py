@@ -10,7 +10,8 @@ How a tree changes what is there:
   the arguments of a ``type`` it is an argument, None;
 * ``_REPLACE_: true`` in a mapping replaces the free nodes that it gives, instead of merging into them;
 * a list, a number, a string replace what was there;
-* entries keep their order, new ones come last; but a mapping that names every entry there was gives its own order.
+* entries keep their order, new ones come last; but a mapping that names every entry there was, or replaces them by
+  ``_REPLACE_``, gives its own order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.checks import Rule, show
-from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, PLAIN_ENTRIES, RANGES, free, get_cfg
+from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, NAMED_ENTRIES, PLAIN_ENTRIES, RANGES, free, get_cfg
 from reidzoo.config.keys import lookup, nearest_key
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
@@ -84,10 +85,23 @@ class Merge:
         """Check that every entry of the framework's free nodes has a ``type``, itself or in its own entries.
 
         Raises:
-            ConfigError: one has not.
+            ConfigError: one has not, or a plain value stands where it may, but is none that is taken there.
         """
         for path, node in _free_nodes(_CORE, self.config):
+            if path in NAMED_ENTRIES:
+                self._check_names(node, path)
             self._check_node(node, path, path in PLAIN_ENTRIES)
+
+    def _check_names(self, node: CfgNode, path: str) -> None:
+        """Check a node that gives names to entries: it has no ``type`` itself, and plain values are right."""
+        if "type" in node:
+            where, name = self._origin(f"{path}.type"), self._name(path)
+            raise ConfigError(f"{where}: {name} has no type of its own; it gives a name to each entry, {name}.NAME")
+        for key, entry in node.items():
+            full, rule = f"{path}.{key}", PLAIN_ENTRIES.get(path)
+            if rule and not rule.accepts(entry):
+                message = f"expected {rule.expected}; got {show(entry)}"
+                raise ConfigError(f"{self._origin(full)}: {self._name(full)}: {message}")
 
     def _merge(
         self, target: CfgNode, declared: CfgNode | None, tree: dict[str, Marked], path: str, replace: bool, inside: bool
@@ -101,13 +115,15 @@ class Merge:
         if loose and (replace or self._changes_type(target, entries, path, inside)):
             for key in before:
                 del target[key]
+        if replace:
+            before = []
         typed = inside or (loose and ("type" in entries or "type" in target))
         for key, child in entries.items():
             full = f"{path}.{key}" if path else key
             if self._overriding and full in self._deleted:
                 self._keep_deleted(child, full)
                 continue
-            if _owned(declared, key):
+            if declared is not None and _owned(declared, key):
                 self._set_declared(target, declared[key], key, child, full, replace)
             elif loose and (inside or not key.isupper()):
                 self._set_entry(target, key, child, full, replace, typed)

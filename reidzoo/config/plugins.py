@@ -91,6 +91,8 @@ def _load(name: str, source: Path) -> None:
     spec = importlib.util.spec_from_file_location(
         name, source, submodule_search_locations=[str(source.parent)] if package else None
     )
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"PLUGINS: {source} is no Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -1,4 +1,4 @@
-"""What every dataset reader shares: finding its folder, saying what is missing, checking the published counts."""
+"""The base class of dataset readers: finds the folder, reports what is missing, checks the published counts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
+from reidzoo.checks import PATH, check, optional
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
 
@@ -21,11 +22,11 @@ logger = logging.getLogger("reidzoo")
 class Dataset:
     """A dataset on disk: its ``train``, ``query`` and ``gallery`` records, each read when first asked for.
 
-    A reader names its folders and files in the class attributes and defines `scan`. Images are never opened here.
+    A reader names its folders and files in the class attributes and defines ``scan``. Images are never opened here.
 
     Args:
         root: the folder that holds the datasets (``DATASETS.ROOT``).
-        folder: the dataset's own folder, relative to ``root`` or absolute, where it is none of `folders`.
+        folder: the dataset's own folder, relative to ``root`` or absolute, where it is none of ``folders``.
 
     Attributes:
         name: the name for logs and tables.
@@ -54,6 +55,8 @@ class Dataset:
     published: dict[str, tuple[int, int]] = {}
 
     def __init__(self, root: str | os.PathLike[str], folder: str | None = None) -> None:
+        check(self, PATH, root=root)
+        check(self, optional(PATH), folder=folder)
         self.root = os.path.expanduser(os.fspath(root))
         self.folder = self._locate((folder,) if folder else self.folders)
         self.is_twin = self._holds_twin()
@@ -130,9 +133,9 @@ class Dataset:
             if not names:
                 return os.path.normpath(path)
         tried = [f"  {p} ({'lacks ' + ', '.join(absent[p]) if p in absent else 'no such folder'})" for p in paths]
-        wanted = ", ".join(_any_of(names) for names in self.required) or "the images"
+        needed = ", ".join(_any_of(names) for names in self.required) or "the images"
         raise DatasetError(
-            "\n".join([f"{self.name} was not found. Looked for {wanted} in:", *tried, *self._remedies()])
+            "\n".join([f"{self.name} was not found. Looked for {needed} in:", *tried, *self._remedies()])
         )
 
     def _remedies(self) -> list[str]:
@@ -161,13 +164,13 @@ class Dataset:
         if self.is_twin or split not in self.published:
             return
         pids = [record.pid for record in self._records[split] if record.pid != -1]
-        found, published = (len(set(pids)), len(pids)), self.published[split]
-        if found != published:
+        counts, published = (len(set(pids)), len(pids)), self.published[split]
+        if counts != published:
             logger.warning(
                 "%s: %s has %s identities and %s images in %s, but %s and %s are published. The copy is incomplete or "
                 "altered; results will not compare with published ones.",
-                *(self.name, split, *(f"{count:,}" for count in found), self.folder),
-                *(f"{count:,}" for count in published),
+                *(self.name, split, *(f"{number:,}" for number in counts), self.folder),
+                *(f"{number:,}" for number in published),
             )
 
 

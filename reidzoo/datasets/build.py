@@ -1,4 +1,4 @@
-"""Building a dataset from its name or its entry in a configuration."""
+"""Builds a dataset from its name or its entry in a configuration."""
 
 from __future__ import annotations
 

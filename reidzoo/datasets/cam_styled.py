@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from reidzoo.checks import PATH, check, one_of, optional
 from reidzoo.datasets.base import Dataset
-from reidzoo.datasets.color_transfer import ColorTransfer
+from reidzoo.datasets.color_transfer import SPACES, ColorTransfer
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.style_folder import StyleFolder
 from reidzoo.datasets.wrapper import DatasetWrapper
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["CamStyled"]
@@ -22,7 +23,7 @@ FOLDERS = ("bounding_box_train_camstyle", "train_camstyle", "camstyle")
 
 @DATASET.register_module()
 class CamStyled(DatasetWrapper):
-    """Another dataset of which each training image is drawn in the style of one of its cameras (ECN, Eq. 5 and 8).
+    """A wrapper that gives each training image the style of one of the dataset's cameras (ECN, Eq. 5 and 8).
 
     Each time the loader takes an image it draws one of the dataset's C cameras uniformly and gives the image as that
     camera would have seen it; the real one where it is the image's own, so with probability 1/C::
@@ -57,9 +58,10 @@ class CamStyled(DatasetWrapper):
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
         super().__init__(dataset, root)
-        for name, value, known in (("styles", styles, STYLES), ("incomplete", incomplete, ("error", "allow"))):
-            if value not in known:
-                raise ConfigError(f"CamStyled: {name} must be {' or '.join(known)}, got {value!r}")
+        check(self, one_of(*STYLES), styles=styles)
+        check(self, optional(PATH), style_folder=style_folder)
+        check(self, one_of("error", "allow"), incomplete=incomplete)
+        check(self, one_of(*SPACES), space=space)
         self.kind, self.incomplete, self.space = styles, incomplete, space
         self.style_folder = self._find(style_folder) if styles == "folder" else None
         self._styles: StyleFolder | ColorTransfer | None = None
@@ -92,13 +94,13 @@ class CamStyled(DatasetWrapper):
             return f"{self.style_folder} holds no style image of this dataset"
         return f"there is no folder of style images in {self.folder} (looked for {', '.join(FOLDERS)})"
 
-    def _find(self, given: str | os.PathLike[str] | None) -> str | None:
-        names = (os.path.expanduser(os.fspath(given)),) if given else FOLDERS
+    def _find(self, style_folder: str | os.PathLike[str] | None) -> str | None:
+        names = (os.path.expanduser(os.fspath(style_folder)),) if style_folder else FOLDERS
         paths = [os.path.join(self.folder, name) for name in names]
-        found = next((path for path in paths if os.path.isdir(path)), None)
-        if given and found is None:
+        folder = next((path for path in paths if os.path.isdir(path)), None)
+        if style_folder and folder is None:
             raise DatasetError(
                 f"{self.name}: there is no folder of style images {paths[0]}. Make it with projects/CamStyle, correct "
                 f"style_folder, or leave it out to train without style images."
             )
-        return found
+        return folder

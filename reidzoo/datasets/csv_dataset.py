@@ -1,10 +1,11 @@
-"""One's own images, listed in a CSV file."""
+"""The reader of your own images that a CSV file lists."""
 
 from __future__ import annotations
 
 import csv
 import os
 
+from reidzoo.checks import PATH, TEXT, check
 from reidzoo.datasets.base import SPLITS, Dataset, absent_files
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
@@ -39,6 +40,8 @@ class CSVDataset(Dataset):
     name = "CSVDataset"
 
     def __init__(self, root: str | os.PathLike[str], file: str, protocol: str = "market1501") -> None:
+        check(self, PATH, root=root, file=file)
+        check(self, TEXT, protocol=protocol)
         path = os.path.join(os.path.expanduser(os.fspath(root)), os.path.expanduser(file))
         if not os.path.isfile(path):
             raise DatasetError(f"CSVDataset: {path}: no such file. It lists the images: path,pid,camid,split")

@@ -1,11 +1,11 @@
-"""CUHK03 under its new protocol."""
+"""The reader of CUHK03 under its new protocol."""
 
 from __future__ import annotations
 
 import os
 
+from reidzoo.checks import check, one_of
 from reidzoo.datasets.market_layout import MarketLayout
-from reidzoo.errors import ConfigError
 from reidzoo.registry import DATASET
 
 __all__ = ["CUHK03NP"]
@@ -38,8 +38,7 @@ class CUHK03NP(MarketLayout):
     folders = ("cuhk03-np", "CUHK03-NP", "cuhk03_np", "CUHK03_NP", "cuhk03np", "CUHK03NP")
 
     def __init__(self, root: str | os.PathLike[str], split: str = "detected", folder: str | None = None) -> None:
-        if split not in COUNTS:
-            raise ConfigError(f"CUHK03NP: split is {split!r}; it is either 'detected' or 'labeled'.")
+        check(self, one_of("detected", "labeled"), split=split)
         # The two variants can stand side by side in one table of results.
         self.name = "CUHK03NP" if split == "detected" else "CUHK03NP-labeled"
         self.parts = {part: f"{split}/{path}" for part, path in MarketLayout.parts.items()}

@@ -1,10 +1,11 @@
-"""One's own images, sorted into a folder per person."""
+"""The reader of your own images in one folder per person."""
 
 from __future__ import annotations
 
 import os
 import re
 
+from reidzoo.checks import TEXT, check, optional
 from reidzoo.datasets.base import SPLITS, Dataset, image_names
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
@@ -37,6 +38,8 @@ class FolderDataset(Dataset):
     required = (SPLITS,)
 
     def __init__(self, root: str | os.PathLike[str], folder: str, protocol: str | None = None) -> None:
+        check(self, TEXT, folder=folder)
+        check(self, optional(TEXT), protocol=protocol)
         super().__init__(root, folder)
         self.name = os.path.basename(os.path.abspath(self.folder))
         people = {split: self._people(split) for split in SPLITS}

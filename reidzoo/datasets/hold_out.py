@@ -1,4 +1,4 @@
-"""A validation set taken from the training images."""
+"""A wrapper that splits a validation set off the training images, with the same identities."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from reidzoo.checks import check, one_of, whole
 from reidzoo.datasets.base import Dataset, relative_path
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["HoldOut"]
@@ -19,7 +20,7 @@ __all__ = ["HoldOut"]
 
 @DATASET.register_module()
 class HoldOut(DatasetWrapper):
-    """Another dataset's training images without those held out for validation, or those held out::
+    """A wrapper that holds some training images of each identity out for validation::
 
         {type: HoldOut, dataset: DukeMTMC, part: train}
         {type: HoldOut, dataset: DukeMTMC, part: val}
@@ -33,7 +34,7 @@ class HoldOut(DatasetWrapper):
         dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
         part: ``train`` or ``val``.
         per_identity: how many images of an identity are held out.
-        seed: of the draw; not the run's, so that runs of different seeds have the same split.
+        seed: seed of the draw; not the run's, so that runs of different seeds have the same split.
         root: the folder that holds the datasets.
 
     Raises:
@@ -49,12 +50,10 @@ class HoldOut(DatasetWrapper):
         seed: int = 0,
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
+        check(self, one_of("train", "val"), part=part)
+        check(self, whole(1), per_identity=per_identity)
+        check(self, whole(0), seed=seed)
         super().__init__(dataset, root)
-        if part not in ("train", "val") or per_identity < 1 or seed < 0:
-            raise ConfigError(
-                f"HoldOut takes part: train or val, per_identity: 1 or more, and seed: 0 or more; "
-                f"got {part!r}, {per_identity} and {seed}"
-            )
         self.kept_part, self.per_identity, self.seed = part, per_identity, seed
 
     def scan(self, split: str) -> list[Record]:

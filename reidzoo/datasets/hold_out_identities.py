@@ -1,4 +1,4 @@
-"""A validation set of identities that are not trained on."""
+"""A wrapper that splits a validation set of other identities off the training images."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from reidzoo.checks import check, one_of, whole
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
-from reidzoo.errors import ConfigError
 from reidzoo.registry import DATASET
 
 __all__ = ["HoldOutIdentities"]
@@ -19,12 +19,13 @@ __all__ = ["HoldOutIdentities"]
 
 @DATASET.register_module()
 class HoldOutIdentities(DatasetWrapper):
-    """Another dataset's training images without those of identities held out for validation, or those held out::
+    """A wrapper that holds all training images of some identities out for validation::
 
         {type: HoldOutIdentities, dataset: Market1501, part: train, held_out: 100, kept: 650}
 
-    `HoldOut` holds out images of identities that are trained on; here the two parts share no identity, as training and
-    test set do. Query and gallery are the dataset's, in either part. Images without identity (pid -1) are in neither.
+    ``HoldOut`` holds out images of identities that are trained on; here the two parts share no identity, as training
+    and test set do. Query and gallery are the dataset's, in either part. Images without identity (pid -1) are in
+    neither.
 
     Args:
         dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
@@ -32,7 +33,7 @@ class HoldOutIdentities(DatasetWrapper):
         held_out: how many identities are held out. Never more than half of them, so that a twin, which has fewer
             identities than its dataset, can be read as its dataset is.
         kept: how many of the others are trained on; 0 for all. Published splits do not always use every identity.
-        seed: of the draw; not the run's, so that runs of different seeds have the same split.
+        seed: seed of the draw; not the run's, so that runs of different seeds have the same split.
         root: the folder that holds the datasets.
 
     Raises:
@@ -48,12 +49,10 @@ class HoldOutIdentities(DatasetWrapper):
         seed: int = 0,
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
+        check(self, one_of("train", "val"), part=part)
+        check(self, whole(1), held_out=held_out)
+        check(self, whole(0), kept=kept, seed=seed)
         super().__init__(dataset, root)
-        if part not in ("train", "val") or held_out < 1 or kept < 0 or seed < 0:
-            raise ConfigError(
-                f"HoldOutIdentities takes part: train or val, held_out: 1 or more, kept and seed: 0 or more; "
-                f"got {part!r}, {held_out}, {kept} and {seed}"
-            )
         self.kept_part, self.held_out, self.kept, self.seed = part, held_out, kept, seed
 
     def scan(self, split: str) -> list[Record]:

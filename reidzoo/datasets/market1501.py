@@ -1,9 +1,10 @@
-"""Market-1501."""
+"""The reader of Market-1501."""
 
 from __future__ import annotations
 
 import os
 
+from reidzoo.checks import FLAG, check
 from reidzoo.datasets.market_layout import MarketLayout
 from reidzoo.registry import DATASET
 
@@ -35,5 +36,6 @@ class Market1501(MarketLayout):
     published = {"train": (751, 12936), "query": (750, 3368), "gallery": (751, 15913)}
 
     def __init__(self, root: str | os.PathLike[str], folder: str | None = None, keep_junk: bool = False) -> None:
+        check(self, FLAG, keep_junk=keep_junk)
         super().__init__(root, folder)
         self.keep_junk = keep_junk

@@ -1,4 +1,4 @@
-"""The free labels of re-identification data: which camera took an image, and at what time of day."""
+"""Nuisance labels, which re-identification data have for free: the camera of an image and its time of day."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
+from reidzoo.checks import check, one_of
 from reidzoo.datasets.train_set import TrainSet
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 
 __all__ = ["NUISANCES", "check_nuisance", "nuisance_classes", "nuisance_frequencies", "nuisance_labels"]
 
@@ -19,9 +20,8 @@ Labels = TypeVar("Labels", np.ndarray, Tensor)
 
 
 def check_nuisance(nuisance: str) -> None:
-    """Raise ConfigError if there is no such nuisance."""
-    if nuisance not in NUISANCES:
-        raise ConfigError(f"a nuisance is one of {', '.join(NUISANCES)}, got {nuisance!r}")
+    """Raise a ``ConfigError`` if there is no such nuisance."""
+    check("a nuisance", one_of(*NUISANCES), label=nuisance)
 
 
 def nuisance_labels(nuisance: str, camids: Labels, timeids: Labels) -> Labels:
@@ -56,7 +56,7 @@ def nuisance_classes(nuisance: str, data: TrainSet) -> int:
         )
     if len(np.unique(nuisance_labels(nuisance, data.camids, data.timeids))) < 2:
         names = ", ".join(dataset.name for dataset in data.datasets)
-        raise DatasetError(f"{names}: all training images have one {nuisance}; there is no nuisance to be told")
+        raise DatasetError(f"{names}: all training images have one {nuisance}; there is no nuisance to classify")
     return {"camera": cameras, "time": TIMES, "joint": cameras * TIMES}[nuisance]
 
 

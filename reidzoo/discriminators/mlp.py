@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from reidzoo.checks import FLAG, PROBABILITY, WIDTH, check, each, whole
 from reidzoo.registry import DISCRIMINATOR
 
 __all__ = ["MLPDiscriminator"]
@@ -21,8 +22,8 @@ class MLPDiscriminator(nn.Module):
     Args:
         in_channels: D of the features.
         widths: the hidden layers' widths; may be empty for a linear discriminator.
-        num_classes: n, the number of domains.
-        slope: the leaky ReLU's negative slope.
+        num_classes: n, the number of domains, 2 or more.
+        slope: the leaky ReLU's negative slope, in [0, 1].
         norm: whether there is batch norm.
     """
 
@@ -35,6 +36,10 @@ class MLPDiscriminator(nn.Module):
         norm: bool = True,
     ) -> None:
         super().__init__()
+        check(self, each(WIDTH), widths=widths)
+        check(self, whole(2, 65536), num_classes=num_classes)
+        check(self, PROBABILITY, slope=slope)
+        check(self, FLAG, norm=norm)
         layers: list[nn.Module] = []
         for width in widths:
             layers += [nn.Linear(in_channels, width), *([nn.BatchNorm1d(width)] if norm else []), nn.LeakyReLU(slope)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from reidzoo.checks import check, number, whole
 from reidzoo.datasets.nuisance import check_nuisance
 from reidzoo.discriminators.gradient_reversal import reverse_gradient
 from reidzoo.heads.branch_classifier import BranchClassifier
@@ -48,6 +49,8 @@ class NuisanceDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         check_nuisance(label)
+        check(self, whole(1, 64), branches=branches)
+        check(self, number(0), reversal=reversal)
         self.label, self.num_classes, self.reversal = label, num_classes, reversal
         if branches > 1:
             self.classifier: nn.Module = BranchClassifier(in_channels, num_classes, branches)

@@ -134,7 +134,7 @@ def build_table(
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
-    """Return height and width of the images that the model is tested on: what training makes of INPUT.SIZE.
+    """Return height and width of the images that the model is tested on: the size after the training transforms.
 
     That is INPUT.SIZE itself unless a transform, such as ``RandomCrop``, has another ``out_size``.
     """
@@ -142,7 +142,7 @@ def final_size(cfg: CfgNode) -> tuple[int, int]:
 
 
 def build_transforms(cfg: CfgNode) -> Compose:
-    """Build the augmentation of training images."""
+    """Build the training transforms, augmentation and normalisation."""
     return Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reidzoo import distributed
+from reidzoo.engine.agreement import check_agreement
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import WeightsError
 from reidzoo.files import atomic_save
@@ -15,7 +16,12 @@ __all__ = ["resume", "save"]
 
 
 def save(trainer: Runner, path: Path) -> None:
-    """Write the trainer's state to ``path``; every rank must call it, rank 0 writes."""
+    """Write the trainer's state to ``path``; every rank must call it, rank 0 writes.
+
+    Raises:
+        UserError: the ranks have come to different weights or buffers, see ``check_agreement``; nothing is written.
+    """
+    check_agreement(trainer.parts)
     state = trainer.state_dict()
     if distributed.is_main():
         atomic_save(state, path)

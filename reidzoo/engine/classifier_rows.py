@@ -31,11 +31,11 @@ class ClassifierRows:
 
     @torch.no_grad()
     def restore(self, trainer: Runner, rows: int, means: Tensor | None = None, keep_moments: bool = False) -> None:
-        """Give the first ``rows`` classes their rows and moments back, and the others what is said.
+        """Give the first ``rows`` classes their rows and moments back, and the others ``means`` or random rows.
 
         Args:
             trainer: the trainer, with its new classifier.
-            rows: how many classes have stayed what they were.
+            rows: how many classes are unchanged.
             means: (classes - rows, D) whose L2-normalised rows the other classes start from; None for the random rows
                 that they have.
             keep_moments: the other classes take over the moments of whichever classes had their places before, as when

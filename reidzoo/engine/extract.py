@@ -41,7 +41,7 @@ def extract_features(
         table: the images.
         normalize: the pixel normalisation the model was trained with.
         device: where to compute.
-        batch_size: images at a time and process.
+        batch_size: images in a batch of one process.
         workers: loader processes.
         flip: add the mirrored image's embedding before the normalisation.
         precision: ``fp32`` or ``bf16``.
@@ -89,5 +89,5 @@ def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, was in zip(modules, training):
-            module.train(was)
+        for module, mode in zip(modules, training):
+            module.train(mode)

@@ -1,4 +1,4 @@
-"""Training and test images by row."""
+"""The table of a run's images: decodes, resizes and caches them by row."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from reidzoo.transforms import read_image
 __all__ = ["ImageTable"]
 
 CACHE_LIMIT = 4 << 30
-"""Bytes of decoded images that ``auto`` keeps in memory at the most (Market-1501 at 256 x 128 is 1.3 GB)."""
+"""Most bytes of decoded images that ``auto`` keeps in memory (Market-1501 at 256 x 128 is 1.3 GB)."""
 
 
 class ImageTable(Dataset):
-    """Images by row, decoded and resized to uint8, and kept after the first time where they fit in memory.
+    """Reads images by row, decoded and resized to uint8, and caches them where they fit in memory.
 
     Args:
         paths: the image files.
@@ -50,7 +50,7 @@ class ImageTable(Dataset):
 
     def __getitem__(self, rows: np.ndarray) -> Tensor:
         """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
-        if self.images is None:
+        if self.images is None or self.filled is None:
             return torch.stack([self._read(row) for row in rows])
         for row in rows:
             if not self.filled[row]:
@@ -77,7 +77,7 @@ class ImageTable(Dataset):
     def batches(
         self, rows: list[np.ndarray], workers: int, pin: bool = False, read: Callable[[np.ndarray], Any] | None = None
     ) -> Iterator[Any]:
-        """Yield what ``read`` returns for each list of rows, in order; ``workers`` processes call it.
+        """Yield the result of ``read`` for each list of rows, in order; ``workers`` processes call it.
 
         Args:
             rows: one array of row numbers for each batch.
@@ -87,9 +87,10 @@ class ImageTable(Dataset):
         """
         return iter(
             DataLoader(
-                rows,
+                rows,  # type: ignore[arg-type]  # any sequence is a dataset; torch's annotation says Dataset
                 batch_size=None,
-                collate_fn=read or self.__getitem__,
+                # Without a batch size it is given one entry of the dataset; torch's annotation says a list of them.
+                collate_fn=read or self.__getitem__,  # type: ignore[arg-type]
                 num_workers=workers,
                 pin_memory=pin,
                 generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
@@ -98,5 +99,5 @@ class ImageTable(Dataset):
 
 
 def _free_shared() -> int:
-    """Return the bytes free in shared memory; containers often have little."""
+    """Return half of the free shared memory, in bytes; containers often have little."""
     return shutil.disk_usage("/dev/shm").free // 2 if Path("/dev/shm").is_dir() else CACHE_LIMIT

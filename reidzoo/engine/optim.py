@@ -29,6 +29,7 @@ RULES = {
     "alpha": PROBABILITY,
     "eps": number(above=0, most=1),
     **dict.fromkeys(("nesterov", "amsgrad", "maximize", "foreach", "fused", "centered", "differentiable"), FLAG),
+    **dict.fromkeys(("capturable", "decoupled_weight_decay"), FLAG),
 }
 """What the arguments of torch's optimizers must be, which themselves let NaN and most wrong types through."""
 
@@ -57,7 +58,7 @@ class Optimizer:
         return self.torch.param_groups[0]["lr"]
 
     def scale_lr(self, factor: float) -> None:
-        """Set every group's learning rate to ``factor`` times what the configuration says."""
+        """Set every group's learning rate to ``factor`` times the configured one."""
         for group, base in zip(self.torch.param_groups, self.base_lrs, strict=True):
             group["lr"] = base * factor
 
@@ -70,6 +71,8 @@ class Optimizer:
         distributed.average_gradients(parameters)
         if self.grad_clip:
             nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+        for group in self.torch.param_groups:
+            _complete_momenta(self.torch, group)
         self.torch.step()
         self.torch.zero_grad(set_to_none=True)
 
@@ -124,6 +127,21 @@ def _laid_out_like(parameter: Tensor, grad: Tensor | None) -> Tensor | None:
     if grad is None or grad.stride() == parameter.stride():
         return grad
     return torch.empty_like(parameter).copy_(grad)
+
+
+def _complete_momenta(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> None:
+    """Give parameters without a momentum one of zeros where others have one: torch's fused SGD takes all or none.
+
+    A classifier that is new after a clustering has none, nor has a layer that gets its first gradient late.
+    """
+    if not (isinstance(optimizer, torch.optim.SGD) and group["momentum"] and group["fused"]):
+        return
+    moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+    begun = [optimizer.state.get(parameter, {}).get("momentum_buffer") is not None for parameter in moved]
+    if any(begun) and not all(begun):
+        for parameter, has in zip(moved, begun):
+            if not has:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float) -> dict[str, Optimizer]:
@@ -185,6 +203,6 @@ def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
         return TRAINER.get(kind)
     cls = getattr(torch.optim, kind, None)
     if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
-        known = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
-        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(known))}")
+        names = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
+        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(names))}")
     return cls

@@ -1,4 +1,4 @@
-"""The files of a run's folder: which there are, where they lie, and what they say."""
+"""The files of a run's folder: their names and places, and what is read from them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class RunFolder:
 
     Attributes:
         config: the resolved configuration, which repeats the run.
-        environment: what the figures depend on beside it: command, commit, versions, threads.
+        environment: what the figures depend on besides the configuration: command, commit, versions, threads.
         models: which file each model of the zoo was that the configuration names.
         log: what was printed.
     """
@@ -175,8 +175,8 @@ def run_checkpoint(folder: str) -> Path:
     Raises:
         WeightsError: it is not a run's, or the stage is not finished.
     """
-    held = RunFolder.holding(folder)
-    if held is None:
+    location = RunFolder.holding(folder)
+    if location is None:
         raise WeightsError(f"{folder} is not the folder of a run: it has no config.yml")
-    run, stage = held
+    run, stage = location
     return run.finished_stage(stage).checkpoint

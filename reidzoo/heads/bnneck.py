@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from reidzoo.checks import FLAG, check
 from reidzoo.heads.classifier import build_classifier, set_classifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
@@ -30,6 +31,7 @@ class BNNeck(nn.Module):
 
     def __init__(self, in_channels: int, num_classes: int = 0, pooling: str = "avg", bias_frozen: bool = True) -> None:
         super().__init__()
+        check(self, FLAG, bias_frozen=bias_frozen)
         self.embedding_dim = in_channels
         self.num_classes = num_classes
         self.pooling = build_pooling(pooling)

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any, Protocol
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 __all__ = ["build_classifier", "set_classifier"]
+
+
+class _Head(Protocol):
+    """A head with a classifier to replace."""
+
+    classifier: Any  # a module of the head's own kind, or None
+    num_classes: int
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return the head's parameters."""
 
 
 def build_classifier(
@@ -43,7 +56,7 @@ def build_classifier(
     return classifier
 
 
-def set_classifier(head: nn.Module, classifier: nn.Module | None, num_classes: int) -> None:
+def set_classifier(head: _Head, classifier: nn.Module | None, num_classes: int) -> None:
     """Give ``head`` its ``classifier``, on the device and in the type of its parameters, and its ``num_classes``."""
     parameter = next(head.parameters(), None)  # a head without a layer has none before its first classifier
     if classifier is not None and parameter is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from reidzoo.checks import WIDTH, check, one_of
 from reidzoo.errors import ConfigError
 from reidzoo.heads.branch_classifier import BranchClassifier
 from reidzoo.heads.classifier import set_classifier
@@ -34,7 +35,7 @@ class DualBranchHead(nn.Module):
     Args:
         in_channels: channels of both branches together, 2 C.
         num_classes: identities; 0 makes no classifier.
-        width: of each of the three features.
+        width: of each of the three features, 1 to 65536.
         reduction: "conv" or "linear".
 
     Attributes:
@@ -45,14 +46,17 @@ class DualBranchHead(nn.Module):
         ConfigError: an odd number of channels, or an unknown reduction.
     """
 
+    classifier: BranchClassifier | None
+    num_classes: int
+
     def __init__(self, in_channels: int, num_classes: int = 0, width: int = 1024, reduction: str = "conv") -> None:
         super().__init__()
         if in_channels % 2:
             raise ConfigError(
                 f"DualBranchHead needs two branches, such as DualBranchResNet's; got {in_channels} channels"
             )
-        if reduction not in ("conv", "linear"):
-            raise ConfigError(f"DualBranchHead: reduction must be conv or linear, got {reduction!r}")
+        check(self, WIDTH, width=width)
+        check(self, one_of("conv", "linear"), reduction=reduction)
         channels = in_channels // 2
         self.embedding_dim = 3 * width
         self.pooling = AvgPool()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from reidzoo.checks import DROPOUT, PROBABILITY, WIDTH, check
+
 __all__ = ["HiddenClassifier"]
 
 
@@ -18,14 +20,17 @@ class HiddenClassifier(nn.Sequential):
     Args:
         in_features: D of the feature.
         num_classes: K.
-        width: of the hidden layer.
-        dropout: probability that the last layer does not see a hidden unit, in training.
-        slope: the leaky ReLU's negative slope.
+        width: of the hidden layer, 1 to 65536.
+        dropout: probability that the last layer does not see a hidden unit, in training; in [0, 1).
+        slope: the leaky ReLU's negative slope, in [0, 1].
     """
 
     def __init__(
         self, in_features: int, num_classes: int, width: int = 512, dropout: float = 0.5, slope: float = 0.1
     ) -> None:
+        check(self, WIDTH, width=width)
+        check(self, DROPOUT, dropout=dropout)
+        check(self, PROBABILITY, slope=slope)
         hidden, last = nn.Linear(in_features, width), nn.Linear(width, num_classes)
         norm = nn.BatchNorm1d(width)
         nn.init.kaiming_normal_(hidden.weight, mode="fan_out")

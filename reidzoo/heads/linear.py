@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from reidzoo.checks import DROPOUT, check, whole
 from reidzoo.heads.classifier import build_classifier, set_classifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
@@ -23,7 +24,7 @@ class LinearHead(nn.Module):
         in_channels: channels C of the feature map.
         num_classes: identities; 0 makes no classifier.
         embedding_dim: outputs of the fully connected layer (Kaiming normal, fan out; bias 0); 0 leaves it out.
-        dropout: probability that the classifier does not see a feature, in training.
+        dropout: probability that the classifier does not see a feature, in training; in [0, 1).
         pooling: "avg", "max" or "gem" (``GeM``).
 
     Attributes:
@@ -39,14 +40,17 @@ class LinearHead(nn.Module):
         pooling: str = "avg",
     ) -> None:
         super().__init__()
+        check(self, whole(0, 65536), embedding_dim=embedding_dim)
+        check(self, DROPOUT, dropout=dropout)
         self.embedding_dim = embedding_dim or in_channels
         self.num_classes = num_classes
         self.pooling = build_pooling(pooling)
         self.fc = None
         if embedding_dim:
-            self.fc = nn.Sequential(nn.Linear(in_channels, embedding_dim), nn.BatchNorm1d(embedding_dim), nn.ReLU())
-            nn.init.kaiming_normal_(self.fc[0].weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(self.fc[0].bias)
+            linear = nn.Linear(in_channels, embedding_dim)
+            nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
+            self.fc = nn.Sequential(linear, nn.BatchNorm1d(embedding_dim), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
         self.classifier = build_classifier(self.embedding_dim, num_classes, bias=True)
 

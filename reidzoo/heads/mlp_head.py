@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from reidzoo.checks import DROPOUT, PROBABILITY, WIDTH, check
 from reidzoo.heads.classifier import set_classifier
 from reidzoo.heads.hidden_classifier import HiddenClassifier
 from reidzoo.heads.pooling import build_pooling
@@ -30,6 +31,9 @@ class MLPHead(nn.Module):
         classifier: takes the embedding; None for 0 identities.
     """
 
+    classifier: HiddenClassifier | None
+    num_classes: int
+
     def __init__(
         self,
         in_channels: int,
@@ -40,6 +44,9 @@ class MLPHead(nn.Module):
         pooling: str = "avg",
     ) -> None:
         super().__init__()
+        check(self, WIDTH, width=width)
+        check(self, DROPOUT, dropout=dropout)
+        check(self, PROBABILITY, slope=slope)
         self.embedding_dim = in_channels
         self.width, self.dropout, self.slope = width, dropout, slope
         self.pooling = build_pooling(pooling)

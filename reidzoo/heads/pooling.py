@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, one_of
 
 __all__ = ["AvgPool", "GeM", "MaxPool", "build_pooling"]
 
@@ -66,6 +66,5 @@ def build_pooling(name: str) -> nn.Module:
     Raises:
         ConfigError: there is no such pooling.
     """
-    if name not in POOLINGS:
-        raise ConfigError(f"pooling must be one of {', '.join(POOLINGS)}, got {name!r}")
+    check("HEAD", one_of(*POOLINGS), pooling=name)
     return POOLINGS[name]()

@@ -6,11 +6,14 @@ import copy
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
+from reidzoo.checks import check, whole
 from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table, final_size
 from reidzoo.engine.extract import evaluation_mode
@@ -27,6 +30,14 @@ __all__ = ["EarlyStopHook"]
 logger = logging.getLogger("reidzoo")
 
 
+@runtime_checkable
+class _Validating(Protocol):
+    """A trainer that can be stopped early."""
+
+    def validation_loss(self, batch: dict) -> Tensor:
+        """Return the loss on held-out images, a scalar of the whole batch."""
+
+
 @HOOK.register_module()
 class EarlyStopHook(Hook):
     """Stops the training when the validation loss no longer improves, and restores the best epoch's weights.
@@ -41,7 +52,7 @@ class EarlyStopHook(Hook):
     Args:
         validation: node of the dataset whose training images are validated on. None takes that of the training set,
             with ``part: val`` where a wrapper in it has ``part: train``.
-        patience: epochs without improvement before stopping.
+        patience: epochs without improvement before stopping, 1 or more.
         batches: how many batches are measured; 0 for one pass of the sampler.
         begin_epoch: the first epoch, from 0, after which it is measured: say the last one that trains a discriminator
             alone, so that the model as it was then is a candidate, and one with a weak discriminator's low loss is not.
@@ -61,11 +72,11 @@ class EarlyStopHook(Hook):
         batches: int = 0,
         begin_epoch: int = 0,
     ) -> None:
-        if patience < 1 or batches < 0 or begin_epoch < 0:
-            raise ConfigError(
-                f"HOOKS: EarlyStopHook takes patience >= 1, batches >= 0 and begin_epoch >= 0, got {patience}, "
-                f"{batches} and {begin_epoch}"
-            )
+        if validation is not None:
+            check_node(self, validation=validation)
+        check(self, whole(1), patience=patience)
+        check(self, whole(0, 10**6), batches=batches)
+        check(self, whole(0), begin_epoch=begin_epoch)
         self.node, self.patience, self.batches, self.begin_epoch = validation, patience, batches, begin_epoch
         self.losses: list[float] = []
         self.best: dict[str, Any] = {}
@@ -73,8 +84,9 @@ class EarlyStopHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Build the validation set."""
-        if not hasattr(runner, "validation_loss"):
+        if not isinstance(runner, _Validating):
             raise ConfigError(f"HOOKS: EarlyStopHook: {type(runner).__name__} has no validation_loss(batch)")
+        self.validation_loss = runner.validation_loss
         cfg = runner.cfg
         node = self.node or _validation_part(cfg.DATASETS.TRAIN)
         data = TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT)])
@@ -117,7 +129,7 @@ class EarlyStopHook(Hook):
     def _measure(self, runner: Runner) -> float:
         """Return the mean loss, the same on every process."""
         with torch.no_grad(), evaluation_mode(*runner.parts.values()):
-            losses = [runner.validation_loss(batch).double() for batch in self.loader.epoch(0)]
+            losses = [self.validation_loss(batch).double() for batch in self.loader.epoch(0)]
         return broadcast_object(float(torch.stack(losses).mean()))
 
     def _listed_losses(self) -> str:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from reidzoo.checks import FLAG, PROBABILITY, check
 from reidzoo.engine.runner import Runner
-from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -53,8 +53,8 @@ class EMAHook(Hook):
     priority = 15  # before early stopping, probe and evaluation
 
     def __init__(self, momentum: float = 0.999, evaluate: bool = True) -> None:
-        if not 0 <= momentum <= 1:
-            raise ConfigError(f"HOOKS: EMAHook takes a momentum in [0, 1], got {momentum}")
+        check(self, PROBABILITY, momentum=momentum)
+        check(self, FLAG, evaluate=evaluate)
         self.momentum, self.evaluate, self.updates = momentum, evaluate, 0
         self.exchanged = False
         self.held: dict[str, Tensor] = {}  # the mean, or while exchanged the weights that the optimizers move

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from reidzoo.checks import TEXT, check, each, whole
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
@@ -43,6 +44,10 @@ class FreezeHook(Hook):
     ) -> None:
         if isinstance(modules, str) or not modules:
             raise ConfigError("HOOKS: FreezeHook needs a list of modules, such as [backbone.conv1, backbone.layer1]")
+        check(self, each(TEXT, least=1), modules=modules)
+        check(self, TEXT, part=part)
+        check(self, each(TEXT), moving_norms=moving_norms)
+        check(self, whole(0), begin_epoch=begin_epoch)
         self.modules, self.part, self.moving_norms = list(modules), part, list(moving_norms)
         self.begin_epoch = begin_epoch
         self.frozen: list[nn.Module] = []
@@ -74,7 +79,7 @@ class FreezeHook(Hook):
         for norm in self.moving:
             norm.train()
 
-    def _matching(self, named: dict[str, nn.Module], patterns: Sequence[str], argument: str) -> list[str]:
+    def _matching(self, named: Mapping[str, nn.Module], patterns: Sequence[str], argument: str) -> list[str]:
         matching: dict[str, None] = {}
         for pattern in patterns:
             names = [name for name in named if name and fnmatch.fnmatchcase(name, pattern)]

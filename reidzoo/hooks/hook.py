@@ -5,17 +5,20 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.registry import HOOK
 from reidzoo.suggest import closest
 
-__all__ = ["EVENTS", "Hook", "build_hooks"]
+__all__ = ["EVENTS", "Hook", "build_hooks", "order_hooks"]
 
 
-class Hook:
+RunnerType = TypeVar("RunnerType", bound=Runner)
+
+
+class Hook(Generic[RunnerType]):
     """Acts on the events around the training steps. They carry mmengine's names and signatures.
 
     mmengine's own hooks do not run here as they are: most of them expect attributes of its ``Runner``, which
@@ -24,29 +27,30 @@ class Hook:
     ``priority`` orders the hooks, smallest first. ``save_point`` is ours: it is called after each step and after each
     epoch once every other hook has acted, the only moments at which the trainer's state is whole.
     A hook with a state gives it by ``state_dict`` and takes it by ``load_state_dict``, plain values and tensors only.
+    One that only a certain trainer can have may tell type checkers so: ``class MyHook(Hook[MyTrainer])``.
     """
 
     priority = 50
 
-    def before_train(self, runner: Runner) -> None:
+    def before_train(self, runner: RunnerType) -> None:
         """Act before the first epoch, and again when a run is resumed."""
 
-    def after_train(self, runner: Runner) -> None:
+    def after_train(self, runner: RunnerType) -> None:
         """Act after the last epoch."""
 
-    def before_train_epoch(self, runner: Runner) -> None:
+    def before_train_epoch(self, runner: RunnerType) -> None:
         """Act before an epoch's first step; not again when the epoch is resumed half-way."""
 
-    def after_train_epoch(self, runner: Runner) -> None:
+    def after_train_epoch(self, runner: RunnerType) -> None:
         """Act after an epoch's last step."""
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: RunnerType, batch_idx: int, data_batch: Any = None) -> None:
         """Act before a step."""
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(self, runner: RunnerType, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Act after a step."""
 
-    def save_point(self, runner: Runner) -> None:
+    def save_point(self, runner: RunnerType) -> None:
         """Act when the trainer's state is whole."""
 
 
@@ -67,7 +71,22 @@ def build_hooks(nodes: Mapping[str, Mapping]) -> dict[str, Any]:
     Raises:
         ConfigError: a node is wrong, or its hook would never be called: a method has almost an event's name.
     """
-    hooks = {name: HOOK.build(node) for name, node in nodes.items()}
+    return order_hooks({name: _build(name, node) for name, node in nodes.items()})
+
+
+def _build(name: str, node: Mapping) -> Any:
+    try:
+        return HOOK.build(node)
+    except ConfigError as error:
+        raise ConfigError(f"HOOKS.{name}: {str(error).removeprefix('HOOKS: ').removeprefix('HOOK: ')}") from error
+
+
+def order_hooks(hooks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the named hooks ordered by priority and, where that is equal, as they are given.
+
+    Raises:
+        ConfigError: as ``build_hooks`` does.
+    """
     for name, hook in hooks.items():
         _check_events(name, hook)
     return dict(sorted(hooks.items(), key=lambda item: _priority(item[1])))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reidzoo.checks import TEXT, check, each, either, mapping_of, number, whole
 from reidzoo.distributed import is_main
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
@@ -34,6 +35,7 @@ class EpochPhaseHook(_PhaseHook):
     """Goes through ``order``, one phase an epoch, over and over (DomainMix's Algorithm 1)."""
 
     def __init__(self, order: Sequence[str]) -> None:
+        check(self, each(TEXT, least=1), order=order)
         self.order = list(order)
 
     def phases(self) -> Sequence[str]:
@@ -50,15 +52,15 @@ class IterationPhaseHook(_PhaseHook):
     """Gives each phase its number of steps in turn: ``{discriminator: 1, model: 9}``, counted from each epoch's start.
 
     Args:
-        steps: phase -> steps.
+        steps: phase -> steps, 0 or more.
         begin_epoch: until then the phase is ``before``.
         before: the phase of the epochs before ``begin_epoch``.
     """
 
     def __init__(self, steps: Mapping[str, int], begin_epoch: int = 0, before: str = "model") -> None:
-        wrong = [f"{phase}: {count}" for phase, count in steps.items() if not isinstance(count, int) or count < 0]
-        if wrong:
-            raise ConfigError(f"HOOKS: IterationPhaseHook takes numbers of steps, 0 or more; got {', '.join(wrong)}")
+        check(self, mapping_of(whole(0, 10**6)), steps=steps)
+        check(self, whole(0), begin_epoch=begin_epoch)
+        check(self, TEXT, before=before)
         self.cycle = [phase for phase, count in steps.items() for _ in range(count)]
         self.begin_epoch, self.before = begin_epoch, before
         if not self.cycle:
@@ -90,6 +92,8 @@ class ThresholdPhaseHook(_PhaseHook):
     priority = 45  # after the evaluation, before the log, which takes the metrics away
 
     def __init__(self, start: str, rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        check(self, TEXT, start=start)
+        check(self, mapping_of(each(mapping_of(either(TEXT, number())))), rules=rules)
         self.phase, self.rules = start, {phase: list(map(dict, listed)) for phase, listed in rules.items()}
         self.history: list[dict[str, Any]] = []
         for rule in (rule for listed in self.rules.values() for rule in listed):

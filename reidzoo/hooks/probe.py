@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from reidzoo.checks import NODE_OR_NAME, check, each, number, one_of, whole
 from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import is_main
 from reidzoo.engine.build import build_test_table
 from reidzoo.engine.evaluate import extract_table
@@ -55,8 +57,13 @@ class ProbeHook(Hook):
         period: int = 0,
         seed: int = 0,
     ) -> None:
-        if label not in ("domain", "camid"):
-            raise ConfigError(f"HOOKS: ProbeHook takes label: domain or camid, got {label!r}")
+        check(self, one_of("domain", "camid"), label=label)
+        check(self, each(NODE_OR_NAME), datasets=datasets)
+        for node in datasets:
+            check_node(self, datasets=node)
+        check(self, whole(1), images=images)
+        check(self, number(0), l2=l2)
+        check(self, whole(0), period=period, seed=seed)
         self.label, self.datasets, self.images, self.l2 = label, list(datasets), images, l2
         self.period, self.seed = period, seed
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reidzoo.checks import FLAG, TEXT, check, one_of, optional, whole
 from reidzoo.clustering import singletons, size_bounds
 from reidzoo.datasets import write_pseudo_labels
 from reidzoo.distributed import broadcast_object, is_main
@@ -44,7 +45,7 @@ class PseudoLabelHook(Hook):
         features: ``model`` extracts them, ``memory`` takes the rows that the part ``memory`` has of the set.
         min_size, max_size: images of a cluster that is kept (DomainMix Eq. 1: 5 and 120); 0 for no bound.
         outliers: ``drop`` leaves them out of training, ``singletons`` makes each a class of its own (SpCL).
-        period: epochs between two clusterings.
+        period: epochs between two clusterings, 1 or more.
     """
 
     priority = 30
@@ -61,13 +62,16 @@ class PseudoLabelHook(Hook):
         classifier: str = "random",
         keep_moments: bool = False,
     ) -> None:
-        if classifier not in ("random", "means"):
-            raise ConfigError(f"HOOKS: PseudoLabelHook takes classifier: random|means, got {classifier!r}")
-        if features not in ("model", "memory") or outliers not in ("drop", "singletons"):
-            raise ConfigError(
-                f"HOOKS: PseudoLabelHook takes features: model|memory and outliers: drop|singletons, "
-                f"got {features!r} and {outliers!r}"
-            )
+        check(self, TEXT, target=target)
+        check(self, optional(whole(0)), domain=domain)
+        check(self, one_of("model", "memory"), features=features)
+        check(self, whole(0), min_size=min_size, max_size=max_size)
+        check(self, one_of("drop", "singletons"), outliers=outliers)
+        check(self, whole(1), period=period)
+        check(self, one_of("random", "means"), classifier=classifier)
+        check(self, FLAG, keep_moments=keep_moments)
+        if max_size and min_size > max_size:
+            raise ConfigError(f"{type(self).__name__}: min_size {min_size} is greater than max_size {max_size}")
         self.target, self.features, self.outliers, self.period = target, features, outliers, period
         self.min_size, self.max_size = min_size, max_size
         self.domain, self.classifier, self.keep_moments = domain, classifier, keep_moments
@@ -119,7 +123,7 @@ class PseudoLabelHook(Hook):
 
     def _features(self, runner: Runner) -> Tensor:
         if self.features == "memory":
-            memory = runner.parts["memory"]
+            memory: Any = runner.parts["memory"]  # any MEMORY with ``features`` and ``num_source``
             return memory.features[memory.num_source :].cpu()
         title = f"features of {self.target}"
         if self.domain is None:

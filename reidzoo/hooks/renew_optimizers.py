@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reidzoo.checks import check, whole
 from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -24,6 +25,7 @@ class RenewOptimizersHook(Hook):
     priority = 25  # before labels change, which carries moments over
 
     def __init__(self, begin_epoch: int = 0) -> None:
+        check(self, whole(0), begin_epoch=begin_epoch)
         self.begin_epoch = begin_epoch
 
     def before_train_epoch(self, runner: Runner) -> None:

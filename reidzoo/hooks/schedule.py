@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from reidzoo.checks import PROBABILITY, TEXT, check, each, number
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
@@ -20,7 +21,7 @@ class Schedule(Hook):
     Args:
         optimizers: which optimizers; all of them by default.
         warmup_epochs: epochs during which the factor grows linearly from ``warmup_factor`` to 1. May be a fraction.
-        warmup_factor: where the warm-up starts.
+        warmup_factor: where the warm-up starts, in [0, 1].
 
     A schedule has no state: its factor is a pure function of the iteration. torch's schedulers count calls instead, and
     a count that a resume restores wrongly is the field's commonest wrong learning rate.
@@ -29,6 +30,9 @@ class Schedule(Hook):
     priority = 20
 
     def __init__(self, optimizers: Sequence[str] = (), warmup_epochs: float = 0, warmup_factor: float = 0.01) -> None:
+        check(self, each(TEXT), optimizers=optimizers)
+        check(self, number(0), warmup_epochs=warmup_epochs)
+        check(self, PROBABILITY, warmup_factor=warmup_factor)
         self.optimizers, self.warmup_epochs, self.warmup_factor = tuple(optimizers), warmup_epochs, warmup_factor
 
     def factor(self, epoch: float, max_epochs: int) -> float:
@@ -65,10 +69,12 @@ class ConstantSchedule(Schedule):
 
 @HOOK.register_module()
 class MultiStepSchedule(Schedule):
-    """Multiplies the learning rate by ``gamma`` at each of ``milestones`` (epochs)."""
+    """Multiplies the learning rate by ``gamma``, in [0, 1], at each of ``milestones`` (epochs)."""
 
     def __init__(self, milestones: Sequence[float], gamma: float = 0.1, **warmup: Any) -> None:
         super().__init__(**warmup)
+        check(self, each(number(0)), milestones=milestones)
+        check(self, PROBABILITY, gamma=gamma)
         self.milestones, self.gamma = sorted(milestones), gamma
 
     def factor(self, epoch: float, max_epochs: int) -> float:
@@ -82,6 +88,7 @@ class CosineSchedule(Schedule):
 
     def __init__(self, end: float = 0.0, **warmup: Any) -> None:
         super().__init__(**warmup)
+        check(self, PROBABILITY, end=end)
         self.end = end
 
     def factor(self, epoch: float, max_epochs: int) -> float:
@@ -95,6 +102,8 @@ class LinearSchedule(Schedule):
 
     def __init__(self, begin: float = 0.0, end: float = 0.0, **warmup: Any) -> None:
         super().__init__(**warmup)
+        check(self, number(0), begin=begin)
+        check(self, PROBABILITY, end=end)
         self.begin, self.end = begin, end
 
     def factor(self, epoch: float, max_epochs: int) -> float:

@@ -1,4 +1,4 @@
-"""From a name or a path to a model that is ready to embed images."""
+"""Loads a trained model by its name or path, ready to embed images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load(
             ``./NAME`` for the file.
         index: a further index to look the name up in, a YAML file or an address; see ``register_index``.
         device: ``cpu``, ``cuda`` or ``auto``.
-        stage: of a run's folder, whose model; "" for the last stage's.
+        stage: for a run's folder, the stage whose model is loaded; "" for the last.
         trust: whether the plug-ins and dotted types that the model file, or the ``config.yml`` of the run, names may be
             imported, which runs their code. Those of this package's projects need no trust.
 
@@ -47,10 +47,13 @@ def load(
 
 
 def _info(model: TrainedModel) -> dict[str, Any]:
-    """Return what is known of a model: what its file says, or its run."""
+    """Return the facts about a model that its file holds, or its run."""
     header = header_if_any(model.weights)
     if header:
         return {"name": model.name, **header.info}
-    info = {"name": model.run.path.resolve().name, "checkpoint": str(model.weights), "sha256": sha256_of(model.weights)}
+    info = {"name": model.name, "checkpoint": str(model.weights), "sha256": sha256_of(model.weights)}
+    if model.run is None:
+        return info
+    info["name"] = model.run.path.resolve().name
     results = model.run.stage(model.stage).read_results()
     return {**info, "metrics": results} if results else info

@@ -1,4 +1,4 @@
-"""A trained model that takes images as they are."""
+"""A trained model with its preprocessing, which embeds image files."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ Images = OneImage | Sequence[OneImage]
 
 
 class ReadyModel:
-    """A model with the preprocessing that it was trained with: images in, embeddings out.
+    """Embeds images with a trained model and the preprocessing that it was trained with.
 
-    Images are resized, normalised and embedded as the evaluation of the model's configuration does it, also as to the
-    mirrored image (``TEST.FLIP``).
+    Images are resized, normalised and embedded as in the evaluation of the model's configuration, with the mirrored
+    image too if it says so (``TEST.FLIP``).
 
     Args:
         module: a MODEL; it is put into evaluation mode, on ``device``, and takes no gradient.
         config: its configuration.
-        info: what is known of it.
+        info: facts about it.
         device: where to compute.
 
     Attributes:
         module: the network.
         config: the frozen configuration that built it.
-        info: where it comes from: name, metrics, licence, ... as far as its file says.
+        info: its origin: name, metrics, licence, ... as far as its file says.
         device: where it is.
     """
 
@@ -45,7 +45,7 @@ class ReadyModel:
         self, module: nn.Module, config: CfgNode, info: dict[str, Any], device: torch.device | str = "cpu"
     ) -> None:
         self.device = torch.device(device)
-        self.module = module.to(self.device).eval().requires_grad_(False)
+        self.module: Any = module.to(self.device).eval().requires_grad_(False)  # with what MODEL's contract asks for
         self.config, self.info = config, info
         self._normalize = Normalize(config.INPUT.MEAN, config.INPUT.STD)
 
@@ -72,20 +72,20 @@ class ReadyModel:
 
         Raises:
             DatasetError: a file is missing or cannot be read as an image.
-            TypeError, ValueError: something that is no image.
+            TypeError, ValueError: something that is not an image.
         """
         return self._embed("embed", images, batch_size)
 
     def embed_query(self, images: Images, batch_size: int = 0) -> Tensor:
-        """Return the embeddings of images to search with, as `embed`.
+        """Return the embeddings of images to search with, as ``embed``.
 
         A model of two networks uses its query network, and leaves the norm as its evaluation does; for all others this
-        is `embed`.
+        is ``embed``.
         """
         return self._embed("embed_query" if hasattr(self.module, "embed_query") else "embed", images, batch_size)
 
     def embed_gallery(self, images: Images, batch_size: int = 0) -> Tensor:
-        """Return the embeddings of images to search in, as `embed_query` does for those to search with."""
+        """Return the embeddings of images to search in, as ``embed_query`` does for those to search with."""
         return self._embed("embed_gallery" if hasattr(self.module, "embed_gallery") else "embed", images, batch_size)
 
     @torch.no_grad()
@@ -100,8 +100,7 @@ class ReadyModel:
 
     def _pixels(self, images: Images) -> Iterator[Tensor]:
         """Yield each image as uint8 (3, H, W) of the model's size."""
-        single = isinstance(images, Tensor) and images.dim() == 3
-        if single or isinstance(images, (str, os.PathLike, Image.Image)):
+        if isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, Tensor) and images.dim() == 3):
             images = [images]
         for number, image in enumerate(images):
             if isinstance(image, (str, os.PathLike)):
@@ -113,8 +112,8 @@ class ReadyModel:
 
     def _resize(self, image: Any, number: int) -> Tensor:
         if not isinstance(image, Tensor):
-            found = type(image).__name__
-            raise TypeError(f"image {number}: expected a path, a PIL image or a uint8 tensor, got {found}")
+            kind = type(image).__name__
+            raise TypeError(f"image {number}: expected a path, a PIL image or a uint8 tensor, got {kind}")
         if image.dtype != torch.uint8 or image.dim() != 3 or len(image) != 3:
             raise ValueError(
                 f"image {number}: expected RGB pixels 0..255 as a uint8 tensor (3, H, W), got {image.dtype} of shape "

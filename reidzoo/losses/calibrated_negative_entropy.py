@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from reidzoo.checks import FLAG, check, one_of
 from reidzoo.errors import ConfigError
 from reidzoo.losses.branches import branch_log_probabilities, sum_over_branches
 from reidzoo.registry import LOSS
@@ -58,9 +59,9 @@ class CalibratedNegativeEntropyLoss(nn.Module):
         per_class: bool = False,
     ) -> None:
         super().__init__()
-        for name, value, known in (("form", form, FORMS), ("weighting", weighting, WEIGHTINGS)):
-            if value not in known:
-                raise ConfigError(f"CalibratedNegativeEntropyLoss: {name} is one of {', '.join(known)}, got {value!r}")
+        check(self, one_of(*FORMS), form=form)
+        check(self, one_of(*WEIGHTINGS), weighting=weighting)
+        check(self, FLAG, normalise_weights=normalise_weights, per_class=per_class)
         self.form, self.weighting = form, weighting
         self.normalise_weights, self.per_class = normalise_weights, per_class
 

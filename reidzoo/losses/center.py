@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from reidzoo.checks import PROBABILITY, check, whole
 from reidzoo.errors import ConfigError
 from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
@@ -25,16 +26,19 @@ class CenterLoss(nn.Module):
     Args:
         num_classes: C, the classes of the training set.
         dim: D of the features.
-        alpha: how far the centres move.
+        alpha: how far the centres move, in [0, 1].
 
     Raises:
-        ConfigError: alpha is outside [0, 1].
+        ConfigError: an argument is out of its range.
     """
+
+    centers: Tensor
 
     def __init__(self, num_classes: int, dim: int, alpha: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= alpha <= 1:
-            raise ConfigError(f"CenterLoss: alpha must be in [0, 1], got {alpha}")
+        check(self, whole(1, 10**7), num_classes=num_classes)
+        check(self, whole(1, 65536), dim=dim)
+        check(self, PROBABILITY, alpha=alpha)
         self.alpha = alpha
         self.register_buffer("centers", torch.zeros(num_classes, dim))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, number, one_of
 from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
@@ -37,12 +37,9 @@ class ContrastiveLoss(nn.Module):
 
     def __init__(self, margin: float = 2.0, reduction: str = "mean", form: str = "hadsell") -> None:
         super().__init__()
-        if not margin > 0:
-            raise ConfigError(f"ContrastiveLoss: margin must be positive, got {margin}")
-        if reduction not in ("mean", "sum") or form not in ("hadsell", "code"):
-            raise ConfigError(
-                f"ContrastiveLoss takes reduction: mean|sum and form: hadsell|code, got {reduction!r} and {form!r}"
-            )
+        check(self, number(above=0), margin=margin)
+        check(self, one_of("mean", "sum"), reduction=reduction)
+        check(self, one_of("hadsell", "code"), form=form)
         self.margin, self.reduction, self.form = margin, reduction, form
 
     def forward(
@@ -56,12 +53,15 @@ class ContrastiveLoss(nn.Module):
             other_feat, other_pid: (M, D) and (M,), both or neither.
 
         Raises:
-            ValueError: a pid is negative: no identity.
+            ValueError: a pid is negative: no identity; ``other_feat`` without its identities.
         """
         within = other_feat is None
-        second, second_pid = (feat, pid) if within else (other_feat, other_pid)
+        if other_feat is None:
+            other_feat, other_pid = feat, pid
+        elif other_pid is None:
+            raise ValueError("ContrastiveLoss: other_feat needs its identities, other_pid")
         check_labels(pid if within else torch.cat([pid, other_pid]))
-        costs = self._costs(squared_distances(feat, second), pid[:, None] == second_pid[None, :], feat.shape[1])
+        costs = self._costs(squared_distances(feat, other_feat), pid[:, None] == other_pid[None, :], feat.shape[1])
         pairs = costs.numel()
         if within:
             costs, pairs = costs.triu(diagonal=1), len(feat) * (len(feat) - 1) // 2

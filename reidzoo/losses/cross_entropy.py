@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, number
 from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
@@ -35,10 +35,8 @@ class CrossEntropyLoss(nn.Module):
 
     def __init__(self, smoothing: float = 0.0, temperature: float = 1.0) -> None:
         super().__init__()
-        if not 0 <= smoothing < 1:
-            raise ConfigError(f"CrossEntropyLoss: smoothing must be in [0, 1), got {smoothing}")
-        if not temperature > 0:
-            raise ConfigError(f"CrossEntropyLoss: temperature must be positive, got {temperature}")
+        check(self, number(0, below=1), smoothing=smoothing)
+        check(self, number(above=0), temperature=temperature)
         self.smoothing = smoothing
         self.temperature = temperature
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from reidzoo.checks import TEXT, check, mapping_of, number
 from reidzoo.errors import ConfigError
 from reidzoo.registry import LOSS
 
@@ -30,7 +31,7 @@ class LossSet(nn.Module):
 
     A node is ``{type: <a LOSS, or a dotted path>, <constructor arguments>}`` and these keys of the set's own:
 
-    * ``weight``: the factor of this loss in the sum, 1.0 unless given;
+    * ``weight``: the factor of this loss in the sum, 0 or more, 1.0 unless given;
     * ``inputs``: ``{parameter: tensor}`` for a loss whose parameters are not named as the tensors are, such as
       ``{type: torch.nn.CrossEntropyLoss, inputs: {input: logits, target: pid}}``;
     * ``phase``: which step of an alternating trainer uses the loss. The trainer selects by it; the set ignores it.
@@ -65,7 +66,7 @@ class LossSet(nn.Module):
             loss = _build(name, node)
             self.losses[name] = loss
             self.weights[name] = _weight(name, node.get("weight", 1.0))
-            self._inputs[name] = _find_inputs(name, loss, node.get("inputs") or {})
+            self._inputs[name] = _find_inputs(name, loss, node.get("inputs", {}))
 
     @property
     def needs(self) -> set[str]:
@@ -139,14 +140,12 @@ def _build(name: str, node: Mapping[str, Any]) -> nn.Module:
 
 
 def _weight(name: str, weight: Any) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise ConfigError(f"loss {name!r}: weight must be a number, got {weight!r}")
+    check(f"loss {name!r}", number(0), weight=weight)
     return float(weight)
 
 
 def _find_inputs(name: str, loss: nn.Module, mapping: Mapping[str, str]) -> list[_Input]:
-    if not isinstance(mapping, Mapping):
-        raise ConfigError(f"loss {name!r}: inputs must be a mapping {{parameter: tensor}}, got {mapping!r}")
+    check(f"loss {name!r}", mapping_of(TEXT), inputs=mapping)
     parameters = inspect.signature(loss.forward).parameters.values()
     named = [item for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)]
     names = [item.name for item in named]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from reidzoo.checks import FLAG, check
 from reidzoo.losses.branches import branch_log_probabilities, sum_over_branches
 from reidzoo.registry import LOSS
 
@@ -23,6 +24,7 @@ class NegativeEntropyLoss(nn.Module):
 
     def __init__(self, per_class: bool = False) -> None:
         super().__init__()
+        check(self, FLAG, per_class=per_class)
         self.per_class = per_class
 
     def forward(self, nuisance_logits: Tensor) -> Tensor:

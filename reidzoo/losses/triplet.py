@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, number, optional
 from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
@@ -30,16 +30,15 @@ class TripletLoss(nn.Module):
     identity, the loss is 0 with gradient 0.
 
     Args:
-        margin: in the units of the features' distance; None for the soft form.
+        margin: in the units of the features' distance, 0 or more; None for the soft form.
 
     Raises:
-        ConfigError: a negative margin.
+        ConfigError: another margin.
     """
 
     def __init__(self, margin: float | None = None) -> None:
         super().__init__()
-        if margin is not None and not margin >= 0:
-            raise ConfigError(f"TripletLoss: margin must be at least 0, or null for the soft form, got {margin}")
+        check(self, optional(number(0)), margin=margin)
         self.margin = margin
 
     def forward(self, feat: Tensor, pid: Tensor) -> Tensor:

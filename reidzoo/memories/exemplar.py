@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import PROBABILITY, check
 from reidzoo.memories.hybrid import occurrences
 from reidzoo.memories.invariance_memory import InvarianceMemory
 from reidzoo.registry import MEMORY
@@ -36,8 +36,8 @@ class ExemplarMemory(InvarianceMemory):
         dim: D, the features' dimension.
         size: N, the number of target images.
         temperature: beta.
-        momentum_start: alpha in epoch 0.
-        momentum_per_epoch: what each epoch adds to alpha, which ends at 1.
+        momentum_start: alpha in epoch 0, in [0, 1].
+        momentum_per_epoch: what each epoch adds to alpha, which ends at 1; in [0, 1].
         exemplar: whether an image is to find its own class.
         neighbours: k, the size of the neighbourhood with the image itself; 0 for none.
         neighbours_from: the first epoch, counted from 0, with neighbourhoods.
@@ -48,6 +48,8 @@ class ExemplarMemory(InvarianceMemory):
     Raises:
         ConfigError: an argument is out of its range.
     """
+
+    keys: Tensor
 
     def __init__(
         self,
@@ -61,11 +63,7 @@ class ExemplarMemory(InvarianceMemory):
         neighbours_from: int = 5,
     ) -> None:
         super().__init__(temperature, exemplar, neighbours, neighbours_from)
-        if not (0 <= momentum_start <= 1 and momentum_per_epoch >= 0):
-            raise ConfigError(
-                f"ExemplarMemory: momentum_start must be in [0, 1] and momentum_per_epoch not negative, "
-                f"got {momentum_start} and {momentum_per_epoch}"
-            )
+        check(self, PROBABILITY, momentum_start=momentum_start, momentum_per_epoch=momentum_per_epoch)
         self.momentum_start, self.momentum_per_epoch = momentum_start, momentum_per_epoch
         self.register_buffer("keys", torch.zeros(size, dim))
 

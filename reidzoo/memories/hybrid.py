@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import PROBABILITY, check, number
 from reidzoo.registry import MEMORY
 
 __all__ = ["HybridMemory", "occurrences"]
@@ -37,8 +37,8 @@ class HybridMemory(nn.Module):
         dim: D, the features' dimension.
         num_source: S; may be 0.
         num_target: N.
-        temperature: divides the inner products.
-        momentum: the old row's share m in an update.
+        temperature: divides the inner products; positive.
+        momentum: the old row's share m in an update, in [0, 1].
 
     Attributes:
         features: (S + N, D) float32 buffer of L2-normalised rows.
@@ -49,14 +49,17 @@ class HybridMemory(nn.Module):
         ConfigError: an argument is out of its range.
     """
 
+    features: Tensor
+    labels: Tensor
+    target_sums: Tensor
+    target_scale: Tensor
+
     def __init__(
         self, dim: int, num_source: int, num_target: int, temperature: float = 0.05, momentum: float = 0.2
     ) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ConfigError(f"HybridMemory: temperature must be positive, got {temperature}")
-        if not 0 <= momentum <= 1:
-            raise ConfigError(f"HybridMemory: momentum must be in [0, 1], got {momentum}")
+        check(self, number(above=0), temperature=temperature)
+        check(self, PROBABILITY, momentum=momentum)
         self.num_source = num_source
         self.num_target = num_target
         self.temperature = temperature

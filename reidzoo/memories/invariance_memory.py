@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from reidzoo.checks import FLAG, check, number, whole
 from reidzoo.errors import ConfigError
 
 __all__ = ["InvarianceMemory", "greatest", "invariance_targets"]
@@ -16,7 +17,7 @@ class InvarianceMemory(nn.Module):
     """Gives the soft labels of ECN's exemplar and neighbourhood invariance (Zhong et al., CVPR 2019, Eq. 4 and 6 to 8).
 
     Args:
-        temperature: beta, of the scores.
+        temperature: beta, of the scores; positive.
         exemplar: whether an image is to find itself.
         neighbours: k, the size of the neighbourhood with the image itself; 0 for none.
         neighbours_from: the first epoch, counted from 0, with neighbourhoods.
@@ -27,14 +28,11 @@ class InvarianceMemory(nn.Module):
 
     def __init__(self, temperature: float, exemplar: bool, neighbours: int, neighbours_from: int) -> None:
         super().__init__()
-        name = type(self).__name__
-        if not temperature > 0:
-            raise ConfigError(f"{name}: temperature must be positive, got {temperature}")
-        if neighbours < 0 or not (exemplar or neighbours):
-            raise ConfigError(
-                f"{name}: neighbours must be 0 or more, and without the exemplar term more than 0; "
-                f"got neighbours {neighbours}, exemplar {exemplar}"
-            )
+        check(self, number(above=0), temperature=temperature)
+        check(self, FLAG, exemplar=exemplar)
+        check(self, whole(0), neighbours=neighbours, neighbours_from=neighbours_from)
+        if not (exemplar or neighbours):
+            raise ConfigError(f"{type(self).__name__}: without the exemplar term, neighbours must be more than 0")
         self.temperature = temperature
         self.exemplar, self.neighbours, self.neighbours_from = exemplar, neighbours, neighbours_from
 

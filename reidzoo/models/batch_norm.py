@@ -40,12 +40,14 @@ class _ConvertedBatchNorm(_BatchNorm):
 
     def _count_batch(self) -> float:
         """Count one more batch and return its weight in the running statistics; momentum None is their plain mean."""
+        if self.num_batches_tracked is None:  # as nn.BatchNorm without a count
+            return self.momentum or 0.0
         self.num_batches_tracked.add_(1)
         return 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
 
     def _update(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
         """Move the running statistics towards ``mean`` and the unbiased ``variance``, both (C,)."""
-        if not (self.training and self.track_running_stats):
+        if not (self.training and self.track_running_stats) or self.running_mean is None or self.running_var is None:
             return
         momentum = self._count_batch()
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)

@@ -69,7 +69,7 @@ class Embedder(nn.Module):
         self.head.reset_classifier(num_classes, centroids)
 
 
-def _checked(registry: str, part: Any, attribute: str, meaning: str) -> nn.Module:
+def _checked(registry: str, part: Any, attribute: str, meaning: str) -> Any:
     """Return a part that is an ``nn.Module`` with the whole number ``attribute``; raise ConfigError for another."""
     name = type(part).__name__
     if not isinstance(part, nn.Module):

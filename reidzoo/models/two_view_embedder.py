@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from reidzoo.checks import FLAG, NODE, check, optional
 from reidzoo.errors import ConfigError
 from reidzoo.models.embedder import Embedder
 from reidzoo.registry import MODEL
@@ -44,6 +45,8 @@ class TwoViewEmbedder(nn.Module):
         normalise: bool = True,
     ) -> None:
         super().__init__()
+        check(self, optional(NODE), gallery_backbone=gallery_backbone, gallery_head=gallery_head)
+        check(self, FLAG, normalise=normalise)
         self.normalise = normalise
         self.query = Embedder(backbone, head, num_classes)
         self.gallery = Embedder(gallery_backbone or backbone, gallery_head or head, num_classes)

@@ -1,4 +1,4 @@
-"""What of a run's configuration and weights a model file carries."""
+"""Selects the configuration and weights that go into a model file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NODES = ("MODEL", "BACKBONE", "HEAD", "INPUT", "TEST")
 
 
 def portable_config(cfg: CfgNode, module: nn.Module, repository: Path) -> dict[str, Any]:
-    """Return what it takes to build the embedding model and to feed and test it, free of paths of this machine.
+    """Return the configuration to build, feed and test the embedding model, free of paths of this machine.
 
     Plug-ins are named only if a class of the model is theirs; of INPUT, the size is what augmentation leaves of it.
 
@@ -97,7 +97,7 @@ def _plain(value: Any) -> Any:
 
 
 def embedding_state(saved: Mapping[str, Tensor], module: nn.Module, where: str) -> dict[str, Tensor]:
-    """Return the weights of a run's model that embedding needs: without classifiers, and what is ``training_only``.
+    """Return the weights of a run's model that embedding needs: without classifiers and ``training_only`` weights.
 
     Args:
         saved: the model's state after training.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reidzoo.checks import check, whole
 from reidzoo.errors import ConfigError
 from reidzoo.random_streams import SAMPLING, random_generator
 from reidzoo.samplers.label_columns import LabelColumns
@@ -26,11 +27,10 @@ class BatchSampler:
     """
 
     def __init__(self, data: LabelColumns, batch_size: int) -> None:
+        check(self, whole(1), batch_size=batch_size)
         columns = (data.pids, data.camids, data.domains)
         self.pids, self.camids, self.domains = (np.asarray(column, dtype=np.int64) for column in columns)
         self.batch_size = batch_size
-        if batch_size < 1:
-            raise ConfigError(f"{type(self).__name__}: batch_size must be at least 1, got {batch_size}")
 
     def batches(self, seed: int, epoch: int, count: int = 0) -> list[np.ndarray]:
         """Return the batches of an epoch: int64 arrays (batch_size,) of row numbers.

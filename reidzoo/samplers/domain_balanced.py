@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 
+from reidzoo.checks import check, whole
 from reidzoo.errors import ConfigError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
@@ -24,7 +25,7 @@ class DomainBalancedSampler(BatchSampler):
     Args:
         data: the training set; images of identity -1 are never drawn.
         batch_size: images per batch, over all domains and processes.
-        num_instances: K.
+        num_instances: K, 1 or more.
 
     Raises:
         ConfigError: the batch size is not a multiple of K times the number of domains.
@@ -33,6 +34,7 @@ class DomainBalancedSampler(BatchSampler):
 
     def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
         super().__init__(data, batch_size)
+        check(self, whole(1), num_instances=num_instances)
         present = np.unique(self.domains[self.pids != -1]).tolist() or [0]
         if batch_size % (len(present) * num_instances):
             raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reidzoo.checks import check, whole
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
@@ -24,7 +25,7 @@ class IdentitySampler(BatchSampler):
     Args:
         data: the training set; images of identity -1 are never drawn.
         batch_size: images per batch, over all processes: P = batch_size / num_instances.
-        num_instances: K.
+        num_instances: K, 1 or more.
 
     Attributes:
         images_per_pass: how many images one pass draws, the incomplete last batch included.
@@ -36,7 +37,8 @@ class IdentitySampler(BatchSampler):
 
     def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
         super().__init__(data, batch_size)
-        if num_instances < 1 or batch_size % num_instances:
+        check(self, whole(1), num_instances=num_instances)
+        if batch_size % num_instances:
             raise ConfigError(
                 f"IdentitySampler: the batch size must be a multiple of num_instances, got {batch_size} and "
                 f"{num_instances}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reidzoo.checks import FLAG, check
 from reidzoo.errors import DatasetError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
@@ -27,6 +28,7 @@ class ShuffleSampler(BatchSampler):
 
     def __init__(self, data: LabelColumns, batch_size: int, unlabelled: bool = False) -> None:
         super().__init__(data, batch_size)
+        check(self, FLAG, unlabelled=unlabelled)
         self.rows = np.flatnonzero((self.pids != -1) | unlabelled)
         if len(self.rows) < batch_size:
             raise DatasetError(

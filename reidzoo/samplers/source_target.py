@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reidzoo.checks import check, whole
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
 from reidzoo.samplers.identity import IdentitySampler
@@ -22,11 +23,13 @@ class SourceTargetSampler(BatchSampler):
     Args:
         data: the training set; its identities are all -1 where it has no labels.
         batch_size: images per batch, over all processes.
-        num_instances: K, of the set with labels.
+        num_instances: K, 1 or more, of the set with labels.
     """
 
     def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
         super().__init__(data, batch_size)
+        check(self, whole(1), num_instances=num_instances)
+        self.sampler: BatchSampler
         if (self.pids == -1).all():
             self.sampler = ShuffleSampler(data, batch_size, unlabelled=True)
         else:

@@ -1,4 +1,4 @@
-"""The table file: which rows a paper's table has, which configuration gives each, and what the paper claims of them."""
+"""Reads table files: the rows of a paper's table, the configuration that gives each, and the paper's claims."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from reidzoo.yaml_marks import Marked, parse_yaml, unmark
 __all__ = ["METRICS", "Claim", "Row", "Sweep", "Table", "is_table", "read_table"]
 
 METRICS = FIGURES
-"""What a stage's ``results.json`` holds for each dataset it is tested on."""
+"""The figures in a stage's ``results.json`` for each dataset it is tested on."""
 
 _COUNT = Rule("an integer, at least 1", lambda value: type(value) is int and value > 0)
 _KEY = Rule("a key or a list of keys", lambda value: isinstance(value, str) or is_list_of_names(value))
 _OVERLAY = Rule("a file, or a mapping of variants to files", lambda value: isinstance(value, str | dict))
-_METRICS = Rule(f"a list of at least one of {', '.join(METRICS)}", lambda value: isinstance(value, list) and value)
+_METRICS = Rule(
+    f"a list of at least one of {', '.join(METRICS)}", lambda value: isinstance(value, list) and len(value) > 0
+)
 _TABLE = {
     "TITLE": TYPES[str], "METRICS": _METRICS, "TARGET": TYPES[str], "SEEDS": _COUNT, "OVERLAY": _OVERLAY,
     "VARIANTS": TYPES[dict], "ROWS": TYPES[dict], "SWEEPS": TYPES[dict], "CLAIMS": TYPES[list],
@@ -83,7 +85,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Rows that differ in the value of one key or several.
+    """A group of rows that differ in the value of one key or several.
 
     ``rows`` is the value, as it is written in the row's name, -> the row's name.
     """
@@ -94,12 +96,12 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Table:
-    """A table file, checked.
+    """The content of a table file, checked.
 
     Attributes:
         path: the file.
         title: the caption of the paper's table.
-        metrics: the columns: of ``METRICS``, or such as ``probe/domain_accuracy``, which is beside the targets.
+        metrics: the columns: of ``METRICS``, or an entry next to the targets, such as ``probe/domain_accuracy``.
         seeds: how many seeds a row is run with, where nothing else is said.
         overlays: variant -> the overlay of ``--mini``.
         variants: name -> what it overrides in every row; the name of an only variant may be "".
@@ -119,7 +121,7 @@ class Table:
     sweeps: Mapping[str, Sweep] = field(default_factory=dict)
 
     def overlay(self, row: Row, variant: str) -> Path:
-        """Return what ``--mini`` lays over a row: its own overlay, or the variant's.
+        """Return the overlay that ``--mini`` lays over a row: the row's own, or the variant's.
 
         Raises:
             ConfigError: there is none.
@@ -154,22 +156,22 @@ class _Reader:
             raise ConfigError(f"{shown}: no such file")
         tree = parse_yaml(path.read_text(encoding="utf-8"), lambda line: f"{shown}:{line}")
         self.top = check_mapping(tree, _TABLE, "")
-        self.place = tree.where
+        self.where = tree.where
 
     def table(self) -> Table:
-        """Return the table, or raise at the first thing that is wrong in its file."""
+        """Return the table, or raise at the first mistake in its file."""
         self.metrics, self.variants = self._metrics(), self._variants()
         self.target = _value(self.top, "TARGET")
         rows = {name: self._row(name, node) for name, node in _value(self.top, "ROWS", {}).items()}
         sweeps = {}
         for name, node in _value(self.top, "SWEEPS", {}).items():
-            sweeps[name], swept = self._sweep(name, node)
-            for row in swept:
+            sweeps[name], sweep_rows = self._sweep(name, node)
+            for row in sweep_rows:
                 if row.name in rows:
                     raise ConfigError(f"{row.where}: there is a row {row.name} already")
                 rows[row.name] = row
         if not rows:
-            raise ConfigError(f"{self.place}: a table needs ROWS or SWEEPS")
+            raise ConfigError(f"{self.where}: a table needs ROWS or SWEEPS")
         return Table(
             path=self.path,
             title=_value(self.top, "TITLE") or self.path.stem,
@@ -184,7 +186,7 @@ class _Reader:
 
     def _metrics(self) -> tuple[str, ...]:
         if "METRICS" not in self.top:
-            raise ConfigError(f"{self.place}: METRICS: missing; the metrics are {', '.join(METRICS)}")
+            raise ConfigError(f"{self.where}: METRICS: missing; the metrics are {', '.join(METRICS)}")
         names = self.top["METRICS"].value
         for name in names:
             if "/" not in str(name.value):
@@ -194,7 +196,7 @@ class _Reader:
     def _variants(self) -> dict[str, Source]:
         nodes = _value(self.top, "VARIANTS", {})
         sources = {name: self._overrides(node, f"VARIANTS.{name}") for name, node in nodes.items()}
-        return sources or {"": self._overrides(Marked({}, self.place), "VARIANTS")}
+        return sources or {"": self._overrides(Marked({}, self.where), "VARIANTS")}
 
     def _overlays(self) -> dict[str, Path]:
         node = self.top.get("OVERLAY")
@@ -216,7 +218,7 @@ class _Reader:
         return Row(gap=gap, paper=self._paper(entries.get("PAPER"), f"{key}.PAPER"), **self._run(name, node, key))
 
     def _run(self, name: str, node: Marked, key: str) -> dict[str, Any]:
-        """Return what rows and sweeps both say."""
+        """Return the arguments of ``Row`` that rows and sweeps have in common."""
         entries = node.value
         target = _value(entries, "TARGET") or self.target
         if target is None:
@@ -257,7 +259,7 @@ class _Reader:
         if node is None:
             return {}
         by_variant = {"": node} if list(self.variants) == [""] else node.value
-        paper = {}
+        paper: dict[str, dict[str, float]] = {}
         for variant, figures in by_variant.items():
             if variant:
                 _check_known(Marked(variant, figures.where), self.variants, key, "variant")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from reidzoo.checks import check, one_of
 from reidzoo.datasets import TrainSet
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm
@@ -51,11 +52,8 @@ class AdversarialTrainer(Trainer):
         discriminator_norm: str = "train",
         domain_labels: str = "dataset",
     ) -> None:
-        if discriminator_norm not in ("train", "eval") or domain_labels not in ("dataset", "literal"):
-            raise ConfigError(
-                f"TRAINER: AdversarialTrainer takes discriminator_norm: train|eval and domain_labels: dataset|literal, "
-                f"got {discriminator_norm!r} and {domain_labels!r}"
-            )
+        check(self, one_of("train", "eval"), discriminator_norm=discriminator_norm)
+        check(self, one_of("dataset", "literal"), domain_labels=domain_labels)
         self.discriminator_norm, self.domain_labels = discriminator_norm, domain_labels
         super().__init__(cfg, sets, output_dir, device)
 

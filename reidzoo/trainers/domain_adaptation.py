@@ -34,6 +34,11 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
         """0: the model has no classifier, the memory holds the classes."""
         return 0
 
+    @property
+    def memory(self) -> Any:
+        """The part ``memory``: any MEMORY with what is used here of a ``HybridMemory``."""
+        return self.parts["memory"]
+
     def build_memory(self, node: Mapping[str, Any], dim: int) -> nn.Module:
         """Build the memory for this source's classes and this target's images."""
         num_source = self.sets["source"].num_classes if "source" in self.sets else 0
@@ -41,7 +46,7 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
 
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the contrastive losses over the model, then write the batch's features into the memory."""
-        memory = self.parts["memory"]
+        memory = self.memory
         halves = batch if "source" in self.sets else {"target": batch}
         rows = {name: self._rows(name, half) for name, half in halves.items()}
         outputs = self.forward(torch.cat([half["img"] for half in halves.values()]))
@@ -57,10 +62,10 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
 
     def _rows(self, name: str, half: Mapping[str, Tensor]) -> Tensor:
         """Return the memory's rows (B,) of one set's images."""
-        return half["pid"] if name == "source" else half["index"] + self.parts["memory"].num_source
+        return half["pid"] if name == "source" else half["index"] + self.memory.num_source
 
     def relabel(self, name: str, labels: Tensor, centroids: Tensor | None = None) -> None:
         """Give the target its pseudo labels; the memory's classes follow. There is no classifier to replace."""
         self.sets[name].relabel(labels.cpu().numpy())
         self.relabelled.add(name)
-        self.parts["memory"].relabel(labels.to(self.device))
+        self.memory.relabel(labels.to(self.device))

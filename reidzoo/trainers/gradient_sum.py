@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +40,7 @@ class GradientSum(nn.Module):
 
     def as_loss(self) -> Tensor:
         """Return a scalar whose gradient is the sum."""
-        return sum((parameter * total).sum() for parameter, total in zip(self.of, self.buffers(), strict=True))
+        return reduce(add, ((weight * total).sum() for weight, total in zip(self.of, self.buffers(), strict=True)))
 
     def clear(self) -> None:
         """Set the sum to zero."""

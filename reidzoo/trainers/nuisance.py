@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from reidzoo.checks import FLAG, check
 from reidzoo.datasets import TrainSet, nuisance_frequencies, nuisance_labels
 from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
@@ -50,6 +53,7 @@ class NuisanceTrainer(Trainer):
         device: torch.device,
         full_batch: bool = False,
     ) -> None:
+        check(self, FLAG, full_batch=full_batch)
         if len(sets) != 1:
             raise ConfigError(f"DATASETS.TRAIN: NuisanceTrainer takes one training set, there are {', '.join(sets)}")
         if not cfg.DISCRIMINATORS:
@@ -58,9 +62,10 @@ class NuisanceTrainer(Trainer):
             )
         self.priors: dict[str, Tensor] = {}
         super().__init__(cfg, sets, output_dir, device)
+        self.gradients: GradientSum | None = None
         if full_batch:
             self.check_phase("penalty")
-            self.parts["gradients"] = GradientSum(self.optims["penalty"].parameters)
+            self.gradients = self.parts["gradients"] = GradientSum(self.optims["penalty"].parameters)
 
     @property
     def data(self) -> TrainSet:
@@ -97,13 +102,13 @@ class NuisanceTrainer(Trainer):
         outputs = self.forward(batch["img"])
         with evaluation_mode(*(self.parts[name] for name in self.priors)):
             tensors = {**batch, **outputs, **self.find_nuisances(outputs["embedding"].float(), batch)}
-        if "gradients" not in self.parts:
+        if self.gradients is None:
             return self.minimize("penalty", tensors=tensors)
-        losses, gradients = self.losses["penalty"](tensors), self.parts["gradients"]
-        gradients.add(sum(losses.values()))
+        losses = self.losses["penalty"](tensors)
+        self.gradients.add(reduce(add, losses.values()))
         if self.step + 1 == self.loader.length:
-            self.optims["penalty"].minimize(gradients.as_loss())
-            gradients.clear()
+            self.optims["penalty"].minimize(self.gradients.as_loss())
+            self.gradients.clear()
         return {name: loss.detach() for name, loss in losses.items()}
 
     @needs("model", "penalty")
@@ -129,7 +134,7 @@ class NuisanceTrainer(Trainer):
         """Return the discriminators' logits, labels and priors for embeddings (B, D) by the names of losses' inputs."""
         tensors = {}
         for name, prior in self.priors.items():
-            part = self.parts[name]
+            part: Any = self.parts[name]
             tensors[f"{name}_logits"] = part(embedding)
             tensors[f"{name}_label"] = nuisance_labels(part.label, batch["camid"], batch["timeid"])
             tensors[f"{name}_prior"] = prior.expand(len(embedding), -1)

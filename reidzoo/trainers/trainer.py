@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +29,10 @@ __all__ = ["Trainer", "needs"]
 
 logger = logging.getLogger("reidzoo")
 
+Step = TypeVar("Step", bound=Callable[..., dict[str, Tensor]])
 
-def needs(*phases: str, optimizer: str = "") -> Callable[[Callable], Callable]:
+
+def needs(*phases: str, optimizer: str = "") -> Callable[[Step], Step]:
     """Declare on a ``step_<phase>`` the losses and the optimizer it needs, so that a run without them never begins.
 
     Args:
@@ -36,8 +40,8 @@ def needs(*phases: str, optimizer: str = "") -> Callable[[Callable], Callable]:
         optimizer: which it calls; that of the first phase's name by default. A step of two has the decorator twice.
     """
 
-    def declare(step: Callable) -> Callable:
-        step.needs = ((phases, optimizer or phases[0]), *getattr(step, "needs", ()))
+    def declare(step: Step) -> Step:
+        vars(step)["needs"] = ((phases, optimizer or phases[0]), *getattr(step, "needs", ()))
         return step
 
     return declare
@@ -73,19 +77,19 @@ class Trainer:
     # ---- parts ------------------------------------------------------------------------------------------------------
 
     @property
-    def model(self) -> nn.Module:
-        """The part that embeds images."""
+    def model(self) -> Any:
+        """The part that embeds images: an ``nn.Module`` with what MODEL's contract asks for."""
         return self.parts["model"]
 
     @property
-    def extractor(self) -> nn.Module:
+    def extractor(self) -> Any:
         """What embeds the training images for pseudo labels and memories, by its ``embed``: the model."""
         return self.model
 
     @property
     def losses(self) -> nn.ModuleDict:
         """Phase -> its losses."""
-        return self.parts["losses"]
+        return cast(nn.ModuleDict, self.parts["losses"])  # as ``build_parts`` has put it there
 
     @property
     def loss_phases(self) -> tuple[str, ...]:
@@ -101,7 +105,8 @@ class Trainer:
         """Build the model, the named discriminators and memories, and the losses of each phase."""
         cfg = self.cfg
         parts = nn.ModuleDict(self.build_models())
-        dim = parts["model"].embedding_dim
+        model: Any = parts["model"]
+        dim: int = model.embedding_dim
         for name, node in cfg.DISCRIMINATORS.items():
             self._add_part(parts, name, self.build_discriminator(name, node, dim))
         for name, node in cfg.MEMORIES.items():
@@ -220,7 +225,7 @@ class Trainer:
 
     def minimize_sum(self, losses: Mapping[str, Tensor], optimizer: str) -> dict[str, Tensor]:
         """Minimise the sum of scalar ``losses`` by one step of an optimizer; return them detached, for the log."""
-        self.optims[optimizer].minimize(sum(losses.values()))
+        self.optims[optimizer].minimize(reduce(add, losses.values()))
         return {name: loss.detach() for name, loss in losses.items()}
 
     def check_phase(self, phase: str) -> None:

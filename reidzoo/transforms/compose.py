@@ -69,7 +69,7 @@ class Compose:
             ConfigError: the pipeline does not end in floating-point images; at the first batch, a transform does not
                 return a batch of as many images.
         """
-        count, size = len(images), tuple(images.shape[2:])
+        count, size = len(images), (images.shape[2], images.shape[3])
         for name, transform in self.transforms.items():
             images = transform(images, draw)
             if not self._checked:
@@ -78,7 +78,7 @@ class Compose:
             names = ", ".join(self.transforms) or "none"
             raise ConfigError(f"the transforms ({names}) leave the images {images.dtype}; add {{type: Normalize}}")
         if not self._checked:
-            self._check_size(size, tuple(images.shape[2:]))
+            self._check_size(size, (images.shape[2], images.shape[3]))
         return images
 
     def _check_size(self, before: tuple[int, int], after: tuple[int, int]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from reidzoo.checks import PROBABILITY, check, each, number
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
@@ -19,16 +20,18 @@ class Normalize:
     """Subtracts the mean and divides by the standard deviation of each channel.
 
     Args:
-        mean: per channel in units of 0..1; from ``MODEL`` unless the node sets it.
-        std: likewise, positive.
+        mean: per channel in units of 0..1; from ``INPUT`` unless the node sets it.
+        std: likewise, in (0, 1].
 
     Raises:
         ConfigError: a standard deviation that is not positive, or unequal lengths.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        if len(mean) != len(std) or not all(value > 0 for value in std):
-            raise ConfigError(f"Normalize: mean and std must be equally long and std positive, got {mean} and {std}")
+        check(self, each(PROBABILITY, least=1), mean=mean)
+        check(self, each(number(above=0, most=1), least=1), std=std)
+        if len(mean) != len(std):
+            raise ConfigError(f"Normalize: mean and std must be equally long, got {mean} and {std}")
         self._mean = 255 * torch.tensor(mean, dtype=torch.float64)[:, None, None]
         self._factor = 1 / (255 * torch.tensor(std, dtype=torch.float64)[:, None, None])
         self._mean, self._factor = self._mean.float(), self._factor.float()

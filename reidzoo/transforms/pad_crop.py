@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, whole
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
 
@@ -20,15 +20,14 @@ class PadCrop:
     Zero is black in uint8 images; on normalised images it is their mean. The papers pad before normalising.
 
     Args:
-        pad: pixels per side; every offset of 0..2 pad is equally likely in both directions.
+        pad: pixels per side, 0 to 1024; every offset of 0..2 pad is equally likely in both directions.
 
     Raises:
-        ConfigError: a negative ``pad``.
+        ConfigError: ``pad`` is out of its range.
     """
 
     def __init__(self, pad: int = 10) -> None:
-        if pad < 0:
-            raise ConfigError(f"PadCrop: pad must not be negative, got {pad}")
+        check(self, whole(0, 1024), pad=pad)
         self.pad = pad
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from reidzoo.checks import check, each, whole
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
@@ -26,8 +27,7 @@ class RandomCrop:
     """
 
     def __init__(self, size: Sequence[int]) -> None:
-        if len(size) != 2 or min(size) < 1:
-            raise ConfigError(f"RandomCrop: size must be a height and a width in pixels, got {list(size)}")
+        check(self, each(whole(1, 4096), 2), size=size)
         self.size = (int(size[0]), int(size[1]))
 
     def out_size(self, size: tuple[int, int]) -> tuple[int, int]:

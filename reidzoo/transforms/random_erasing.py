@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reidzoo.checks import PROBABILITY, check, each, either, number, ordered
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
@@ -31,12 +32,12 @@ class RandomErasing:
 
     Args:
         p: probability for each image.
-        area: least and greatest share of the image's area.
-        aspect: least and greatest height / width.
+        area: least and greatest share of the image's area, in (0, 1].
+        aspect: least and greatest height / width, in (0, 100].
         fill: one number, or one per channel.
 
     Raises:
-        ConfigError: a range is not ordered and positive.
+        ConfigError: an argument is out of its range.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class RandomErasing:
         aspect: Sequence[float] = (0.3, 3.33),
         fill: float | Sequence[float] = (0.485, 0.456, 0.406),
     ) -> None:
-        for name, pair in (("area", area), ("aspect", aspect)):
-            if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
-                raise ConfigError(f"RandomErasing: {name} must be two positive numbers, the least first, got {pair}")
+        check(self, PROBABILITY, p=p)
+        check(self, ordered(number(above=0, most=1)), area=area)
+        check(self, ordered(number(above=0, most=100)), aspect=aspect)
+        check(self, either(number(), each(number(), 3)), fill=fill)
         self.p = p
         self.area = tuple(area)
         self.aspect = tuple(aspect)

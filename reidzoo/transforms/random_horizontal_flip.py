@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from reidzoo.checks import PROBABILITY, check
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
 
@@ -16,6 +17,7 @@ class RandomHorizontalFlip:
     """Mirrors each image left to right with probability ``p``."""
 
     def __init__(self, p: float = 0.5) -> None:
+        check(self, PROBABILITY, p=p)
         self.p = p
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, number, ordered
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
 
@@ -38,18 +38,15 @@ class RandomSizedRectCrop:
     """
 
     def __init__(self, area: Sequence[float] = (0.64, 1.0), aspect: Sequence[float] = (2.0, 3.0)) -> None:
-        for name, pair in (("area", area), ("aspect", aspect)):
-            if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
-                raise ConfigError(f"RandomSizedRectCrop: {name} must be two positive numbers, least first, got {pair}")
-        if area[1] > 1:
-            raise ConfigError(f"RandomSizedRectCrop: area is a share of the image, at most 1, got {area}")
+        check(self, ordered(number(above=0, most=1)), area=area)
+        check(self, ordered(number(above=0, most=100)), aspect=aspect)
         self.area, self.aspect = tuple(area), tuple(aspect)
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
         """Return the batch (B, C, H, W), of any dtype, cropped and scaled back."""
-        size = tuple(images.shape[2:])
+        size = (images.shape[2], images.shape[3])
         rectangles = self.rectangles(draw.uniform(2 + 2 * ATTEMPTS), *size).tolist()
-        return torch.cat([_resized(images[i : i + 1], *box, size) for i, box in enumerate(rectangles)])
+        return torch.cat([_resized(images[i : i + 1], size, *box) for i, box in enumerate(rectangles)])
 
     def rectangles(self, numbers: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return the rectangles, int64 (B, 4): top, left, height and width in pixels.
@@ -72,7 +69,7 @@ class RandomSizedRectCrop:
         return np.column_stack([corner, high, wide])
 
 
-def _resized(image: Tensor, top: int, left: int, height: int, width: int, size: tuple[int, int]) -> Tensor:
+def _resized(image: Tensor, size: tuple[int, int], top: int, left: int, height: int, width: int) -> Tensor:
     """Return a rectangle of an image (1, C, H, W) at ``size``."""
     piece = image[:, :, top : top + height, left : left + width]
     if (height, width) == size:

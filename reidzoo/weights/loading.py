@@ -32,13 +32,13 @@ CLASSIFIERS = ("head.classifier.*", "*.head.classifier.*")
 KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
 _SHOWN = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""What a model of the zoo can be called; a path has a slash or a dot."""
+"""The names that a model of the zoo can have; a path has a slash or a dot."""
 
 
 def local_file(path: str | os.PathLike[str]) -> Path:
-    """Return the file that a word for weights means.
+    """Return the file that a name of weights stands for.
 
-    The word is, in this order: ``SCHEME://NAME``, such as ``zoo://domainmix_mini``; the name of a model of the zoo
+    The name is, in this order: ``SCHEME://NAME``, such as ``zoo://domainmix_mini``; the name of a model of the zoo
     without its scheme (write ``./NAME`` for a file of that name); a model file, a checkpoint or any weight file; the
     folder of a run, or of one of its stages, which means its final checkpoint.
 
@@ -77,7 +77,7 @@ def _scheme(name: str, text: str) -> Callable[[str], Path]:
 
 
 def is_safetensors(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is in safetensors' format, whatever its name: the length of its header, then a JSON object."""
+    """Return whether a file has safetensors' format, whatever its name: a header's length, then a JSON object."""
     with open(path, "rb") as file:
         start = file.read(9)
     return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < os.path.getsize(path)
@@ -126,7 +126,7 @@ def _refuse_other_files(path: Path) -> None:
 
 
 def _numpy_numbers() -> list[Any]:
-    """Return what unpickling a numpy number needs, under the names of numpy 1 and of numpy 2."""
+    """Return the functions that unpickling a numpy number calls, under the names of numpy 1 and of numpy 2."""
     unpickle = np.float64(0).__reduce__()[0]
 
     def number(dtype: np.dtype, data: bytes) -> Any:
@@ -151,13 +151,13 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tensor]:
-    """Return the state dict within what a file holds.
+    """Return the state dict within the content of a file.
 
     Unwrapped are ``{"state_dict": ...}``, ``{"model": ...}`` and a checkpoint's ``{"parts": {"model": ...}}``; the
     prefix ``module.`` of (Distributed)DataParallel is taken off when every key has it.
 
     Args:
-        content: what `safe_read` returned.
+        content: what ``safe_read`` returned.
         where: how an error calls it.
 
     Raises:
@@ -176,8 +176,8 @@ def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tenso
         or not state
         or not all(isinstance(value, torch.Tensor) for value in state.values())
     ):
-        found = ", ".join(map(str, list(state)[:_SHOWN])) if isinstance(state, Mapping) else type(state).__name__
-        raise WeightsError(f"{where} holds no state dict (names and tensors); found: {found or 'nothing'}")
+        summary = ", ".join(map(str, list(state)[:_SHOWN])) if isinstance(state, Mapping) else type(state).__name__
+        raise WeightsError(f"{where} holds no state dict (names and tensors); found: {summary or 'nothing'}")
     if all(key.startswith("module.") for key in state):
         return {key.removeprefix("module."): value for key, value in state.items()}
     return dict(state)
@@ -199,7 +199,7 @@ def load_weights(
 
     Args:
         module: where the weights go; they are cast to its dtype and device.
-        path_or_state: a file or ``zoo://NAME`` for `safe_read`, or what such a file holds.
+        path_or_state: a file or ``zoo://NAME`` for ``safe_read``, or what such a file holds.
         prefix: e.g. ``"backbone."`` to load a backbone from an embedder's file.
         ignore: patterns with ``*`` and ``?`` of names dropped on purpose from the file *and* allowed to be missing from
             it, e.g. ``["head.classifier.*"]``.
@@ -209,9 +209,10 @@ def load_weights(
         WeightsError: missing, unexpected or mis-shaped names, at most ten of each with their number; two names mapped
             to one; or no readable file.
     """
-    is_path = isinstance(path_or_state, (str, os.PathLike))
-    where = os.fspath(path_or_state) if is_path else "the given state"
-    content = safe_read(path_or_state) if is_path else path_or_state
+    content: Any = path_or_state
+    where = "the given state"
+    if isinstance(path_or_state, (str, os.PathLike)):
+        where, content = os.fspath(path_or_state), safe_read(path_or_state)
     ignore = [ignore] if isinstance(ignore, str) else list(ignore)
     source = _rename(unwrap_state(content, where), prefix, key_map, where)
     source = {name: value for name, value in source.items() if not _matches(name, ignore)}
@@ -238,11 +239,12 @@ def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | No
     for name, value in state.items():
         if not name.startswith(prefix):
             continue
-        new: str | None = name[len(prefix) :]
+        old = name[len(prefix) :]
+        new: str | None = old
         if callable(key_map):
-            new = key_map(new)
+            new = key_map(old)
         elif key_map is not None:
-            new = key_map.get(new, new)
+            new = key_map.get(old, old)
         if new is None:
             continue
         if new in renamed:
@@ -254,7 +256,7 @@ def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | No
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
-    """Say whether a name matches one of the patterns."""
+    """Return whether a name matches one of the patterns."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
@@ -285,5 +287,5 @@ def _report(
 
 
 def map_torchvision(name: str) -> str | None:
-    """Key map of torchvision's and of IBN-Net's ResNets: the same names, without the ImageNet classifier ``fc``."""
+    """Map names of torchvision's and of IBN-Net's ResNets: the same names, without the ImageNet classifier ``fc``."""
     return None if name.startswith("fc.") else name

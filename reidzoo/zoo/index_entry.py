@@ -1,4 +1,4 @@
-"""What an index says of one model, checked."""
+"""The entry of one model in an index, checked."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SUFFIXES = (".safetensors", ".pth.tar", ".pth", ".pt", ".tar", ".ckpt", ".bin")
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One model of an index.
+    """The entry of one model in an index.
 
     Attributes:
-        name: what it is called, ``zoo://NAME`` in configurations.
+        name: the model's name, ``zoo://NAME`` in configurations.
         config: the configuration that it was trained with; documentation, the file carries its own.
-        addresses: where the file is, tried in their order; see `fetch`.
+        addresses: where the file is, tried in their order; see ``fetch``.
         sha256: the file's checksum, None where unknown.
         size: its bytes, None where unknown.
         convert: how ``reidzoo.zoo.convert`` makes a model file of it, a family and its options; None for a model file.
         metrics: dataset -> metric -> value as a fraction in [0, 1], as ``source`` states it.
-        data: what it was trained on.
+        data: its training data, in words.
         source: where the numbers are stated.
         licence: the terms of the weights.
         version: version or commit of the code that trained it.

@@ -93,5 +93,5 @@ def test_pretrained_weights_are_without_them(tmp_path):
 
 @pytest.mark.parametrize("wrong", [(0, 2, 3), (0, 5, 0, 0), (-1, 0, 0, 0), (0, 0, 0.5, 0)])
 def test_wrong_numbers_are_named(wrong):
-    with pytest.raises(ConfigError, match=r"non_local must be four numbers, at most \[3, 4, 6, 3\]"):
+    with pytest.raises(ConfigError, match=r"non_local must be four whole numbers, at most \[3, 4, 6, 3\]"):
         ResNet(50, non_local=wrong)

@@ -84,7 +84,7 @@ def test_narrow_networks_take_small_images(net, batch_norm):
 
 def test_wrong_arguments():
     for arguments in ({"net": "vgg_11"}, {"width": 15}, {"width": 16.0}):
-        with pytest.raises(ConfigError, match="VGG takes net"):
+        with pytest.raises(ConfigError, match=r"VGG: (net|width) must be"):
             VGG(**arguments)
     for arguments in ({"width": 16}, {"net": "vgg_m", "batch_norm": True}):
         with pytest.raises(WeightsError, match="needs width: 64"):

@@ -77,7 +77,7 @@ def test_the_tests_pass(projects):
     (line,) = (line for line in said["Fresh"].splitlines() if line.startswith("python -m pytest"))
     run = python(*shlex.split(line)[1:], "tests/projects/Circle", "-p", "no:cacheprovider", cwd=root)
     assert run.returncode == 0, run.stdout
-    assert f"{3 + 4 + 3 + 1 + 2 + 2} passed" in run.stdout, run.stdout
+    assert f"{3 + 4 + 3 + 1 + 2 + 2 + 2} passed" in run.stdout, run.stdout
 
 
 def test_they_are_clean(projects):

@@ -311,6 +311,8 @@ def same(one, other):
         "",
         STAGES,
         "INPUT: {TRANSFORMS: {erase: null, gray: {type: Gray}}}",
+        "INPUT: {TRANSFORMS: {normalize: {}, flip: {}, erase: null, crop: {}}}",
+        "STAGES: {a: {OPTIMIZERS: {model: {type: SGD, lr: 1.0, momentum: 0.9}}}}",
         "INPUT: {TRANSFORMS: null}\nHEAD: null\nHOOKS: null",
         "INPUT: {TRANSFORMS: {normalize: {}, flip: {}, erase: {}, crop: {}}}",
         "BACKBONE: {_REPLACE_: true, type: ResNet, pretrained: null}",

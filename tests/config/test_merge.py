@@ -167,6 +167,13 @@ def test_replace_replaces_free_nodes_and_keeps_declared_keys(load):
     assert load("_REPLACE_: true\nBACKBONE: {type: ResNet}").BACKBONE == {"type": "ResNet"}
 
 
+def test_what_replaces_gives_its_own_order(load):
+    entries = "crop: {type: A}, flip: {type: B}, normalize: {type: C}"  # another order than the defaults', and no erase
+    own = load(f"INPUT: {{TRANSFORMS: {{_REPLACE_: true, {entries}}}}}").INPUT.TRANSFORMS
+    assert list(own) == ["crop", "flip", "normalize"]
+    assert list(load(f"_REPLACE_: true\nINPUT: {{TRANSFORMS: {{{entries}}}}}").INPUT.TRANSFORMS) == list(own)
+
+
 def test_replace_is_true_or_false(fails):
     assert fails("LOSSES: {_REPLACE_: 1}") == "a.yml:1: LOSSES._REPLACE_: expected true or false, got 1"
 

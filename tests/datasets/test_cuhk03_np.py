@@ -48,5 +48,5 @@ def test_twin_file_in_the_top_folder(tmp_path, market):
 
 
 def test_unknown_split(tmp_path):
-    with pytest.raises(ConfigError, match="'detected' or 'labeled'"):
+    with pytest.raises(ConfigError, match="detected, labeled"):
         CUHK03NP(tmp_path, split="train")

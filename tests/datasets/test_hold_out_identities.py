@@ -61,5 +61,5 @@ def test_published_splits(tmp_path, market, caplog):
 
 @pytest.mark.parametrize("arguments", [{"part": "test"}, {"held_out": 0}, {"kept": -1}, {"seed": -1}])
 def test_wrong_arguments(root, arguments):
-    with pytest.raises(ConfigError, match="HoldOutIdentities takes"):
+    with pytest.raises(ConfigError, match=r"HoldOutIdentities: .* must be"):
         HoldOutIdentities("Market1501", root=root, **arguments)

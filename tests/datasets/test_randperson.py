@@ -22,5 +22,5 @@ def test_cameras_of_each_scene(tmp_path, touch):
 
 
 def test_unknown_cameras(tmp_path):
-    with pytest.raises(ConfigError, match="'field' or 'scene'"):
+    with pytest.raises(ConfigError, match="field, scene"):
         RandPerson(tmp_path, cameras="all")

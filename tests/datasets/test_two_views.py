@@ -67,5 +67,5 @@ def test_no_identity_with_two_cameras_is_named(tmp_path):
 
 
 def test_wrong_arguments(tiny_root):
-    with pytest.raises(ConfigError, match="TwoViews takes"):
+    with pytest.raises(ConfigError, match=r"TwoViews: .* must be"):
         TwoViews("Market1501", views="first", root=tiny_root)

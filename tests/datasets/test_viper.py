@@ -48,7 +48,7 @@ def test_published_counts_and_protocol(tmp_path, viper, caplog):
 def test_mistakes_are_named(tmp_path, viper, touch):
     viper(tmp_path / "VIPeR")
     for split in (-1, "run:seed", True):
-        with pytest.raises(ConfigError, match="number of a random split"):
+        with pytest.raises(ConfigError, match="VIPeR: split must be"):
             VIPeR(tmp_path, split=split)
     touch(tmp_path / "VIPeR", ["cam_a/009_0.bmp"])
     with pytest.raises(DatasetError, match=r"1 identities are in one of .* only: 9"):

@@ -149,14 +149,20 @@ def test_expanded_queries_can_be_reranked(write_config, ranked):
 
 
 WRONG = [
-    (["TEST.METRIC", "manhattan"], "TEST.METRIC: expected one of cosine, euclidean"),
+    (["TEST.METRIC", "manhattan"], "TEST.METRIC: expected cosine or euclidean"),
     (["TEST.PROTOCOL", "market"], "TEST.PROTOCOL: the protocol of Market1501='market' is not known"),
-    (["TEST.RERANK.ENABLED", "true", "TEST.RERANK.K1", "0"], "TEST.RERANK: k1=0"),
-    (["TEST.ROC.ENABLED", "true", "TEST.ROC.RATES", "[0.1, 1.0]"], r"TEST.ROC: roc=\(0.1, 1.0\)"),
-    (["TEST.ROC.ENABLED", "true", "TEST.ROC.RATES", "[]"], r"TEST.ROC: roc=\(\)"),
+    (["TEST.RERANK.ENABLED", "true", "TEST.RERANK.K1", "0"], r"TEST.RERANK.K1: expected .*; got 0"),
+    (["TEST.ROC.ENABLED", "true", "TEST.ROC.RATES", "[0.1, 1.0]"], r"TEST.ROC.RATES: expected .*; got \[0.1, 1.0\]"),
+    (["TEST.ROC.ENABLED", "true", "TEST.ROC.RATES", "[]"], r"TEST.ROC.RATES: expected .*; got \[\]"),
     (["TEST.ROC.ENABLED", "true", "TEST.ROC.RATES", "[few]"], r"TEST.ROC.RATES\[0\]: expected a number"),
-    (["TEST.QUERY_EXPANSION.ENABLED", "true", "TEST.QUERY_EXPANSION.K", "0"], "TEST.QUERY_EXPANSION: k=0"),
-    (["TEST.QUERY_EXPANSION.ENABLED", "true", "TEST.QUERY_EXPANSION.ALPHA", "-1"], "TEST.QUERY_EXPANSION: alpha=-1.0"),
+    (
+        ["TEST.QUERY_EXPANSION.ENABLED", "true", "TEST.QUERY_EXPANSION.K", "0"],
+        r"EXPANSION.K: .*; got 0",
+    ),
+    (
+        ["TEST.QUERY_EXPANSION.ENABLED", "true", "TEST.QUERY_EXPANSION.ALPHA", "-1"],
+        r"ALPHA: .*; got -1.0",
+    ),
     (["TEST.QUERY_EXPANSION.ENABLED", "true", "TEST.METRIC", "euclidean"], "needs TEST.METRIC cosine"),
     (["TEST.QUERY_EXPANSION.ENABLED", "true", "TEST.PROTOCOL", "cuhk03"], "TEST.QUERY_EXPANSION: the protocol of"),
     (["TEST.RERANK.ENABLED", "true", "TEST.PROTOCOL", "cuhk03"], "TEST.RERANK: the protocol of Market1501 draws"),
@@ -178,5 +184,5 @@ def test_what_cannot_be_tested_is_a_mistake_in_the_configuration(write_config, o
 
 
 def test_a_stage_that_tests_nothing_may_ask_for_anything(write_config):
-    opts = ["TEST.ROC.ENABLED", "true", "TEST.ROC.RATES", "[]", "SOLVER.MAX_EPOCHS", 1, "HOOKS.evaluate", "null"]
+    opts = ["TEST.ROC.ENABLED", "true", "TEST.PROTOCOL", "cuhk03", "SOLVER.MAX_EPOCHS", 1, "HOOKS.evaluate", "null"]
     assert Pipeline(load_config(write_config(), opts=opts)).train() == {}  # trained, and without results

@@ -87,6 +87,19 @@ def test_a_gradient_of_other_strides_moves_the_weights_it_is_of(kind):
     torch.testing.assert_close(part["weight"], plain)
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_sgd_begins_the_momentum_of_a_late_parameter_as_of_an_early_one(fused):
+    first, late = (nn.Parameter(torch.ones(3)) for _ in range(2))
+    node = {"type": "SGD", "lr": 0.1, "momentum": 0.5, "fused": fused}
+    modules = nn.ModuleDict({"model": nn.ParameterList([first, late])})
+    optim = build_optimizers({"model": node}, modules, 0.0)["model"]
+    optim.minimize(first.sum())  # a layer that a phase does not use
+    optim.minimize(first.sum() + late.sum())
+    optim.minimize(first.sum() + late.sum())
+    torch.testing.assert_close(first.detach(), torch.full((3,), 1 - 0.1 * (1 + 1.5 + 1.75)))
+    torch.testing.assert_close(late.detach(), torch.full((3,), 1 - 0.1 * (1 + 1.5)))
+
+
 @pytest.mark.parametrize("kind", ["Adam", "AdamW", "SGD", "Adagrad"])
 def test_moments_of_another_shape_are_refused(kind):
     node = {"type": kind, "lr": 0.1, **({"momentum": 0.9} if kind == "SGD" else {})}

@@ -61,7 +61,7 @@ def test_evaluation_has_no_logits_and_reset_makes_new_classifiers():
 
 
 def test_mistakes():
-    with pytest.raises(ConfigError, match="conv or linear"):
+    with pytest.raises(ConfigError, match="conv, linear"):
         HEAD.build({"type": "DualBranchHead", "reduction": "mlp"}, in_channels=8, num_classes=2)
     with pytest.raises(ConfigError, match="two branches"):
         DualBranchHead(7)

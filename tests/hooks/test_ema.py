@@ -213,5 +213,5 @@ def test_momentum_1_is_the_plain_mean_over_all_steps():
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.5])
 def test_mistakes_are_named(momentum):
-    with pytest.raises(ConfigError, match="EMAHook takes a momentum"):
+    with pytest.raises(ConfigError, match="EMAHook: momentum must be"):
         EMAHook(momentum)

@@ -76,7 +76,7 @@ def test_domains_of_two_unlabelled_training_sets(write_config, tmp_path):
 
 
 def test_mistakes_are_named_before_training(write_config, tmp_path):
-    with pytest.raises(ConfigError, match="domain or camid"):
+    with pytest.raises(ConfigError, match="domain, camid"):
         run(write_config, tmp_path, "one", "HOOKS.probe", "{type: ProbeHook, label: time}")
     with pytest.raises(ConfigError, match=r"Market1501.*datasets"):
         run(write_config, tmp_path, "two", "HOOKS.probe", "{type: ProbeHook}")

@@ -56,7 +56,7 @@ def test_export_of_several_datasets_is_refused(write_config):
 
 
 def test_mistakes_are_named(write_config):
-    with pytest.raises(ConfigError, match="drop\\|singletons"):
+    with pytest.raises(ConfigError, match="drop, singletons"):
         Pipeline(load_config(config(write_config, outliers="keep"))).train()
     with pytest.raises(ConfigError, match="CLUSTERER"):
         Pipeline(load_config(config(write_config), opts=["CLUSTERER", "null"])).train()
@@ -132,7 +132,7 @@ def test_a_joined_run_resumes_with_its_labels_and_moments(mixed, write_config, t
 
 @pytest.mark.parametrize("options", [{"domain": 2}, {"domain": -1}, {"domain": 1, "features": "memory"}])
 def test_a_domain_that_is_not_there_is_named(mixed, options):
-    with pytest.raises(ConfigError, match="has 2"):
+    with pytest.raises(ConfigError, match=r"has 2|domain must be"):
         PseudoLabelHook(target="train", **options).before_train(mixed)
-    with pytest.raises(ConfigError, match="random\\|means"):
+    with pytest.raises(ConfigError, match="random, means"):
         PseudoLabelHook(classifier="zeros")

@@ -123,7 +123,7 @@ def test_too_few_images_say_the_numbers():
 
 @pytest.mark.parametrize("num_instances", [0, 3])
 def test_batch_must_hold_whole_groups(num_instances):
-    with pytest.raises(ConfigError, match="multiple of num_instances"):
+    with pytest.raises(ConfigError, match="num_instances"):
         IdentitySampler(images([0], [0]), 8, num_instances)
 
 

@@ -104,9 +104,9 @@ def test_the_discriminators_norm_follows_the_models_groups(build):
 
 
 def test_mistakes_are_named(build):
-    with pytest.raises(ConfigError, match=r"train\|eval"):
+    with pytest.raises(ConfigError, match=r"train, eval"):
         build({"discriminator_norm": "frozen"})
-    with pytest.raises(ConfigError, match=r"dataset\|literal"):
+    with pytest.raises(ConfigError, match="dataset, literal"):
         build({"domain_labels": "camera"})
     with pytest.raises(ConfigError, match="'discriminator'"):
         build(DISCRIMINATORS={}, OPTIMIZERS={})

@@ -15,6 +15,7 @@ from torch import nn
 from reidzoo.errors import WeightsError
 from reidzoo.files import atomic_save
 from reidzoo.models.embedder import Embedder
+from reidzoo.registry import SCHEME
 from reidzoo.weights.loading import is_safetensors, load_weights, local_file, map_torchvision, safe_read, unwrap_state
 
 
@@ -96,7 +97,7 @@ def test_a_truncated_file(tmp_path):
 def test_missing_files(tmp_path):
     with pytest.raises(WeightsError, match="no such weight file"):
         load_weights(net(), tmp_path / "none.pth")
-    with pytest.raises(WeightsError, match="no such weight file"):
+    with pytest.raises(WeightsError, match="is not the folder of a run"):
         safe_read(tmp_path)
 
 
@@ -119,7 +120,8 @@ def test_safetensors_by_its_content(tmp_path):
 
 def test_a_model_of_the_zoo_is_read_by_its_name(tmp_path, monkeypatch):
     torch.save(net().state_dict(), tmp_path / "weights.pth")
-    monkeypatch.setattr("reidzoo.zoo.lookup.locate", lambda name: {"zoo://a_net": tmp_path / "weights.pth"}[name])
+    SCHEME.get("zoo")  # registered before it is replaced
+    monkeypatch.setitem(SCHEME.module_dict, "zoo", lambda name: {"a_net": tmp_path / "weights.pth"}[name])
     load_weights(net(), "zoo://a_net")
     with pytest.raises(WeightsError, match=r"zo://a_net: SCHEME: nothing is registered as 'zo'. Did you mean zoo"):
         load_weights(net(), "zo://a_net")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import PROBABILITY, check, whole
 
 __all__ = ["Alternation"]
 
@@ -41,11 +41,10 @@ class Alternation:
     extra_rescues: int = 5
 
     def __post_init__(self) -> None:
-        if self.max_rounds < 1 or self.extra_rescues < 0:
-            raise ConfigError(f"Alternation needs max_rounds >= 1 and extra_rescues >= 0, got {self}")
-        margins = (self.identity_margin, self.nuisance_drop, self.stop_nuisance, self.stop_identity)
-        if not all(0 <= margin <= 1 for margin in margins):
-            raise ConfigError(f"Alternation's margins are of accuracies and in [0, 1] (0.1 is ten percent), got {self}")
+        check(self, whole(1), max_rounds=self.max_rounds)
+        check(self, whole(0), extra_rescues=self.extra_rescues)
+        check(self, PROBABILITY, identity_margin=self.identity_margin, nuisance_drop=self.nuisance_drop)
+        check(self, PROBABILITY, stop_nuisance=self.stop_nuisance, stop_identity=self.stop_identity)
         self.round, self.action, self.initial = 0, "begin", (0.0, 0.0)
         self.goal = self.trigger_identity = self.trigger_nuisance = 0.0
 
@@ -57,16 +56,16 @@ class Alternation:
     def decide(self, identity: float, nuisance: float) -> str:
         """Return ``rescue``, ``penalty``, ``renew`` or ``end`` for the accuracies that the last round gave."""
         hurt = identity < (self.goal if self.action == "rescue" else self.trigger_identity)
-        reached = False
+        succeeded = False
         if self.action == "renew":
-            reached = (
+            succeeded = (
                 nuisance < self.initial[1] - self.stop_nuisance and identity > self.initial[0] + self.stop_identity
             )
             self.goal = max(self.goal, identity)
         if self.action == "renew" or (self.action == "rescue" and not hurt):
             self._set_triggers(nuisance)
-        over = self.round >= self.max_rounds + (self.extra_rescues if hurt else 0)
-        if reached or over:
+        exhausted = self.round >= self.max_rounds + (self.extra_rescues if hurt else 0)
+        if succeeded or exhausted:
             self.action = "end"
         else:
             self.action = "rescue" if hurt else "penalty" if nuisance > self.trigger_nuisance else "renew"

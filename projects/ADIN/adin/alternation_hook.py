@@ -13,7 +13,9 @@ import torch
 from adin.alternation import Alternation
 from adin.timeline import timeline_plot
 from adin.validation import Validation
+from reidzoo.checks import PROBABILITY, check, mapping_of, number, optional, whole
 from reidzoo.datasets import build_dataset
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import is_main
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
@@ -38,7 +40,7 @@ PHASES = ("model", "nuisance", "head", "penalty")
 
 
 @HOOK.register_module()
-class AlternationHook(Hook):
+class AlternationHook(Hook[NuisanceTrainer]):
     """Alternates phases as ADIN does (Yuan et al., WACV 2020, section 3.3), by accuracies on held-out images.
 
     ``Alternation`` decides by its thresholds. A turn, one phase of ``NuisanceTrainer``, is one of the trainer's epochs,
@@ -72,18 +74,17 @@ class AlternationHook(Hook):
         decay_factor: float = 0.1,
         rules: Mapping[str, Any] | None = None,
     ) -> None:
+        check_node(self, validation=validation)
+        check(self, optional(mapping_of(number(above=0))), epochs=epochs)
+        check(self, whole(0, 10**6), penalty_steps=penalty_steps)
+        check(self, PROBABILITY, decay_at=decay_at, decay_factor=decay_factor)
+        check(self, optional(mapping_of(number(0))), rules=rules)
         self.node, self.penalty_steps = validation, penalty_steps
         self.epochs = {"model": 15, "nuisance": 30, "head": 30, **(epochs or {})}
         self.decay_at, self.decay_factor = decay_at, decay_factor
-        if set(self.epochs) != {"model", "nuisance", "head"} or min(self.epochs.values()) <= 0 or penalty_steps < 0:
+        if set(self.epochs) != {"model", "nuisance", "head"}:
             raise ConfigError(
-                f"HOOKS: AlternationHook takes positive epochs of model, nuisance and head, and penalty_steps of 0 or "
-                f"more; got {dict(epochs or {})} and {penalty_steps}"
-            )
-        if not (0 <= decay_at <= 1 and 0 <= decay_factor <= 1):
-            raise ConfigError(
-                f"HOOKS: AlternationHook: decay_at is a share of the turn and decay_factor one of the learning rate, "
-                f"both in [0, 1]; got {decay_at} and {decay_factor}"
+                f"HOOKS: AlternationHook takes epochs of model, nuisance and head; got {dict(epochs or {})}"
             )
         try:
             self.alternation = Alternation(**(rules or {}))
@@ -166,7 +167,13 @@ class AlternationHook(Hook):
         before = self.alternation.action
         action = self.alternation.decide(**accuracies)
         self.turns = list(TURNS[action])
-        why = {"iter": runner.iter, "from": before, "to": action, **accuracies, **self.alternation.thresholds}
+        why: dict[str, Any] = {
+            "iter": runner.iter,
+            "from": before,
+            "to": action,
+            **accuracies,
+            **self.alternation.thresholds,
+        }
         self.switches.append({"round": self.alternation.round, **why})
         if is_main():
             logger.info(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -51,7 +53,8 @@ class Validation:
         """Return the accuracies: ``identity``, and ``nuisance``, the mean over the discriminators."""
         with evaluation_mode(*runner.parts.values()):
             predicted = self._predict(runner)
-        labels = {name: nuisance_labels(runner.parts[name].label, self.camids, self.timeids) for name in runner.priors}
+        critics: dict[str, Any] = {name: runner.parts[name] for name in runner.priors}
+        labels = {name: nuisance_labels(part.label, self.camids, self.timeids) for name, part in critics.items()}
         nuisances = [float((predicted[name] == label).mean()) for name, label in labels.items()]
         accuracies = {
             "identity": float((predicted[""] == self.identities).mean()),

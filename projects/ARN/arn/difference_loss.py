@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import check, one_of
 from reidzoo.registry import LOSS
 
 __all__ = ["DifferenceLoss"]
@@ -31,8 +31,7 @@ class DifferenceLoss(nn.Module):
 
     def __init__(self, form: str = "dsn") -> None:
         super().__init__()
-        if form not in ("dsn", "eq4", "code"):
-            raise ConfigError(f"DifferenceLoss takes form: dsn|eq4|code, got {form!r}")
+        check(self, one_of("dsn", "eq4", "code"), form=form)
         self.form = form
 
     def forward(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reidzoo.checks import FLAG, check, each, number
 from reidzoo.losses.contrastive import squared_distances
 from reidzoo.registry import LOSS
 
@@ -21,13 +24,15 @@ class MMDLoss(nn.Module):
     exp(-|x - y|^2 / (2 sigma^2))``.
 
     Args:
-        sigmas: of the kernel, in the units of the features' distance.
+        sigmas: of the kernel, positive, in the units of the features' distance.
         root: return its root, as the code does. Its gradient does not fall as the domains come to agree: the root's
             own has no bound at 0.
     """
 
     def __init__(self, sigmas: Sequence[float] = (1.0, 2.0, 10.0), root: bool = False) -> None:
         super().__init__()
+        check(self, each(number(above=0), least=1), sigmas=sigmas)
+        check(self, FLAG, root=root)
         self.sigmas, self.root = tuple(sigmas), root
 
     def forward(self, source_feat: Tensor, target_feat: Tensor) -> Tensor:
@@ -39,4 +44,4 @@ class MMDLoss(nn.Module):
     def _kernel(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the kernel's mean over all pairs."""
         squared = squared_distances(first, second)
-        return sum((-squared / (2 * sigma**2)).exp().mean() for sigma in self.sigmas)
+        return reduce(add, ((-squared / (2 * sigma**2)).exp().mean() for sigma in self.sigmas))

@@ -14,6 +14,7 @@ from torch.nn import functional
 from arn.fcn_encoder import FCNEncoder
 from arn.feature_decoder import FeatureDecoder
 from arn.image_decoder import ImageDecoder
+from reidzoo.checks import FLAG, WIDTH, check, each, either, one_of, whole
 from reidzoo.errors import ConfigError
 from reidzoo.heads.pooling import AvgPool
 from reidzoo.models import Embedder
@@ -63,11 +64,14 @@ class SharedPrivateNetwork(Embedder):
         strides: Sequence = (2, 2, 1),
         image_widths: Sequence[int] = (1024, 512, 256, 64, 3),
     ) -> None:
-        if encoder not in ("fcn", "layer4") or reconstruct not in ("feature", "image"):
-            raise ConfigError(
-                f"MODEL: SharedPrivateNetwork takes encoder: fcn|layer4 and reconstruct: feature|image, "
-                f"got {encoder!r} and {reconstruct!r}"
-            )
+        check(self, one_of("fcn", "layer4"), encoder=encoder)
+        check(self, one_of("feature", "image"), reconstruct=reconstruct)
+        check(self, FLAG, private=private)
+        check(self, WIDTH, features=features, width=width)
+        check(self, each(either(whole(1, 16), each(whole(1, 16), 2)), 3), kernels=kernels, strides=strides)
+        check(self, each(WIDTH, least=1), image_widths=image_widths)
+        if image_widths[-1] != 3:
+            raise ConfigError(f"SharedPrivateNetwork: image_widths must end with 3, got {list(image_widths)}")
         nn.Module.__init__(self)
         self.reconstruct = reconstruct
         self.backbone = BACKBONE.build(backbone)
@@ -78,6 +82,7 @@ class SharedPrivateNetwork(Embedder):
             make = partial(FCNEncoder, self.backbone.out_channels, features, width, kernels, strides)
         self.shared = make()
         self.private = nn.ModuleDict({"source": make(), "target": make()}) if private else None
+        self.decoder: ImageDecoder | FeatureDecoder
         if reconstruct == "image":
             self.decoder = ImageDecoder(features, image_widths)
         else:

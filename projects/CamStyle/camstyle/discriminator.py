@@ -1,9 +1,10 @@
-"""StarGAN's discriminator: is the image real, and which camera took it?"""
+"""StarGAN's discriminator, which scores how real an image looks and classifies its camera."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from reidzoo.checks import check, whole
 from reidzoo.errors import ConfigError
 from reidzoo.registry import DISCRIMINATOR
 
@@ -26,6 +27,8 @@ class StarGANDiscriminator(nn.Module):
 
     def __init__(self, num_cameras: int, size: tuple[int, int], width: int = 64, layers: int = 6) -> None:
         super().__init__()
+        check(self, whole(1, 1024), width=width)
+        check(self, whole(1, 10), layers=layers)
         if any(side % 2**layers or side < 2**layers for side in size):
             raise ConfigError(
                 f"StarGANDiscriminator: {layers} layers need a height and width divisible by {2**layers}, "

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reidzoo.checks import check, whole
 from reidzoo.registry import MODEL
 
 __all__ = ["StarGANGenerator"]
@@ -26,6 +27,8 @@ class StarGANGenerator(nn.Module):
 
     def __init__(self, num_cameras: int, width: int = 64, residual_blocks: int = 6) -> None:
         super().__init__()
+        check(self, whole(1, 1024), width=width)
+        check(self, whole(0, 64), residual_blocks=residual_blocks)
         self.num_cameras = num_cameras
         deepest = 4 * width
         self.layers = nn.Sequential(
@@ -45,7 +48,7 @@ class StarGANGenerator(nn.Module):
         return self.layers(torch.cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1))
 
 
-def _normalised(convolution: nn.Module) -> tuple[nn.Module, ...]:
+def _normalised(convolution: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, ...]:
     return convolution, nn.InstanceNorm2d(convolution.out_channels, affine=True), nn.ReLU(inplace=True)
 
 

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from camstyle.trainer import StarGANTrainer
 from reidzoo import distributed
+from reidzoo.checks import TEXT, check, one_of, whole
 from reidzoo.engine.build import build_table, final_size
-from reidzoo.errors import ConfigError
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
 from reidzoo.transforms import Normalize
@@ -28,20 +28,20 @@ NAMES = {
     "pair": lambda stem, camera, other: f"{stem}_fake_{camera + 1}to{other + 1}.jpg",
     "target": lambda stem, camera, other: f"{stem}_fake_{other + 1}.jpg",
 }
-"""How published style images are called, cameras counted from 1: ``pair`` Market-1501 and Duke, ``target`` MSMT17."""
+"""File names of published style images, cameras counted from 1: ``pair`` Market-1501 and Duke, ``target`` MSMT17."""
 
 
 @HOOK.register_module()
-class WriteStylesHook(Hook):
-    """After training writes the style images, and ``styles.jpg``: some images in a row each, a column per camera.
+class WriteStylesHook(Hook[StarGANTrainer]):
+    """Writes the style images after training, and ``styles.jpg``: some images in a row each, a column per camera.
 
-    An image that is there already is left alone, so an interrupted run goes on where it stopped.
+    A file that exists is kept, so an interrupted run goes on where it stopped.
 
     Args:
         folder: where, relative to the run's folder.
         names: ``pair`` or ``target``, a key of ``NAMES``.
-        rows: images on the contact sheet.
-        quality: of the JPEG files.
+        rows: images on the contact sheet, 1 to 1000.
+        quality: of the JPEG files, 1 to 100.
 
     Raises:
         ConfigError: an unknown naming.
@@ -50,8 +50,10 @@ class WriteStylesHook(Hook):
     priority = 45
 
     def __init__(self, folder: str = "styles", names: str = "pair", rows: int = 8, quality: int = 95) -> None:
-        if names not in NAMES:
-            raise ConfigError(f"HOOKS: WriteStylesHook takes names: {' or '.join(NAMES)}, got {names!r}")
+        check(self, TEXT, folder=folder)
+        check(self, one_of(*NAMES), names=names)
+        check(self, whole(1, 1000), rows=rows)
+        check(self, whole(1, 100), quality=quality)
         self.folder, self.name, self.rows, self.quality = folder, NAMES[names], rows, quality
 
     def after_train(self, runner: StarGANTrainer) -> None:
@@ -69,7 +71,7 @@ class WriteStylesHook(Hook):
                 if camera != images.camids[row]
             }
             missing = [other for other, path in paths.items() if not path.exists()]
-            for other, fake in zip(missing, _drawn(runner, real, missing), strict=True):
+            for other, fake in zip(missing, _draw_as(runner, real, missing), strict=True):
                 _save(fake, paths[other], self.quality)
         distributed.barrier()
         if distributed.is_main():
@@ -97,12 +99,12 @@ class WriteStylesHook(Hook):
         rows = np.array([*first, *spread][: self.rows])
         strips = []
         for _, real in self._real(runner, rows, "contact sheet"):
-            strips.append(np.concatenate([_pixels(real), *map(_pixels, _drawn(runner, real, everyone))], axis=1))
+            strips.append(np.concatenate([_pixels(real), *map(_pixels, _draw_as(runner, real, everyone))], axis=1))
         return Image.fromarray(np.concatenate(strips))
 
 
 @torch.no_grad()
-def _drawn(runner: StarGANTrainer, image: Tensor, cameras: list[int]) -> Tensor:
+def _draw_as(runner: StarGANTrainer, image: Tensor, cameras: list[int]) -> Tensor:
     """Return ``image`` (3, H, W) as each of ``cameras`` (n) would see it, (n, 3, H, W)."""
     copies = image.expand(len(cameras), -1, -1, -1)
     return runner.model(copies, torch.tensor(cameras, device=image.device)) if cameras else copies

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reidzoo.clustering import nearest_neighbours
 from reidzoo.engine.evaluate import extract_train_features
 from reidzoo.engine.runner import Runner
@@ -23,7 +25,7 @@ class NeighbourHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Find the neighbours of the coming epoch."""
-        exemplars = runner.parts["exemplar"]
+        exemplars: Any = runner.parts["exemplar"]
         if exemplars.with_neighbours(runner.epoch):
             features = extract_train_features(runner, "target", title="finding neighbours")
             nearest, _ = nearest_neighbours(features, exemplars.neighbours)
@@ -32,7 +34,7 @@ class NeighbourHook(Hook):
 
     @staticmethod
     def _set_sampler(runner: Runner) -> None:
-        exemplars = runner.parts["exemplar"]
+        exemplars: Any = runner.parts["exemplar"]
         node = {"type": runner.cfg.SAMPLER.type}
         if exemplars.with_neighbours(runner.epoch):
             node["neighbours"] = exemplars.neighbours_of.cpu().numpy()

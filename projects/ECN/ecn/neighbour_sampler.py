@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reidzoo.checks import Rule, check, optional
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers import LabelColumns, ShuffleSampler
 
@@ -27,6 +28,8 @@ class NeighbourSampler(ShuffleSampler):
 
     def __init__(self, data: LabelColumns, batch_size: int, neighbours: np.ndarray | None = None) -> None:
         super().__init__(data, batch_size, unlabelled=True)
+        array = Rule("an array (N, m), which NeighbourHook gives", lambda value: getattr(value, "ndim", 0) == 2)
+        check(self, optional(array), neighbours=neighbours)
         self.labelled = bool((self.pids != -1).any())
         self.neighbours = np.empty((len(self.pids), 0), dtype=np.int64) if neighbours is None else neighbours
         self.anchors = batch_size // (2 + self.neighbours.shape[1])

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reidzoo.checks import DROPOUT, WIDTH, check
 from reidzoo.heads.classifier import build_classifier, set_classifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
@@ -46,6 +47,8 @@ class TwoPathHead(nn.Module):
         pooling: str = "avg",
     ) -> None:
         super().__init__()
+        check(self, WIDTH, features=features)
+        check(self, DROPOUT, dropout=dropout, target_dropout=target_dropout)
         self.embedding_dim, self.exemplar_dim, self.num_classes = in_channels, features, num_classes
         self.pooling = build_pooling(pooling)
         self.fc = nn.Linear(in_channels, features)

@@ -8,7 +8,10 @@ import numpy as np
 from scipy import sparse
 from torch import Tensor
 
+from reidzoo.checks import check, number
 from reidzoo.clustering import ClusteringError, dbscan, jaccard_graph
+from reidzoo.clustering.jaccard.graph import check_settings
+from reidzoo.neighbours.checks import check_whole
 from reidzoo.registry import CLUSTERER
 
 __all__ = ["AdaptiveDBSCAN"]
@@ -29,12 +32,15 @@ class AdaptiveDBSCAN:
         min_samples: neighbours of a core image, itself included.
 
     Raises:
-        ClusteringError: a share out of its range; later, what ``jaccard_graph`` and ``dbscan`` raise.
+        ClusteringError: settings out of their ranges; later, what ``jaccard_graph`` and ``dbscan`` raise.
     """
 
     def __init__(self, k1: int = 20, k2: int = 6, share: float = 1.6e-3, min_samples: int = 4) -> None:
+        check(self, number(), share=share)
         if not 0 < share <= 1:
             raise ClusteringError(f"share: expected a number in (0, 1], got {share}")
+        check_settings(k1, k2)
+        check_whole("min_samples", min_samples)
         self.k1, self.k2, self.share, self.min_samples = k1, k2, share, min_samples
         self.eps: float | None = None
 

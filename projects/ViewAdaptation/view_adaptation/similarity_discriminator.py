@@ -1,12 +1,14 @@
-"""D_s: whether a probe and a gallery image show the same identity."""
+"""The similarity discriminator D_s, which classifies whether a probe and a gallery image show the same identity."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reidzoo.checks import WIDTH, check, each
 from reidzoo.registry import DISCRIMINATOR
 
 __all__ = ["SimilarityDiscriminator"]
@@ -26,12 +28,13 @@ class SimilarityDiscriminator(nn.Module):
 
     def __init__(self, in_channels: int, widths: Sequence[int] = (1024, 2048)) -> None:
         super().__init__()
+        check(self, each(WIDTH), widths=widths)
         inputs, outputs = [2 * in_channels, *widths], [*widths, 1]
         self.layers = nn.ModuleList([nn.Linear(*sizes) for sizes in zip(inputs, outputs)])
 
     def forward(self, probe: Tensor, gallery: Tensor) -> Tensor:
         """Return the logits (n, m) of features (n, D) and (m, D)."""
-        first, *rest = self.layers
+        first, *rest = cast(Iterable[nn.Linear], self.layers)
         left, right = first.weight.chunk(2, dim=1)
         hidden = F.linear(probe, left, first.bias)[:, None] + F.linear(gallery, right)[None]
         for layer in rest:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reidzoo.errors import ConfigError
+from reidzoo.checks import FLAG, check, number, one_of
 from reidzoo.registry import LOSS
 
 __all__ = ["SimilarityLoss", "adaptive_weights"]
@@ -52,11 +52,10 @@ class SimilarityLoss(nn.Module):
         log_sum: bool = False,
     ) -> None:
         super().__init__()
-        if not gamma >= 0 or not margin > 0 or form not in ("corrected", "printed"):
-            raise ConfigError(
-                f"SimilarityLoss takes gamma >= 0, margin > 0 and form: corrected or printed; got {gamma}, {margin} "
-                f"and {form!r}"
-            )
+        check(self, number(0), gamma=gamma)
+        check(self, number(above=0), margin=margin)
+        check(self, one_of("corrected", "printed"), form=form)
+        check(self, FLAG, adaptive=adaptive, wn_inside=wn_inside, wn_printed=wn_printed, log_sum=log_sum)
         self.gamma, self.margin, self.adaptive, self.form = gamma, margin, adaptive, form
         printed = form == "printed"
         self.wn_inside, self.wn_printed, self.log_sum = wn_inside or printed, wn_printed or printed, log_sum or printed

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -74,7 +77,7 @@ class ViewAdaptationTrainer(Trainer):
         mapped = self.embed_views(batch)
         tensors = {**self.compare(mapped), **(self.classify_views(mapped) if "view" in self.parts else {})}
         phases = [phase for phase in ("model", "confusion") if phase in self.losses]
-        return sum(sum(self.losses[phase](tensors, whole=True).values()) for phase in phases)
+        return reduce(add, (reduce(add, self.losses[phase](tensors, whole=True).values()) for phase in phases))
 
     # ---- what the steps share ---------------------------------------------------------------------------------------
 

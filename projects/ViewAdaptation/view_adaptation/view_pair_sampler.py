@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reidzoo.checks import check, whole
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers import BatchSampler, LabelColumns
@@ -31,7 +32,8 @@ class ViewPairSampler(BatchSampler):
 
     def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 8) -> None:
         super().__init__(data, batch_size)
-        if num_instances < 2 or num_instances % 2 or batch_size % num_instances or batch_size < 2 * num_instances:
+        check(self, whole(2, multiple_of=2), num_instances=num_instances)
+        if batch_size % num_instances or batch_size < 2 * num_instances:
             raise ConfigError(
                 f"ViewPairSampler takes an even num_instances, and a batch of two or more times as many images; got "
                 f"{num_instances} and {batch_size}"

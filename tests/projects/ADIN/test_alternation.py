@@ -81,5 +81,5 @@ def test_state(begin):
 def test_mistakes(begin):
     with pytest.raises(ConfigError, match="max_rounds"):
         begin(max_rounds=0)
-    with pytest.raises(ConfigError, match="ten percent"):
+    with pytest.raises(ConfigError, match="nuisance_drop must be"):
         begin(nuisance_drop=10)

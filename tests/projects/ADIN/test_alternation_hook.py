@@ -115,7 +115,7 @@ def test_decay_factor_0_ends_turns_as_the_authors_code_does(project):
     from adin import AlternationHook
 
     rates = []
-    hook = AlternationHook({}, decay_factor=0.0)
+    hook = AlternationHook("Market1501", decay_factor=0.0)
     runner = SimpleNamespace(loader=SimpleNamespace(length=30), optims={})
     for hook.turns in (["head"], ["penalty"]):
         runner.optims = {hook.turns[0]: SimpleNamespace(scale_lr=rates.append)}
@@ -166,10 +166,10 @@ def test_the_joint_schedule_runs(tiny):
 
 def test_mistakes_are_named(tiny, pretrained):
     for opts, message in (
-        (["epochs.penalty", 3], "positive epochs"),
+        (["epochs.penalty", 3], "epochs of model, nuisance and head"),
         (["rules.max_round", 3], "max_round"),
-        (["rules.nuisance_drop", 10], "ten percent"),
-        (["decay_at", 20], "share of the turn"),
+        (["rules.nuisance_drop", 10], "nuisance_drop must be"),
+        (["decay_at", 20], "decay_at must be"),
         (["validation", "{type: HoldOut, dataset: DukeMTMC, part: train}"], "held out"),
         (["validation", "{type: HoldOut, dataset: Market1501, part: val}"], "held out"),
     ):

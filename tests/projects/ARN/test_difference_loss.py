@@ -78,5 +78,5 @@ def test_features_of_zero_have_finite_gradients():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(ConfigError, match="DifferenceLoss takes form"):
+    with pytest.raises(ConfigError, match="DifferenceLoss: form must be"):
         DifferenceLoss("literal")

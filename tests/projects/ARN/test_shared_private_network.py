@@ -109,8 +109,8 @@ def test_layer_4_starts_from_the_pretrained_one(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    ({"encoder": "resnet"}, "encoder: fcn|layer4"),
-    ({"reconstruct": "pixels"}, "reconstruct: feature|image"),
+    ({"encoder": "resnet"}, "encoder must be one of fcn, layer4"),
+    ({"reconstruct": "pixels"}, "reconstruct must be one of feature, image"),
     ({"encoder": "layer4", "backbone": {"type": "OSNet", "width": 0.25}}, "OSNet has none"),
 ])  # fmt: skip
 def test_mistakes_are_named(arguments, said):

@@ -125,7 +125,7 @@ def test_style_images_on_disk(build, tiny_root, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("changes, said", [
-    ({"TRAINER.target_weight": 1.5}, "lambda"),
+    ({"TRAINER.target_weight": 1.5}, "target_weight must be"),
     ({"MEMORIES.exemplar.dim": 8}, "MEMORIES.exemplar.dim is 8, and HEAD gives 16"),
     ({"MEMORIES.exemplar": "null"}, "go together"),
     ({"LOSSES.invariance": "null"}, "phase source and target"),

@@ -64,7 +64,7 @@ def test_junk_is_not_drawn():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(ConfigError, match="even num_instances"):
+    with pytest.raises(ConfigError, match="multiple of 2"):
         make([(2, 2)] * 5, num_instances=3, batch_size=15)
     with pytest.raises(ConfigError, match="two or more times"):
         make([(2, 2)] * 5, num_instances=16)
