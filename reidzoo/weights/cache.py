@@ -23,7 +23,7 @@ from reidzoo.errors import WeightsError
 from reidzoo.files import move_into_place, write_whole
 from reidzoo.weights.download import TransferError, forget_part, from_drive, from_http
 
-__all__ = ["SCHEMES", "fetch", "is_cached", "make_once", "sha256_of", "weights_home"]
+__all__ = ["SCHEMES", "checked_content", "fetch", "is_cached", "make_once", "sha256_of", "weights_home"]
 
 logger = logging.getLogger("reidzoo")
 
@@ -31,6 +31,8 @@ SCHEMES = ("https:", "http:", "file:", "gdrive:")
 """The beginnings of the addresses that ``fetch`` takes."""
 PATIENCE = 3.0
 """Seconds to wait for another process before logging it."""
+_checked: dict[Path, str] = {}
+"""File of the cache -> the checksum that this process has compared it with."""
 
 
 def weights_home() -> Path:
@@ -107,7 +109,9 @@ def make_once(filename: str, make: Callable[[Path], None]) -> Path:
         with _lock(path):
             if not is_cached(filename):
                 make(path)
-                _write_note(path, sha256_of(path))
+                digest = sha256_of(path)
+                _write_note(path, digest)
+                _checked[path] = digest
     except (OSError, NotImplementedError) as error:
         raise WeightsError(f"{path.parent} cannot be written to: {error}; set REIDZOO_HOME to another folder") from None
     return path
@@ -117,6 +121,24 @@ def is_cached(filename: str, *, sha256: str = "", size: int | None = None) -> bo
     """Return whether the copy in the cache is there and intact; the arguments are those of ``fetch``."""
     path = weights_home() / filename
     return _fault(path, size, sha256 or _noted_digest(path)) == ""
+
+
+def checked_content(path: Path) -> bytes | None:
+    """Return the content of a file of the cache that was checked, None for any other file.
+
+    What is hashed is what is read: a file that somebody has exchanged since then is not taken for the one that was
+    checked.
+
+    Raises:
+        WeightsError: it is no longer what it was.
+    """
+    expected = _checked.get(path)
+    if expected is None:
+        return None
+    content = path.read_bytes()
+    if not hashlib.sha256(content).hexdigest().startswith(expected):
+        raise WeightsError(f"{path} was exchanged since its checksum was compared; who else can write to this folder?")
+    return content
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -152,6 +174,7 @@ def _bring(address: str, path: Path, sha256: str, size: int | None, folder: Path
     move_into_place(part, path)
     forget_part(part)
     _write_note(path, digest)
+    _checked[path] = digest
     logger.info("%s: %s, %s bytes, SHA-256 %s", title, address, f"{path.stat().st_size:,}", digest)
     return path
 
@@ -207,8 +230,11 @@ def _fault(path: Path, size: int | None, sha256: str) -> str | None:
         return f"it has {actual_size:,} bytes, and is to have {size:,}"
     if not actual_size:
         return "it is empty"
-    if sha256 and not (digest := sha256_of(path)).startswith(sha256):
-        return f"its SHA-256 is {digest}, and is to {'begin with' if len(sha256) < 64 else 'be'} {sha256}"
+    if sha256:
+        if not (digest := sha256_of(path)).startswith(sha256):
+            return f"its SHA-256 is {digest}, and is to {'begin with' if len(sha256) < 64 else 'be'} {sha256}"
+        if path.is_relative_to(weights_home()):  # a file of the user's own may be written again
+            _checked[path] = digest
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 import pickle
 import re
@@ -14,11 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import nn
 
 from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.registry import SCHEME
+from reidzoo.weights.cache import checked_content
 
 __all__ = [
     "CLASSIFIERS", "check_finite", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
@@ -98,7 +100,10 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
         return _read_safetensors(path)
     try:
         with torch.serialization.safe_globals(_numpy_numbers()):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            content = checked_content(path)
+            return torch.load(path if content is None else io.BytesIO(content), map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except Exception as error:  # a damaged file fails in a dozen ways, from KeyError to RuntimeError
         refused = re.search(r"\bGLOBAL ([\w.]+)", str(error))
         if refused:
@@ -139,7 +144,8 @@ def _numpy_numbers() -> list[Any]:
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
-        return load_file(path)
+        content = checked_content(path)
+        return load_file(path) if content is None else load(content)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
 

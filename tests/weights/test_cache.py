@@ -11,10 +11,13 @@ import urllib.parse
 
 import pytest
 import requests
+import torch
+from safetensors.torch import save_file
 
 from reidzoo.errors import WeightsError
 from reidzoo.weights import cache, download
 from reidzoo.weights.cache import fetch, make_once, sha256_of, weights_home
+from reidzoo.weights.loading import safe_read
 
 BODY = bytes(range(256)) * 4096  # 1 MB
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -384,3 +387,17 @@ def test_a_body_longer_than_the_most_is_cut_off(server, tmp_path, length):
         download.from_http(url, tmp_path / "a.part", most=1_000_000)
     assert list(tmp_path.iterdir()) == []
     assert not download.from_http(url, tmp_path / "b.part", most=3_000_000)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_what_was_checked_is_what_is_read(server, suffix, tmp_path):
+    """Who can write to the cache cannot exchange a file between its check and its reading."""
+    good, bad = tmp_path / f"good.{suffix}", tmp_path / f"bad.{suffix}"
+    for path, value in ((good, 1.0), (bad, 2.0)):
+        (save_file if suffix == "safetensors" else torch.save)({"a": torch.full((2,), value)}, path)
+    data = good.read_bytes()
+    path = fetch([server.put("/a", data)], f"a.{suffix}", sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    assert torch.equal(safe_read(path)["a"], torch.ones(2))
+    path.write_bytes(bad.read_bytes())
+    with pytest.raises(WeightsError, match="was exchanged since its checksum was compared"):
+        safe_read(path)
