@@ -4,19 +4,31 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   := datasets-mini
 RUN    := output/DomainMix/mini
+JOBS   ?= 2
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test test-quick test-processors lint docs bench clean
 
 demo: $(VENV)/demo.installed
-	@$(BIN)/python tools/render_data.py --root $(DATA)
-	@$(BIN)/python tools/train_net.py --config-file projects/DomainMix/mini.yml --output-dir $(RUN) --resume
+	@$(BIN)/reidzoo render --data-root $(DATA)
+	@$(BIN)/reidzoo train --config-file projects/DomainMix/mini.yml --output-dir $(RUN) --resume
 
 test: $(VENV)/test.installed lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	@$(MAKE) --no-print-directory test-processors
+
+# What takes no seconds a test: about a minute.
+test-quick: $(VENV)/test.installed
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
+
+# The tests that rounding reaches, again on what torch takes for an older processor: no AVX, no fused multiply-add.
+test-processors: $(VENV)/test.installed
+	@ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
+		$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "sensitive and not slow"
 
 lint: $(VENV)/test.installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
 
 docs: $(VENV)/test.installed
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

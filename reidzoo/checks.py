@@ -142,7 +142,9 @@ def mapping_of(rule: Rule, least: int = 0) -> Rule:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and -math.inf < value < math.inf
+    return (
+        isinstance(value, numbers.Real) and not isinstance(value, bool) and value < math.inf and not value <= -math.inf
+    )
 
 
 def _range(least: float | None, most: float | None) -> str:

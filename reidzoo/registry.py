@@ -9,6 +9,8 @@ A third party adds a part without editing this package::
 
 and names its own package under ``PLUGINS`` in the YAML. A dotted ``type`` (``torch.nn.CrossEntropyLoss``) is imported
 as it stands. Locations are lazy: nothing is imported before a registry is first asked.
+
+``reidzoo.testing`` checks what a contract says: ``check_loss({"type": "MyLoss"})`` is one line of its author's tests.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ import inspect
 import os
 import re
 import traceback
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
 
 from mmengine.registry import Registry as MMEngineRegistry
 
@@ -33,12 +35,33 @@ __all__ = [
 MISFITS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 """What a constructor raises that was given a value of the wrong kind or size."""
 
+Part = TypeVar("Part", bound=Callable[..., Any])
+
 
 class Registry(MMEngineRegistry):
     """mmengine's registry with errors that help: the near miss, what is registered, and the parameters of a class."""
 
     def __init__(self, name: str, *locations: str) -> None:
         super().__init__(name, build_func=build_from_node, scope="reidzoo", locations=list(locations))
+
+    @overload
+    def register_module(
+        self, name: str | list[str] | None = None, force: bool = False, module: None = None
+    ) -> Callable[[Part], Part]: ...
+    @overload
+    def register_module(self, name: str | list[str] | None = None, force: bool = False, *, module: Part) -> Part: ...
+    def register_module(self, name: str | list[str] | None = None, force: bool = False, module: Any = None) -> Any:
+        """Register ``module``, or as a decorator what follows, under its own name or another; return it.
+
+        Args:
+            name: the name, or several; the class's or function's own by default.
+            force: whether to take the place of what has the name already.
+            module: a class or a function.
+
+        Raises:
+            KeyError: the name is taken.
+        """
+        return super().register_module(name, force, module)
 
     def build(self, node: Mapping[str, Any], /, **given: Any) -> Any:
         """Build what ``node["type"]`` names; see ``build_from_node``."""
@@ -47,13 +70,18 @@ class Registry(MMEngineRegistry):
     def get(self, key: str) -> Any:
         """Return what is registered as ``key``, or what a dotted ``key`` imports.
 
+        A ``key`` without a dot imports nothing beyond the registry's own locations: it may come from a model file.
+
         Raises:
             ConfigError: nothing has that name.
         """
-        try:
-            found = super().get(key)
-        except (RuntimeError, ValueError):
-            found = None
+        self.import_from_location()
+        found = self.module_dict.get(key)
+        if found is None and "." in key:
+            try:
+                found = super().get(key)
+            except (RuntimeError, ValueError):
+                found = None
         if found is None:
             names = sorted(self.module_dict)
             raise ConfigError(
@@ -122,55 +150,137 @@ def describe(cls: Any) -> str:
 
 
 BACKBONE = Registry("BACKBONE", "reidzoo.backbones")
-"""``forward(images (B, 3, H, W)) -> feature map (B, C, h, w)``; attribute ``out_channels`` = C."""
+"""``Backbone(...)``, an ``nn.Module``: ``forward(images (B, 3, H, W)) -> feature map (B, C, h, w)``, for images of any
+size; attribute ``out_channels`` = C.
+
+All that it has learnt is in parameters and buffers. In evaluation mode it draws no random numbers, and an image's map
+depends on that image alone.
+
+An argument ``pretrained`` is optional. Where there is one, ``""`` has to mean random weights: a trained model is built
+so, before its own weights are loaded. A constructor that fetches weights and has no such argument fetches them each
+time that a trained model is loaded.
+
+``reidzoo.testing.check_backbone`` checks this contract."""
 
 HEAD = Registry("HEAD", "reidzoo.heads")
-"""``Head(in_channels, num_classes, ...)``; ``forward(feature map) -> dict``: ``feat`` (B, D) for metric losses,
-``embedding`` (B, D) for retrieval, and while training with ``num_classes > 0`` also ``logits`` (B, num_classes)."""
+"""``Head(in_channels, num_classes, ...)``, an ``nn.Module``: ``forward(feature map (B, C, h, w)) -> dict``: ``feat``
+(B, D') for metric losses, ``embedding`` (B, D) for retrieval, and while training with ``num_classes > 0`` also
+``logits``, (B, num_classes), or (B, n, num_classes) of n branches.
+
+The attribute ``embedding_dim`` = D: discriminators and memories are built for it. The attribute ``classifier`` holds
+all the weights that depend on the identities, and is None for ``num_classes=0``, which is how a trained model is
+loaded: ``head.classifier.*`` is left out of model files, and the embedding may not need it.
+
+``reset_classifier(num_classes, centroids=None)`` gives it another classifier, always of new parameters, when pseudo
+labels change the identities: a random one, or one that begins with the class means ``centroids`` (num_classes, D). A
+head that cannot begin with them raises ``ValueError``.
+
+In evaluation mode it draws no random numbers, and an image's embedding depends on that image alone.
+``reidzoo.testing.check_head`` checks this contract."""
 
 MODEL = Registry("MODEL", "reidzoo.models")
-"""``forward(images) -> dict`` as its head returns it; ``embed(images) -> (B, D)`` L2-normalised, for retrieval. A model
-that embeds the two sides of a test differently has ``embed_query(images)`` and ``embed_gallery(images)`` beside it: the
-evaluation calls them in its place, and they may leave the norm as it is for ``TEST.METRIC euclidean``. Weights that
-embedding does not need are named in ``training_only``, patterns such as ``decoder.*``: model files leave them out."""
+"""``Model(backbone, head, num_classes, ...)`` with the nodes BACKBONE and HEAD: ``forward(images) -> dict`` as its head
+returns it; ``embed(images) -> (B, D)`` L2-normalised, for retrieval; attribute ``embedding_dim`` = D;
+``reset_classifier`` as a HEAD has it, where pseudo labels are used.
+
+A model that embeds the two sides of a test differently has ``embed_query(images)`` and ``embed_gallery(images)`` beside
+it: the evaluation calls them in its place, and they may leave the norm as it is for ``TEST.METRIC euclidean``. Weights
+that embedding does not need are named in ``training_only``, patterns such as ``decoder.*``: model files leave them
+out."""
 
 LOSS = Registry("LOSS", "reidzoo.losses")
 """An ``nn.Module`` whose ``forward`` parameter *names* say which tensors it takes, e.g. ``forward(self, feat, pid)``;
-returns a scalar. Inputs arrive in float32 and hold the whole batch, also when several processes share it."""
+returns a scalar, finite and with a gradient. Inputs arrive in float32 and hold the whole batch, also when several
+processes share it; they are left as they are, since other losses take them too.
+
+A batch may hold one image of each identity, or one identity alone: a loss is finite there as well. An image of identity
+-1 is nobody's: a loss that takes ``pid`` raises an error or leaves the image out, and does not count all of them as one
+person (``reidzoo.losses.labels.check_labels`` raises). What it keeps between calls is in buffers.
+
+``reidzoo.testing.check_loss`` checks this contract."""
 
 MEMORY = Registry("MEMORY", "reidzoo.memories")
-"""An ``nn.Module`` with its state in buffers; ``forward(feat, index) -> scores``; ``update(feat, index)`` under
-``no_grad``, called by the trainer after the optimizer's step."""
+"""``Memory(dim=D, ...)``, an ``nn.Module`` with all its state in buffers, so that checkpoints hold it: ``forward(feat
+(B, D), index (B,)) -> scores`` with gradient for ``feat``; ``update(feat, index)`` under ``no_grad``, called by the
+trainer after the optimizer's step. Trainers may give both further arguments, such as ``epoch``.
+
+``update`` changes the rows ``index`` and no others; a row that occurs several times is moved as often, in the order of
+the batch; a row that does not exist, be it -1, is an ``IndexError``.
+
+Several processes: each has the whole memory. A memory does not communicate. *The trainer* gathers the batch and
+gives every process all of it, ``memory.update(gather(feat), gather(index))`` with ``reidzoo.distributed.gather``; with
+the process's own share alone the memories drift apart, which is found out when the run is saved.
+
+``reidzoo.testing.check_memory`` checks this contract, in two processes too."""
 
 DISCRIMINATOR = Registry("DISCRIMINATOR", "reidzoo.discriminators")
-"""``Discriminator(in_channels, ...)``; ``forward(feat (B, D)) -> logits (B, classes)``."""
+"""``Discriminator(in_channels=D, ...)``, an ``nn.Module``: ``forward(feat (B, D)) -> logits (B, classes)``, or (B, n,
+classes) of n branches, with gradient for ``feat`` and for its own parameters. In evaluation mode it draws no random
+numbers, and an image's logits depend on that image alone.
+
+A batch norm in it has statistics of the process's own share of the batch, unless the trainer gives the discriminator to
+``reidzoo.models.convert_batch_norm``. ``reidzoo.testing.check_discriminator`` checks this contract."""
 
 CLUSTERER = Registry("CLUSTERER", "reidzoo.clustering")
-"""``fit_predict(features (N, D)) -> labels``: int64 (N,), -1 = outlier, clusters numbered by their first member."""
+"""``fit_predict(features (N, D)) -> labels``: a numpy array, int64 (N,), -1 = outlier, clusters 0, 1, ... numbered by
+their first member. Features are float32, on the CPU, and left as they are. The labels follow from the features and from
+what the clusterer remembers, never from global random numbers; what it remembers, such as a threshold that it chose
+once, is in ``state_dict`` and ``load_state_dict``, plain values and tensors. Rank 0 alone calls it.
+``reidzoo.testing.check_clusterer`` checks this contract."""
 
 DATASET = Registry("DATASET", "reidzoo.datasets")
-"""``Dataset(root, ...)`` with ``train``, ``query`` and ``gallery``: lists of ``Record``. Raises ``DatasetError`` saying
-what is missing, where it was looked for and where to get it."""
+"""``Dataset(root, ...)`` with ``train``, ``query`` and ``gallery``, lists of ``Record``, which ``records("train")`` and
+so on return too. Raises ``DatasetError`` saying what is missing, where it was looked for and where to get it.
+
+What it says of itself: ``name`` for logs and tables; ``folder``, which the paths of label files are relative to;
+``protocol``, the evaluation protocol, by name or a ``Protocol`` class; ``is_twin``, whether the images are rendered in
+place of the real ones, which results then say; ``repeats``, which may be missing: how often a protocol with random
+galleries draws them, None for its own number. A subclass of ``reidzoo.datasets.Dataset`` has all of it and writes
+``scan(split)`` alone.
+
+Records come in the same order each time, each file once in a split; pid is -1 for no identity, camid is 0 or more.
+Query and gallery are both there or both empty. ``reidzoo.testing.check_dataset`` checks this contract."""
 
 SAMPLER = Registry("SAMPLER", "reidzoo.samplers")
-"""``Sampler(data, batch_size, ...)`` for a training set with the columns ``pids``, ``camids`` and ``domains`` (N,);
-``batches(seed, epoch, count)`` returns a list of index arrays, from its arguments alone: the same call gives the same
-batches in any process."""
+"""``Sampler(data, batch_size, ...)`` for a training set with the columns ``pids``, ``camids`` and ``domains`` (N,),
+built anew before each epoch, since labels may have changed. ``batches(seed, epoch, count)`` returns a list of index
+arrays (batch_size,) of integers below N, from its arguments alone: the same call gives the same batches in any process.
+
+``count`` is how many batches; the sampler starts over as often as that takes. ``count=0`` means one pass, as many as
+the sampler thinks right, at least one. ``batch_size`` is of all processes together. Images of identity -1 are not
+drawn, except by a sampler for unlabelled images. ``reidzoo.testing.check_sampler`` checks this contract."""
 
 TRANSFORM = Registry("TRANSFORM", "reidzoo.transforms")
 """``transform(images (B, 3, H, W), draw) -> images``: whole batches, uint8 or float32, on any device; every random
-number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone. A transform
-that changes the images' size has ``out_size(size) -> size``, both (height, width): it is the size that a model is
-tested at."""
+number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone, so that an
+image's result does not depend on the other images or on how many processes share the batch. uint8 images are left as
+they are, since a second view starts from them; floating ones may be written in place. A constructor's parameters
+``mean`` and ``std`` are filled from INPUT.MEAN and INPUT.STD.
+
+``out_size(size) -> size``, both (height, width), is optional, for a transform that changes the images' size: it is the
+size that a model is tested at. ``reidzoo.testing.check_transform`` checks this contract."""
 
 TRAINER = Registry("TRAINER", "reidzoo.trainers")
-"""``train_step(batch) -> dict of detached scalars``; owns the named parts, their optimizers and the phase."""
+"""A subclass of ``reidzoo.trainers.Trainer``, built with ``cfg``, ``sets``, ``output_dir``, ``device`` and what its
+node says. It has a ``step_<phase>(batch) -> dict of detached scalars`` for each of its phases, ``model`` if there is
+one alone, and what ``needs`` declares of a phase's losses and optimizer is checked before the training.
+
+A step moves parameters through ``minimize`` and leaves ``phase`` to hooks. What it keeps between steps is in parts
+(buffers of a module), so that a resumed run ends as one that was never stopped. What several processes have to agree
+on, such as a memory's rows, it computes from the gathered batch. ``reidzoo.testing.check_trainer`` checks this
+contract."""
 
 HOOK = Registry("HOOK", "reidzoo.hooks")
-"""mmengine's event names and signatures (``before_train_epoch(runner)`` ...), with a ``Runner`` of
-``engine/runner.py``, so that mmengine's own hooks, which expect its ``Runner``, do not fit; a ``priority``, and
-optionally ``state_dict`` / ``load_state_dict`` of plain values and tensors, kept in every checkpoint under the hook's
-name."""
+"""Methods named after moments, those of ``reidzoo.hooks.Hook`` with their signatures: ``before_train(runner)``,
+``before_train_epoch``, ``before_train_iter(runner, batch_idx, data_batch)``, ``after_train_iter(runner, batch_idx,
+data_batch, outputs)``, ``after_train_epoch``, ``after_train``, ``save_point``; any of them may be missing. The names
+and signatures are mmengine's, the ``Runner`` is that of ``engine/runner.py``, so that mmengine's own hooks, which
+expect its ``Runner``, do not fit.
+
+``priority``, a whole number or a name of mmengine's such as ``LOW``, orders the hooks, smallest first; 50 if there is
+none. ``state_dict`` and ``load_state_dict`` are optional, both or neither: plain values and tensors, kept in every
+checkpoint under the hook's name. Every process calls every hook. ``reidzoo.testing.check_hook`` checks this
+contract."""
 
 SCHEME = Registry("SCHEME", "reidzoo.zoo.lookup", "reidzoo.engine.run_folder")
 """A function ``scheme(name) -> Path``: the file on this machine that ``SCHEME://name`` means wherever weights are

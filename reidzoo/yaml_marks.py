@@ -19,6 +19,9 @@ from reidzoo.errors import ConfigError
 
 __all__ = ["Doubtful", "Marked", "dump_yaml", "parse_yaml", "unmark", "with_place"]
 
+MOST_EXPANDED = 100_000
+"""Values that a document with aliases may stand for, each alias counted as all that it repeats."""
+
 _TAG = "tag:yaml.org,2002:"
 _DOUBTFUL_TAG = "!doubtful"
 _SCALAR_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
@@ -72,12 +75,18 @@ def parse_yaml(text: str, where: Callable[[int], str]) -> Marked:
     """Parse one YAML document; ``where(line)`` names a place in it, lines counted from 1.
 
     Raises:
-        ConfigError: not valid YAML, a duplicate key, a key that is not a string, or a tag that is not plain data.
+        ConfigError: not valid YAML, a duplicate key, a key that is not a string, a tag that is not plain data, or
+            aliases that stand for more than ``MOST_EXPANDED`` values.
     """
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
-        return Marked(None, where(1)) if root is None else _Marker(loader, where).mark(root)
+        if root is None:
+            return Marked(None, where(1))
+        _check_aliases(root, where)
+        return _Marker(loader, where).mark(root)
+    except RecursionError:
+        raise ConfigError(f"{where(1)}: not valid YAML: it is nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = where(mark.line + 1 if mark else 1)
@@ -108,6 +117,28 @@ def with_place(value: Any, where: str) -> Marked:
     if isinstance(value, (list, tuple)):
         return Marked([with_place(child, where) for child in value], where)
     return Marked(value, where)
+
+
+def _check_aliases(root: yaml.Node, where: Callable[[int], str]) -> None:
+    """Raise ConfigError for aliases that stand for too much, or for themselves, before anything follows them."""
+    written, sizes, opened = 0, {}, set()
+
+    def size(node: yaml.Node) -> int:
+        nonlocal written
+        if id(node) in opened:
+            raise ConfigError(f"{where(node.start_mark.line + 1)}: an anchor contains itself")
+        if id(node) not in sizes:
+            written += 1
+            opened.add(id(node))
+            below = [] if isinstance(node, yaml.ScalarNode) else node.value
+            pairs = below if isinstance(node, yaml.MappingNode) else [(child,) for child in below]
+            sizes[id(node)] = 1 + sum(size(child) for pair in pairs for child in pair)
+            opened.remove(id(node))
+        return sizes[id(node)]
+
+    total = size(root)
+    if total > written and total > MOST_EXPANDED:
+        raise ConfigError(f"{where(1)}: its aliases stand for {total:,} values; {MOST_EXPANDED:,} is the most")
 
 
 class _Marker:

@@ -6,15 +6,18 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from yacs.config import CfgNode
 
 REPOSITORY = Path(__file__).parent.parent
 SVG = "{http://www.w3.org/2000/svg}"
@@ -23,6 +26,25 @@ SVG = "{http://www.w3.org/2000/svg}"
 def pytest_configure(config: pytest.Config) -> None:
     """Let torch have one thread, unless ``OMP_NUM_THREADS`` says otherwise, here and in the processes of tests."""
     torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+
+
+SLOW = {"run_tool", "train_in_one_and_two", "market_twin"}
+"""Fixtures that start processes or render for seconds: a test that asks for one of them is slow."""
+
+SENSITIVE = {
+    *("backbones", "clustering", "discriminators", "engine", "evaluation", "heads", "hooks", "inference", "losses"),
+    *("memories", "models", "neighbours", "projects", "testing", "trainers", "transforms", "weights"),
+}
+"""Folders of tests that compare floats of two routes, or train for a moment: the processor's rounding reaches them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests the markers that follow from their fixtures and folders."""
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        if any(REPOSITORY / "tests" / name in item.path.parents for name in SENSITIVE):
+            item.add_marker(pytest.mark.sensitive)
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +191,23 @@ TINY = {
 }
 """A configuration that trains in a second; tests add data and change what they are about."""
 
+ADVERSARIAL = {
+    "DATASETS": {"TRAIN": {"train": ["RandPerson", "Market1501"]}},
+    "TRAINER": {"type": "AdversarialTrainer"},
+    "DISCRIMINATORS": {"discriminator": {"type": "MLPDiscriminator", "widths": [16]}},
+    "LOSSES": {
+        "id": {"type": "CrossEntropyLoss"},
+        "balance": {"type": "DomainBalanceLoss"},
+        "domain": {
+            "type": "CrossEntropyLoss",
+            "inputs": {"logits": "domain_logits", "pid": "domain"},
+            "phase": "discriminator",
+        },
+    },
+    "OPTIMIZERS": {"discriminator": {"type": "Adam", "lr": 1e-3}},
+}
+"""What the adversarial trainer takes over ``TINY``."""
+
 
 @pytest.fixture
 def write_config(tmp_path: Path, tiny_root: Path):
@@ -198,7 +237,7 @@ def run_tool():
     def run(name: str, *args: object, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
         env = {**os.environ, **options.pop("env", {})}
         command = [sys.executable, *launcher, str(REPOSITORY / "tools" / name), *map(str, args)]
-        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False, **options)
+        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=900, check=False, **options)
 
     return run
 
@@ -242,3 +281,89 @@ def killer(tmp_path: Path) -> Path:
     path = tmp_path / "killer.py"
     path.write_text(KILLER)
     return path
+
+
+def _leaves(value: object, prefix: str = "") -> dict[str, object]:
+    """Return the tensors and plain values of a checkpoint by their paths."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {path: leaf for key, item in items for path, leaf in _leaves(item, f"{prefix}.{key}").items()}
+    return {prefix: value}
+
+
+def assert_equal_runs(run: Path, other: Path, ignore: str = "") -> None:
+    """Check that two folders of a stage have equal checkpoints, metrics and results, bit for bit.
+
+    Args:
+        run, other: the folders.
+        ignore: paths in a checkpoint that contain this are left out.
+    """
+    ours, theirs = (_leaves(torch.load(folder / "model_final.pth", weights_only=True)) for folder in (run, other))
+    keys = [{key for key in leaves if not ignore or ignore not in key} for leaves in (ours, theirs)]
+    assert keys[0] == keys[1]
+    for key in keys[0]:
+        same = torch.equal(ours[key], theirs[key]) if torch.is_tensor(ours[key]) else ours[key] == theirs[key]
+        assert same, f"{run.name}{key}"
+    for name in ("metrics.jsonl", "results.json"):
+        assert (run / name).read_bytes() == (other / name).read_bytes(), name
+
+
+@pytest.fixture
+def resumes_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that trains a configuration twice, once with a death, and checks that both end alike."""
+    from reidzoo.hooks import LogHook
+    from reidzoo.runs.pipeline import Pipeline
+
+    def check(config: Callable[[str], CfgNode], stage: str, at: int, saved: tuple[int, int]) -> Path:
+        """Return the folder of the uninterrupted stage.
+
+        Args:
+            config: folder's name -> configuration of a run in ``tmp_path`` / name.
+            stage: the stage that dies.
+            at: after so many steps of it.
+            saved: complete epochs, and steps of the next one, of the last checkpoint before.
+        """
+        Pipeline(config("whole")).train()
+        log = LogHook.after_train_iter
+
+        def die(self, runner, *args, **kwargs):
+            log(self, runner, *args, **kwargs)
+            if runner.iter == at and runner.output_dir.name == stage:
+                raise InterruptedError
+
+        with monkeypatch.context() as patched, pytest.raises(InterruptedError):
+            patched.setattr(LogHook, "after_train_iter", die)
+            Pipeline(config("died")).train()
+        last = torch.load(tmp_path / "died" / stage / "last.pth", weights_only=True)
+        assert (last["epoch"], last["step"]) == saved
+        Pipeline(config("died")).train(go_on=True)
+        assert_equal_runs(tmp_path / "died" / stage, tmp_path / "whole" / stage)
+        return tmp_path / "whole" / stage
+
+    return check
+
+
+@pytest.fixture
+def resumes_after_sigkill(run_tool, tmp_path: Path):
+    """Return a function that trains a file as a user does, once killed in every stage, and checks that both end alike.
+
+    The file's stages have a ``KillOnceHook`` with marks in ``tmp_path / "marks"``.
+    """
+
+    def check(config: Path, stages: Sequence[str], *args: object) -> Path:
+        """Return the folder of the uninterrupted run; ``args`` are further arguments of the killed one."""
+        whole, killed = tmp_path / "whole", tmp_path / "killed"
+        ran = run_tool("train_net.py", "--config-file", config, "--output-dir", whole)
+        assert ran.returncode == 0, ran.stderr
+        (tmp_path / "marks").mkdir()
+        arguments = ["--config-file", config, "--output-dir", killed, *args]
+        codes = [run_tool("train_net.py", *arguments).returncode]
+        for _ in stages:
+            ran = run_tool("train_net.py", *arguments, "--resume")
+            codes.append(ran.returncode)
+        assert codes == [-signal.SIGKILL] * len(stages) + [0], ran.stderr
+        for stage in stages:
+            assert_equal_runs(killed / stage, whole / stage)
+        return whole
+
+    return check

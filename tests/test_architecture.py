@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +11,15 @@ PACKAGE = Path(__file__).parent.parent / "reidzoo"
 FLOORS = [
     {"errors", "files", "version", "suggest", "distributed", "visualization"},
     {"checks", "registry", "yaml_marks", "random_streams", "neighbours", "render"},
-    {"weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
+    {"yaml_check", "weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
     {"config", "models", "backbones", "datasets"},
     {"zoo", "engine", "discriminators"},
     {"hooks"},
     {"trainers", "runs"},
-    {"inference", "tables"},
+    {"inference", "tables", "testing"},
     {"publishing"},
+    {"commands"},
+    {"__main__"},
     {"reidzoo"},  # the package itself, which every import of it passes through
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -76,3 +79,18 @@ def test_no_module_stands_on_itself():
         for name in leaves:
             del below[name]
     assert not below, f"imports go in a circle: {', '.join(sorted(below))}"
+
+
+def test_the_design_page_shows_the_floors():
+    page = (PACKAGE.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    plan = page.split("The floors, from the ground up:")[1].split("```")[1]
+    shown: dict[str, int] = {}
+    number = 0
+    for line in plan.splitlines():
+        words = re.match(r"\s*(\d+)?\s+((?:[a-z_]+(?:/|\.py)(?:\s+|$))+)", line)
+        if words:
+            number = int(words[1]) - 1 if words[1] else number
+            shown |= dict.fromkeys(re.findall(r"([a-z_]+)(?:/|\.py)", words[2]), number)
+    top = {"commands": FLOORS.index({"commands"}), "__main__": len(FLOORS) - 2, "reidzoo": len(FLOORS) - 1}
+    elsewhere = ("projects", "__init__")  # not folders of the package
+    assert {name: floor for name, floor in (shown | top).items() if name not in elsewhere} == FLOOR

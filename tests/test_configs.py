@@ -14,12 +14,15 @@ import pytest
 import torch
 from yacs.config import CfgNode
 
-from reidzoo.config import load_config
+from reidzoo.config import dump, load_config, stage_configs
 from reidzoo.datasets import build_dataset, write_pseudo_labels
 from reidzoo.engine.build import build_train_sets
+from reidzoo.engine.run_folder import RunFolder
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.tables import make_plan, read_table
+
+pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parent.parent
 YAMLS = (path for folder in ("configs", "projects") for path in (REPOSITORY / folder).rglob("*.yml"))
@@ -105,6 +108,44 @@ def test_every_stage_takes_a_step(file, tiny_root, tmp_path):
             scalars = trainer.train_step(batch)
             assert scalars and all(torch.isfinite(value) for value in scalars.values()), (name, phase, scalars)
             assert any(not torch.equal(value, before[key]) for key, value in trainer.parts.named_parameters())
+
+
+def ordered(value):
+    """Return a configuration as nested lists, which are equal if the order of the keys is too."""
+    if isinstance(value, dict):
+        return [[key, ordered(item)] for key, item in value.items()]
+    return [type(value).__name__, *map(ordered, value)] if isinstance(value, (list, tuple)) else value
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_dump_loads_as_the_same_configuration_in_the_same_order(file, tmp_path):
+    saved = tmp_path / "config.yml"
+    cfg = load_config(REPOSITORY / file)
+    saved.write_text(dump(cfg))
+    again = load_config(saved)
+    assert ordered(again) == ordered(cfg)
+    assert ordered(stage_configs(again)) == ordered(stage_configs(cfg))
+    for stage in stage_configs(cfg).values():  # as run_table saves it
+        saved.write_text(dump(stage))
+        assert ordered(stage_configs(load_config(saved))) == ordered({"train": stage})
+
+
+CUT = {"DEVICE": "cpu", "SOLVER": {"MAX_EPOCHS": 1, "ITERS_PER_EPOCH": 2, "IMS_PER_BATCH": 16}}
+CUT_FURTHER = {"MMT": {"CLUSTERER": {"num_clusters": 12}}}  # than there are images
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", sorted({Path(name).parts[1] for name in FILES if name.startswith("projects")}))
+def test_the_config_of_a_run_repeats_the_run(project, tiny_root, tmp_path):
+    data = {"DATASETS": {"ROOT": str(tiny_root)}}
+    first, second = (RunFolder(tmp_path / name) for name in ("first", "second"))
+    cuts = [CUT, CUT_FURTHER.get(project, {}), data, {"OUTPUT_DIR": str(first.path)}]
+    Pipeline(load_config(REPOSITORY / "projects" / project / "mini.yml", overlays=cuts)).train()
+    Pipeline(load_config(first.config, ["OUTPUT_DIR", str(second.path)])).train()
+    assert list(first.stages) == list(second.stages)
+    for one, other in zip(first.stages.values(), second.stages.values()):
+        assert one.metrics.read_bytes() == other.metrics.read_bytes(), one.name
+        assert one.metrics.read_bytes().strip(), one.name
 
 
 def test_there_are_files():

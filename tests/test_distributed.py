@@ -66,7 +66,7 @@ def test_two_processes_equal_one(write_config, train_in_one_and_two, changes):
     for one, two in zip(*rows):
         if "evaluation" in one:
             (one,), (two,) = one["evaluation"].values(), two["evaluation"].values()
-            assert one == pytest.approx(two, abs=0.02)
+            assert one == pytest.approx(two, abs=0.05)  # one of 24 queries may find another image first
         else:
             assert one == pytest.approx(two, rel=1e-4)
     states = [torch.load(run / "model_final.pth", weights_only=True) for run in runs]

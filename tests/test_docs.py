@@ -21,6 +21,7 @@ import torch
 import yaml
 
 from reidzoo import registry
+from reidzoo.commands import COMMANDS, main
 from reidzoo.config import load_config
 from reidzoo.losses.loss_set import RESERVED
 
@@ -47,7 +48,7 @@ def runs_something(page):
 
 def trainings(page):
     lines = [line for block in blocks(page, "sh") for line in block["text"].splitlines()]
-    return [line for line in lines if "train_net.py --config-file mine/" in line]
+    return [line for line in lines if line.startswith("reidzoo train --config-file mine/")]
 
 
 # ---- what the pages say ----------------------------------------------------------------------------------------------
@@ -106,9 +107,9 @@ def test_what_a_page_gives_works(page, workspace):
     for block in blocks(page, "text"):
         assert block["text"] in said, said
     for command in trainings(page):
-        run(workspace, *shlex.split(command)[1:], *TINY)
-        cfg = yaml.safe_load((workspace / shlex.split(command)[3]).read_text())
-        assert (workspace / cfg["OUTPUT_DIR"] / "model_final.pth").exists()
+        run(workspace, "-m", *shlex.split(command), *TINY)
+        folder = load_config(workspace / shlex.split(command)[3]).OUTPUT_DIR
+        assert (workspace / folder / "model_final.pth").exists()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -118,38 +119,44 @@ def test_every_block_is_of_a_kind_that_is_checked(page):
         block["language"] for block in BLOCK.finditer((DOCS / page).read_text())
     }
     for block in blocks(page, ""):
-        assert not re.search(r"^(python|make|pip) ", block["text"], re.MULTILINE), block["text"]
+        assert not re.search(r"^(python|make|pip|reidzoo) ", block["text"], re.MULTILINE), block["text"]
 
 
 # ---- commands --------------------------------------------------------------------------------------------------------
 
 
 def command_lines(text):
-    """Return each ``tools/NAME.py ...`` of a document, in blocks and in the text, as its name and what follows it."""
+    """Return each ``reidzoo COMMAND ...`` and ``tools/NAME.py ...`` of a document: its words, and what follows them."""
     text = text.replace("\\\n", " ")
-    spans = [line for block in BLOCK.finditer(text) for line in block["text"].splitlines()]
+    spans = [
+        line for block in BLOCK.finditer(text) for line in block["text"].splitlines() if block["language"] != "python"
+    ]
     spans += re.findall(r"`([^`\n]+)`", BLOCK.sub("", text))
-    return [found.groups() for span in spans for found in re.finditer(r"(?<![\w/])tools/(\w+)\.py\b([^;|&]*)", span)]
+    command = re.compile(r"(?<![\w/.-])(?:tools/(\w+)\.py|reidzoo ([a-z][a-z-]*))(?!\S)([^;|&#]*)")
+    return [match.groups() for span in spans for match in command.finditer(span)]
 
 
 @functools.cache
-def usage(tool):
-    """Return what ``tools/NAME.py --help`` prints."""
+def usage(tool, command):
+    """Return what ``--help`` of a command, or of a script of tools/, prints."""
     printed = io.StringIO()
-    argv = mock.patch.object(sys, "argv", [tool, "--help"])
-    with argv, contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as end:
-        runpy.run_path(str(REPOSITORY / "tools" / f"{tool}.py"), run_name="__main__")
+    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as end:
+        if command:
+            main([command, "--help"])
+        else:
+            with mock.patch.object(sys, "argv", [tool, "--help"]):
+                runpy.run_path(str(REPOSITORY / "tools" / f"{tool}.py"), run_name="__main__")
     assert not end.value.code
     return printed.getvalue()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_tools_and_their_options_exist(document):
+def test_commands_and_their_options_exist(document):
     text = document.read_text()
-    for tool, rest in command_lines(text):
-        assert (REPOSITORY / "tools" / f"{tool}.py").is_file(), tool
+    for tool, command, rest in command_lines(text):
+        assert command in COMMANDS if command else (REPOSITORY / "tools" / f"{tool}.py").is_file(), tool or command
         for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest):
-            assert re.search(rf"(?<!\S){option}\b(?!-)", usage(tool)), f"tools/{tool}.py has no {option}"
+            assert re.search(rf"(?<!\S){option}\b(?!-)", usage(tool, command)), f"{tool or command} has no {option}"
     targets = (REPOSITORY / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)|`make (\w+)`", text, re.MULTILINE):
         assert re.search(rf"^{max(target)}:", targets, re.MULTILINE), target

@@ -5,6 +5,8 @@ import pytest
 from reidzoo.errors import ConfigError
 from reidzoo.random_streams import AUGMENTATION, SAMPLING, random_generator
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_same_numbers_give_the_same_stream():
     first, second = (random_generator(SAMPLING, seed=3, epoch=1).random(5) for _ in range(2))

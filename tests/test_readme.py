@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from reidzoo import zoo
+from reidzoo.commands import call
+from reidzoo.datasets import Market1501
 
-README = Path(__file__).parents[1] / "README.md"
+REPOSITORY = Path(__file__).parents[1]
+README = REPOSITORY / "README.md"
 SECTION = re.compile(r"^## Use a trained model\n(.*?)(?=^## )", re.MULTILINE | re.DOTALL)
 
 
@@ -27,3 +30,31 @@ def test_the_section_on_trained_models_runs(market_twin, monkeypatch, capsys):
     assert said.count(".jpg") == 5
     assert float(re.search(r"mAP ([\d.]+), rank-1", said)[1]) == pytest.approx(stated["mAP"], abs=0.0015)
     assert float(re.search(r"one person twice: (\S+)", said)[1]) > float(re.search(r"two people: (\S+)", said)[1])
+
+
+def test_the_three_lines_run(market_twin, monkeypatch):
+    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1]
+    monkeypatch.chdir(market_twin.parent)
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["features"].shape == (1, 128) and float(names["features"].norm()) == pytest.approx(1, abs=1e-5)
+
+
+def test_own_images_by_the_file_as_it_is_printed(tiny_root, tmp_path, monkeypatch, capsys):
+    section = re.search(r"^## Your own images\n(.*?)(?=^## )", README.read_text(), re.MULTILINE | re.DOTALL)[1]
+    printed = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)[1]
+    assert printed == (REPOSITORY / "configs/own_data.yml").read_text()
+    data = Market1501(tiny_root)
+    for split in ("train", "query", "gallery"):
+        for number, record in enumerate(data.records(split)):
+            path = tmp_path / "my_data/crops" / split / f"person{record.pid}" / f"{number}_c{record.camid}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(record.path)
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^reidzoo (\w+) (.*)$", section, re.MULTILINE)
+    assert [name for name, _ in commands] == ["train", "test"]
+    for name, words in commands:
+        short = ["SOLVER.MAX_EPOCHS", "1", "SOLVER.ITERS_PER_EPOCH", "2"] if name == "train" else []
+        call(name, *words.split(), *short, "DEVICE", "cpu")
+    printed = capsys.readouterr().out
+    assert printed.count("crops") >= 2 and "output/configs/own_data" in printed

@@ -108,3 +108,34 @@ def test_a_dump_reads_back_as_the_same_data():
 def test_a_dump_has_no_aliases():
     shared = [1, 2]
     assert "&" not in dump_yaml({"a": shared, "b": shared})
+
+
+def _bomb(levels, form="[{0}]"):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    for n in range(1, levels):
+        lines.append(f"a{n}: &a{n} " + form.format(", ".join([f"*a{n - 1}"] * 9)))
+    return "\n".join(lines)
+
+
+def test_aliases_are_bounded():
+    assert len(parse(_bomb(3))["a2"]) == 9
+    with pytest.raises(ConfigError, match=r"its aliases stand for [\d,]+ values; 100,000 is the most"):
+        parse(_bomb(9))
+    with pytest.raises(ConfigError, match="its aliases stand for"):
+        parse(_bomb(30))
+
+
+def test_merged_mappings_are_bounded():
+    lines = ["a0: &a0 {x: 1, y: 2}"] + [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 12)]
+    with pytest.raises(ConfigError, match="its aliases stand for"):
+        parse("\n".join(lines))
+
+
+def test_a_long_file_without_aliases_is_read():
+    assert len(parse("\n".join(f"k{n}: [1, 2, 3]" for n in range(200)))) == 200
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 5000, "a: " + "[" * 5000 + "]" * 5000])
+def test_deep_nesting_is_an_error(text):
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        parse(text)

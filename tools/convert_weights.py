@@ -1,83 +1,8 @@
-"""Convert another toolkit's checkpoint into a model file of reidzoo, with every name and shape accounted for."""
+"""Convert another toolkit's checkpoint: ``reidzoo convert`` under the name that a checkout has for it."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-from reidzoo.errors import UserError
-from reidzoo.runs.cli import run_tool
-from reidzoo.weights.cache import sha256_of
-from reidzoo.weights.model_file import ModelFile
-from reidzoo.zoo.convert import FAMILIES, check_recipe, convert_file
-
-OPTIONS = {
-    "bn": "whose batch norm a domain-adaptive model keeps",
-    "pool": "how it pools, where the file does not say: avg for fastreid's BoT on persons, gem for its AGW",
-    "stem": "fastreid's max pooling: padded until 2020, ceil since version 0.3; auto goes by the neck's name",
-    "last_stride": "stride of layer 4",
-}
-"""The families' own options: what each one is."""
-
-
-def parse_args() -> argparse.Namespace:
-    """Return the command line's arguments."""
-    lines = [f"  {family.name:12} {family.title}{_options(family.name)}" for family in FAMILIES.values()]
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="families:\n" + "\n".join(lines) + "\n\nexample: python tools/convert_weights.py --from fastreid "
-        "--size 384x128 market_sbs_R50.pth sbs.safetensors\nThen: python tools/test_net.py --weights sbs.safetensors "
-        "--targets Market1501",
-    )
-    parser.add_argument(
-        "--from", dest="family", required=True, metavar="FAMILY", help="whose checkpoint it is: see below"
-    )
-    parser.add_argument("source", type=Path, metavar="IN", help="the checkpoint, e.g. model_best.pth.tar")
-    parser.add_argument("target", type=Path, metavar="OUT", help="the model file to write, *.safetensors")
-    parser.add_argument("--size", metavar="HxW", help="height x width of the images, where it is not the family's own")
-    for name, meaning in OPTIONS.items():
-        values = dict.fromkeys(value for family in FAMILIES.values() for value in family.options.get(name, ()))
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar="|".join(values), help=meaning)
-    parser.add_argument("--name", help="what the model is called (default: the file's name)")
-    return parser.parse_args()
-
-
-def _options(family: str) -> str:
-    words = [f"--{name.replace('_', '-')}" for name in FAMILIES[family].options]
-    if FAMILIES[family].size is None:
-        words.insert(0, "--size needed")
-    return f" [{', '.join(words)}]" if words else ""
-
-
-def main() -> None:
-    """Run the tool."""
-    args = parse_args()
-    given = {name: getattr(args, name) for name in ("size", *OPTIONS)}
-    recipe = " ".join([args.family, *(f"{name}={value}" for name, value in given.items() if value is not None)])
-    check_recipe(recipe)
-    if not args.source.is_file():
-        raise UserError(f"there is no file {args.source}")
-    if args.target.exists() and args.target.samefile(args.source):
-        raise UserError(f"{args.target} is the file to convert; write to another one")
-    info = {"name": args.name or args.target.stem, "original_sha256": sha256_of(args.source)}
-    _report(args.target, convert_file(recipe, args.source, args.target, info))
-
-
-def _report(path: Path, file: ModelFile) -> None:
-    """Print what was written, what was left out, and what is to be known."""
-    config, inputs = file.config, file.config["INPUT"]
-    count = sum(tensor.numel() for name, tensor in file.state.items() if not name.endswith("num_batches_tracked"))
-    print(f"{path}: {len(file.state)} tensors, {count / 1e6:.2f} million numbers")
-    for part in ("BACKBONE", "HEAD"):
-        print(f"{part.lower()}: {', '.join(f'{key} {value}' for key, value in config[part].items() if value != '')}")
-    size = "x".join(map(str, inputs["SIZE"]))
-    print(f"images: {size}, {inputs['INTERPOLATION']}, mean {inputs['MEAN']}, std {inputs['STD']}")
-    for what, number in file.info["dropped"].items():
-        print(f"left out on purpose: {what} ({number} {'tensor' if number == 1 else 'tensors'})")
-    for note in file.info["notes"]:
-        print(f"note: {note}")
-
+from reidzoo.commands import run_command
 
 if __name__ == "__main__":
-    run_tool(main)
+    run_command("convert", prog="python tools/convert_weights.py")

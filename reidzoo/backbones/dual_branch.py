@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import nn
 
 from reidzoo.backbones.resnet import ResNet
 from reidzoo.registry import BACKBONE
@@ -18,15 +19,17 @@ class DualBranchResNet(ResNet):
 
     ``layer4_global`` is a copy of ``layer4`` and starts with the same weights, ImageNet's in the paper. The map is that
     of the global branch and that of the local branch (``layer4``), one after the other along the channels;
-    `DualBranchHead` takes them apart.
+    ``DualBranchHead`` takes them apart.
 
     Args:
-        depth, ibn, width, pretrained: as for `ResNet`.
+        depth, ibn, width, pretrained: as for ``ResNet``.
         last_stride: stride of both layers 4; 1 in the authors' code, a map of 24 x 8 for images of 384 x 128.
 
     Attributes:
-        out_channels: of both maps together, twice those of the `ResNet`.
+        out_channels: of both maps together, twice those of the ``ResNet``.
     """
+
+    layer4_global: nn.Sequential
 
     def __init__(
         self, depth: int = 50, ibn: str = "none", last_stride: int = 1, width: int = 64, pretrained: str = ""
@@ -36,7 +39,7 @@ class DualBranchResNet(ResNet):
         self.out_channels = 2 * self.out_channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return both maps (B, out_channels, h, w), the global branch's first, as `ResNet.forward` returns one."""
+        """Return both maps (B, out_channels, h, w), the global branch's first, as ``ResNet.forward`` returns one."""
         maps = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         maps = self.layer3(self.layer2(self.layer1(maps)))
         return torch.cat([self.layer4_global(maps), self.layer4(maps)], dim=1)

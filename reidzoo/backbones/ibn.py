@@ -13,7 +13,7 @@ class IBN(nn.Module):
 
     Instance norm takes away what a camera does to the whole image (colour, contrast); batch norm keeps what tells
     people apart. Parameter names ``IN.*`` and ``BN.*`` are those of the published weights. Batch-norm conversions
-    (`reidzoo.models.batch_norm`) reach ``BN``; instance norm needs none, its statistics belong to one image.
+    (``reidzoo.models.batch_norm``) reach ``BN``; instance norm needs none, its statistics belong to one image.
 
     Args:
         channels: number of channels C; the first ``C // 2`` are instance-normalised.

@@ -108,10 +108,10 @@ class OSBlock(nn.Module):
         reduced = self.conv1(maps)
         streams = [stream(reduced) for stream in self.conv2]
         residual = self.conv3(sum(self.gate(stream) * stream for stream in streams))
-        if self.norm == "inside":
+        if self.IN is not None and self.norm == "inside":
             residual = self.IN(residual)
         residual = residual + (maps if self.downsample is None else self.downsample(maps))
-        if self.norm == "after":
+        if self.IN is not None and self.norm == "after":
             residual = self.IN(residual)
         return functional.relu(residual)
 
@@ -120,7 +120,7 @@ class OSBlock(nn.Module):
 class OSNet(nn.Module):
     """Omni-scale network (Zhou et al., ICCV 2019; -AIN: Zhou et al., TPAMI 2021, arXiv 1910.06827).
 
-    Parameter names are those of torchreid's OSNet-AIN for all three norms; `map_torchreid` brings the names of its
+    Parameter names are those of torchreid's OSNet-AIN for all three norms; ``map_torchreid`` brings the names of its
     OSNet and OSNet-IBN to them. The paper's 512-d fully connected layer is not here, it belongs to the head:
     ``LinearHead(embedding_dim=512)`` is that layer, under the same name ``fc``.
 
@@ -203,4 +203,4 @@ def map_torchreid(name: str) -> str | None:
         return None
     name = re.sub(r"^conv([23])\.2\.0\.", r"pool\1.0.", name)
     name = re.sub(r"\.conv2a\.", ".conv2.0.layers.0.", name)
-    return re.sub(r"\.conv2([bcd])\.(\d)\.", lambda found: f".conv2.{'abcd'.index(found[1])}.layers.{found[2]}.", name)
+    return re.sub(r"\.conv2([bcd])\.(\d)\.", lambda match: f".conv2.{'abcd'.index(match[1])}.layers.{match[2]}.", name)

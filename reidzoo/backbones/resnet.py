@@ -25,7 +25,7 @@ class BasicBlock(nn.Module):
         in_channels: channels of the input map.
         channels: channels of both convolutions; the output has ``expansion * channels``.
         stride: stride of the first 3x3 convolution and of the shortcut.
-        ibn: "none"; "a": `IBN` in place of the first norm; "b": instance norm after the addition.
+        ibn: "none"; "a": ``IBN`` in place of the first norm; "b": instance norm after the addition.
     """
 
     expansion = 1
@@ -57,7 +57,7 @@ class Bottleneck(nn.Module):
         in_channels: channels of the input map.
         channels: channels of the first two convolutions; the output has ``expansion * channels``.
         stride: stride of the 3x3 convolution and of the shortcut.
-        ibn: as for `BasicBlock`.
+        ibn: as for ``BasicBlock``.
     """
 
     expansion = 4
@@ -100,7 +100,7 @@ def _add(block: BasicBlock | Bottleneck, residual: torch.Tensor, maps: torch.Ten
     return maps if block.non_local is None else block.non_local(maps)
 
 
-LAYOUTS = {
+LAYOUTS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
@@ -128,7 +128,7 @@ class ResNet(nn.Module):
 
     Args:
         depth: 18, 34, 50 or 101.
-        ibn: "none"; "a": in layers 1 to 3 the first norm of each block is `IBN`; "b": instance norm in place of the
+        ibn: "none"; "a": in layers 1 to 3 the first norm of each block is ``IBN``; "b": instance norm in place of the
             stem's norm and after the addition of the last block of layers 1 and 2 (Pan et al., ECCV 2018).
         last_stride: stride of layer 4. 1 doubles the map to 1/16 of the image (Sun et al., ECCV 2018), 2 is ResNet's.
         width: channels of the stem, even, 2 to 1024: 64 in the paper; 16 is a quarter of every layer, for a CPU.
@@ -136,8 +136,8 @@ class ResNet(nn.Module):
             weights the papers started from; "ibn_net" for IBN-Net's release v1.0; "imagenet" for the one of the two
             that fits ``ibn``; or the path of a file in either layout, or of a run's checkpoint, such as ``stage:NAME``;
             or ``zoo://NAME``.
-        non_local: how many blocks at the end of each layer have a `NonLocal` block behind them; (0, 2, 3, 0) in AGW (Ye
-            et al., TPAMI 2021) with depth 50. ``pretrained`` weights are without them.
+        non_local: how many blocks at the end of each layer have a ``NonLocal`` block behind them; (0, 2, 3, 0) in AGW
+            (Ye et al., TPAMI 2021) with depth 50. ``pretrained`` weights are without them.
         stem_relu: whether ReLU follows the stem's norm. MMT's published ResNet-50 has none.
         stem_pool: "padded", torchvision's max pooling; "ceil" pads on the right and the bottom only, as fastreid does
             since its version 0.3.
@@ -149,6 +149,11 @@ class ResNet(nn.Module):
         ConfigError: an option has a value that is not listed.
         WeightsError: ``pretrained`` names weights that do not exist for this shape, cannot be had, or do not fit.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(
         self,

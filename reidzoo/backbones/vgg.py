@@ -63,11 +63,12 @@ class VGG(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         if pretrained:
             load_pretrained(self, self._source(pretrained), _without_classifier)
         if pretrained == "imagenet" and net == "vgg_m":
-            _take_normalised_rgb(self.features[0])
+            _take_normalised_rgb(*self.features[0].parameters())
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map after the last pooling.
@@ -100,6 +101,8 @@ class VGG(nn.Module):
 class _MaxPool(nn.MaxPool2d):
     """Max pooling that also takes maps smaller than its kernel, to which small images come down in VGG-M."""
 
+    kernel_size: int
+
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) -> (B, C, h', w')."""
         kernel = tuple(min(self.kernel_size, side) for side in maps.shape[2:])
@@ -110,7 +113,7 @@ def _vgg_16(width: int, batch_norm: bool) -> list[nn.Module]:
     layers: list[nn.Module] = []
     channels = 3
     for entry in VGG_16:
-        if entry == "pool":
+        if isinstance(entry, str):  # pool
             layers.append(nn.MaxPool2d(2, 2))
             continue
         out = entry * width // 64
@@ -125,7 +128,7 @@ def _vgg_m(width: int, batch_norm: bool) -> list[nn.Module]:
     for entry in VGG_M:
         if entry == "pool":
             layers.append(_MaxPool(3, 2, ceil_mode=True))
-        elif entry == "norm":
+        elif isinstance(entry, str):  # norm
             # torch divides alpha by the size, as the network's authors do.
             layers += [] if batch_norm else [nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)]
         else:
@@ -142,10 +145,10 @@ def _without_classifier(name: str) -> str | None:
 
 
 @torch.no_grad()
-def _take_normalised_rgb(conv: nn.Conv2d) -> None:
+def _take_normalised_rgb(weight: nn.Parameter, bias: nn.Parameter) -> None:
     """Rewrite a convolution of (blue, green, red) - mean to one of normalised (red, green, blue) with equal outputs."""
-    weight = conv.weight.flip(1)
-    mean, std = (torch.tensor(values).to(weight) for values in (MEAN, STD))
-    offset = 255 * mean - torch.tensor(VGG_M_MEAN[::-1]).to(weight)
-    conv.bias += (weight * offset[None, :, None, None]).sum((1, 2, 3))
-    conv.weight.copy_(weight * (255 * std)[None, :, None, None])
+    flipped = weight.flip(1)
+    mean, std = (torch.tensor(values).to(flipped) for values in (MEAN, STD))
+    offset = 255 * mean - torch.tensor(VGG_M_MEAN[::-1]).to(flipped)
+    bias.add_((flipped * offset[None, :, None, None]).sum((1, 2, 3)))
+    weight.copy_(flipped * (255 * std)[None, :, None, None])

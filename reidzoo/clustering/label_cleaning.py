@@ -66,7 +66,7 @@ def singletons(labels: np.ndarray | Tensor) -> np.ndarray:
     Raises:
         ClusteringError: labels that are not integers >= -1.
     """
-    labels = as_labels(labels).copy()
-    outliers = labels < 0
-    labels[outliers] = int(labels.max(initial=-1)) + 1 + np.arange(outliers.sum())
-    return labels
+    numbered = as_labels(labels).copy()
+    outliers = numbered < 0
+    numbered[outliers] = int(numbered.max(initial=-1)) + 1 + np.arange(outliers.sum())
+    return numbered

@@ -5,6 +5,6 @@ from __future__ import annotations
 from yacs.config import CfgNode
 
 from reidzoo.config.defaults import free, get_cfg
-from reidzoo.config.loader import dump, load_config, stage_configs
+from reidzoo.config.loader import dump, load_config, stage_configs, stage_names
 
-__all__ = ["CfgNode", "dump", "free", "get_cfg", "load_config", "stage_configs"]
+__all__ = ["CfgNode", "dump", "free", "get_cfg", "load_config", "stage_configs", "stage_names"]

@@ -1,4 +1,4 @@
-"""Every UPPER key of a configuration, with its default: what it means, its unit, and the values it takes.
+"""Declares every UPPER key of a configuration with its default, its meaning, its unit and the values it takes.
 
 A ``free`` node holds what registered classes are built from: ``{type: Name, <constructor arguments>}``, or names
 each with such an entry. Its lower-case keys belong to those classes and are not declared here; their defaults live in
@@ -95,14 +95,14 @@ NAMED_ENTRIES = (
 
 
 def free(entries: dict[str, Any] | None = None) -> CfgNode:
-    """Return a node that takes lower-case keys that nobody declared, beside the given ones."""
+    """Return a node that takes undeclared lower-case keys besides ``entries``."""
     return CfgNode(entries or {}, new_allowed=True)
 
 
 def get_cfg() -> CfgNode:
     """Return a fresh, mutable copy of the defaults."""
     cfg = CfgNode()
-    # Packages that register parts: an importable name, looked up beside the YAML first, or a path relative to it.
+    # Packages that register parts: an importable name, looked up next to the YAML first, or a path relative to it.
     cfg.PLUGINS = []
     # Start of every random number of the run.
     cfg.SEED = 0
@@ -110,7 +110,7 @@ def get_cfg() -> CfgNode:
     cfg.SEED_OFFSET = 0
     # auto (the GPU where there is one), cpu or cuda.
     cfg.DEVICE = "auto"
-    # Where the run writes, relative to the working directory.
+    # Where the run writes, relative to the working directory; output/FOLDER/STEM for a file FOLDER/STEM.yml.
     cfg.OUTPUT_DIR = "output"
     # Stages of the run in their order: stage name -> what differs from the rest of the file. {}: one stage, "train".
     cfg.STAGES = free()
@@ -118,8 +118,8 @@ def get_cfg() -> CfgNode:
     cfg.WEIGHTS = free()
     # Patterns (fnmatch) of the weights that WEIGHTS need not have or must not load, such as "head.classifier.*".
     cfg.WEIGHTS_IGNORE = []
-    # Indexes of trained models beside this package's, whose names are then known as zoo://NAME: YAML files, relative to
-    # the file that names them, or https:// addresses.
+    # Further indexes of trained models, whose names are then known as zoo://NAME: YAML files, relative to the file that
+    # names them, or https:// addresses.
     cfg.ZOO = CfgNode({"INDEXES": []})
     _add_data(cfg)
     _add_parts(cfg)
@@ -158,7 +158,7 @@ def _add_data(cfg: CfgNode) -> None:
     )
 
     cfg.DATALOADER = CfgNode()
-    # Processes that decode images beside the main one; 0 decodes in the main process.
+    # Worker processes that decode images; 0 decodes in the main process.
     cfg.DATALOADER.NUM_WORKERS = 0
     # Keep decoded images in shared memory: auto (where they fit), on or off.
     cfg.DATALOADER.CACHE = "auto"

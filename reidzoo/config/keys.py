@@ -1,4 +1,4 @@
-"""Finds the key that was probably meant."""
+"""Looks keys up by their dotted path, and finds the declared key that was probably meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["lookup", "nearest_key"]
 
 
 def lookup(config: CfgNode, path: str) -> Any:
-    """Return what stands at a dotted path, or None."""
+    """Return the value at a dotted path, or None."""
     node = config
     for key in path.split(".") if path else []:
         node = node.get(key) if isinstance(node, CfgNode) else None
@@ -21,20 +21,20 @@ def lookup(config: CfgNode, path: str) -> Any:
 
 
 def nearest_key(full: str, declared: CfgNode) -> str | None:
-    """Return the declared key probably meant by ``full``: its name elsewhere, a sibling, or a name much like it."""
+    """Return the declared key most like ``full``: the same name in another section, a sibling, or a similar name."""
     section, _, last = full.upper().rpartition(".")
     paths = list(_paths(declared))
     same = [path for path in paths if _last(path) == last]
     if same:
         return min(same, key=lambda path: path.rpartition(".")[0] != section)
     siblings = {_last(path): path for path in paths if path.rpartition(".")[0] == section}
-    near = closest(last, list(siblings), 0.6)
-    near = near or next((name for name in siblings if len(last) >= 3 and name.startswith(last[:3])), None)
-    if near:
-        return siblings[near]
+    match = closest(last, list(siblings), 0.6)
+    match = match or next((name for name in siblings if len(last) >= 3 and name.startswith(last[:3])), None)
+    if match:
+        return siblings[match]
     others = {_last(path): path for path in reversed(paths)}
-    near = closest(last, list(others), 0.75)
-    return others[near] if near else None
+    match = closest(last, list(others), 0.75)
+    return others[match] if match else None
 
 
 def _last(path: str) -> str:

@@ -21,19 +21,23 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from reidzoo.checks import Rule
 from reidzoo.config.defaults import free, get_cfg
 from reidzoo.config.merge import REPLACE, Merge, absent_everywhere, check_ranges
 from reidzoo.config.model_file_source import model_source
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
 from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain, read_indexes
+from reidzoo.config.trust import vet
 from reidzoo.errors import ConfigError
-from reidzoo.suggest import closest
+from reidzoo.suggest import suggestion
+from reidzoo.yaml_check import check_value, is_list_of_names
 from reidzoo.yaml_marks import Marked, dump_yaml, with_place
 
-__all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs"]
+__all__ = ["difference", "dump", "load_config", "load_plugins", "stage_configs", "stage_names"]
 
 _ONLY_AT_TOP = (BASE, "PLUGINS", "STAGES", "ZOO")
+_PLUGINS = Rule("a list of importable names or paths", is_list_of_names)
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -42,8 +46,12 @@ def load_config(
     opts: Sequence[Any] = (),
     overlays: Iterable[str | os.PathLike[str] | Mapping[str, Any] | Source] = (),
     stage: str | None = None,
+    *,
+    trust: bool | None = None,
 ) -> CfgNode:
     """Load a configuration file.
+
+    ``OUTPUT_DIR`` of ``FOLDER/STEM.yml`` is ``output/FOLDER/STEM``, unless the file or what is laid over it names one.
 
     Args:
         path: the YAML file, or a model file (``.safetensors``), which carries its configuration.
@@ -52,6 +60,8 @@ def load_config(
             are or as a ``Source``, which knows its place in a file.
         stage: keep only this stage and those it refers to, directly or not. So an overlay may speak of stages that
             are not in this file, if nothing needs them.
+        trust: whether what the file names may be imported: plug-ins from anywhere, dotted types. By default a YAML
+            file, which the caller names, is trusted and a model file is not. Overrides and overlays always are.
 
     Returns:
         The frozen configuration. ``STAGES`` holds, per stage, what differs from the rest; see ``stage_configs``.
@@ -59,12 +69,15 @@ def load_config(
     Raises:
         ConfigError: anything wrong in a file or an override; the message begins with its place.
     """
-    layers = [_read_file(Path(path)), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
+    layers = [_read_file(Path(path), trust), *(_read_overlay(overlay) for overlay in overlays), parse_overrides(opts)]
     declared = get_cfg()
+    if not _is_model_file(Path(path)):
+        declared.OUTPUT_DIR = _default_output_dir(Path(path))
     plugins = load_plugins((source for layer in layers for source in layer), declared)
     declared.PLUGINS = plugins
     declared.ZOO.INDEXES = read_indexes(source for layer in layers for source in layer)
-    base, stages, staged = Merge(declared.clone(), declared), {}, False
+    base, staged = Merge(declared.clone(), declared), False
+    stages: dict[str, Merge] = {}
     for number, layer in enumerate(layers):
         _add_values(base, stages, layer, first=number == 0)
         for source in layer:
@@ -93,8 +106,7 @@ def load_plugins(sources: Iterable[Source], cfg: CfgNode) -> list[str]:
         listed = source.get("PLUGINS")
         if listed is None:
             continue
-        if not isinstance(listed.value, list) or not all(isinstance(entry.value, str) for entry in listed.value):
-            raise ConfigError(f"{listed.where}: PLUGINS: expected a list of importable names or paths")
+        check_value(listed, _PLUGINS, "PLUGINS")
         for entry in listed.value:
             name, module = import_plugin(entry.value, source.folder, entry.where)
             if name in names:
@@ -127,6 +139,28 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     return configs
 
 
+def stage_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of a YAML file's stages in their order, without importing what the file names.
+
+    Raises:
+        ConfigError: it is not there or not in the format, or deletes a stage that is not there.
+    """
+    names: list[str] = []
+    for source in read_chain(Path(path)):
+        node = source.get("STAGES")
+        if node is None or node.value is None:
+            names = [] if node is not None else names
+            continue
+        entries, replace = _stage_entries(node), source.get(REPLACE)
+        names = [] if replace is not None and replace.value else names
+        for name, child in entries.items():
+            _check_stage(name, child, dict.fromkeys(names), invent=True)
+        kept = [*names, *(name for name in entries if name not in names)]
+        kept = list(entries) if set(names) <= set(entries) else kept
+        names = [name for name in kept if name not in entries or entries[name].value is not None]
+    return names
+
+
 def dump(cfg: CfgNode) -> str:
     """Write a configuration as YAML that, loaded again from anywhere, gives the same configuration.
 
@@ -136,10 +170,20 @@ def dump(cfg: CfgNode) -> str:
     return dump_yaml({REPLACE: True, **_to_plain(cfg)})
 
 
-def _read_file(path: Path) -> list[Source]:
-    if path.suffix != ".safetensors":
-        return read_chain(path)
-    return [model_source(path)]
+def _is_model_file(path: Path) -> bool:
+    return path.suffix == ".safetensors"
+
+
+def _default_output_dir(path: Path) -> str:
+    """Return ``output/FOLDER/STEM``, with the name of the folder that the file lies in, not of a file it stands on."""
+    path = Path(os.path.abspath(path))
+    return f"output/{path.parent.name}/{path.stem}"
+
+
+def _read_file(path: Path, trust: bool | None) -> list[Source]:
+    if _is_model_file(path):
+        return vet([model_source(path)], path, bool(trust))
+    return read_chain(path) if trust is None else vet(read_chain(path), path, trust)
 
 
 def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) -> list[Source]:
@@ -147,30 +191,30 @@ def _read_overlay(overlay: str | os.PathLike[str] | Mapping[str, Any] | Source) 
         overlay = Source(with_place(_to_plain(overlay), "overlay"), Path.cwd())
     if not isinstance(overlay, Source):
         return read_chain(Path(overlay))
-    if overlay.get(BASE) is not None:
-        raise ConfigError(f"{overlay.get(BASE).where}: _BASE_ stands in configuration files only")
+    base = overlay.get(BASE)
+    if base is not None:
+        raise ConfigError(f"{base.where}: _BASE_ stands in configuration files only")
     return [overlay]
 
 
 def _needed(stage: str, stages: dict[str, Merge], staged: bool) -> dict[str, Merge]:
-    """Return ``stage`` and what it refers to, in their order; ``staged``: the file itself has stages."""
+    """Return ``stage`` and the stages it refers to, in their order; ``staged``: the file itself has stages."""
     if stage == "train" and not staged and stage not in stages:
         return {}
-    wanted: dict[str, str] = {stage: "wanted"}
-    for name in (names := list(wanted)):
+    named_by: dict[str, str] = {stage: "wanted"}
+    for name in (queue := list(named_by)):
         if name not in stages:
-            near = closest(name, list(stages), 0.5)
-            hint = f"did you mean {near}?" if near else f"stages: {', '.join(stages) or 'none'}"
-            raise ConfigError(f"{wanted[name]}: there is no stage {name}; {hint}")
+            hint = suggestion(name, stages, f"stages: {', '.join(stages) or 'none'}")
+            raise ConfigError(f"{named_by[name]}: there is no stage {name}; {hint}")
         for other in referenced_stages(stages[name].config):
-            if other not in wanted:
-                wanted[other] = f"STAGES.{name}"
-                names.append(other)
-    return {name: merge for name, merge in stages.items() if name in wanted}
+            if other not in named_by:
+                named_by[other] = f"STAGES.{name}"
+                queue.append(other)
+    return {name: merge for name, merge in stages.items() if name in named_by}
 
 
 def _add_values(base: Merge, stages: dict[str, Merge], layer: list[Source], first: bool) -> None:
-    """Merge everything of a layer but its stages: into the base, and later layers into each stage as well."""
+    """Merge everything of a layer except its stages into the base, and of later layers into each stage as well."""
     for source in layer:
         tree = source.without(*_ONLY_AT_TOP)
         if first:
@@ -235,12 +279,11 @@ def _stage_entries(node: Marked) -> dict[str, Marked]:
     return entries
 
 
-def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: bool) -> None:
+def _check_stage(name: str, child: Marked, stages: Mapping[str, Any], invent: bool) -> None:
     if not _STAGE_NAME.fullmatch(name):
         raise ConfigError(f"{child.where}: STAGES.{name}: a stage's name is made of letters, digits, _ and -")
     if name not in stages and (child.value is None or not invent):
-        near = closest(name, list(stages), 0.5)
-        hint = f"did you mean {near}?" if near else f"stages: {', '.join(stages) or 'none'}"
+        hint = suggestion(name, stages, f"stages: {', '.join(stages) or 'none'}")
         reason = "null deletes a stage, {} is one without overrides; " if child.value is None else ""
         raise ConfigError(f"{child.where}: STAGES.{name}: {reason}there is no stage {name}; {hint}")
     if child.value is not None and not isinstance(child.value, dict):
@@ -250,18 +293,25 @@ def _check_stage(name: str, child: Marked, stages: dict[str, Merge], invent: boo
             raise ConfigError(f"{child.value[key].where}: STAGES.{name}.{key}: {key} stands at the top of a file only")
 
 
-def difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str, Any]:
-    """Return the plain tree that, merged into ``base``, gives ``other``; ``inside``: among a type's arguments."""
+def difference(base: CfgNode, other: CfgNode, inside: bool = False, nested: bool = False) -> dict[str, Any]:
+    """Return the plain tree that, merged into ``base``, gives ``other``.
+
+    Args:
+        base: what the tree is for.
+        other: what is wanted.
+        inside: they are arguments of a ``type`` further up.
+        nested: they lie in a free node, and only that one is replaced where merging cannot give what is wanted.
+    """
     typed = inside or "type" in base or "type" in other
     tree: dict[str, Any] = {} if typed else {key: None for key in base if key not in other}
     for key, value in other.items():
         if key in base and isinstance(value, CfgNode) and isinstance(base[key], CfgNode):
-            below = difference(base[key], value, typed)
+            below = difference(base[key], value, typed, nested or base.is_new_allowed())
             if below:
                 tree[key] = below
         elif key not in base or not _same(base[key], value):
             tree[key] = _to_plain(value)
-    if base.is_new_allowed():
+    if base.is_new_allowed() and not nested:
         merge = Merge(base.clone(), base)
         merge.add(with_place(tree, "STAGES"), inside)
         if not _same(merge.config, other):
@@ -269,13 +319,13 @@ def difference(base: CfgNode, other: CfgNode, inside: bool = False) -> dict[str,
     return tree
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, also in their types and in the order of their keys."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other))
-    return type(one) is type(other) and one == other
+def _same(left: Any, right: Any) -> bool:
+    """Return whether two values are equal, also in their types and in the order of their keys."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return list(left) == list(right) and all(_same(left[key], right[key]) for key in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right))
+    return type(left) is type(right) and left == right
 
 
 def _to_plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Merges one configuration from marked trees, and checks every key on the way.
+"""Merges marked trees into one configuration, and checks every key on the way.
 
 *Case tells the owner.* UPPER keys are declared, so an unknown one or a wrong type is an error. Lower-case keys in a
 free node are arguments of the class that ``type`` names, which checks them when it is built.
@@ -10,7 +10,8 @@ How a tree changes what is there:
   the arguments of a ``type`` it is an argument, None;
 * ``_REPLACE_: true`` in a mapping replaces the free nodes that it gives, instead of merging into them;
 * a list, a number, a string replace what was there;
-* entries keep their order, new ones come last; but a mapping that names every entry there was gives its own order.
+* entries keep their order, new ones come last; but a mapping that names every entry there was, or replaces them by
+  ``_REPLACE_``, gives its own order.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from reidzoo.checks import show
+from reidzoo.checks import Rule, show
 from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, NAMED_ENTRIES, PLAIN_ENTRIES, RANGES, free, get_cfg
 from reidzoo.config.keys import lookup, nearest_key
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
+from reidzoo.yaml_check import TYPES, check_value, mistake, show_value
 from reidzoo.yaml_marks import Doubtful, Marked
 
 __all__ = ["REPLACE", "Merge", "absent_everywhere", "check_ranges"]
@@ -32,11 +34,11 @@ __all__ = ["REPLACE", "Merge", "absent_everywhere", "check_ranges"]
 REPLACE = "_REPLACE_"
 
 _CORE = get_cfg()
-_NOUNS = {bool: "true or false", int: "an integer", float: "a number", str: "a string", list: "a list", tuple: "a list"}
+_REGISTERED = Rule("a registered name", TYPES[str].accepts)
 
 
 class Merge:
-    """One configuration under construction.
+    """Builds one configuration by merging trees into it.
 
     Attributes:
         config: the merged configuration, mutable.
@@ -53,13 +55,13 @@ class Merge:
         self._overriding = False
 
     def fork(self, prefix: str) -> Merge:
-        """Return a copy that goes its own way; ``prefix`` stands before its keys in messages."""
+        """Return an independent copy; ``prefix`` stands before its keys in messages."""
         other = Merge(self.config.clone(), self.declared, prefix)
         other._origins = dict(self._origins)
         return other
 
     def add(self, tree: Marked, inside: bool = False) -> None:
-        """Merge a tree as a file gives it; ``inside``: ``config`` holds arguments of a ``type`` further up.
+        """Merge the tree of a file; ``inside``: ``config`` holds arguments of a ``type`` further up.
 
         Raises:
             ConfigError: an unknown key, a wrong type, or a deletion of what is not there.
@@ -68,7 +70,7 @@ class Merge:
         self._merge(self.config, self.declared, tree.value, "", False, inside)
 
     def override(self, tree: Marked) -> None:
-        """Merge a tree that speaks to several configurations at once.
+        """Merge a tree that applies to several configurations at once, such as an overlay to all stages.
 
         An entry that is not in this one lands in ``errors`` instead; an entry that this one deleted stays deleted.
 
@@ -113,13 +115,15 @@ class Merge:
         if loose and (replace or self._changes_type(target, entries, path, inside)):
             for key in before:
                 del target[key]
+        if replace:
+            before = []
         typed = inside or (loose and ("type" in entries or "type" in target))
         for key, child in entries.items():
             full = f"{path}.{key}" if path else key
             if self._overriding and full in self._deleted:
                 self._keep_deleted(child, full)
                 continue
-            if _owned(declared, key):
+            if declared is not None and _owned(declared, key):
                 self._set_declared(target, declared[key], key, child, full, replace)
             elif loose and (inside or not key.isupper()):
                 self._set_entry(target, key, child, full, replace, typed)
@@ -139,13 +143,12 @@ class Merge:
     ) -> None:
         if not isinstance(default, CfgNode):
             target[key] = self._coerce(child, default, full)
-        elif isinstance(child.value, dict):
-            self._merge(target[key], default, child.value, full, replace, False)
         elif child.value is None and _is_free(default) and not any(_owned(default, name) for name in default):
             target[key].clear()
             self._deleted.add(full)
         else:
-            raise self._error(child, full, f"expected a mapping, got {_show(child.value)}")
+            check_value(child, TYPES[dict], self._name(full))
+            self._merge(target[key], default, child.value, full, replace, False)
         self._note(child, full)
 
     def _set_entry(self, target: CfgNode, key: str, child: Marked, full: str, replace: bool, typed: bool) -> None:
@@ -158,8 +161,8 @@ class Merge:
             )
             return
         if isinstance(child.value, dict):
-            there = target.get(key)
-            node = there if isinstance(there, CfgNode) else free()
+            current = target.get(key)
+            node = current if isinstance(current, CfgNode) else free()
             self._merge(node, None, child.value, full, replace, typed)
             target[key] = node
         else:
@@ -186,43 +189,36 @@ class Merge:
             self.errors[full] = self._error(child, full, "the stage deletes this entry")
 
     def _is_new(self, target: CfgNode, key: str, child: Marked, full: str) -> bool:
-        """Whether an override names an entry that is not there without saying what it should be."""
+        """Return whether an override names an entry that is not there, without a ``type`` to create it."""
         parent = full.rpartition(".")[0]
         if parent in PLAIN_ENTRIES or lookup(_CORE, parent.split(".")[0]) is None:
             return False
-        there = target.get(key)
-        return not isinstance(there, CfgNode) and not (isinstance(child.value, dict) and _has_type(child.value))
+        current = target.get(key)
+        return not isinstance(current, CfgNode) and not (isinstance(child.value, dict) and _has_type(child.value))
 
     def _changes_type(self, target: CfgNode, entries: dict[str, Marked], path: str, inside: bool) -> bool:
         if "type" not in entries:
             return False
         new = entries["type"]
-        if not isinstance(new.value, str) and not inside:
-            raise self._error(new, f"{path}.type", f"expected a registered name, got {_show(new.value)}")
+        if not inside:
+            check_value(new, _REGISTERED, self._name(f"{path}.type"))
         return "type" in target and target["type"] != new.value
 
     def _flag(self, marked: Marked, path: str) -> bool:
-        if not isinstance(marked.value, bool):
-            full = f"{path}.{REPLACE}" if path else REPLACE
-            raise self._error(marked, full, f"expected true or false, got {_show(marked.value)}")
-        return marked.value
+        return check_value(marked, TYPES[bool], self._name(f"{path}.{REPLACE}" if path else REPLACE))
 
     def _coerce(self, child: Marked, default: Any, full: str) -> Any:
         """Return the value in the type of ``default``: an integer becomes a float where one is expected."""
-        value = child.value
         if default is None:
             return self._plain(child, full)
         kind = type(default)
-        if kind is float and type(value) is int and abs(value) < 2**64:
-            value = float(value)
-        if isinstance(value, Doubtful) and kind is str:
-            value = str(value)
-        if isinstance(value, list) and kind in (list, tuple):
+        if isinstance(child.value, list) and kind in (list, tuple):
             value = kind(self._coerce_elements(child, default, full))
-        if type(value) is not kind:
-            raise self._error(child, full, f"expected {_NOUNS[kind]}, got {_show(child.value)}")
-        if value not in CHOICES.get(full, (value,)):
-            raise self._error(child, full, f"expected one of {', '.join(CHOICES[full])}; got {_show(value)}")
+        else:
+            value = kind(check_value(child, TYPES[kind], self._name(full)))
+        if full in CHOICES:
+            *others, last = CHOICES[full]
+            check_value(child, Rule(f"{', '.join(others)} or {last}", CHOICES[full].__contains__), self._name(full))
         if full in RANGES and not RANGES[full].accepts(value):
             raise self._error(child, full, _out_of_range(full, value))
         return value
@@ -240,7 +236,7 @@ class Merge:
         ]
 
     def _plain(self, child: Marked, full: str) -> Any:
-        """Return an undeclared value; nobody can say what a doubtful scalar in it was meant to be."""
+        """Return an undeclared value as plain data; a doubtful scalar in it is an error, for no key says its type."""
         value = child.value
         if isinstance(value, Doubtful):
             meant = f"{int(value)}" if value.lstrip("+-").isdigit() else "true or false"
@@ -262,7 +258,7 @@ class Merge:
             if isinstance(entry, CfgNode) and entry:
                 self._check_node(entry, full, False)
             elif isinstance(entry, CfgNode) or not plain:
-                got = "{}" if isinstance(entry, CfgNode) else _show(entry)
+                got = "{}" if isinstance(entry, CfgNode) else show_value(entry)
                 raise ConfigError(
                     f"{self._origin(full)}: {self._name(path)} has no type, so {self._name(full)} "
                     f"must be a mapping with one; got {got}"
@@ -281,23 +277,21 @@ class Merge:
         return self.prefix + full
 
     def _error(self, child: Marked, full: str, message: str) -> ConfigError:
-        name = self._name(full)
-        place = child.where if child.where == f"override {name}" else f"{child.where}: {name}"
-        return ConfigError(f"{place}: {message}")
+        return mistake(child, self._name(full), message)
 
     def _entry_hint(self, target: CfgNode, full: str) -> str:
         section, _, key = full.rpartition(".")
-        near = closest(key, list(target), 0.5)
-        return f"; did you mean {self._name(section)}.{near}?" if near else ""
+        match = closest(key, list(target), 0.5)
+        return f"; did you mean {self._name(section)}.{match}?" if match else ""
 
     def _unknown(self, child: Marked, full: str, target: CfgNode) -> ConfigError:
         section, _, key = full.rpartition(".")
         argument = f"{section}.{key.lower()}" if key != key.lower() and key.lower() in target else None
-        near = argument or nearest_key(full, self.declared)
-        there = lookup(self.declared, section)
-        known = [name for name in there if name.isupper()] if isinstance(there, CfgNode) else []
-        if near:
-            hint = f"did you mean {self._name(near)}?"
+        suggested = argument or nearest_key(full, self.declared)
+        siblings = lookup(self.declared, section)
+        known = [name for name in siblings if name.isupper()] if isinstance(siblings, CfgNode) else []
+        if suggested:
+            hint = f"did you mean {self._name(suggested)}?"
         elif known:
             hint = f"{section or 'the top level'} has {', '.join(known)}"
         else:
@@ -308,7 +302,7 @@ class Merge:
 def absent_everywhere(merges: list[Merge], base: Merge) -> ConfigError | None:
     """Return the first error of an entry that none of ``merges`` could take, after ``Merge.override`` of each.
 
-    The error is told as ``base`` tells it, where it has one of its own.
+    The error is that of ``base``, where it has one of its own.
     """
     applied = set().union(*(merge.applied for merge in merges))
     for merge in merges:
@@ -340,7 +334,7 @@ def _is_free(declared: CfgNode | None) -> bool:
 
 
 def _owned(declared: CfgNode | None, key: str) -> bool:
-    """Whether ``key`` is declared in the node: the default entries of a free node are not."""
+    """Return whether ``key`` is declared in the node; the default entries of a free node are not."""
     return declared is not None and key in declared and (key.isupper() or not declared.is_new_allowed())
 
 
@@ -364,13 +358,3 @@ def _free_nodes(declared: CfgNode, config: CfgNode, path: str = "") -> Iterator[
                 yield full, config[key]
             else:
                 yield from _free_nodes(default, config[key], full)
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (dict, list)):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return f"the string {str(value)!r}" if isinstance(value, str) else repr(value)

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from reidzoo.errors import ConfigError, UserError
 
-__all__ = ["import_plugin"]
+__all__ = ["import_plugin", "plugin_path"]
 
 _loaded: dict[str, Path] = {}  # module name -> the file it was loaded from, for plug-ins found by path
 
@@ -33,8 +33,7 @@ def import_plugin(entry: str, folder: Path, where: str) -> tuple[str, ModuleType
         ConfigError: it is not there, it fails while it is imported, or another module already has its name.
     """
     folder = Path(os.path.abspath(folder))
-    by_path = "/" in entry or os.sep in entry or entry in (".", "..") or entry.endswith(".py")
-    names = entry.split(".")
+    by_path, names = _is_path(entry), entry.split(".")
     if not by_path and not all(name.isidentifier() for name in names):
         raise ConfigError(f"{where}: plug-in {entry!r} is neither an importable name nor a path with a slash")
     try:
@@ -45,6 +44,18 @@ def import_plugin(entry: str, folder: Path, where: str) -> tuple[str, ModuleType
         raise
     except Exception as error:
         raise ConfigError(f"{where}: plug-in {entry!r} failed while it was imported: {_explain(error)}") from error
+
+
+def plugin_path(entry: str, folder: Path) -> Path | None:
+    """Return the path that ``import_plugin`` would import, None for the name of an installed package."""
+    folder = Path(os.path.abspath(folder))
+    if _is_path(entry) or _source(folder, entry.split(".")[0]) is not None:
+        return Path(os.path.abspath(folder / entry))
+    return None
+
+
+def _is_path(entry: str) -> bool:
+    return "/" in entry or os.sep in entry or entry in (".", "..") or entry.endswith(".py")
 
 
 def _source(folder: Path, name: str) -> Path | None:
@@ -80,6 +91,8 @@ def _load(name: str, source: Path) -> None:
     spec = importlib.util.spec_from_file_location(
         name, source, submodule_search_locations=[str(source.parent)] if package else None
     )
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"PLUGINS: {source} is no Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

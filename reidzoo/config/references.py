@@ -1,7 +1,8 @@
-"""References from one stage to another's files: ``stage:NAME/FILE``, and ``stage:NAME`` for its final checkpoint.
+"""Finds and replaces the references in a configuration: to files of other stages, to the run's seed, and to weights.
 
-One to the run: ``run:seed`` is its SEED, so that runs of different seeds have different random splits of a dataset.
-And to weights: ``zoo://NAME``, and whatever else MODEL.WEIGHTS, WEIGHTS and a backbone's ``pretrained`` name.
+``stage:NAME/FILE`` is a file of an earlier stage, ``stage:NAME`` its final checkpoint. ``run:seed`` is the run's SEED,
+so that runs of different seeds have different random splits of a dataset. Weights are named by ``zoo://NAME``, and by
+whatever else MODEL.WEIGHTS, WEIGHTS and a backbone's ``pretrained`` say.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ __all__ = ["fill_seed", "map_references", "map_texts", "referenced_stages", "wei
 _PREFIX = "stage:"
 _SEED = "run:seed"
 _SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+-]*://")
-"""How a word for weights begins that a registered SCHEME finds, such as ``zoo://NAME``."""
+"""The beginning of a name of weights that a registered SCHEME looks up, such as ``zoo://NAME``."""
 
 
 def fill_seed(cfg: CfgNode) -> CfgNode:
     """Return a frozen copy of a stage's configuration with SEED in place of each ``run:seed``."""
-    copy = _map(cfg, lambda text: cfg.SEED if text == _SEED else text)
+    copy = _map_strings(cfg, lambda text: cfg.SEED if text == _SEED else text)
     copy.freeze()
     return copy
 
@@ -34,7 +35,7 @@ def map_references(value: Any, replace: Callable[[str, str], str]) -> Any:
         value: a node, a plain mapping, a list or a scalar.
         replace: takes the stage's name and the file's, ``""`` for the final checkpoint.
     """
-    copy = _map(value, lambda text: replace(*_split(text)) if _is_reference(text) else text)
+    copy = _map_strings(value, lambda text: replace(*_split(text)) if _is_reference(text) else text)
     if isinstance(copy, CfgNode):
         copy.freeze()
     return copy
@@ -47,13 +48,13 @@ def referenced_stages(value: Any) -> list[str]:
 
 def map_texts(value: CfgNode, texts: Mapping[str, str]) -> CfgNode:
     """Return a frozen copy of a configuration in which each text that is a key of ``texts`` is replaced."""
-    copy = _map(value, lambda text: texts.get(text, text))
+    copy = _map_strings(value, lambda text: texts.get(text, text))
     copy.freeze()
     return copy
 
 
 def weight_words(cfg: CfgNode) -> list[str]:
-    """Return how a stage's configuration names weights, each once.
+    """Return the names of all weights that a stage's configuration mentions, each once.
 
     That is every ``SCHEME://NAME`` in it, what stands in MODEL.WEIGHTS and WEIGHTS, and each ``pretrained``.
     """
@@ -62,16 +63,16 @@ def weight_words(cfg: CfgNode) -> list[str]:
     return [word for word in dict.fromkeys(words) if word]
 
 
-def _map(value: Any, replace: Callable[[str], Any]) -> Any:
+def _map_strings(value: Any, replace: Callable[[str], Any]) -> Any:
     if isinstance(value, CfgNode):
         copy = CfgNode(new_allowed=True)
         for key, item in value.items():
-            copy[key] = _map(item, replace)  # as an item: the constructor would copy each level anew
+            copy[key] = _map_strings(item, replace)  # as an item: the constructor would copy each level again
         return copy
     if isinstance(value, Mapping):
-        return {key: _map(item, replace) for key, item in value.items()}
+        return {key: _map_strings(item, replace) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_map(item, replace) for item in value)
+        return type(value)(_map_strings(item, replace) for item in value)
     return replace(value) if isinstance(value, str) else value
 
 

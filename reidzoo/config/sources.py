@@ -8,18 +8,23 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from reidzoo.checks import Rule
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.suggest import closest
-from reidzoo.yaml_marks import Marked, parse_yaml, with_place
+from reidzoo.version import ROOT
+from reidzoo.yaml_check import check_mapping, is_list_of_names
+from reidzoo.yaml_marks import Marked, parse_yaml, unmark, with_place
 
-__all__ = ["BASE", "Source", "parse_overrides", "read_chain", "read_indexes"]
+__all__ = ["BASE", "Source", "in_package", "parse_overrides", "read_chain", "read_indexes"]
 
 BASE = "_BASE_"
 
+_ZOO = {"INDEXES": Rule("a list of YAML files or https:// addresses", is_list_of_names)}
+
 
 class Source:
-    """One file, or one override.
+    """A parsed configuration file or override.
 
     Attributes:
         tree: its keys and values.
@@ -46,8 +51,14 @@ def read_chain(path: Path) -> list[Source]:
         ConfigError: a missing or unreadable file, a ``_BASE_`` cycle, or what ``parse_yaml`` raises.
     """
     chain: dict[Path, Source] = {}
-    _read(path, None, (), chain)
+    _read(in_package(path), None, (), chain)
     return list(chain.values())
+
+
+def in_package(path: Path) -> Path:
+    """Return the path or, where it is missing, the package's own file: ``projects/ECN/mini.yml`` works anywhere."""
+    own = ROOT / path
+    return own if not path.is_absolute() and not path.exists() and own.is_file() else path
 
 
 def parse_overrides(opts: Sequence[Any]) -> list[Source]:
@@ -73,29 +84,17 @@ def read_indexes(sources: Iterable[Source]) -> list[str]:
     Raises:
         ConfigError: another key in ``ZOO``, or no list of paths and addresses.
     """
-    found: dict[str, None] = {}
+    locations: dict[str, None] = {}
     for source in sources:
         node = source.get("ZOO")
-        if node is None:
-            continue
-        if not isinstance(node.value, dict):
-            raise ConfigError(f"{node.where}: ZOO: expected a mapping with INDEXES")
-        for key, child in node.value.items():
-            if key != "INDEXES":
-                raise ConfigError(f"{child.where}: unknown key ZOO.{key}; did you mean ZOO.INDEXES?")
-            found.update(dict.fromkeys(_places(child, source.folder)))
-    return list(found)
+        if node is not None and "INDEXES" in check_mapping(node, _ZOO, "ZOO"):
+            listed = unmark(node.value["INDEXES"])
+            locations.update(dict.fromkeys(_absolute(location, source.folder) for location in listed))
+    return list(locations)
 
 
-def _places(listed: Marked, folder: Path) -> list[str]:
-    items = [item.value for item in listed.value] if isinstance(listed.value, list) else [None]
-    if not all(isinstance(item, str) and item for item in items):
-        raise ConfigError(f"{listed.where}: ZOO.INDEXES: expected a list of YAML files or https:// addresses")
-    return [_absolute(item, folder) for item in items]
-
-
-def _absolute(place: str, folder: Path) -> str:
-    return place if re.match(r"https?://", place) else os.path.abspath(folder / Path(place).expanduser())
+def _absolute(location: str, folder: Path) -> str:
+    return location if re.match(r"https?://", location) else os.path.abspath(folder / Path(location).expanduser())
 
 
 def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict[Path, Source]) -> None:
@@ -113,8 +112,14 @@ def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict
         raise ConfigError(f"{tree.where}: a configuration is a mapping of keys to values")
     base = tree.value.get(BASE)
     for name in _base_names(base) if base else []:
-        _read(path.parent / name.value, name.where, (*above, key), chain)
+        _read(_base_file(path.parent, name.value), name.where, (*above, key), chain)
     chain[key] = Source(tree, path.parent)
+
+
+def _base_file(folder: Path, name: str) -> Path:
+    """Return the file that ``_BASE_`` names: relative to its own folder or, where it is missing, the package's."""
+    path = folder / name
+    return path if path.exists() or not (ROOT / name).is_file() else ROOT / name
 
 
 def _base_names(base: Marked) -> list[Marked]:
@@ -125,17 +130,17 @@ def _base_names(base: Marked) -> list[Marked]:
 
 
 def _read_text(path: Path, named_at: str | None) -> str:
-    place = f"{named_at}: _BASE_: " if named_at else ""
+    prefix = f"{named_at}: _BASE_: " if named_at else ""
     if not path.is_file():
         names = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        near = closest(path.name, names, 0.6)
-        hint = f"; did you mean {show_path(path.parent / near)}?" if near else ""
+        match = closest(path.name, names, 0.6)
+        hint = f"; did you mean {show_path(path.parent / match)}?" if match else ""
         reason = "is a folder, not a file" if path.is_dir() else "no such file"
-        raise ConfigError(f"{place}{show_path(path)}: {reason}{hint}")
+        raise ConfigError(f"{prefix}{show_path(path)}: {reason}{hint}")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{place}{show_path(path)}: cannot be read: {error}") from None
+        raise ConfigError(f"{prefix}{show_path(path)}: cannot be read: {error}") from None
 
 
 def _parse_override(key: Any, value: Any) -> tuple[str, Source]:

@@ -1,4 +1,4 @@
-"""Dataset readers, one's own images, and the table of training images."""
+"""Dataset readers, wrappers that change a dataset's records, and the table of training images."""
 
 from __future__ import annotations
 

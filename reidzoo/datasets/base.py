@@ -1,4 +1,4 @@
-"""What every dataset reader shares: finding its folder, saying what is missing, checking the published counts."""
+"""The base class of dataset readers: finds the folder, reports what is missing, checks the published counts."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ logger = logging.getLogger("reidzoo")
 class Dataset:
     """A dataset on disk: its ``train``, ``query`` and ``gallery`` records, each read when first asked for.
 
-    A reader names its folders and files in the class attributes and defines `scan`. Images are never opened here.
+    A reader names its folders and files in the class attributes and defines ``scan``. Images are never opened here.
 
     Args:
         root: the folder that holds the datasets (``DATASETS.ROOT``).
-        folder: the dataset's own folder, relative to ``root`` or absolute, where it is none of `folders`.
+        folder: the dataset's own folder, relative to ``root`` or absolute, where it is none of ``folders``.
 
     Attributes:
         name: the name for logs and tables.
         protocol: the evaluation protocol that the dataset is published with.
         repeats: how often a single-shot protocol draws its gallery; None for the protocol's own number.
         homepage: where the dataset is obtained, in words that may follow "obtain it from".
-        twin: whether ``tools/render_data.py`` draws a small twin of it.
+        twin: whether ``reidzoo render`` draws a small twin of it.
         folders: accepted folders under ``root``, the preferred first.
         required: names inside the folder without which it is not the dataset; a tuple of names means any of them.
         published: the paper's (identities, images) of each split, junk (-1) not counted.
@@ -133,9 +133,9 @@ class Dataset:
             if not names:
                 return os.path.normpath(path)
         tried = [f"  {p} ({'lacks ' + ', '.join(absent[p]) if p in absent else 'no such folder'})" for p in paths]
-        wanted = ", ".join(_any_of(names) for names in self.required) or "the images"
+        needed = ", ".join(_any_of(names) for names in self.required) or "the images"
         raise DatasetError(
-            "\n".join([f"{self.name} was not found. Looked for {wanted} in:", *tried, *self._remedies()])
+            "\n".join([f"{self.name} was not found. Looked for {needed} in:", *tried, *self._remedies()])
         )
 
     def _remedies(self) -> list[str]:
@@ -143,7 +143,7 @@ class Dataset:
         if self.homepage:
             lines.append(f"Obtain it from {self.homepage} and unpack it there, or name its folder with folder: PATH.")
         if self.twin:
-            lines.append(f"Or render a small twin in its place: python tools/render_data.py --root {self.root}")
+            lines.append(f"Or render a small twin in its place: reidzoo render --data-root {self.root}")
         return lines
 
     def _absent_names(self, folder: str) -> list[str]:
@@ -164,13 +164,13 @@ class Dataset:
         if self.is_twin or split not in self.published:
             return
         pids = [record.pid for record in self._records[split] if record.pid != -1]
-        found, published = (len(set(pids)), len(pids)), self.published[split]
-        if found != published:
+        counts, published = (len(set(pids)), len(pids)), self.published[split]
+        if counts != published:
             logger.warning(
                 "%s: %s has %s identities and %s images in %s, but %s and %s are published. The copy is incomplete or "
                 "altered; results will not compare with published ones.",
-                *(self.name, split, *(f"{count:,}" for count in found), self.folder),
-                *(f"{count:,}" for count in published),
+                *(self.name, split, *(f"{number:,}" for number in counts), self.folder),
+                *(f"{number:,}" for number in published),
             )
 
 

@@ -23,7 +23,7 @@ FOLDERS = ("bounding_box_train_camstyle", "train_camstyle", "camstyle")
 
 @DATASET.register_module()
 class CamStyled(DatasetWrapper):
-    """Another dataset of which each training image is drawn in the style of one of its cameras (ECN, Eq. 5 and 8).
+    """A wrapper that gives each training image the style of one of the dataset's cameras (ECN, Eq. 5 and 8).
 
     Each time the loader takes an image it draws one of the dataset's C cameras uniformly and gives the image as that
     camera would have seen it; the real one where it is the image's own, so with probability 1/C::
@@ -94,13 +94,13 @@ class CamStyled(DatasetWrapper):
             return f"{self.style_folder} holds no style image of this dataset"
         return f"there is no folder of style images in {self.folder} (looked for {', '.join(FOLDERS)})"
 
-    def _find(self, given: str | os.PathLike[str] | None) -> str | None:
-        names = (os.path.expanduser(os.fspath(given)),) if given else FOLDERS
+    def _find(self, style_folder: str | os.PathLike[str] | None) -> str | None:
+        names = (os.path.expanduser(os.fspath(style_folder)),) if style_folder else FOLDERS
         paths = [os.path.join(self.folder, name) for name in names]
-        found = next((path for path in paths if os.path.isdir(path)), None)
-        if given and found is None:
+        folder = next((path for path in paths if os.path.isdir(path)), None)
+        if style_folder and folder is None:
             raise DatasetError(
                 f"{self.name}: there is no folder of style images {paths[0]}. Make it with projects/CamStyle, correct "
                 f"style_folder, or leave it out to train without style images."
             )
-        return found
+        return folder

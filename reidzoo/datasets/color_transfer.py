@@ -1,4 +1,4 @@
-"""Camera styles from colour statistics, without any training."""
+"""Camera styles from colour statistics, without training a generator."""
 
 from __future__ import annotations
 
@@ -68,21 +68,21 @@ class ColorTransfer:
             rows: int64 (n,).
             numbers: (n,) in [0, 1).
         """
-        own, other = self._camera[rows], (numbers * len(self._cameras)).astype(np.int64)
-        changed = np.flatnonzero(own != other)
+        own_camera, new_camera = self._camera[rows], (numbers * len(self._cameras)).astype(np.int64)
+        changed = np.flatnonzero(own_camera != new_camera)
         if not len(changed):
             return images
         if self._statistics is None:
             self._statistics = self._measure()
         mean, std = self._statistics.to(images.device)
         to_space, from_space = SPACES[self.space]
-        here, there = (torch.from_numpy(side[changed]).to(images.device) for side in (own, other))
-        ratio = torch.where(std[here] > FLAT, std[there] / std[here].clamp(min=FLAT), 1.0)
-        place = torch.from_numpy(changed).to(images.device)
-        values = to_space(images[place].float() / 255)
-        values = (values - mean[here, :, None, None]) * ratio[..., None, None] + mean[there, :, None, None]
+        old, new = (torch.from_numpy(side[changed]).to(images.device) for side in (own_camera, new_camera))
+        ratio = torch.where(std[old] > FLAT, std[new] / std[old].clamp(min=FLAT), 1.0)
+        positions = torch.from_numpy(changed).to(images.device)
+        values = to_space(images[positions].float() / 255)
+        values = (values - mean[old, :, None, None]) * ratio[..., None, None] + mean[new, :, None, None]
         restyled = images.clone()
-        restyled[place] = (from_space(values).clamp(0, 1) * 255).round().to(torch.uint8)
+        restyled[positions] = (from_space(values).clamp(0, 1) * 255).round().to(torch.uint8)
         return restyled
 
     def _measure(self) -> Tensor:
@@ -108,7 +108,7 @@ def rgb_to_lab(images: Tensor) -> Tensor:
 
 
 def lab_to_rgb(images: Tensor) -> Tensor:
-    """Return Lab images as `rgb_to_lab` gives them as sRGB; colours outside sRGB lie outside 0..1."""
+    """Return Lab images as ``rgb_to_lab`` gives them as sRGB; colours outside sRGB lie outside 0..1."""
     lightness, a, b = images.unbind(1)
     y = (lightness + 0.16) / 1.16
     f = torch.stack([y + a / 5, y, y - b / 2], dim=1)

@@ -1,4 +1,4 @@
-"""One's own images, listed in a CSV file."""
+"""The reader of your own images that a CSV file lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CUHK03 under its first protocol."""
+"""The reader of CUHK03 under its classic protocol."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class CUHK03(Dataset):
 
     The release is one MATLAB file. This reads what torchreid extracts from it when it first loads the dataset (its
     ``CUHK03``, which needs h5py): ``images_labeled/1_001_1_01.png``, pair of cameras, person, view and image, and
-    ``splits_classic_labeled.json`` beside it with the release's own 20 test sets. Without that file ``split`` k is a
+    ``splits_classic_labeled.json`` next to it with the release's own 20 test sets. Without that file ``split`` k is a
     draw of ``test_identities`` by seed k.
 
     The three pairs of cameras that the paper counts have 1,360 identities; the release has 1,467 in five. Each person
-    is seen by one pair: the records' cameras are its two views, as in `CUHK03NP`. Queries are the test identities'
+    is seen by one pair: the records' cameras are its two views, as in ``CUHK03NP``. Queries are the test identities'
     images of the first view, the gallery those of the second, of which the protocol draws one for each identity, 20
     times.
 
@@ -45,7 +45,7 @@ class CUHK03(Dataset):
 
     Raises:
         ConfigError: an option has a value that is not listed.
-        DatasetError: the file of splits is none, or names no identity that there is.
+        DatasetError: the file of splits cannot be read, or names no identity that is in the folder.
     """
 
     name = "CUHK03"
@@ -73,8 +73,9 @@ class CUHK03(Dataset):
         check(self, whole(1), pairs=pairs, test_identities=test_identities)
         self.boxes, self.split, self.pairs, self.test_identities = boxes, split, pairs, test_identities
         self.name = "CUHK03" if boxes == "labeled" else "CUHK03-detected"
-        self.required = (f"images_{boxes}",)
-        self._found: list[Record] = []
+        self._images = f"images_{boxes}"
+        self.required = (self._images,)
+        self._all_records: list[Record] = []
         super().__init__(root, folder)
 
     def scan(self, split: str) -> list[Record]:
@@ -87,19 +88,19 @@ class CUHK03(Dataset):
         return [record for record in records if record.pid in test and record.camid == view]
 
     def _read(self) -> list[Record]:
-        """Return the records of all images of the pairs."""
-        if not self._found:
-            matches = self.matched_images(self.part(*self.required), self.pattern)
-            self._found = [
+        """Return the records of all images of the chosen camera pairs."""
+        if not self._all_records:
+            matches = self.matched_images(self.part(self._images), self.pattern)
+            self._all_records = [
                 Record(path, _pid(match), int(match[3]) - 1) for path, match in matches if int(match[1]) <= self.pairs
             ]
-        return self._found
+        return self._all_records
 
-    def _test_identities(self, known: set[int]) -> set[int]:
+    def _test_identities(self, pids: set[int]) -> set[int]:
         """Return the split's test identities, from the file or by a draw."""
         path = os.path.join(self.folder, f"splits_classic_{self.boxes}.json")
         if not os.path.isfile(path):
-            order = np.random.default_rng(self.split).permutation(sorted(known))
+            order = np.random.default_rng(self.split).permutation(sorted(pids))
             return set(order[: self.test_identities].tolist())
         try:
             with open(path, encoding="utf-8") as file:
@@ -113,17 +114,17 @@ class CUHK03(Dataset):
         if listed is None:
             raise ConfigError(f"CUHK03: split is {self.split}; {path} has splits 0 to {len(splits) - 1}")
         matches = [self.pattern.match(os.path.basename(str(name))) for name in listed]
-        wanted = {_pid(match) for match in matches if match}
-        found = wanted & known
-        if 0 < len(found) < len(wanted):
+        test_pids = {_pid(match) for match in matches if match}
+        present = test_pids & pids
+        if 0 < len(present) < len(test_pids):
             logger.warning(
                 "%s: split %d tests on %d identities, of which the folder has %d (of %d camera pairs): figures of this "
                 "copy are not the benchmark's",
-                path, self.split, len(wanted), len(found), self.pairs,
+                path, self.split, len(test_pids), len(present), self.pairs,
             )  # fmt: skip
-        if not found:
+        if not present:
             raise DatasetError(f"{path}: split {self.split} names no identity of {self.folder}/{self.required[0]}")
-        return found
+        return present
 
 
 def _pid(match: re.Match[str]) -> int:

@@ -1,4 +1,4 @@
-"""CUHK03 under its new protocol."""
+"""The reader of CUHK03 under its new protocol."""
 
 from __future__ import annotations
 

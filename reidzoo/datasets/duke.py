@@ -1,4 +1,4 @@
-"""DukeMTMC-reID."""
+"""The reader of DukeMTMC-reID."""
 
 from __future__ import annotations
 

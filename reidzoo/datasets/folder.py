@@ -1,4 +1,4 @@
-"""One's own images, sorted into a folder per person."""
+"""The reader of your own images in one folder per person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A validation set taken from the training images."""
+"""A wrapper that splits a validation set off the training images, with the same identities."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["HoldOut"]
 
 @DATASET.register_module()
 class HoldOut(DatasetWrapper):
-    """Another dataset's training images without those held out for validation, or those held out::
+    """A wrapper that holds some training images of each identity out for validation::
 
         {type: HoldOut, dataset: DukeMTMC, part: train}
         {type: HoldOut, dataset: DukeMTMC, part: val}
@@ -34,7 +34,7 @@ class HoldOut(DatasetWrapper):
         dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
         part: ``train`` or ``val``.
         per_identity: how many images of an identity are held out.
-        seed: of the draw; not the run's, so that runs of different seeds have the same split.
+        seed: seed of the draw; not the run's, so that runs of different seeds have the same split.
         root: the folder that holds the datasets.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A validation set of identities that are not trained on."""
+"""A wrapper that splits a validation set of other identities off the training images."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ __all__ = ["HoldOutIdentities"]
 
 @DATASET.register_module()
 class HoldOutIdentities(DatasetWrapper):
-    """Another dataset's training images without those of identities held out for validation, or those held out::
+    """A wrapper that holds all training images of some identities out for validation::
 
         {type: HoldOutIdentities, dataset: Market1501, part: train, held_out: 100, kept: 650}
 
-    `HoldOut` holds out images of identities that are trained on; here the two parts share no identity, as training and
-    test set do. Query and gallery are the dataset's, in either part. Images without identity (pid -1) are in neither.
+    ``HoldOut`` holds out images of identities that are trained on; here the two parts share no identity, as training
+    and test set do. Query and gallery are the dataset's, in either part. Images without identity (pid -1) are in
+    neither.
 
     Args:
         dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
@@ -32,7 +33,7 @@ class HoldOutIdentities(DatasetWrapper):
         held_out: how many identities are held out. Never more than half of them, so that a twin, which has fewer
             identities than its dataset, can be read as its dataset is.
         kept: how many of the others are trained on; 0 for all. Published splits do not always use every identity.
-        seed: of the draw; not the run's, so that runs of different seeds have the same split.
+        seed: seed of the draw; not the run's, so that runs of different seeds have the same split.
         root: the folder that holds the datasets.
 
     Raises:

@@ -1,8 +1,9 @@
-"""The file of pseudo labels: ``path,label``, one line per training image."""
+"""Reads and writes the file of pseudo labels: ``path,label``, one line per training image."""
 
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ import numpy as np
 from reidzoo.datasets.base import relative_path
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
+from reidzoo.files import write_text
 
 __all__ = ["read_pseudo_labels", "write_pseudo_labels"]
 
@@ -34,26 +36,15 @@ def write_pseudo_labels(
     labels = np.asarray(labels)
     if labels.shape != (len(records),) or not np.issubdtype(labels.dtype, np.integer) or (labels < -1).any():
         raise ValueError(f"expected {len(records)} integer labels from -1 on, got {labels.dtype} {labels.shape}")
-    path = os.path.abspath(path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            writer.writerows(
-                (relative_path(r.path, dataset_folder), label) for r, label in zip(records, labels.tolist())
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows((relative_path(r.path, dataset_folder), label) for r, label in zip(records, labels.tolist()))
+    write_text(path, text.getvalue())
 
 
 def read_pseudo_labels(path: str | os.PathLike[str]) -> dict[str, int]:
-    """Return {path as written: label}; -1 means discarded.
+    """Read a file of pseudo labels as {path as written: label}; -1 means discarded.
 
     Raises:
         DatasetError: there is no such file, or some line is not ``path,label``; the message has the line.

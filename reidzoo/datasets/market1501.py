@@ -1,4 +1,4 @@
-"""Market-1501."""
+"""The reader of Market-1501."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout that Market-1501 introduced and others took over."""
+"""The reader of the folder layout that Market-1501 introduced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["MarketLayout"]
 
 
 class MarketLayout(Dataset):
-    """A folder of images per split, with identity and camera in the file name: ``<pid>_c<cam>...``.
+    """Reads a folder of images per split, with identity and camera in the file name: ``<pid>_c<cam>...``.
 
     Attributes:
         parts: the folder of each split.

@@ -1,4 +1,4 @@
-"""MSMT17, versions 1 and 2."""
+"""The reader of MSMT17, versions 1 and 2."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MSMT17(Dataset):
     ``mask_train_v2`` and ``mask_test_v2``; both name them in four lists, ``0000/0000_000_01_0303morning_0015_0.jpg 0``:
     the identity's folder, and in the name identity, image, camera, day and time, frame, box; then the pid. Training is
     ``list_train`` and ``list_val`` together, which show the same 1,041 identities. The test identities are numbered
-    from 0 again: pid 0 is no distractor here, and it is another person than pid 0 of the training images.
+    from 0 again: pid 0 is not a distractor here, and it is another person than pid 0 of the training images.
 
     Args:
         root: the folder that holds the datasets.

@@ -21,14 +21,14 @@ __all__ = [
 ]  # fmt: skip
 
 Node = str | Mapping[str, Any]
-"""How a configuration names a dataset."""
+"""A dataset as a configuration names it."""
 
-PLACES = ("root", "file", "folder")
-"""Arguments that make another dataset of one type; all others, such as a split or a test size, are of the same one."""
+LOCATING = ("root", "file", "folder")
+"""Arguments that say where a dataset lies; nodes that differ only in others, such as a test size, are one dataset."""
 
 
 def listed(entry: Any) -> list[Any]:
-    """Return the nodes of an entry of DATASETS.TRAIN, which is one or a list."""
+    """Return the nodes of an entry of DATASETS.TRAIN, which is one node or a list of them."""
     return list(entry) if isinstance(entry, list | tuple) else [entry]
 
 
@@ -82,15 +82,15 @@ def sources(train: Mapping[str, Any]) -> tuple[Node, ...]:
     return tuple(unique)
 
 
-def is_same_dataset(one: Node, other: Node) -> bool:
-    """Return whether two nodes are of one dataset, be it by another split or another of its test sets."""
-    one, other = as_mapping(innermost(one)), as_mapping(innermost(other))
-    return one["type"] == other["type"] and all(one.get(place) == other.get(place) for place in PLACES)
+def is_same_dataset(first: Node, second: Node) -> bool:
+    """Return whether two nodes name one dataset, even by another split or another of its test sets."""
+    first, second = as_mapping(innermost(first)), as_mapping(innermost(second))
+    return first["type"] == second["type"] and all(first.get(argument) == second.get(argument) for argument in LOCATING)
 
 
 def readable_now(node: Node) -> Node:
-    """Return what can be read before training: the dataset within those that wait for an earlier stage's labels."""
-    while _awaits_labels(node):
+    """Return the part of a node that can be read before training, within wrappers that need a stage's labels."""
+    while isinstance(node, Mapping) and _awaits_labels(node):
         node = node["dataset"]
     return node
 
@@ -105,7 +105,7 @@ def check_data(cfg: CfgNode, uses: Sequence[str] = ("test", "train"), seen: set[
     Args:
         cfg: the stage's configuration.
         uses: ``"test"`` for DATASETS.TESTS, ``"train"`` for DATASETS.TRAIN.
-        seen: what earlier calls have read, and this one will not read again.
+        seen: keys of the datasets that earlier calls have read, and this one will not read again.
 
     Raises:
         DatasetError: one is missing or incomplete.

@@ -1,4 +1,4 @@
-"""The free labels of re-identification data: which camera took an image, and at what time of day."""
+"""Nuisance labels, which re-identification data have for free: the camera of an image and its time of day."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Labels = TypeVar("Labels", np.ndarray, Tensor)
 
 
 def check_nuisance(nuisance: str) -> None:
-    """Raise ConfigError if there is no such nuisance."""
+    """Raise a ``ConfigError`` if there is no such nuisance."""
     check("a nuisance", one_of(*NUISANCES), label=nuisance)
 
 
@@ -56,7 +56,7 @@ def nuisance_classes(nuisance: str, data: TrainSet) -> int:
         )
     if len(np.unique(nuisance_labels(nuisance, data.camids, data.timeids))) < 2:
         names = ", ".join(dataset.name for dataset in data.datasets)
-        raise DatasetError(f"{names}: all training images have one {nuisance}; there is no nuisance to be told")
+        raise DatasetError(f"{names}: all training images have one {nuisance}; there is no nuisance to classify")
     return {"camera": cameras, "time": TIMES, "joint": cameras * TIMES}[nuisance]
 
 

@@ -1,4 +1,4 @@
-"""A dataset with the labels that a clustering gave it."""
+"""A wrapper that replaces training labels by pseudo labels from a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["PseudoLabeled"]
 
 @DATASET.register_module()
 class PseudoLabeled(DatasetWrapper):
-    """Another dataset whose training pids come from a file of pseudo labels; images labelled -1 are left out::
+    """A wrapper that takes training pids from a file of pseudo labels and leaves out images labelled -1::
 
         {type: PseudoLabeled, dataset: {type: MSMT17}, labels: output/stage1/pseudo_labels.csv}
 
@@ -55,8 +55,8 @@ class PseudoLabeled(DatasetWrapper):
         return [record._replace(pid=label) for record, label in zip(records, labels) if label != -1]
 
     def _check_images(self, paths: list[str]) -> None:
-        known = set(paths)
-        strange = [path for path in self._label_of if path not in known]
+        present = set(paths)
+        strange = [path for path in self._label_of if path not in present]
         unlabelled = [path for path in paths if path not in self._label_of]
         if strange or unlabelled:
             lines = [

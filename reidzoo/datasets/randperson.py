@@ -1,4 +1,4 @@
-"""RandPerson's subset."""
+"""The reader of RandPerson's subset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RandPerson(Dataset):
     """The subset of RandPerson (Wang et al., ACM MM 2020) that papers train on: 8,000 rendered people, training only.
 
     Files are named ``000000_s00_c00_f000264.jpg``: identity, scene, camera, frame. The third field counts cameras
-    anew in each of the 11 scenes; DomainMix takes it for the camera as it stands.
+    from 0 again in each of the 11 scenes; DomainMix takes it for the camera as it stands.
 
     Args:
         root: the folder that holds the datasets.
@@ -53,6 +53,6 @@ class RandPerson(Dataset):
         matches = self.matched_images(self.folder, self.pattern)
         if self.cameras == "field":
             return [Record(path, int(match[1]), int(match[3])) for path, match in matches]
-        places = [(int(match[2]), int(match[3])) for _, match in matches]
-        number = {place: i for i, place in enumerate(sorted(set(places)))}
-        return [Record(path, int(match[1]), number[place]) for (path, match), place in zip(matches, places)]
+        cameras = [(int(match[2]), int(match[3])) for _, match in matches]
+        number = {camera: i for i, camera in enumerate(sorted(set(cameras)))}
+        return [Record(path, int(match[1]), number[camera]) for (path, match), camera in zip(matches, cameras)]

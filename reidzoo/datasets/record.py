@@ -1,8 +1,10 @@
-"""One image of a re-identification dataset."""
+"""The record of one image of a re-identification dataset."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+__all__ = ["Record"]
 
 
 class Record(NamedTuple):

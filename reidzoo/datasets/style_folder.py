@@ -1,4 +1,4 @@
-"""Camera-style images on disk."""
+"""Camera styles from images on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATTERN = re.compile(r"(?P<stem>.+)_fake_(?:(?P<own>\d+)to)?(?P<other>\d+)$")
 
 
 class StyleFolder:
-    """The style images of a folder, and which file shows which image under which camera.
+    """Finds the style images of a folder, and draws for each training image one of its versions.
 
     Two schemes of names are in use, cameras counted from 1: ``<stem>_fake_<c>to<c'>.jpg`` for Market-1501 and Duke,
     ``<stem>_fake_<c'>.jpg`` for MSMT17; ``<stem>`` is the real image's name and c its camera. Both are read, also from
@@ -46,7 +46,7 @@ class StyleFolder:
         self.folder = os.fspath(folder)
         self.title = f"the style images in {self.folder}"
         cameras = sorted({record.camid for record in records})
-        found = self._found()
+        files = self._list_files()
         self._check_stems(records)
         self.paths: list[str] = []
         versions = np.full((len(records), len(cameras)), -1, dtype=np.int64)
@@ -54,9 +54,9 @@ class StyleFolder:
             for column, camera in enumerate(cameras):
                 if camera == record.camid:
                     versions[row, column] = row
-                elif (key := (_stem(record.path), camera)) in found:
+                elif (key := (_stem(record.path), camera)) in files:
                     versions[row, column] = len(records) + len(self.paths)
-                    self.paths.append(self._checked(found[key], record))
+                    self.paths.append(self._checked_path(files[key], record))
         self.missing = int((versions < 0).sum())
         if self.missing and incomplete == "error":
             raise DatasetError(self._report(records, cameras, versions))
@@ -81,17 +81,17 @@ class StyleFolder:
         """Return ``images`` as they are: the style lies in the file."""
         return images
 
-    def _found(self) -> dict[tuple[str, int], tuple[str, str | None]]:
+    def _list_files(self) -> dict[tuple[str, int], tuple[str, str | None]]:
         """Return (stem, camera from 0) -> path and the camera that the name says the real image has."""
-        found = {}
+        files = {}
         for folder, folders, names in os.walk(self.folder):
             folders.sort()
             for name in sorted(names):
                 stem, extension = os.path.splitext(name)
                 match = PATTERN.match(stem)
                 if match and extension.lower() in IMAGE_EXTENSIONS:
-                    found[match["stem"], int(match["other"]) - 1] = (os.path.join(folder, name), match["own"])
-        return found
+                    files[match["stem"], int(match["other"]) - 1] = (os.path.join(folder, name), match["own"])
+        return files
 
     @staticmethod
     def _check_stems(records: Sequence[Record]) -> None:
@@ -104,11 +104,11 @@ class StyleFolder:
                 )
 
     @staticmethod
-    def _checked(found: tuple[str, str | None], record: Record) -> str:
-        path, own = found
-        if own is not None and int(own) != record.camid + 1:
+    def _checked_path(file: tuple[str, str | None], record: Record) -> str:
+        path, named = file
+        if named is not None and int(named) != record.camid + 1:
             raise DatasetError(
-                f"{path} is named after an image of camera {own}, and {record.path} is of camera {record.camid + 1}: "
+                f"{path} is named after an image of camera {named}, and {record.path} is of camera {record.camid + 1}: "
                 f"are these the style images of this dataset?"
             )
         return path
@@ -119,9 +119,9 @@ class StyleFolder:
             f"{_stem(records[row].path)} under camera {cameras[int(np.argmax(versions[row] < 0))] + 1}"
             for row in lacking[:4]
         ]
-        wanted = len(records) * (len(cameras) - 1)
+        total = len(records) * (len(cameras) - 1)
         return (
-            f"{self.missing:,} of the {wanted:,} style images of {len(records):,} images and {len(cameras)} cameras "
+            f"{self.missing:,} of the {total:,} style images of {len(records):,} images and {len(cameras)} cameras "
             f"are missing in {self.folder}; {len(lacking):,} images lack at least one: {examples(names)}.\n"
             f"They are called <stem>_fake_<c>to<c'>.jpg or <stem>_fake_<c'>.jpg, cameras counted from 1. Complete the "
             f"folder (projects/CamStyle writes what is missing), or set incomplete: allow to draw among those there."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class TrainSet:
 
     @property
     def style_paths(self) -> Sequence[str]:
-        """The files of the styles, beside ``paths``."""
+        """The image files of the styles, in addition to ``paths``."""
         return self.styles.paths if self.styles is not None else ()
 
     def relabel(self, labels: Sequence[int] | np.ndarray) -> None:
@@ -112,20 +112,20 @@ class TrainSet:
 
     def _find_styles(self) -> StyleFolder | ColorTransfer | None:
         for dataset in self.datasets:
-            inner = dataset
+            inner: Any = dataset
             while (inner := getattr(inner, "dataset", None)) is not None:
                 if hasattr(inner, "styles"):
                     raise DatasetError(f"{dataset.name}: CamStyled must be the outermost wrapper, around all others.")
-        found = [dataset for dataset in self.datasets if hasattr(dataset, "styles")]
-        if found and len(self.datasets) > 1:
-            raise DatasetError(f"{found[0].name}: a CamStyled dataset must be the only one of its training set.")
-        return found[0].styles if found else None
+        styled = [dataset for dataset in self.datasets if hasattr(dataset, "styles")]
+        if styled and len(self.datasets) > 1:
+            raise DatasetError(f"{styled[0].name}: a CamStyled dataset must be the only one of its training set.")
+        return styled[0].styles if styled else None
 
     def _check_paths(self) -> None:
         if len(set(self.paths)) == len(self.paths):
             return
-        seen: set[str] = set()
-        twice = [path for path in self.paths if path in seen or seen.add(path)]
+        first = {path: row for row, path in reversed([*enumerate(self.paths)])}
+        twice = [path for row, path in enumerate(self.paths) if first[path] != row]
         raise DatasetError(
             f"The training set lists {len(twice)} images more than once: {examples(twice)}. "
             f"Is a dataset named twice among {', '.join(dataset.name for dataset in self.datasets)}?"
@@ -133,7 +133,7 @@ class TrainSet:
 
 
 def _contiguous(pids: np.ndarray, first: int) -> np.ndarray:
-    """Number the pids from ``first`` on in their order; -1 stays."""
+    """Return the pids renumbered from ``first`` on in their order; -1 stays."""
     labelled = pids != -1
     classes = np.full_like(pids, -1)
     classes[labelled] = np.unique(pids[labelled], return_inverse=True)[1] + first

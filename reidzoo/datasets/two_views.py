@@ -1,4 +1,4 @@
-"""Training images of two cameras per identity: its probe view and its gallery view."""
+"""A wrapper that keeps two cameras per training identity: its probe view and its gallery view."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["TwoViews"]
 
 @DATASET.register_module()
 class TwoViews(DatasetWrapper):
-    """Another dataset whose training identities keep the images of two cameras; ``viewid`` is 0 (probe) or 1 (gallery).
+    """A wrapper that keeps two cameras of each training identity; ``viewid`` is 0 (probe) or 1 (gallery).
 
     Identities that one camera sees are left out: they have no pair. Query and gallery are the dataset's.
 
@@ -28,7 +28,7 @@ class TwoViews(DatasetWrapper):
         dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
         views: ``random``: two cameras, drawn for each identity, in random order ("for each person we randomly select
             two cameras to be the probe and gallery views"); ``camera``: the dataset has two, the first is the probe's.
-        seed: of the draw; not the run's.
+        seed: seed of the draw; not the run's.
         root: the folder that holds the datasets.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A dataset whose training labels a method may not see."""
+"""A wrapper that hides the training labels from a method."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Unlabeled"]
 
 @DATASET.register_module()
 class Unlabeled(DatasetWrapper):
-    """Another dataset with every training pid set to -1, so that no method can use the labels by mistake.
+    """A wrapper that sets every training pid to -1, so that no method can use the labels by mistake.
 
     Cameras and times stay; query and gallery keep their pids, which only the evaluation sees::
 

@@ -1,4 +1,4 @@
-"""PKU VehicleID."""
+"""The reader of PKU VehicleID."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class VehicleID(Dataset):
     per line with the vehicle: ``0137416 5535``. The release does not tell the cameras: every record has camera 0.
 
     The test (protocol ``vehicleid``) draws one image of every vehicle into the gallery and queries with all others, ten
-    times. It draws from query and gallery together, so `query` and `gallery` here only split the list in a fixed way
-    that other protocols can work with too: the first image listed of each vehicle is the gallery.
+    times. It draws from query and gallery together, so ``query`` and ``gallery`` here only split the list in a fixed
+    way that other protocols can work with too: the first image listed of each vehicle is the gallery.
 
     Published are 13,164 training vehicles with 113,346 images; all others of the release's 221,567 are in the largest
     test. The lists were corrected after the paper, whose image counts differ a little, so of a test only the number of
@@ -82,13 +82,13 @@ class VehicleID(Dataset):
         Raises:
             DatasetError: a line is not two numbers, the vehicle and its label.
         """
-        found: dict[int, dict[str, int]] = {}
+        labels_of: dict[int, dict[str, int]] = {}
         for key in ("model", "color"):
             path = os.path.join(self.folder, "attribute", f"{key}_attr.txt")
             if os.path.isfile(path):
                 for pid, label in _read_pairs(path, "5535 12"):
-                    found.setdefault(int(pid), {})[key] = label
-        return found
+                    labels_of.setdefault(int(pid), {})[key] = label
+        return labels_of
 
     def _read_list(self, path: str) -> list[Record]:
         images = os.path.join(self.folder, "image")

@@ -1,4 +1,4 @@
-"""VeRi-776."""
+"""The reader of VeRi-776."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ class VeRi776(Dataset):
         are optional, and so is each attribute: what is not labelled is not in the answer.
 
         Raises:
-            DatasetError: a file is no XML, or lacks a vehicle's identity.
+            DatasetError: a file is not XML, or lacks a vehicle's identity.
         """
-        found: dict[int, dict[str, int]] = {}
+        labels_of: dict[int, dict[str, int]] = {}
         for name in ("train_label.xml", "test_label.xml"):
             path = os.path.join(self.folder, name)
             if os.path.isfile(path):
                 for pid, labels in _read_labels(path):
-                    found.setdefault(pid, {}).update(labels)
-        return found
+                    labels_of.setdefault(pid, {}).update(labels)
+        return labels_of
 
     def _compare_with_list(self, split: str) -> None:
         path = os.path.join(self.folder, f"name_{PARTS[split]}.txt")
@@ -80,8 +80,8 @@ class VeRi776(Dataset):
         images = f"image_{PARTS[split]}"
         with open(path, encoding="utf-8") as lines:
             listed = [line.strip() for line in lines if line.strip()]
-        there = set(image_names(self.part(images)))
-        absent = [name for name in listed if name not in there]
+        present = set(image_names(self.part(images)))
+        absent = [name for name in listed if name not in present]
         if absent:
             logger.warning(
                 "%s: %s names %s images that are not in %s: %s. Was the archive unpacked completely?",

@@ -1,4 +1,4 @@
-"""VIPeR."""
+"""The reader of VIPeR."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class VIPeR(Dataset):
         folder: the dataset's folder, where it has an unusual name; it holds ``cam_a`` and ``cam_b``.
 
     Raises:
-        ConfigError: ``split`` is no such number.
+        ConfigError: ``split`` is not an integer from 0 on.
         DatasetError: an identity is missing under one of the cameras, or there twice.
     """
 
@@ -51,7 +51,7 @@ class VIPeR(Dataset):
         super().__init__(root, folder)
 
     def scan(self, split: str) -> list[Record]:
-        """Read one split: cameras a and b of the training identities, a or b of the test's."""
+        """Read one split: both cameras of the training identities, camera a of the test's for query, b for gallery."""
         sides = [self._read(camid, name) for camid, name in enumerate(self.required)]
         if sides[0].keys() != sides[1].keys():
             lonely = sorted(sides[0].keys() ^ sides[1].keys())
@@ -62,8 +62,8 @@ class VIPeR(Dataset):
         order = np.random.default_rng(self.split).permutation(sorted(sides[0])).tolist()
         half = len(order) // 2
         chosen = sorted(order[:half] if split == "train" else order[half:])
-        wanted = {"train": (0, 1), "query": (0,), "gallery": (1,)}[split]
-        return [sides[camid][pid] for camid in wanted for pid in chosen]
+        cameras = {"train": (0, 1), "query": (0,), "gallery": (1,)}[split]
+        return [sides[camid][pid] for camid in cameras for pid in chosen]
 
     def _read(self, camid: int, name: str) -> dict[int, Record]:
         """Return pid -> record of one camera."""

@@ -1,4 +1,4 @@
-"""A dataset made from another one."""
+"""The base class of datasets made from another one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PASSED_ON = (
 
 
 class DatasetWrapper(Dataset):
-    """A dataset that passes another one's records and attributes on; subclasses change some of the records.
+    """Passes another dataset's records and attributes on; subclasses change some of the records.
 
     Args:
         dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
@@ -34,7 +34,8 @@ class DatasetWrapper(Dataset):
     def __init__(self, dataset: str | Mapping[str, Any] | Dataset, root: str | os.PathLike[str] = "datasets") -> None:
         self.dataset = build_dataset(dataset, root)
         for attribute in PASSED_ON:
-            setattr(self, attribute, getattr(self.dataset, attribute))
+            if hasattr(self.dataset, attribute):
+                setattr(self, attribute, getattr(self.dataset, attribute))
         self._records: dict[str, list[Record]] = {}
 
     def scan(self, split: str) -> list[Record]:

@@ -1,4 +1,4 @@
-"""Discriminators: networks that tell the domain (or camera, or view) of a feature."""
+"""Discriminators: networks that classify the domain (or camera, or view) of a feature."""
 
 from __future__ import annotations
 

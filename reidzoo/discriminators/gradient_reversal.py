@@ -1,4 +1,4 @@
-"""Gradient reversal."""
+"""The gradient reversal layer."""
 
 from __future__ import annotations
 

@@ -16,19 +16,19 @@ __all__ = ["NuisanceDiscriminator"]
 
 @DISCRIMINATOR.register_module()
 class NuisanceDiscriminator(nn.Module):
-    """f_N of ADIN (Yuan et al., WACV 2020): tells an image's camera, time of day or both from its feature.
+    """f_N of ADIN (Yuan et al., WACV 2020): classifies the camera, the time of day or both from a feature.
 
-    With one branch it is a `HiddenClassifier`, built like ADIN's identity classifier; with several a linear classifier
-    on each branch's part of the feature. Several nuisances are several discriminators, each with its own label; the
-    code's one softmax over camera x time is ``label: joint``. `MLPDiscriminator` with ``widths: [512]`` has the same
-    layers but no dropout, and PyTorch's initialisation.
+    With one branch it is a ``HiddenClassifier``, built like ADIN's identity classifier; with several a linear
+    classifier on each branch's part of the feature. Several nuisances are several discriminators, each with its own
+    label; the code's one softmax over camera x time is ``label: joint``. ``MLPDiscriminator`` with ``widths: [512]``
+    has the same layers but no dropout, and PyTorch's initialisation.
 
     Args:
         in_channels: D of the features.
         num_classes: K; the trainer counts it in the training set.
-        label: what it tells: ``camera``, ``time`` or ``joint``, see `nuisance_labels`.
-        branches: 1, or how many parts the feature has (3 for `DualBranchHead`).
-        width, dropout, slope: of the `HiddenClassifier`; of no effect with several branches.
+        label: what it classifies: ``camera``, ``time`` or ``joint``, see ``nuisance_labels``.
+        branches: 1, or how many parts the feature has (3 for ``DualBranchHead``).
+        width, dropout, slope: of the ``HiddenClassifier``; of no effect with several branches.
         reversal: not 0: the gradient that goes back to the features is multiplied by minus this (Ganin and Lempitsky,
             ICML 2015), so that a cross entropy trains it *and* the features against it.
 

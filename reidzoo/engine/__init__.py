@@ -1,1 +1,1 @@
-"""What runs a configuration: stages, loaders, optimizers, checkpoints, processes and seeds."""
+"""The engine of a run: builds models, loaders and optimizers, extracts and evaluates features, keeps a run's files."""

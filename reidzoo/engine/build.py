@@ -1,9 +1,11 @@
-"""From a stage's configuration to its model, its images and its loader."""
+"""Builds a stage's model, image tables and loader from its configuration."""
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,14 +17,17 @@ from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
-from reidzoo.registry import MODEL
+from reidzoo.registry import BACKBONE, MODEL, TRAINER
 from reidzoo.transforms import Compose
 from reidzoo.weights.loading import CLASSIFIERS
 
 __all__ = [
     "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "build_transforms",
-    "device_kind", "final_size", "load_embedder", "pick_device",
+    "check_trainer_class", "device_kind", "final_size", "load_embedder", "pick_device",
 ]  # fmt: skip
+
+TRAINS = ("train", "train_step", "check_phase", "relabel", "state_dict", "load_state_dict")
+"""What the pipeline and the hooks call on a trainer; ``Trainer`` has it."""
 
 
 def device_kind(name: str) -> str:
@@ -55,19 +60,35 @@ def build_train_sets(cfg: CfgNode) -> dict[str, TrainSet]:
     return sets
 
 
+def check_trainer_class(cfg: CfgNode) -> None:
+    """Check, before anything is built, that TRAINER names a trainer.
+
+    Raises:
+        ConfigError: nothing has that name, or what has it is not a subclass of ``Trainer``, or has no step.
+    """
+    if not isinstance(cfg.TRAINER.get("type"), str):
+        raise ConfigError("TRAINER: expected an entry with a 'type', such as {type: BaselineTrainer}")
+    cls = TRAINER.get(cfg.TRAINER["type"])
+    lacking = [name for name in TRAINS if not callable(getattr(cls, name, None))]
+    if lacking or not any(name.startswith("step_") for name in dir(cls)):
+        raise ConfigError(
+            f"TRAINER: {cfg.TRAINER['type']} has no {', '.join(lacking) or 'step_<phase>'}; a TRAINER is a subclass of "
+            f"reidzoo.trainers.Trainer with a method step_<phase> for each of its phases"
+        )
+
+
 def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.Module:
     """Build ``MODEL`` and, with ``initialise``, load the weights it is to start from, strictly.
 
     The weights are loaded before batch norm is split by domain, since every domain starts from the same statistics.
     """
-    own = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
-    backbone = dict(cfg.BACKBONE) if initialise else {**cfg.BACKBONE, "pretrained": ""}
+    node = {key: value for key, value in cfg.MODEL.items() if not key.isupper()}
     weights = cfg.MODEL.WEIGHTS or cfg.WEIGHTS.get("model", "") if initialise else ""
-    if weights and "pretrained" in backbone:
-        backbone["pretrained"] = ""  # overwritten a moment later
-    if weights or not initialise:  # and so in a model's further backbones
-        own = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in own.items()}
-    model = MODEL.build(own, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
+    backbone = dict(cfg.BACKBONE)
+    if weights or not initialise:  # pretrained weights would be overwritten a moment later
+        backbone = _without_pretrained(backbone)
+        node = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in node.items()}
+    model = MODEL.build(node, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
     if weights:
         load_weights(model, weights, ignore=tuple(cfg.WEIGHTS_IGNORE))
     if cfg.MODEL.BN_DOMAINS > 1:
@@ -92,6 +113,14 @@ def load_embedder(cfg: CfgNode, weights: str | os.PathLike[str], ignore: tuple[s
     return model
 
 
+def _without_pretrained(backbone: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a backbone's node with ``pretrained: ""``, if its class takes that argument: it need not."""
+    taken = "pretrained" in backbone
+    if not taken and isinstance(backbone.get("type"), str):
+        taken = "pretrained" in inspect.signature(BACKBONE.get(backbone["type"])).parameters
+    return {**backbone, "pretrained": ""} if taken else dict(backbone)
+
+
 def _has_pretrained(value: object) -> bool:
     return isinstance(value, Mapping) and "pretrained" in value
 
@@ -105,7 +134,7 @@ def build_table(
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
-    """Return height and width of the images that the model is tested on: what training makes of INPUT.SIZE.
+    """Return height and width of the images that the model is tested on: the size after the training transforms.
 
     That is INPUT.SIZE itself unless a transform, such as ``RandomCrop``, has another ``out_size``.
     """
@@ -113,7 +142,7 @@ def final_size(cfg: CfgNode) -> tuple[int, int]:
 
 
 def build_transforms(cfg: CfgNode) -> Compose:
-    """Build the augmentation of training images."""
+    """Build the training transforms, augmentation and normalisation."""
     return Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
 
 

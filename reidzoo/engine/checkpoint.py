@@ -1,4 +1,4 @@
-"""Checkpoints on disk: one plain dict, written whole or not at all, read without running code."""
+"""Saves and resumes checkpoints: one plain dict, written whole or not at all, read without running code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reidzoo import distributed
+from reidzoo.engine.agreement import check_agreement
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import WeightsError
 from reidzoo.files import atomic_save
@@ -15,7 +16,12 @@ __all__ = ["resume", "save"]
 
 
 def save(trainer: Runner, path: Path) -> None:
-    """Write the trainer's state to ``path``; every rank must call it, rank 0 writes."""
+    """Write the trainer's state to ``path``; every rank must call it, rank 0 writes.
+
+    Raises:
+        UserError: the ranks have come to different weights or buffers, see ``check_agreement``; nothing is written.
+    """
+    check_agreement(trainer.parts)
     state = trainer.state_dict()
     if distributed.is_main():
         atomic_save(state, path)
@@ -26,7 +32,7 @@ def resume(trainer: Runner, path: Path) -> None:
     """Set the trainer to the state saved at ``path``.
 
     Raises:
-        WeightsError: the file is no checkpoint of a run, or not of this configuration.
+        WeightsError: the file is not a checkpoint of a run, or not of this configuration.
     """
     state: dict[str, Any] = safe_read(path)
     if not isinstance(state, dict) or "optims" not in state:

@@ -1,4 +1,4 @@
-"""The rows of a classifier that outlive it, when a clustering changes how many classes there are."""
+"""Classifier rows that are kept when a clustering changes the number of classes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["ClassifierRows"]
 
 
 class ClassifierRows:
-    """A copy of the classifier's rows and of what the optimizers know of them, such as Adam's moments.
+    """Copies the classifier's rows and the optimizers' state of them, such as Adam's moments.
 
-    Take it before ``Trainer.relabel``, which makes a new classifier that no optimizer knows, and put it back after.
+    Make one before ``Trainer.relabel``, which makes a classifier that no optimizer knows, and ``restore`` it after.
 
     Args:
         trainer: its model's head has a ``classifier``, or None where there are no classes yet.
@@ -31,11 +31,11 @@ class ClassifierRows:
 
     @torch.no_grad()
     def restore(self, trainer: Runner, rows: int, means: Tensor | None = None, keep_moments: bool = False) -> None:
-        """Give the first ``rows`` classes their rows and moments back, and the others what is said.
+        """Give the first ``rows`` classes their rows and moments back, and the others ``means`` or random rows.
 
         Args:
             trainer: the trainer, with its new classifier.
-            rows: how many classes have stayed what they were.
+            rows: how many classes are unchanged.
             means: (classes - rows, D) whose L2-normalised rows the other classes start from; None for the random rows
                 that they have.
             keep_moments: the other classes take over the moments of whichever classes had their places before, as when
@@ -48,10 +48,10 @@ class ClassifierRows:
             weight[:rows] = self.weight[:rows]
         if means is not None:
             weight[rows:] = functional.normalize(means.to(weight), dim=1)
-        kept = rows if self.weight is None or not keep_moments else min(len(weight), len(self.weight))
+        count = rows if self.weight is None or not keep_moments else min(len(weight), len(self.weight))
         for name, state in self.states.items():
             trainer.optims[name].torch.state[weight] = {
-                key: _resized(value, weight, kept) if value.dim() else value.clone() for key, value in state.items()
+                key: _resized(value, weight, count) if value.dim() else value.clone() for key, value in state.items()
             }
 
 
@@ -60,8 +60,8 @@ def _weight(trainer: Runner) -> Tensor | None:
     return None if classifier is None else classifier.weight
 
 
-def _resized(moment: Tensor, weight: Tensor, kept: int) -> Tensor:
-    """Return ``moment`` (old classes, D) for a weight (classes, D): its first ``kept`` rows, then zeros."""
+def _resized(moment: Tensor, weight: Tensor, count: int) -> Tensor:
+    """Return ``moment`` (old classes, D) for a weight (classes, D): its first ``count`` rows, then zeros."""
     new = torch.zeros_like(weight, dtype=moment.dtype)
-    new[:kept] = moment[:kept]
+    new[:count] = moment[:count]
     return new

@@ -1,4 +1,4 @@
-"""Features of a run's datasets, and what they are worth: the glue between a configuration and the evaluation."""
+"""Evaluates a model on a configuration's datasets: builds the datasets, extracts their features and ranks them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 FIGURES = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
-"""What every evaluation of a dataset gives; results written by an older version lack ``rank-20``."""
+"""The figures of every evaluation of a dataset; results written by an older version lack ``rank-20``."""
 
 
 def extract_train_features(trainer: Runner, name: str = "", title: str = "") -> Tensor:
@@ -111,6 +111,7 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
         table = build_test_table(cfg, [record.path for record in records])
         features.append(extract_table(cfg, model, table, device, title, method))
     n = len(query)
+    queries: Tensor | np.ndarray
     queries, galleries = torch.cat(features).tensor_split([n])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:
         queries = average_query_expansion(
@@ -122,29 +123,30 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
 
 
 def _ranking_options(cfg: CfgNode, dataset: Dataset) -> dict[str, Any]:
-    """Return what TEST tells ``evaluate_ranking`` of ``dataset``; raises what ``evaluate_dataset`` says of TEST."""
+    """Return the options of ``evaluate_ranking`` for ``dataset`` from TEST; raises as ``evaluate_dataset``."""
     test = cfg.TEST
-    options = {"protocol": _protocol(cfg, dataset), "metric": test.METRIC, "ap": test.AP, "repeats": dataset.repeats}
+    options = {"protocol": _protocol(cfg, dataset), "metric": test.METRIC, "ap": test.AP}
+    options["repeats"] = getattr(dataset, "repeats", None)
     if test.RERANK.ENABLED:
-        with _named("TEST.RERANK"):
+        with _config_errors("TEST.RERANK"):
             options["rerank"] = KReciprocal(test.RERANK.K1, test.RERANK.K2, test.RERANK.LAMBDA)
     if test.QUERY_EXPANSION.ENABLED:
-        with _named("TEST.QUERY_EXPANSION"):
+        with _config_errors("TEST.QUERY_EXPANSION"):
             check_expansion(test.QUERY_EXPANSION.K, test.QUERY_EXPANSION.ALPHA)
         if test.METRIC != "cosine":
             raise ConfigError("TEST.QUERY_EXPANSION: it averages unit vectors, and needs TEST.METRIC cosine")
     if test.ROC.ENABLED:
-        with _named("TEST.ROC"):
+        with _config_errors("TEST.ROC"):
             check_rates(test.ROC.RATES)
         options["roc"] = test.ROC.RATES
     return options
 
 
 def _protocol(cfg: CfgNode, dataset: Dataset) -> str | type[Protocol]:
-    """Return the protocol that ``dataset`` is tested by, which has what TEST asks for."""
+    """Return the protocol that ``dataset`` is tested by, after checking that TEST's options are defined for it."""
     protocol = dataset.protocol if cfg.TEST.PROTOCOL == "auto" else cfg.TEST.PROTOCOL
     if isinstance(protocol, str):
-        with _named("TEST.PROTOCOL"):
+        with _config_errors("TEST.PROTOCOL"):
             check_choice(protocol, f"the protocol of {dataset.name}", tuple(PROTOCOLS))
     single_shot = (PROTOCOLS[protocol] if isinstance(protocol, str) else protocol).single_shot
     for key in ("RERANK", "QUERY_EXPANSION", "ROC"):
@@ -157,8 +159,8 @@ def _protocol(cfg: CfgNode, dataset: Dataset) -> str | type[Protocol]:
 
 
 @contextmanager
-def _named(key: str) -> Iterator[None]:
-    """Turn what the evaluation complains of into a ConfigError that says which key it is about."""
+def _config_errors(key: str) -> Iterator[None]:
+    """Turn an error of the evaluation's input into a ``ConfigError`` that names ``key``."""
     try:
         yield
     except EvaluationInputError as error:

@@ -1,8 +1,8 @@
-"""Features of many images: sharded over processes, in the order of the rows."""
+"""Extracts features of many images: sharded over processes, in the order of the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from reidzoo import distributed
 from reidzoo.engine.image_table import ImageTable
+from reidzoo.errors import EvaluationError
 from reidzoo.transforms import Normalize
 
-__all__ = ["embed_images", "evaluation_mode", "extract_features"]
+__all__ = ["check_finite", "embed_images", "evaluation_mode", "extract_features"]
 
 
 @torch.no_grad()
@@ -41,7 +42,7 @@ def extract_features(
         table: the images.
         normalize: the pixel normalisation the model was trained with.
         device: where to compute.
-        batch_size: images at a time and process.
+        batch_size: images in a batch of one process.
         workers: loader processes.
         flip: add the mirrored image's embedding before the normalisation.
         precision: ``fp32`` or ``bf16``.
@@ -50,6 +51,10 @@ def extract_features(
 
     Returns:
         float32 (N, D) on the CPU, the same on every process.
+
+    Raises:
+        DatasetError: an image cannot be read.
+        EvaluationError: an embedding is not finite.
     """
     rank, ranks = distributed.rank(), distributed.world_size()
     rows = np.array_split(np.arange(len(table)), ranks)[rank]
@@ -61,7 +66,9 @@ def extract_features(
             images = normalize(images.to(device), None)
             parts.append(embed_images(getattr(model, method), images, flip, precision).cpu())
             bar.update(len(images))
-    return torch.cat([part for share in distributed.gather_objects(parts) for part in share])
+    features = torch.cat([part for share in distributed.gather_objects(parts) for part in share])
+    check_finite(features, table.paths)
+    return features
 
 
 def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, precision: str = "fp32") -> Tensor:
@@ -80,14 +87,33 @@ def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, 
     return embedding
 
 
+def check_finite(features: Tensor, names: Sequence[str]) -> None:
+    """Complain of embeddings that hold NaN or infinity.
+
+    Args:
+        features: (N, D).
+        names: of the images.
+
+    Raises:
+        EvaluationError: one does; the message names the first image.
+    """
+    bad = (~features.isfinite().all(dim=1)).nonzero()[:, 0].tolist()
+    if bad:
+        raise EvaluationError(
+            f"the embedding of {names[bad[0]]} holds NaN or infinity, and so do {len(bad) - 1:,} more of "
+            f"{len(features):,}: the model has diverged, or its numbers grow too large; look at its training loss, and "
+            f"with SOLVER.PRECISION bf16 try fp32"
+        )
+
+
 @contextmanager
 def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
-    """Put ``modules`` into evaluation mode, and at the end back, each into the mode it was in, with all in it."""
+    """Set ``modules`` to evaluation mode, and at the end each back to the mode it was in, with all its sub-modules."""
     training = [module.training for module in modules]
     for module in modules:
         module.eval()
     try:
         yield
     finally:
-        for module, was in zip(modules, training):
-            module.train(was)
+        for module, mode in zip(modules, training):
+            module.train(mode)

@@ -1,4 +1,4 @@
-"""Features that are written as they come, so that they need no memory."""
+"""Writes features to an ``.npy`` file block by block, so that they need not fit in memory."""
 
 from __future__ import annotations
 

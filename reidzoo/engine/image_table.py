@@ -1,9 +1,10 @@
-"""Training and test images by row."""
+"""The table of a run's images: decodes, resizes and caches them by row."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from reidzoo.errors import DatasetError
+from reidzoo.errors import DatasetError, UserError
 from reidzoo.transforms import read_image
 
 __all__ = ["ImageTable"]
 
 CACHE_LIMIT = 4 << 30
-"""Bytes of decoded images that ``auto`` keeps in memory at the most (Market-1501 at 256 x 128 is 1.3 GB)."""
+"""Most bytes of decoded images that ``auto`` keeps in memory (Market-1501 at 256 x 128 is 1.3 GB)."""
 
 
 class ImageTable(Dataset):
-    """Images by row, decoded and resized to uint8, and kept after the first time where they fit in memory.
+    """Reads images by row, decoded and resized to uint8, and caches them where they fit in memory.
 
     Args:
         paths: the image files.
@@ -50,7 +51,7 @@ class ImageTable(Dataset):
 
     def __getitem__(self, rows: np.ndarray) -> Tensor:
         """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
-        if self.images is None:
+        if self.images is None or self.filled is None:
             return torch.stack([self._read(row) for row in rows])
         for row in rows:
             if not self.filled[row]:
@@ -77,26 +78,39 @@ class ImageTable(Dataset):
     def batches(
         self, rows: list[np.ndarray], workers: int, pin: bool = False, read: Callable[[np.ndarray], Any] | None = None
     ) -> Iterator[Any]:
-        """Yield what ``read`` returns for each list of rows, in order; ``workers`` processes call it.
+        """Yield the result of ``read`` for each list of rows, in order; ``workers`` processes call it.
 
         Args:
             rows: one array of row numbers for each batch.
             workers: processes that read; 0 reads in this one.
             pin: put the images into page-locked memory.
             read: ``read_or_say``; by default the images of the rows, of which each must be readable.
+
+        Raises:
+            DatasetError: an image cannot be read.
         """
-        return iter(
-            DataLoader(
-                rows,
-                batch_size=None,
-                collate_fn=read or self.__getitem__,
-                num_workers=workers,
-                pin_memory=pin,
-                generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
-            )
+        loader: Iterable[Any] = DataLoader(
+            rows,  # type: ignore[arg-type]  # any sequence is a dataset; torch's annotation says Dataset
+            batch_size=None,
+            collate_fn=partial(_read_or_return_error, read or self.__getitem__),  # is given one entry of ``rows``
+            num_workers=workers,
+            pin_memory=pin,
+            generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
         )
+        for item in loader:
+            if isinstance(item, UserError):
+                raise item
+            yield item
+
+
+def _read_or_return_error(read: Callable[[np.ndarray], Any], rows: np.ndarray) -> Any:
+    """Return what ``read`` does, or a user's mistake: what a worker raises comes with the loader's traceback in it."""
+    try:
+        return read(rows)
+    except UserError as error:
+        return error
 
 
 def _free_shared() -> int:
-    """Return the bytes free in shared memory; containers often have little."""
+    """Return half of the free shared memory, in bytes; containers often have little."""
     return shutil.disk_usage("/dev/shm").free // 2 if Path("/dev/shm").is_dir() else CACHE_LIMIT

@@ -1,4 +1,4 @@
-"""From training sets to batches on the device: the only place where images, labels and random draws meet.
+"""Loads batches of training sets onto the device: the only place where images, labels and random draws meet.
 
 The batches of an epoch are lists of rows that the samplers give from (seed, epoch) alone, and augmentation draws from
 (seed, epoch, step) for the whole batch. So neither the number of loader workers nor the number of processes, nor a
@@ -23,15 +23,15 @@ from reidzoo.transforms import BatchDraw
 __all__ = ["TrainLoader"]
 
 STYLE_STREAM = 2**16
-"""Where the draws of camera styles come from; the views of augmentation draw from 0, 1, ..."""
+"""The random stream of the camera styles' draws; the augmentation of views draws from streams 0, 1, ..."""
 
 
 class TrainLoader:
-    """Batches of one or several named training sets.
+    """Yields the batches of one or several named training sets.
 
     Args:
         sets: name -> training set. One set gives flat batches, several give ``{name: batch}``.
-        sampler: the SAMPLER node, built anew at each epoch since labels may have changed.
+        sampler: the SAMPLER node, built again at each epoch since labels may have changed.
         transform: augmentation of whole batches, ``transform(images, draw)``.
         table: the images of all sets, in the sets' order, then the sets' style images.
         batch_size: images per set and step, over all processes.
@@ -42,7 +42,7 @@ class TrainLoader:
         views: independently augmented copies of each image: ``img``, ``img2``, ... The first is what one view gives.
 
     Raises:
-        ConfigError: the batch cannot be shared evenly among the processes, or there is no view.
+        ConfigError: the batch cannot be shared evenly among the processes, or ``views`` is below 1.
     """
 
     def __init__(
@@ -97,12 +97,12 @@ class TrainLoader:
         """Yield the batches of ``epoch`` from step ``start`` on."""
         plan = self.plan(epoch)
         local = {name: [rows[self.slice] for rows in batches] for name, batches in plan.items()}
-        wanted = [
+        table_rows = [
             np.concatenate([self._files(n, name, epoch, step, local[name][step]) for n, name in enumerate(self.sets)])
             for step in range(start, self.length)
         ]
         pin = self.device.type == "cuda"
-        for step, images in enumerate(self.table.batches(wanted, self.workers, pin), start):
+        for step, images in enumerate(self.table.batches(table_rows, self.workers, pin), start):
             images = images.to(self.device, non_blocking=pin).split([len(local[name][step]) for name in self.sets])
             batch = {
                 name: self._batch(number, name, epoch, step, local[name][step], images[number])
@@ -121,9 +121,9 @@ class TrainLoader:
 
     def _style_numbers(self, number: int, epoch: int, step: int) -> np.ndarray:
         """Return the numbers in [0, 1) that draw the camera style of each image of this process's share."""
-        place = step * len(self.sets) + number
+        batch = step * len(self.sets) + number
         share = (self.slice.start, self.slice.stop)
-        return BatchDraw(self.seed, epoch, place, self.batch_size, *share, stream=STYLE_STREAM).uniform(1)[:, 0]
+        return BatchDraw(self.seed, epoch, batch, self.batch_size, *share, stream=STYLE_STREAM).uniform(1)[:, 0]
 
     def _batch(self, number: int, name: str, epoch: int, step: int, rows: np.ndarray, images: Tensor) -> dict:
         data = self.sets[name]
@@ -136,7 +136,7 @@ class TrainLoader:
         return {**self._views(images, epoch, step * len(self.sets) + number), **batch}
 
     def _views(self, images: Tensor, epoch: int, number: int) -> dict[str, Tensor]:
-        """Augment batch ``number`` of the epoch once for each view, each from draws of its own."""
+        """Augment batch ``number`` of the epoch once for each view, each with its own random draws."""
         return {
             name: self.transform(
                 images,

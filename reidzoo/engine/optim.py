@@ -1,4 +1,4 @@
-"""Optimizers by name: everything that a step does to weights, in one visible call."""
+"""Named optimizers with ``minimize``: everything that a step does to weights, in one visible call."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Optimizer:
         return self.torch.param_groups[0]["lr"]
 
     def scale_lr(self, factor: float) -> None:
-        """Set every group's learning rate to ``factor`` times what the configuration says."""
+        """Set every group's learning rate to ``factor`` times the configured one."""
         for group, base in zip(self.torch.param_groups, self.base_lrs, strict=True):
             group["lr"] = base * factor
 
@@ -72,11 +72,13 @@ class Optimizer:
         distributed.average_gradients(parameters)
         if self.grad_clip:
             nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+        for group in self.torch.param_groups:
+            _complete_momenta(self.torch, group)
         self.torch.step()
         self.torch.zero_grad(set_to_none=True)
 
     def take_over(self, other: Optimizer) -> None:
-        """Take the state, such as Adam's moments, that ``other`` has of the parameters of this one."""
+        """Copy the state, such as Adam's moments, that ``other`` has of the parameters of this one."""
         self.torch.state.update({p: other.torch.state[p] for p in self.parameters if p in other.torch.state})
 
     def state_dict(self) -> dict[str, Any]:
@@ -84,8 +86,36 @@ class Optimizer:
         return self.torch.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a saved state."""
+        """Load a saved state, such as Adam's moments.
+
+        Raises:
+            ValueError: it is of other parameters, or a moment is not of its parameter's shape: torch's fused optimizers
+                would walk out of its memory.
+        """
+        _check_moments(self.torch, state)
         self.torch.load_state_dict(dict(state))
+        for parameter, moments in self.torch.state.items():
+            for name, moment in moments.items():
+                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                    moments[name] = _laid_out_like(parameter, moment)
+
+
+def _check_moments(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Raise ValueError for a saved moment that is not of its parameter's shape.
+
+    It is asked of the optimizers that have a fused form; their steps are counted in a tensor without dimensions.
+    """
+    if "fused" not in optimizer.defaults:
+        return
+    for group, saved in zip(optimizer.param_groups, state["param_groups"]):  # torch compares their numbers
+        for parameter, key in zip(group["params"], saved["params"]):
+            for name, moment in state["state"].get(key, {}).items():
+                if moment is None:  # SGD's, before its first step
+                    continue
+                shape = () if name == "step" else tuple(parameter.shape)
+                found = tuple(moment.shape) if isinstance(moment, Tensor) else type(moment).__name__
+                if found != shape or moment.layout != torch.strided or moment.is_meta:
+                    raise ValueError(f"{name} of a parameter of shape {tuple(parameter.shape)} is saved as {found}")
 
 
 def _laid_out_like(parameter: Tensor, grad: Tensor | None) -> Tensor | None:
@@ -98,6 +128,21 @@ def _laid_out_like(parameter: Tensor, grad: Tensor | None) -> Tensor | None:
     if grad is None or grad.stride() == parameter.stride():
         return grad
     return torch.empty_like(parameter).copy_(grad)
+
+
+def _complete_momenta(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> None:
+    """Give parameters without a momentum one of zeros where others have one: torch's fused SGD takes all or none.
+
+    A classifier that is new after a clustering has none, nor has a layer that gets its first gradient late.
+    """
+    if not (isinstance(optimizer, torch.optim.SGD) and group["momentum"] and group["fused"]):
+        return
+    moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+    begun = [optimizer.state.get(parameter, {}).get("momentum_buffer") is not None for parameter in moved]
+    if any(begun) and not all(begun):
+        for parameter, has in zip(moved, begun):
+            if not has:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float) -> dict[str, Optimizer]:
@@ -143,13 +188,13 @@ def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torc
 
 def _select(name: str, parts: nn.ModuleDict, prefixes: Iterable[str]) -> Iterable[tuple[str, nn.Parameter]]:
     for prefix in prefixes:
-        found = [(k, p) for k, p in parts.named_parameters() if f"{k}.".startswith(f"{prefix}.") and p.requires_grad]
-        if not found:
+        named = [(k, p) for k, p in parts.named_parameters() if f"{k}.".startswith(f"{prefix}.") and p.requires_grad]
+        if not named:
             raise ConfigError(
                 f"OPTIMIZERS.{name}: nothing to train is called {prefix!r}; the parts are {', '.join(parts)}. "
                 f"Name the optimizer after a part, or list sub-modules under 'params'."
             )
-        yield from found
+        yield from named
 
 
 def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
@@ -159,6 +204,6 @@ def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
         return TRAINER.get(kind)
     cls = getattr(torch.optim, kind, None)
     if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
-        known = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
-        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(known))}")
+        names = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
+        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(names))}")
     return cls

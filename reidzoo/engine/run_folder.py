@@ -1,4 +1,4 @@
-"""The files of a run's folder: which there are, where they lie, and what they say."""
+"""The files of a run's folder: their names and places, and what is read from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from reidzoo.config import load_config, stage_configs
+from reidzoo.config import load_config, stage_configs, stage_names
 from reidzoo.errors import WeightsError
 from reidzoo.registry import SCHEME
 from reidzoo.suggest import did_you_mean
@@ -67,7 +67,7 @@ class RunFolder:
 
     Attributes:
         config: the resolved configuration, which repeats the run.
-        environment: what the figures depend on beside it: command, commit, versions, threads.
+        environment: what the figures depend on besides the configuration: command, commit, versions, threads.
         models: which file each model of the zoo was that the configuration names.
         log: what was printed.
     """
@@ -99,7 +99,7 @@ class RunFolder:
     @cached_property
     def stages(self) -> dict[str, StageFolder]:
         """The stages by name, in their order; a configuration without stages has one, ``train``."""
-        names = list(self.read_config().STAGES) if self._names is None else self._names
+        names = self._read_names() if self._names is None else self._names
         return {name: StageFolder(self.path / name, name) for name in names} or {
             "train": StageFolder(self.path, "train")
         }
@@ -132,19 +132,30 @@ class RunFolder:
             )
         return stage
 
-    def read_config(self) -> CfgNode:
+    def read_config(self, *, trust: bool = False) -> CfgNode:
         """Return the run's configuration.
+
+        Args:
+            trust: whether plug-ins from anywhere and dotted types that it names may be imported.
 
         Raises:
             WeightsError: this is not the folder of a run.
+            ConfigError: it names what takes ``trust``, or is wrong.
         """
+        self._require_config()
+        return load_config(self.config, trust=trust)
+
+    def read_stage_config(self, name: str = "", *, trust: bool = False) -> CfgNode:
+        """Return the complete configuration of a stage, the last stage's for ""; see ``read_config``."""
+        return stage_configs(self.read_config(trust=trust))[self.stage(name).name]
+
+    def _read_names(self) -> list[str]:
+        self._require_config()
+        return stage_names(self.config)
+
+    def _require_config(self) -> None:
         if not self.config.is_file():
             raise WeightsError(f"{self.path} is not the folder of a run: it has no {self.config.name}")
-        return load_config(self.config)
-
-    def read_stage_config(self, name: str = "") -> CfgNode:
-        """Return the complete configuration of a stage, the last stage's for ""."""
-        return stage_configs(self.read_config())[self.stage(name).name]
 
     def read_environment(self) -> dict[str, Any]:
         """Return ``environment.json``.
@@ -164,8 +175,8 @@ def run_checkpoint(folder: str) -> Path:
     Raises:
         WeightsError: it is not a run's, or the stage is not finished.
     """
-    held = RunFolder.holding(folder)
-    if held is None:
+    location = RunFolder.holding(folder)
+    if location is None:
         raise WeightsError(f"{folder} is not the folder of a run: it has no config.yml")
-    run, stage = held
+    run, stage = location
     return run.finished_stage(stage).checkpoint

@@ -63,11 +63,11 @@ class Runner(Protocol):
     stop: bool
 
     @property
-    def model(self) -> nn.Module:
-        """The part that embeds images."""
+    def model(self) -> Any:
+        """The part that embeds images: an ``nn.Module`` with what MODEL's contract asks for."""
 
     @property
-    def extractor(self) -> nn.Module:
+    def extractor(self) -> Any:
         """What embeds the training images for pseudo labels and memories, by its ``embed``."""
 
     @property

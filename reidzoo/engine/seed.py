@@ -1,4 +1,4 @@
-"""Seeds: one number from the configuration decides every random draw of a run."""
+"""Seeds every random draw of a run from one number of the configuration."""
 
 from __future__ import annotations
 

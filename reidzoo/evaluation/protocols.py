@@ -80,6 +80,16 @@ class Labels:
     gallery_camids: np.ndarray | None = None
     query_in_gallery: np.ndarray | None = None
 
+    def cameras(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``query_camids`` and ``gallery_camids``.
+
+        Raises:
+            EvaluationInputError: they are unknown.
+        """
+        if self.query_camids is None or self.gallery_camids is None:
+            raise EvaluationInputError("the cameras are unknown; give query_camids and gallery_camids")
+        return self.query_camids, self.gallery_camids
+
     @property
     def outside_gallery(self) -> np.ndarray:
         """The rows of the queries that are not in the gallery."""
@@ -196,7 +206,7 @@ class Protocol(ABC):
         if self.pooled:
             return "No identity has two images."
         if self.needs_cameras:
-            cameras = np.union1d(labels.query_camids, labels.gallery_camids)
+            cameras = np.union1d(*labels.cameras())
             reason = (
                 f"All images carry camera {cameras[0]}, and images of the query's own camera do not count."
                 if len(cameras) == 1
@@ -234,7 +244,8 @@ class Market1501(MultiShotProtocol):
 
     def excludes(self, queries: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Exclude images of the same camera."""
-        return self.labels.query_camids[queries] == self.labels.gallery_camids[columns]
+        query_camids, gallery_camids = self.labels.cameras()
+        return query_camids[queries] == gallery_camids[columns]
 
 
 class CameraFree(MultiShotProtocol):
@@ -251,13 +262,14 @@ class CrossCamera(MultiShotProtocol):
 
     def __init__(self, labels: Labels, seed: int = 0, repeats: int | None = None) -> None:
         super().__init__(labels, seed, repeats)
-        self._same_camera = Groups(labels.gallery_camids)
+        self._query_camids, self._gallery_camids = labels.cameras()
+        self._same_camera = Groups(self._gallery_camids)
 
     def judge(self, rows: np.ndarray, trial: int) -> Judgement:
         """Match the identity's images by other cameras; remove all of the query's camera."""
         block_rows, columns = self.same_id_pairs(rows)
-        cameras = self.labels.query_camids[rows]
-        other = cameras[block_rows] != self.labels.gallery_camids[columns]
+        cameras = self._query_camids[rows]
+        other = cameras[block_rows] != self._gallery_camids[columns]
         own_rows, own_columns = self.own_images(rows)
         removed_rows, removed_columns = self._same_camera.members(cameras)
         return Judgement(
@@ -309,7 +321,8 @@ class Cuhk03(SingleShotProtocol):
     def judge(self, rows: np.ndarray, trial: int) -> Judgement:
         """Match the first image in the draw's order that is of the query's identity and of another camera."""
         block_rows, columns = self.same_id_pairs(rows)
-        other = self.labels.query_camids[rows[block_rows]] != self.labels.gallery_camids[columns]
+        query_camids, gallery_camids = self.labels.cameras()
+        other = query_camids[rows[block_rows]] != gallery_camids[columns]
         block_rows, columns = block_rows[other], columns[other]
         order = np.lexsort((self.priority(trial)[columns], block_rows))
         match_rows, first = np.unique(block_rows[order], return_index=True)

@@ -87,6 +87,7 @@ def evaluate_ranking(
             f"protocol {rules.name!r} draws one image per identity, so k-reciprocal neighbours among all images would "
             f"see what the protocol hides; evaluate without rerank, or by 'market1501' or 'camera_free'."
         )
+    source: DistanceSource
     if rerank:
         if rerank is not True and not isinstance(rerank, KReciprocal):
             raise EvaluationInputError(f"rerank={rerank!r}: expected True, False or a KReciprocal.")
@@ -217,7 +218,7 @@ def _summarise(
         metric=source.metric,
         ap=scores.ap,
         trials=protocol.trials,
-        roc=counter.finish([part[2] for part in parts]) if counter else None,
+        roc=counter.finish([state for _, _, state in parts if state is not None]) if counter else None,
     )
 
 

@@ -118,7 +118,7 @@ class KReciprocalDistances(DistanceSource):
         codes = encode(distances, neighbours, settings.k1, settings.k2)
         self._query_codes = codes[: len(query)]
         self._gallery_codes = codes[len(query) :].tocsc()
-        farthest = neighbours.farthest[: len(query)]
+        farthest = neighbours.known_farthest()[: len(query)]
         self._scale = np.divide(1.0, farthest, out=np.zeros(len(query), np.float32), where=farthest > 0)
 
     def fill(self, start: int, out: torch.Tensor) -> None:

@@ -22,7 +22,7 @@ class BNNeck(nn.Module):
     Args:
         in_channels: channels C of the feature map; feat and embedding have as many.
         num_classes: identities; 0 makes no classifier.
-        pooling: "avg", "max" or "gem" (`GeM`).
+        pooling: "avg", "max" or "gem" (``GeM``).
         bias_frozen: keep the batch norm's bias at 0, so that the classifier's hyperplanes pass through the origin.
 
     Attributes:

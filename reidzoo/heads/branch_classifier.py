@@ -15,7 +15,7 @@ class BranchClassifier(nn.Module):
 
     Args:
         in_features: D of the whole feature, a multiple of ``branches``.
-        num_classes: K.
+        num_classes: K, at least 1.
         branches: n.
         centroids: (K, D) class means; each branch's weights are then its n-th of them, L2-normalised.
 
@@ -32,7 +32,7 @@ class BranchClassifier(nn.Module):
         width = in_features // branches
         parts = [None] * branches if centroids is None else centroids.chunk(branches, dim=1)
         classifiers = [build_classifier(width, num_classes, bias=True, centroids=part) for part in parts]
-        self.branches = nn.ModuleList(classifiers)
+        self.branches = nn.ModuleList(classifier for classifier in classifiers if classifier is not None)
 
     def forward(self, feat: torch.Tensor) -> torch.Tensor:
         """Return the logits (B, n, K) of ``feat`` (B, D)."""

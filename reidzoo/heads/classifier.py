@@ -1,12 +1,25 @@
-"""The identity classifier of the heads, and how it is made anew when the identities change."""
+"""The linear identity classifier of the heads, which is replaced when the identities change."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 __all__ = ["build_classifier", "set_classifier"]
+
+
+class _Head(Protocol):
+    """A head with a classifier to replace."""
+
+    classifier: Any  # a module of the head's own kind, or None
+    num_classes: int
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return the head's parameters."""
 
 
 def build_classifier(
@@ -43,9 +56,9 @@ def build_classifier(
     return classifier
 
 
-def set_classifier(head: nn.Module, classifier: nn.Module | None, num_classes: int) -> None:
+def set_classifier(head: _Head, classifier: nn.Module | None, num_classes: int) -> None:
     """Give ``head`` its ``classifier``, on the device and in the type of its parameters, and its ``num_classes``."""
-    place = next(head.parameters(), None)  # a head without a layer has none before its first classifier
-    if classifier is not None and place is not None:
-        classifier = classifier.to(place.device, place.dtype)
+    parameter = next(head.parameters(), None)  # a head without a layer has none before its first classifier
+    if classifier is not None and parameter is not None:
+        classifier = classifier.to(parameter.device, parameter.dtype)
     head.classifier, head.num_classes = classifier, num_classes

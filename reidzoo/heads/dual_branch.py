@@ -17,10 +17,10 @@ __all__ = ["DualBranchHead"]
 
 @HEAD.register_module()
 class DualBranchHead(nn.Module):
-    """A global feature and those of the upper and the lower half, ADIN (Yuan et al., WACV 2020), Fig. 4.
+    """Pools a global feature and those of the upper and the lower half, ADIN (Yuan et al., WACV 2020), Fig. 4.
 
-    The map is `DualBranchResNet`'s: its first half of the channels is the global branch, the second the local one. The
-    global branch is pooled and goes through Linear + BN + ReLU to g. The local branch goes
+    The map is ``DualBranchResNet``'s: its first half of the channels is the global branch, the second the local one.
+    The global branch is pooled and goes through Linear + BN + ReLU to g. The local branch goes
 
     * ``reduction: conv`` (Fig. 4, the code's "multibranch1") through a 1x1 convolution without bias, BN and ReLU, and
       is then pooled over its upper and its lower half to l0 and l1;
@@ -45,6 +45,9 @@ class DualBranchHead(nn.Module):
     Raises:
         ConfigError: an odd number of channels, or an unknown reduction.
     """
+
+    classifier: BranchClassifier | None
+    num_classes: int
 
     def __init__(self, in_channels: int, num_classes: int = 0, width: int = 1024, reduction: str = "conv") -> None:
         super().__init__()
@@ -87,7 +90,7 @@ class DualBranchHead(nn.Module):
         return outputs
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
-        """Replace the classifiers by new ones, as `BNNeck.reset_classifier` does.
+        """Replace the classifiers by new ones, as ``BNNeck.reset_classifier`` does.
 
         Args:
             num_classes: identities; 0 removes them.

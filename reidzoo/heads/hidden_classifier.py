@@ -1,4 +1,4 @@
-"""A classifier of two fully connected layers."""
+"""A classifier with one hidden layer."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class LinearHead(nn.Module):
         num_classes: identities; 0 makes no classifier.
         embedding_dim: outputs of the fully connected layer (Kaiming normal, fan out; bias 0); 0 leaves it out.
         dropout: probability that the classifier does not see a feature, in training; in [0, 1).
-        pooling: "avg", "max" or "gem" (`GeM`).
+        pooling: "avg", "max" or "gem" (``GeM``).
 
     Attributes:
         num_classes, embedding_dim: sizes of ``logits`` and ``embedding``.
@@ -47,9 +47,10 @@ class LinearHead(nn.Module):
         self.pooling = build_pooling(pooling)
         self.fc = None
         if embedding_dim:
-            self.fc = nn.Sequential(nn.Linear(in_channels, embedding_dim), nn.BatchNorm1d(embedding_dim), nn.ReLU())
-            nn.init.kaiming_normal_(self.fc[0].weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(self.fc[0].bias)
+            linear = nn.Linear(in_channels, embedding_dim)
+            nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
+            self.fc = nn.Sequential(linear, nn.BatchNorm1d(embedding_dim), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
         self.classifier = build_classifier(self.embedding_dim, num_classes, bias=True)
 
@@ -68,6 +69,6 @@ class LinearHead(nn.Module):
         return outputs
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
-        """Replace the classifier by a new one, as `BNNeck.reset_classifier` does."""
+        """Replace the classifier by a new one, as ``BNNeck.reset_classifier`` does."""
         classifier = build_classifier(self.embedding_dim, num_classes, bias=True, centroids=centroids)
         set_classifier(self, classifier, num_classes)

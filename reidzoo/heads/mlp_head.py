@@ -1,4 +1,4 @@
-"""Pooling and a classifier of two layers."""
+"""The head of pooling and a classifier with one hidden layer."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ __all__ = ["MLPHead"]
 
 @HEAD.register_module()
 class MLPHead(nn.Module):
-    """Pooling, and a `HiddenClassifier` of the pooled feature: ADIN's head (Yuan et al., WACV 2020, Fig. 3).
+    """Pooling, and a ``HiddenClassifier`` of the pooled feature: ADIN's head (Yuan et al., WACV 2020, Fig. 3).
 
     ``feat`` and ``embedding`` are the same tensor, the pooled feature: there is neither norm nor layer before it.
 
     Args:
         in_channels: channels C of the feature map; feat and embedding have as many.
         num_classes: identities; 0 makes no classifier.
-        width, dropout, slope: of the `HiddenClassifier`.
-        pooling: "avg", "max" or "gem" (`GeM`).
+        width, dropout, slope: of the ``HiddenClassifier``.
+        pooling: "avg", "max" or "gem" (``GeM``).
 
     Attributes:
         num_classes, embedding_dim: sizes of ``logits`` and ``embedding``.
         classifier: takes the embedding; None for 0 identities.
     """
+
+    classifier: HiddenClassifier | None
+    num_classes: int
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class MLPHead(nn.Module):
         return outputs
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
-        """Replace the classifier by a new one, as `BNNeck.reset_classifier` does.
+        """Replace the classifier by a new one, as ``BNNeck.reset_classifier`` does.
 
         Raises:
             ValueError: centroids are given, which cannot be the weights of two layers.

@@ -1,4 +1,4 @@
-"""Hooks: what happens around the steps."""
+"""Hooks: everything that happens around the training steps."""
 
 from reidzoo.hooks.checkpoint import CheckpointHook
 from reidzoo.hooks.early_stop import EarlyStopHook

@@ -1,4 +1,4 @@
-"""Saves the run so that nothing is lost when it dies."""
+"""Checkpoints, at intervals and when the run is asked to stop."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class CheckpointHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Listen for SIGINT and SIGTERM."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
+            signal.signal(number, self._ask_to_stop)
 
-    def _ask(self, number: int, frame: Any) -> None:
+    def _ask_to_stop(self, number: int, frame: Any) -> None:
         self.asked_to_stop = True
-        for again in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(again, signal.SIG_DFL)  # a second one ends the process at once
+        for either in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(either, signal.SIG_DFL)  # a second one ends the process at once
 
     def save_point(self, runner: Runner) -> None:
         """Save if it is time."""

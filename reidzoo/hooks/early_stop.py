@@ -1,4 +1,4 @@
-"""Ends the training when a loss on held-out identities falls no more."""
+"""Early stopping on a held-out loss."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import copy
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from reidzoo.checks import check, whole
 from reidzoo.datasets import TrainSet, build_dataset
@@ -29,28 +30,37 @@ __all__ = ["EarlyStopHook"]
 logger = logging.getLogger("reidzoo")
 
 
+@runtime_checkable
+class _Validating(Protocol):
+    """A trainer that can be stopped early."""
+
+    def validation_loss(self, batch: dict) -> Tensor:
+        """Return the loss on held-out images, a scalar of the whole batch."""
+
+
 @HOOK.register_module()
 class EarlyStopHook(Hook):
-    """Measures a loss on validation data after every epoch, stops, and takes the best epoch's weights back.
+    """Stops the training when the validation loss no longer improves, and restores the best epoch's weights.
 
     The loss is what the trainer's ``validation_loss(batch)`` returns, a scalar of the whole batch, in evaluation mode
-    and without gradient; its mean is over the same batches each time, which the stage's own sampler draws from the
-    validation set, without augmentation. It stands as ``validation`` beside the unseen targets in ``metrics.jsonl`` and
-    ``results.json``. The test sets have no part in it. Also where SOLVER.MAX_EPOCHS ends the training, the weights of
-    all parts are those of the best epoch then; the optimizers are not touched.
+    and without gradient. It is measured after every epoch; its mean is over the same batches each time, which the
+    stage's own sampler draws from the validation set, without augmentation. It is called ``validation`` in
+    ``metrics.jsonl`` and ``results.json``, next to the unseen targets; the test sets have no part in it. The best
+    epoch's weights of all parts are restored where SOLVER.MAX_EPOCHS ends the training, too; the optimizers are not
+    touched.
 
     Args:
         validation: node of the dataset whose training images are validated on. None takes that of the training set,
             with ``part: val`` where a wrapper in it has ``part: train``.
-        patience: 1 or more; so many epochs in a row may pass without a new best loss.
+        patience: epochs without improvement before stopping, 1 or more.
         batches: how many batches are measured; 0 for one pass of the sampler.
         begin_epoch: the first epoch, from 0, after which it is measured: say the last one that trains a discriminator
-            alone, so that the model as it was then is a candidate, and a weak discriminator's low loss is none.
+            alone, so that the model as it was then is a candidate, and one with a weak discriminator's low loss is not.
 
     Raises:
         ConfigError: the arguments are wrong, there is no validation part, the trainer has no ``validation_loss``, or an
             identity is both trained on and validated on.
-        UserError: a loss on the validation data is no finite number.
+        UserError: the loss on the validation data is not finite.
     """
 
     priority = 30  # before probe and evaluation, which are to see the weights that are kept
@@ -74,8 +84,9 @@ class EarlyStopHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Build the validation set."""
-        if not hasattr(runner, "validation_loss"):
+        if not isinstance(runner, _Validating):
             raise ConfigError(f"HOOKS: EarlyStopHook: {type(runner).__name__} has no validation_loss(batch)")
+        self.validation_loss = runner.validation_loss
         cfg = runner.cfg
         node = self.node or _validation_part(cfg.DATASETS.TRAIN)
         data = TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT)])
@@ -95,7 +106,7 @@ class EarlyStopHook(Hook):
             runner.max_epochs = runner.epoch
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Measure; stop, if it is time."""
+        """Measure the loss, and stop when patience is exhausted."""
         if runner.epoch < self.begin_epoch:
             return
         loss = self._measure(runner)
@@ -110,7 +121,7 @@ class EarlyStopHook(Hook):
         if self.stopped:
             runner.max_epochs = runner.epoch + 1
             if is_main():
-                logger.info("stopped after epoch %d; validation losses: %s", runner.epoch + 1, self._shown())
+                logger.info("stopped after epoch %d; validation losses: %s", runner.epoch + 1, self._listed_losses())
         if runner.epoch + 1 == runner.max_epochs and self.best:
             for name, state in self.best.items():
                 runner.parts[name].load_state_dict(state)
@@ -118,10 +129,10 @@ class EarlyStopHook(Hook):
     def _measure(self, runner: Runner) -> float:
         """Return the mean loss, the same on every process."""
         with torch.no_grad(), evaluation_mode(*runner.parts.values()):
-            losses = [runner.validation_loss(batch).double() for batch in self.loader.epoch(0)]
+            losses = [self.validation_loss(batch).double() for batch in self.loader.epoch(0)]
         return broadcast_object(float(torch.stack(losses).mean()))
 
-    def _shown(self) -> str:
+    def _listed_losses(self) -> str:
         return " ".join(f"{loss:.4f}" for loss in self.losses)
 
     def state_dict(self) -> dict[str, Any]:
@@ -129,7 +140,7 @@ class EarlyStopHook(Hook):
         return {"losses": list(self.losses), "best": self.best, "stopped": self.stopped}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+        """Restore a checkpoint's state."""
         self.losses, self.best, self.stopped = list(state["losses"]), dict(state["best"]), state["stopped"]
 
 
@@ -137,13 +148,13 @@ def _validation_part(train: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the node of the only training set with ``part: val``."""
     nodes = list(train.values())
     node = nodes[0][0] if len(nodes) == 1 and isinstance(nodes[0], list | tuple) and len(nodes[0]) == 1 else nodes[0]
-    found = _with_part(node) if len(nodes) == 1 and isinstance(node, Mapping) else None
-    if found is None:
+    validation = _with_part(node) if len(nodes) == 1 and isinstance(node, Mapping) else None
+    if validation is None:
         raise ConfigError(
             "HOOKS: EarlyStopHook finds no validation part: train on one dataset with part: train, such as {type: "
             "HoldOutIdentities, dataset: D, part: train}, or name its validation"
         )
-    return found
+    return validation
 
 
 def _with_part(node: Any) -> dict[str, Any] | None:
@@ -157,7 +168,7 @@ def _with_part(node: Any) -> dict[str, Any] | None:
 
 def _check_identities(data: TrainSet, sets: Mapping[str, TrainSet]) -> None:
     """Check that no identity of a folder is both trained on and validated on."""
-    trained = {(own.folder_of(i), record.pid) for own in sets.values() for i, record in enumerate(own.records)}
+    trained = {(train.folder_of(i), record.pid) for train in sets.values() for i, record in enumerate(train.records)}
     both = {record.pid for i, record in enumerate(data.records) if (data.folder_of(i), record.pid) in trained} - {-1}
     if both:
         raise ConfigError(

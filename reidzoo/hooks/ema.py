@@ -1,4 +1,4 @@
-"""A mean of the model over time, as a teacher or for evaluation."""
+"""The exponential moving average of the model, as a teacher or for evaluation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from reidzoo.checks import FLAG, PROBABILITY, check
+from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -59,7 +60,7 @@ class EMAHook(Hook):
         self.held: dict[str, Tensor] = {}  # the mean, or while exchanged the weights that the optimizers move
         self._of: dict[str, Tensor] = {}  # the model's own tensors, to notice where another has taken its place
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Start from the model, or from the checkpoint's mean."""
         saved, self.held, self._of = self.held, {}, {}
         self._take_up(runner.model)
@@ -69,26 +70,26 @@ class EMAHook(Hook):
             self._exchange(runner.model)
 
     @torch.no_grad()
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Move the mean towards the model."""
         self._take_up(runner.model)
-        floats = [name for name, own in self._of.items() if own.is_floating_point()]
+        floats = [name for name, tensor in self._of.items() if tensor.is_floating_point()]
         _move([self.held[name] for name in floats], [self._of[name] for name in floats], self.updates, self.momentum)
         for name in self._of.keys() - floats:
             self.held[name].copy_(self._of[name])
         self.updates += 1
 
-    def after_train_epoch(self, runner: Any) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """Give the model the mean."""
         if self.evaluate:
             self._exchange(runner.model)
 
-    def save_point(self, runner: Any) -> None:
+    def save_point(self, runner: Runner) -> None:
         """Give the model its own weights back before they are saved and trained on."""
         if self.exchanged:
             self._exchange(runner.model)
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Give the model the mean, for the final checkpoint."""
         if self.evaluate:
             self._exchange(runner.model)
@@ -96,16 +97,16 @@ class EMAHook(Hook):
     def _take_up(self, model: nn.Module) -> None:
         """Begin the mean of every tensor of the model that is new."""
         now = _tensors(model)
-        new = {name: own.detach().clone() for name, own in now.items() if self._of.get(name) is not own}
+        new = {name: tensor.detach().clone() for name, tensor in now.items() if self._of.get(name) is not tensor}
         self.held = {name: new[name] if name in new else self.held[name] for name in now}
         self._of = now
 
     @torch.no_grad()
     def _exchange(self, model: nn.Module) -> None:
-        for name, own in _tensors(model).items():
-            if self._of.get(name) is own:
-                before = own.clone()
-                own.copy_(self.held[name])
+        for name, tensor in _tensors(model).items():
+            if self._of.get(name) is tensor:
+                before = tensor.clone()
+                tensor.copy_(self.held[name])
                 self.held[name].copy_(before)
         self.exchanged = not self.exchanged
 
@@ -114,7 +115,7 @@ class EMAHook(Hook):
         return {"updates": self.updates, "raw" if self.exchanged else "model": dict(self.held)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a checkpoint's mean once training begins."""
+        """Restore a checkpoint's mean once training begins."""
         self.updates, self.exchanged = state["updates"], "raw" in state
         self.held = dict(state["raw"] if self.exchanged else state["model"])
 

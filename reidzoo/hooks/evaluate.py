@@ -1,4 +1,4 @@
-"""Tests the model on the unseen targets."""
+"""Evaluation on the unseen targets, at intervals and at the end."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["EvaluateHook"]
 class EvaluateHook(Hook):
     """Evaluates on DATASETS.TESTS every TEST.EVAL_PERIOD epochs and after the last one.
 
-    The results are ``trainer.metrics``, beside what earlier hooks measured after this epoch; the last ones are written
-    to ``results.json``. They choose nothing: the model of the last epoch is the one that is kept and reported.
+    The results go into ``runner.metrics``, next to what earlier hooks measured after this epoch; the last ones are
+    written to ``results.json``. They choose nothing: the model of the last epoch is the one that is kept and reported.
     """
 
     priority = 40
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Evaluate if it is time."""
+        """Evaluate every TEST.EVAL_PERIOD epochs and after the last one."""
         period = runner.cfg.TEST.EVAL_PERIOD
         last = runner.epoch + 1 == runner.max_epochs
         if last or (period and (runner.epoch + 1) % period == 0):

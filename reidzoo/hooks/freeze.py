@@ -1,9 +1,9 @@
-"""Keeps some layers as they are."""
+"""Freezing of layers, from the start or from an epoch on."""
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -54,7 +54,7 @@ class FreezeHook(Hook):
         self.moving: list[nn.Module] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Find the modules and, if it is time, take their gradient away."""
+        """Look the modules up and, from ``begin_epoch`` on, freeze their parameters."""
         if self.part not in runner.parts:
             raise ConfigError(f"HOOKS: FreezeHook: there is no part {self.part!r}; there are {', '.join(runner.parts)}")
         named = dict(runner.parts[self.part].named_modules())
@@ -65,13 +65,13 @@ class FreezeHook(Hook):
         self.before_train_epoch(runner)  # a run that is resumed half-way through an epoch does not begin it
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Take their gradient away if it is time."""
+        """Freeze their parameters from ``begin_epoch`` on."""
         if runner.epoch >= self.begin_epoch:
             for module in self.frozen:
                 module.requires_grad_(False)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Put them into evaluation mode, out of which whoever trains the part takes them."""
+        """Set the frozen modules to eval mode before every step, as others set whole parts to train mode."""
         if runner.epoch < self.begin_epoch:
             return
         for module in self.frozen:
@@ -79,8 +79,8 @@ class FreezeHook(Hook):
         for norm in self.moving:
             norm.train()
 
-    def _matching(self, named: dict[str, nn.Module], patterns: Sequence[str], argument: str) -> list[str]:
-        found: dict[str, None] = {}
+    def _matching(self, named: Mapping[str, nn.Module], patterns: Sequence[str], argument: str) -> list[str]:
+        matching: dict[str, None] = {}
         for pattern in patterns:
             names = [name for name in named if name and fnmatch.fnmatchcase(name, pattern)]
             if not names:
@@ -88,5 +88,5 @@ class FreezeHook(Hook):
                     f"HOOKS: FreezeHook: {argument}: {pattern!r} names nothing in part {self.part}; "
                     f"there are {', '.join(list(named)[1:9]) or 'none'}, ..."
                 )
-            found.update(dict.fromkeys(names))
-        return list(found)
+            matching.update(dict.fromkeys(names))
+        return list(matching)

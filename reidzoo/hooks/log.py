@@ -1,4 +1,4 @@
-"""The run's record: one line of JSON for each period of steps and for each evaluation."""
+"""Logging: one line of JSON for each period of steps and for each evaluation."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class LogHook(Hook):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the running sums of a checkpoint."""
+        """Restore the running sums of a checkpoint."""
         self.size = state["size"]
         self.sums = dict(zip(state["keys"], state["sums"].tolist()))
         self.counts = dict(zip(state["keys"], state["counts"]))

@@ -1,6 +1,8 @@
-"""Fills the hybrid memory before the first step."""
+"""Initialisation of the hybrid memory before the first step."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 
@@ -23,7 +25,8 @@ class MemoryHook(Hook):
         if runner.iter:
             return
         features = extract_train_features(runner, title="filling the memory").to(runner.device)
-        memory, target = runner.parts["memory"], features[-len(runner.sets["target"]) :]
+        memory: Any = runner.parts["memory"]  # any MEMORY with ``num_source`` and ``initialise``
+        target = features[-len(runner.sets["target"]) :]
         means = torch.zeros(memory.num_source, features.shape[1], device=runner.device)
         if "source" in runner.sets:
             pids = torch.from_numpy(runner.sets["source"].pids).to(runner.device)

@@ -1,4 +1,4 @@
-"""Whose turn it is: hooks that assign the trainer's phase, and the only ones that may."""
+"""Hooks that assign the trainer's phase, and the only ones that may: by epoch, by iteration or by a metric."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ class ThresholdPhaseHook(_PhaseHook):
     def __init__(self, start: str, rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         check(self, TEXT, start=start)
         check(self, mapping_of(each(mapping_of(either(TEXT, number())))), rules=rules)
-        self.phase, self.rules = start, {phase: list(map(dict, given)) for phase, given in rules.items()}
+        self.phase, self.rules = start, {phase: list(map(dict, listed)) for phase, listed in rules.items()}
         self.history: list[dict[str, Any]] = []
-        for rule in (rule for given in self.rules.values() for rule in given):
+        for rule in (rule for listed in self.rules.values() for rule in listed):
             if not {"metric", "next"} <= set(rule) or ("above" in rule) == ("below" in rule):
                 raise ConfigError(f"HOOKS: a rule needs metric, next, and one of above and below; got {rule}")
 
@@ -126,7 +126,7 @@ class ThresholdPhaseHook(_PhaseHook):
         try:
             return float(runner.metrics[target][key])
         except KeyError:
-            known = [f"{t}/{k}" for t, found in runner.metrics.items() for k in found]
+            known = [f"{target}/{key}" for target, values in runner.metrics.items() for key in values]
             raise ConfigError(
                 f"HOOKS: ThresholdPhaseHook waits for the metric {metric!r}, but the last evaluation gave "
                 f"{known or 'nothing'}; set TEST.EVAL_PERIOD 1 and name a validation set in DATASETS.TESTS"
@@ -137,5 +137,5 @@ class ThresholdPhaseHook(_PhaseHook):
         return {"phase": self.phase, "history": self.history}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the phase and the changes of a checkpoint."""
+        """Restore the phase and the changes of a checkpoint."""
         self.phase, self.history = state["phase"], list(state["history"])

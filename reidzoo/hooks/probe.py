@@ -1,4 +1,4 @@
-"""Measures how much of a nuisance, the domain or the camera, is still to be read from the features."""
+"""A linear probe: how much of a nuisance, the domain or the camera, the features still tell."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ logger = logging.getLogger("reidzoo")
 class ProbeHook(Hook):
     """Fits a fresh linear classifier of the domain or the camera to frozen features, and tests it on other identities.
 
-    It stands beside the unseen targets in ``metrics.jsonl`` and ``results.json``, as ``probe``: ``domain_accuracy``,
-    the mean over the domains of the share told rightly, and ``domain_chance``. The images, the identities that the
-    classifier is tested on and the classifier are the same in every stage, run and seed, and the run's random numbers
-    are not touched: a run with the probe gives the weights of the run without it. Nothing is chosen by it.
+    Its result is called ``probe`` in ``metrics.jsonl`` and ``results.json``, next to the unseen targets:
+    ``domain_accuracy``, the mean over the domains of the share classified correctly, and ``domain_chance``. The images,
+    the identities that the classifier is tested on and the classifier are the same in every stage, run and seed, and
+    the run's random numbers are not touched: a run with the probe gives the weights of the run without it. Nothing is
+    chosen by it.
 
     Args:
         label: ``domain`` or ``camid``.
@@ -67,7 +68,7 @@ class ProbeHook(Hook):
         self.period, self.seed = period, seed
 
     def before_train(self, runner: Runner) -> None:
-        """Find out now whether there is anything to tell apart."""
+        """Check, before anything is trained, that there is something to classify."""
         self._choose(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -75,10 +76,10 @@ class ProbeHook(Hook):
         epoch = runner.epoch + 1
         if epoch == runner.max_epochs or (self.period and epoch % self.period == 0):
             accuracy, chance = self._probe(runner)
-            found = {f"{self.label}_accuracy": accuracy, f"{self.label}_chance": chance}
-            runner.metrics = {**runner.metrics, "probe": found}
+            figures = {f"{self.label}_accuracy": accuracy, f"{self.label}_chance": chance}
+            runner.metrics = {**runner.metrics, "probe": figures}
             if is_main():
-                logger.info("probe: %s told rightly %.1f %% (chance %.1f %%)", self.label, 100 * accuracy, 100 * chance)
+                logger.info("probe: %s accuracy %.1f %% (chance %.1f %%)", self.label, 100 * accuracy, 100 * chance)
 
     def _probe(self, runner: Runner) -> tuple[float, float]:
         paths, labels, learns, tests = self._choose(runner)

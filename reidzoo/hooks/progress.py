@@ -24,7 +24,7 @@ class ProgressHook(Hook):
         self.bar: tqdm | None = None
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Move the bar on."""
+        """Advance the progress bar."""
         images = runner.cfg.SOLVER.IMS_PER_BATCH * len(runner.sets)
         if self.bar is None:
             total = runner.max_epochs * runner.loader.length * images
@@ -39,7 +39,7 @@ class ProgressHook(Hook):
             self.bar.set_postfix_str(f"epoch {runner.epoch + 1}/{runner.max_epochs} loss {loss:.3f}", refresh=False)
 
     def after_train(self, runner: Runner) -> None:
-        """Take the bar away."""
+        """Close the progress bar."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None

@@ -1,4 +1,4 @@
-"""Pseudo labels: cluster features, refine the clusters, and train on them or write them down."""
+"""Pseudo labels: clustering of features, refinement of the clusters, and training on them or a file of them."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class PseudoLabelHook(Hook):
 
     Args:
         target: the training set's name.
-        domain: the place, from 0, of the dataset to relabel among those of the training set; None for all of them.
+        domain: the position, from 0, of the dataset to relabel among those of the training set; None for all of them.
         classifier: what a cluster's row of the classifier starts from: ``random`` numbers, or ``means``, the
             L2-normalised mean of its images' features.
         keep_moments: with ``domain``, a cluster's row begins with the moments that the optimizers had of the row in its
-            place, as where a classifier of fixed size is overwritten; otherwise they forget.
-        features: ``model`` extracts them anew, ``memory`` takes the rows that the part ``memory`` has of the set.
+            place, as where a classifier of fixed size is overwritten; by default it begins with none.
+        features: ``model`` extracts them, ``memory`` takes the rows that the part ``memory`` has of the set.
         min_size, max_size: images of a cluster that is kept (DomainMix Eq. 1: 5 and 120); 0 for no bound.
         outliers: ``drop`` leaves them out of training, ``singletons`` makes each a class of its own (SpCL).
         period: epochs between two clusterings, 1 or more.
@@ -107,12 +107,12 @@ class PseudoLabelHook(Hook):
     def _relabel_domain(self, runner: Runner, labels: Tensor, means: Tensor | None) -> None:
         """Number the clusters after the classes of the other datasets, whose rows of the classifier stay."""
         data = runner.sets[self.target]
-        own = torch.from_numpy(data.domains == self.domain)
-        mixed = torch.from_numpy(data.pids.copy())
-        first = int(mixed[~own].max()) + 1
-        mixed[own] = torch.where(labels >= 0, labels + first, -1)
+        clustered = torch.from_numpy(data.domains == self.domain)
+        pids = torch.from_numpy(data.pids.copy())
+        first = int(pids[~clustered].max()) + 1
+        pids[clustered] = torch.where(labels >= 0, labels + first, -1)
         rows = ClassifierRows(runner)
-        runner.relabel(self.target, mixed)
+        runner.relabel(self.target, pids)
         rows.restore(runner, first, means, self.keep_moments)
 
     def _labels(self, runner: Runner, features: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ class PseudoLabelHook(Hook):
 
     def _features(self, runner: Runner) -> Tensor:
         if self.features == "memory":
-            memory = runner.parts["memory"]
+            memory: Any = runner.parts["memory"]  # any MEMORY with ``features`` and ``num_source``
             return memory.features[memory.num_source :].cpu()
         title = f"features of {self.target}"
         if self.domain is None:
@@ -152,7 +152,7 @@ class PseudoLabelHook(Hook):
 class ExportPseudoLabelsHook(PseudoLabelHook):
     """After training clusters the final model's features and writes ``pseudo_labels.csv``, refined, for a later stage.
 
-    Beside it ``pseudo_labels.json`` says how many clusters and images were found and kept, and
+    Next to it ``pseudo_labels.json`` says how many clusters and images were found and kept, and
     ``pseudo_labels_initial.csv`` holds the labels before refinement, every outlier a class of its own.
     """
 

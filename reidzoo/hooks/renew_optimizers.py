@@ -1,4 +1,4 @@
-"""Optimizers that forget at every epoch's start."""
+"""New optimizers at the start of every epoch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["RenewOptimizersHook"]
 
 @HOOK.register_module()
 class RenewOptimizersHook(Hook):
-    """Builds all optimizers anew before each epoch, so that Adam begins with zero moments.
+    """Rebuilds all optimizers before each epoch, so that Adam begins with zero moments.
 
     Released code that clusters in every epoch tends to do so (MMT; DomainMix, from its 31st epoch on). Where such code
-    makes its warm-up anew as well, the learning rate stays at the warm-up's first value; that is a matter of the
+    restarts its warm-up as well, the learning rate stays at the warm-up's first value; that is a matter of the
     configuration's schedule here.
 
     Args:
@@ -29,6 +29,6 @@ class RenewOptimizersHook(Hook):
         self.begin_epoch = begin_epoch
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Forget."""
+        """Reset the state of all optimizers."""
         if runner.epoch >= self.begin_epoch:
             runner.renew_optimizers(keep=False)

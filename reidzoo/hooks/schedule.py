@@ -1,4 +1,4 @@
-"""Learning rates as a function of the iteration alone, so that no resume can get them wrong."""
+"""Learning rate schedules: pure functions of the iteration, so that a resumed run cannot get them wrong."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Schedule(Hook):
 
 @HOOK.register_module()
 class ConstantSchedule(Schedule):
-    """The learning rate stays as configured, after the warm-up."""
+    """Keeps the learning rate as configured, after the warm-up."""
 
     def factor(self, epoch: float, max_epochs: int) -> float:
         """Return 1."""
@@ -69,7 +69,7 @@ class ConstantSchedule(Schedule):
 
 @HOOK.register_module()
 class MultiStepSchedule(Schedule):
-    """The learning rate is multiplied by ``gamma``, in [0, 1], at each of ``milestones`` (epochs)."""
+    """Multiplies the learning rate by ``gamma``, in [0, 1], at each of ``milestones`` (epochs)."""
 
     def __init__(self, milestones: Sequence[float], gamma: float = 0.1, **warmup: Any) -> None:
         super().__init__(**warmup)
@@ -84,7 +84,7 @@ class MultiStepSchedule(Schedule):
 
 @HOOK.register_module()
 class CosineSchedule(Schedule):
-    """The learning rate falls along half a cosine to ``end`` times its value at the last epoch."""
+    """Lowers the learning rate along half a cosine, to ``end`` times its value at the last epoch."""
 
     def __init__(self, end: float = 0.0, **warmup: Any) -> None:
         super().__init__(**warmup)
@@ -98,7 +98,7 @@ class CosineSchedule(Schedule):
 
 @HOOK.register_module()
 class LinearSchedule(Schedule):
-    """The learning rate falls linearly from epoch ``begin`` on, to ``end`` times its value at the last epoch."""
+    """Lowers the learning rate linearly from epoch ``begin`` on, to ``end`` times its value at the last epoch."""
 
     def __init__(self, begin: float = 0.0, end: float = 0.0, **warmup: Any) -> None:
         super().__init__(**warmup)

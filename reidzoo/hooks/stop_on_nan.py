@@ -1,4 +1,4 @@
-"""Ends a run whose loss is no longer a number, before it is saved over the last good checkpoint."""
+"""The end of a run whose loss is NaN or infinite, before it is saved over the last good checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StopOnNaNHook(Hook):
     priority = 5
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Look at the step's losses, all in one transfer from the device."""
+        """Check the step's losses, all in one transfer from the device."""
         if not outputs or bool(torch.isfinite(torch.stack([value.float() for value in outputs.values()])).all()):
             return
         bad = ", ".join(f"{name} = {value.item()}" for name, value in outputs.items() if not torch.isfinite(value))

@@ -1,4 +1,4 @@
-"""From a name or a path to a model that is ready to embed images."""
+"""Loads a trained model by its name or path, ready to embed images."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def load(
     index: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     stage: str = "",
+    trust: bool = False,
 ) -> ReadyModel:
     """Load a trained model, ready to embed images.
 
@@ -30,24 +31,29 @@ def load(
             ``./NAME`` for the file.
         index: a further index to look the name up in, a YAML file or an address; see ``register_index``.
         device: ``cpu``, ``cuda`` or ``auto``.
-        stage: of a run's folder, whose model; "" for the last stage's.
+        stage: for a run's folder, the stage whose model is loaded; "" for the last.
+        trust: whether the plug-ins and dotted types that the model file, or the ``config.yml`` of the run, names may be
+            imported, which runs their code. Those of this package's projects need no trust.
 
     Raises:
         WeightsError: there is no such model, it cannot be had, or its weights do not fit it strictly.
-        ConfigError: its configuration is wrong, or needs a plug-in that is not here.
+        ConfigError: its configuration is wrong, needs a plug-in that is not here, or one that takes ``trust``.
     """
     if index is not None:
         register_index(index)
-    model = find_model(weights=what, stage=stage)
+    model = find_model(weights=what, stage=stage, trust=trust)
     module = load_embedder(model.cfg, model.weights, tuple(model.cfg.WEIGHTS_IGNORE))
     return ReadyModel(module, model.cfg, _info(model), pick_device(device))
 
 
 def _info(model: TrainedModel) -> dict[str, Any]:
-    """Return what is known of a model: what its file says, or its run."""
+    """Return the facts about a model that its file holds, or its run."""
     header = header_if_any(model.weights)
     if header:
         return {"name": model.name, **header.info}
-    info = {"name": model.run.path.resolve().name, "checkpoint": str(model.weights), "sha256": sha256_of(model.weights)}
+    info = {"name": model.name, "checkpoint": str(model.weights), "sha256": sha256_of(model.weights)}
+    if model.run is None:
+        return info
+    info["name"] = model.run.path.resolve().name
     results = model.run.stage(model.stage).read_results()
     return {**info, "metrics": results} if results else info

@@ -1,4 +1,4 @@
-"""A trained model that takes images as they are."""
+"""A trained model with its preprocessing, which embeds image files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.engine.build import final_size
-from reidzoo.engine.extract import embed_images
+from reidzoo.engine.extract import check_finite, embed_images
 from reidzoo.transforms import Normalize, read_image, resize_image
+from reidzoo.transforms.decode import UnfitImageError
 
 __all__ = ["Images", "ReadyModel"]
 
@@ -23,21 +24,22 @@ Images = OneImage | Sequence[OneImage]
 
 
 class ReadyModel:
-    """A model with the preprocessing that it was trained with: images in, embeddings out.
+    """Embeds images with a trained model and the preprocessing that it was trained with.
 
-    Images are resized, normalised and embedded as the evaluation of the model's configuration does it, also as to the
-    mirrored image (``TEST.FLIP``).
+    Images are resized, normalised and embedded as in the evaluation of the model's configuration, with the mirrored
+    image too if it says so (``TEST.FLIP``). Paths and PIL images are taken as a viewer shows them; ``read_image`` says
+    how.
 
     Args:
         module: a MODEL; it is put into evaluation mode, on ``device``, and takes no gradient.
         config: its configuration.
-        info: what is known of it.
+        info: facts about it.
         device: where to compute.
 
     Attributes:
         module: the network.
         config: the frozen configuration that built it.
-        info: where it comes from: name, metrics, licence, ... as far as its file says.
+        info: its origin: name, metrics, licence, ... as far as its file says.
         device: where it is.
     """
 
@@ -45,7 +47,7 @@ class ReadyModel:
         self, module: nn.Module, config: CfgNode, info: dict[str, Any], device: torch.device | str = "cpu"
     ) -> None:
         self.device = torch.device(device)
-        self.module = module.to(self.device).eval().requires_grad_(False)
+        self.module: Any = module.to(self.device).eval().requires_grad_(False)  # with what MODEL's contract asks for
         self.config, self.info = config, info
         self._normalize = Normalize(config.INPUT.MEAN, config.INPUT.STD)
 
@@ -72,20 +74,21 @@ class ReadyModel:
 
         Raises:
             DatasetError: a file is missing or cannot be read as an image.
-            TypeError, ValueError: something that is no image.
+            EvaluationError: an embedding is not finite.
+            TypeError, ValueError: something that is not an image, or has no pixels.
         """
         return self._embed("embed", images, batch_size)
 
     def embed_query(self, images: Images, batch_size: int = 0) -> Tensor:
-        """Return the embeddings of images to search with, as `embed`.
+        """Return the embeddings of images to search with, as ``embed``.
 
         A model of two networks uses its query network, and leaves the norm as its evaluation does; for all others this
-        is `embed`.
+        is ``embed``.
         """
         return self._embed("embed_query" if hasattr(self.module, "embed_query") else "embed", images, batch_size)
 
     def embed_gallery(self, images: Images, batch_size: int = 0) -> Tensor:
-        """Return the embeddings of images to search in, as `embed_query` does for those to search with."""
+        """Return the embeddings of images to search in, as ``embed_query`` does for those to search with."""
         return self._embed("embed_gallery" if hasattr(self.module, "embed_gallery") else "embed", images, batch_size)
 
     @torch.no_grad()
@@ -93,34 +96,45 @@ class ReadyModel:
         stream = self._pixels(images)
         parts = [torch.empty(0, self.embedding_dim)]
         while batch := list(islice(stream, batch_size or self.config.TEST.IMS_PER_BATCH)):
-            pixels = self._normalize(torch.stack(batch).to(self.device))
+            names = [name for name, _ in batch]
+            pixels = self._normalize(torch.stack([image for _, image in batch]).to(self.device))
             flip, precision = self.config.TEST.FLIP, self.config.SOLVER.PRECISION
             parts.append(embed_images(getattr(self.module, method), pixels, flip, precision).cpu())
+            check_finite(parts[-1], names)
         return torch.cat(parts)
 
-    def _pixels(self, images: Images) -> Iterator[Tensor]:
-        """Yield each image as uint8 (3, H, W) of the model's size."""
-        single = isinstance(images, Tensor) and images.dim() == 3
-        if single or isinstance(images, (str, os.PathLike, Image.Image)):
+    def _pixels(self, images: Images) -> Iterator[tuple[str, Tensor]]:
+        """Yield each image's name, and the image as uint8 (3, H, W) of the model's size."""
+        if isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, Tensor) and images.dim() == 3):
             images = [images]
         for number, image in enumerate(images):
             if isinstance(image, (str, os.PathLike)):
-                yield read_image(image, self.size, self.config.INPUT.INTERPOLATION)
-            elif isinstance(image, Image.Image):
-                yield resize_image(image, self.size, self.config.INPUT.INTERPOLATION)
+                yield os.fspath(image), read_image(image, self.size, self.config.INPUT.INTERPOLATION)
             else:
-                yield self._resize(image, number)
+                yield f"image {number}", self._resize(image, number)
 
     def _resize(self, image: Any, number: int) -> Tensor:
-        if not isinstance(image, Tensor):
+        if isinstance(image, Tensor):
+            if tuple(image.shape[1:]) == self.size and _is_rgb(image):
+                return image.cpu()
+            image = _to_pil(image, number)
+        if not isinstance(image, Image.Image):
             found = type(image).__name__
             raise TypeError(f"image {number}: expected a path, a PIL image or a uint8 tensor, got {found}")
-        if image.dtype != torch.uint8 or image.dim() != 3 or len(image) != 3:
-            raise ValueError(
-                f"image {number}: expected RGB pixels 0..255 as a uint8 tensor (3, H, W), got {image.dtype} of shape "
-                f"{tuple(image.shape)}"
-            )
-        if tuple(image.shape[1:]) == self.size:
-            return image.cpu()
-        pixels = Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy())
-        return resize_image(pixels, self.size, self.config.INPUT.INTERPOLATION)
+        try:
+            return resize_image(image, self.size, self.config.INPUT.INTERPOLATION)
+        except UnfitImageError as error:
+            raise ValueError(f"image {number} {error}") from None
+
+
+def _is_rgb(image: Tensor) -> bool:
+    return image.dtype == torch.uint8 and image.dim() == 3 and len(image) == 3
+
+
+def _to_pil(image: Tensor, number: int) -> Image.Image:
+    if not _is_rgb(image) or 0 in image.shape:
+        raise ValueError(
+            f"image {number}: expected RGB pixels 0..255 as a uint8 tensor (3, H, W), got {image.dtype} of shape "
+            f"{tuple(image.shape)}"
+        )
+    return Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy())

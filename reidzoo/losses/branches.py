@@ -1,4 +1,4 @@
-"""Logits of several branches: a model with branches has a classifier on each, and their losses are added up."""
+"""Losses of models with several branches: each has a classifier, and their losses are added up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The negative entropy of a nuisance classifier's output, calibrated with the nuisances' frequencies."""
+"""Calibrated negative entropy: that of a nuisance classifier's output, weighted by the nuisances' frequencies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CalibratedNegativeEntropyLoss(nn.Module):
       adds up to 1: not uniform. From three classes on lambda is negative and c leans to the *frequent* nuisances;
       Duke's cameras p = [.170 .182 .066 .084 .102 .224 .080 .091] have theirs at [.178 .186 .056 .085 .109 .212 .079
       .095]. With two classes lambda is positive and it leans to the rare one: p = [.8 .2] -> [.413 .587].
-    * ``cane_wt``: ``sum_k p_k c_k (log c_k + log K)``, the code's "wtEntropy"; ``p_k c_k log K`` is no constant.
+    * ``cane_wt``: ``sum_k p_k c_k (log c_k + log K)``, the code's "wtEntropy"; ``p_k c_k log K`` is not constant.
       **Minimum**: c_k = exp(-1 + lambda / p_k) / K with lambda > 0, which leans to the *rare* nuisances; Duke's
       cameras: [.082 .079 .206 .148 .121 .071 .157 .136].
 

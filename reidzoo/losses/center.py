@@ -32,6 +32,8 @@ class CenterLoss(nn.Module):
         ConfigError: an argument is out of its range.
     """
 
+    centers: Tensor
+
     def __init__(self, num_classes: int, dim: int, alpha: float = 0.5) -> None:
         super().__init__()
         check(self, whole(1, 10**7), num_classes=num_classes)

@@ -53,12 +53,15 @@ class ContrastiveLoss(nn.Module):
             other_feat, other_pid: (M, D) and (M,), both or neither.
 
         Raises:
-            ValueError: a pid is negative: no identity.
+            ValueError: a pid is negative: no identity; ``other_feat`` without its identities.
         """
         within = other_feat is None
-        second, second_pid = (feat, pid) if within else (other_feat, other_pid)
+        if other_feat is None:
+            other_feat, other_pid = feat, pid
+        elif other_pid is None:
+            raise ValueError("ContrastiveLoss: other_feat needs its identities, other_pid")
         check_labels(pid if within else torch.cat([pid, other_pid]))
-        costs = self._costs(squared_distances(feat, second), pid[:, None] == second_pid[None, :], feat.shape[1])
+        costs = self._costs(squared_distances(feat, other_feat), pid[:, None] == other_pid[None, :], feat.shape[1])
         pairs = costs.numel()
         if within:
             costs, pairs = costs.triu(diagonal=1), len(feat) * (len(feat) - 1) // 2

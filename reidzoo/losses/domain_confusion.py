@@ -1,4 +1,4 @@
-"""The two DomainMix losses that make features uninformative about their domain."""
+"""DomainMix's two domain confusion losses, which make features uninformative about their domain."""
 
 from __future__ import annotations
 

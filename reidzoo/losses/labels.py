@@ -1,4 +1,4 @@
-"""What losses over identities ask of their labels."""
+"""Check of the identity labels that a loss is given."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["check_labels"]
 
 
 def check_labels(pid: Tensor, num_classes: int | None = None) -> None:
-    """Raise where a label is no identity: images of pid -1, of nobody or of anybody, would count as one person's.
+    """Check that every label is an identity: images of pid -1, which have none, would count as one person's.
 
-    Labels on an accelerator are not looked at, which would make every step wait for the device.
+    Labels on an accelerator are not checked, which would make every step wait for the device.
 
     Args:
         pid: (B,) integers.

@@ -84,35 +84,37 @@ class LossSet(nn.Module):
         Raises:
             ConfigError: a tensor is missing, or a loss returns something else than a scalar.
         """
-        taken = self._take(tensors, None if whole else self.gather)
+        inputs = self._gather_inputs(tensors, None if whole else self.gather)
         results = {}
         for name, loss in self.losses.items():
-            arguments = {item.parameter: taken[item.key] for item in self._inputs[name] if item.key in taken}
+            arguments = {item.parameter: inputs[item.key] for item in self._inputs[name] if item.key in inputs}
             device = next((value.device.type for value in arguments.values()), "cpu")
             with torch.autocast(device, enabled=False):
                 value = loss(**arguments)
             if not isinstance(value, Tensor) or value.dim() > 0:
-                found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+                shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
                 raise ConfigError(
-                    f"loss {name!r}: {type(loss).__name__} must return a scalar and returned {found}; "
+                    f"loss {name!r}: {type(loss).__name__} must return a scalar and returned {shown}; "
                     f"a loss of torch.nn does with `reduction: mean`"
                 )
             results[name] = self.weights[name] * value
         return results
 
-    def _take(self, tensors: Mapping[str, Tensor], gather: Callable[[Tensor], Tensor] | None) -> dict[str, Tensor]:
+    def _gather_inputs(
+        self, tensors: Mapping[str, Tensor], gather: Callable[[Tensor], Tensor] | None
+    ) -> dict[str, Tensor]:
         """Return the tensors that the losses use, in float32 and from all processes."""
-        taken = {}
+        gathered = {}
         for name, inputs in self._inputs.items():
             for item in inputs:
-                if item.key in taken or (item.key not in tensors and not item.required):
+                if item.key in gathered or (item.key not in tensors and not item.required):
                     continue
                 value = tensors.get(item.key)
                 if not isinstance(value, Tensor):
                     raise ConfigError(self._missing(name, item, tensors))
                 value = value.float() if value.is_floating_point() else value
-                taken[item.key] = value if gather is None else gather(value)
-        return taken
+                gathered[item.key] = value if gather is None else gather(value)
+        return gathered
 
     def _missing(self, name: str, item: _Input, tensors: Mapping[str, Tensor]) -> str:
         offered = ", ".join(sorted(key for key, value in tensors.items() if isinstance(value, Tensor))) or "none"
@@ -126,8 +128,8 @@ class LossSet(nn.Module):
 def _build(name: str, node: Mapping[str, Any]) -> nn.Module:
     if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
         raise ConfigError(f"loss {name!r}: expected an entry with a 'type', got {node!r}")
-    found = LOSS.get(node["type"])
-    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
+    cls = LOSS.get(node["type"])
+    if not (inspect.isclass(cls) and issubclass(cls, nn.Module)):
         raise ConfigError(
             f"loss {name!r}: {node['type']} is not a class derived from torch.nn.Module; wrap a function in one"
         )

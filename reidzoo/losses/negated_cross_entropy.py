@@ -1,4 +1,4 @@
-"""The cross entropy of a nuisance classifier with its sign turned round."""
+"""The negated cross entropy of a nuisance classifier."""
 
 from __future__ import annotations
 

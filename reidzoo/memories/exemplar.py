@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reidzoo.checks import PROBABILITY, check
-from reidzoo.memories.hybrid import _rounds
+from reidzoo.memories.hybrid import occurrences
 from reidzoo.memories.invariance_memory import InvarianceMemory
 from reidzoo.registry import MEMORY
 
@@ -16,11 +16,11 @@ __all__ = ["ExemplarMemory"]
 
 @MEMORY.register_module()
 class ExemplarMemory(InvarianceMemory):
-    """The newest feature of every target image, and the soft labels of the three invariances.
+    """Holds the newest feature of every target image, and gives the soft labels of the three invariances.
 
     Zhong et al., "Invariance Matters: Exemplar Memory for Domain Adaptive Person Re-identification" (CVPR 2019),
     sections 3.3 and 3.4. Each image is a class of its own: its score is the inner product with its key over the
-    temperature (Eq. 3), the keys start as zeros, and `update` moves those of a batch (Eq. 2). `targets` gives the
+    temperature (Eq. 3), the keys start as zeros, and ``update`` moves those of a batch (Eq. 2). ``targets`` gives the
     weights of Eq. 6 and 8; with ``InvarianceLoss`` they make the loss of the target.
 
     The switches are the rows of the paper's Table 2: E (Eq. 4) is ``exemplar``, N (Eq. 7) is ``neighbours`` > 0.
@@ -48,6 +48,8 @@ class ExemplarMemory(InvarianceMemory):
     Raises:
         ConfigError: an argument is out of its range.
     """
+
+    keys: Tensor
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class ExemplarMemory(InvarianceMemory):
         if len(rows) and (rows.min() < 0 or rows.max() >= len(self.keys)):
             raise IndexError(f"memory rows are 0..{len(self.keys) - 1}, got {rows.min()}..{rows.max()}")
         alpha, feat = self.momentum(epoch), feat.detach().to(self.keys)
-        for positions in _rounds(rows):
+        for positions in occurrences(rows):
             moved = torch.from_numpy(rows[positions]).to(self.keys.device)
-            given = feat[torch.from_numpy(positions).to(feat.device)]
-            self.keys[moved] = F.normalize(alpha * self.keys[moved] + (1 - alpha) * given, dim=1)
+            new = feat[torch.from_numpy(positions).to(feat.device)]
+            self.keys[moved] = F.normalize(alpha * self.keys[moved] + (1 - alpha) * new, dim=1)

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from reidzoo.checks import PROBABILITY, check, number
 from reidzoo.registry import MEMORY
 
-__all__ = ["HybridMemory"]
+__all__ = ["HybridMemory", "occurrences"]
 
 
 @MEMORY.register_module()
 class HybridMemory(nn.Module):
-    """One centroid per source class and one feature per target image, scored by class.
+    """Holds one centroid per source class and one feature per target image, and scores features by class.
 
     Ge et al., "Self-paced contrastive learning with hybrid memory" (NeurIPS 2020), Eq. 1 to 4. Rows 0..S-1 are the S
     source classes, rows S..S+N-1 the N target images. The classes are the S source classes, then the target clusters
@@ -27,8 +27,8 @@ class HybridMemory(nn.Module):
     1e-6 inside its softmax and its logarithm; this does not, and subtracts the maximum instead.
 
     A target class's score is the inner product with the sum of its rows, over their number. The sums are kept up to
-    date row by row, not formed anew at every step, and are part of the state, so that a run resumed in the middle of
-    an epoch continues bit by bit. ``relabel`` forms them anew.
+    date row by row, not computed again at every step, and are part of the state, so that a run resumed in the middle of
+    an epoch continues bit by bit. ``relabel`` computes them again.
 
     Call ``initialise`` once and ``relabel`` whenever the target is clustered. Neither ``update`` nor ``relabel`` may
     come between a ``forward`` and its backward pass; autograd reports it.
@@ -48,6 +48,11 @@ class HybridMemory(nn.Module):
     Raises:
         ConfigError: an argument is out of its range.
     """
+
+    features: Tensor
+    labels: Tensor
+    target_sums: Tensor
+    target_scale: Tensor
 
     def __init__(
         self, dim: int, num_source: int, num_target: int, temperature: float = 0.05, momentum: float = 0.2
@@ -78,13 +83,13 @@ class HybridMemory(nn.Module):
         Raises:
             ValueError: a shape does not fit.
         """
-        for name, given, rows in (
+        for name, values, rows in (
             ("source_centroids", source_centroids, self.num_source),
             ("target_features", target_features, self.num_target),
         ):
-            if given.shape != (rows, self.features.shape[1]):
+            if values.shape != (rows, self.features.shape[1]):
                 expected = (rows, self.features.shape[1])
-                raise ValueError(f"{name} must have shape {expected}, got {tuple(given.shape)}")
+                raise ValueError(f"{name} must have shape {expected}, got {tuple(values.shape)}")
         self.features[: self.num_source] = F.normalize(source_centroids.to(self.features), dim=1)
         self.features[self.num_source :] = F.normalize(target_features.to(self.features), dim=1)
         self._sum_classes(len(self.target_sums))
@@ -100,8 +105,8 @@ class HybridMemory(nn.Module):
             ValueError: a wrong shape, a negative label, or a number that no image has.
         """
         if target_labels.shape != (self.num_target,) or target_labels.dtype != torch.int64:
-            given = f"{target_labels.dtype} of shape {tuple(target_labels.shape)}"
-            raise ValueError(f"target_labels must be int64 of shape ({self.num_target},), got {given}")
+            shown = f"{target_labels.dtype} of shape {tuple(target_labels.shape)}"
+            raise ValueError(f"target_labels must be int64 of shape ({self.num_target},), got {shown}")
         if self.num_target and int(target_labels.min()) < 0:
             raise ValueError("target_labels must not be negative: give each outlier a class of its own")
         num_classes = int(target_labels.max()) + 1 if self.num_target else 0
@@ -147,10 +152,10 @@ class HybridMemory(nn.Module):
         feat = feat.detach().to(self.features)
         target_rows = torch.from_numpy(np.unique(rows[rows >= self.num_source])).to(self.features.device)
         before = self.features[target_rows]
-        for positions in _rounds(rows):
+        for positions in occurrences(rows):
             moved = torch.from_numpy(rows[positions]).to(self.features.device)
-            given = feat[torch.from_numpy(positions).to(feat.device)]
-            mixed = self.momentum * self.features[moved] + (1 - self.momentum) * given
+            new = feat[torch.from_numpy(positions).to(feat.device)]
+            mixed = self.momentum * self.features[moved] + (1 - self.momentum) * new
             self.features[moved] = F.normalize(mixed, dim=1)
         classes = self.labels[target_rows] - self.num_source
         if len(self.target_sums):
@@ -177,7 +182,7 @@ class HybridMemory(nn.Module):
         self._scale_classes()
 
 
-def _rounds(rows: np.ndarray) -> Iterator[np.ndarray]:
+def occurrences(rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the positions of each row's first occurrence, then of each second one, and so on."""
     order = np.argsort(rows, kind="stable")
     _, first, counts = np.unique(rows[order], return_index=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""What memories of ECN's invariances share: whom an image is to find."""
+"""The base of memories of ECN's invariances: the soft labels of an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLOCK = 64  # scores that share one maximum in the search for the greatest
 
 
 class InvarianceMemory(nn.Module):
-    """The exemplar and the neighbourhood invariance of ECN (Zhong et al., CVPR 2019), Eq. 4 and 6 to 8.
+    """Gives the soft labels of ECN's exemplar and neighbourhood invariance (Zhong et al., CVPR 2019, Eq. 4 and 6 to 8).
 
     Args:
         temperature: beta, of the scores; positive.
@@ -40,7 +40,7 @@ class InvarianceMemory(nn.Module):
         """Return the soft labels of ``scores`` (B, N) in ``epoch`` for the images ``index`` (B,).
 
         Returns:
-            Columns, int64 (B, m), and their weights (B, m); see `invariance_targets`.
+            Columns, int64 (B, m), and their weights (B, m); see ``invariance_targets``.
         """
         neighbours = self.neighbours if epoch >= self.neighbours_from else 0
         return invariance_targets(scores, index, neighbours, self.exemplar)
@@ -63,9 +63,9 @@ def invariance_targets(scores: Tensor, index: Tensor, neighbours: int, exemplar:
     columns = index[:, None]
     weights = scores.new_full(columns.shape, float(exemplar))
     if neighbours:
-        near = greatest(scores, neighbours)
-        shares = torch.where(near == columns, 0.0, 1.0 / neighbours)
-        columns, weights = torch.cat([near, columns], dim=1), torch.cat([shares.to(scores.dtype), weights], dim=1)
+        nearest = greatest(scores, neighbours)
+        shares = torch.where(nearest == columns, 0.0, 1.0 / neighbours)
+        columns, weights = torch.cat([nearest, columns], dim=1), torch.cat([shares.to(scores.dtype), weights], dim=1)
     return columns, weights
 
 

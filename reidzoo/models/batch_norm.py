@@ -1,8 +1,8 @@
 """Batch norm over groups of a batch, over the batch of all processes, and per domain.
 
 Which images share batch statistics is part of a method: codes that ran ``DataParallel`` on four GPUs had statistics
-over a quarter of the batch, and their numbers depend on it. Here it is explicit. `convert_batch_norm` and
-`split_batch_norm` change every ``nn.BatchNorm`` of a model, also those within IBN; both keep the parameters.
+over a quarter of the batch, and their numbers depend on it. Here it is explicit. ``convert_batch_norm`` and
+``split_batch_norm`` change every ``nn.BatchNorm`` of a model, also those within IBN; both keep the parameters.
 """
 
 from __future__ import annotations
@@ -40,12 +40,14 @@ class _ConvertedBatchNorm(_BatchNorm):
 
     def _count_batch(self) -> float:
         """Count one more batch and return its weight in the running statistics; momentum None is their plain mean."""
+        if self.num_batches_tracked is None:  # as nn.BatchNorm without a count
+            return self.momentum or 0.0
         self.num_batches_tracked.add_(1)
         return 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
 
     def _update(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
         """Move the running statistics towards ``mean`` and the unbiased ``variance``, both (C,)."""
-        if not (self.training and self.track_running_stats):
+        if not (self.training and self.track_running_stats) or self.running_mean is None or self.running_var is None:
             return
         momentum = self._count_batch()
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
@@ -134,7 +136,7 @@ def _groups_to_channels(maps: torch.Tensor, group: int) -> torch.Tensor:
 
 
 def _channels_to_groups(columns: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Undo `_groups_to_channels`; the result has the shape and memory format of ``like``."""
+    """Undo ``_groups_to_channels``; the result has the shape and memory format of ``like``."""
     batch, channels = like.shape[:2]
     if _is_channels_last(like):
         height, width = like.shape[2:]
@@ -258,7 +260,7 @@ class DomainBatchNorm(nn.Module):
 
     In training the batch is ``num_domains`` consecutive parts of equal size, source first, and each part is normalised
     by its own batch norm. In evaluation all images go through that of ``eval_domain``. All start as copies of ``norm``,
-    also of its kind: inner norms may be `GroupBatchNorm` or `GlobalBatchNorm`. Keys: ``domains.<d>.weight`` ...
+    also of its kind: inner norms may be ``GroupBatchNorm`` or ``GlobalBatchNorm``. Keys: ``domains.<d>.weight`` ...
 
     Args:
         norm: the batch norm to copy.
@@ -291,10 +293,10 @@ class DomainBatchNorm(nn.Module):
 
 
 def convert_batch_norm(model: nn.Module, group: int = 0) -> nn.Module:
-    """Make every batch norm of a model a `GroupBatchNorm`, or for ``group`` 0 a `GlobalBatchNorm`, in place.
+    """Make every batch norm of a model a ``GroupBatchNorm``, or for ``group`` 0 a ``GlobalBatchNorm``, in place.
 
     Parameters and buffers stay the same objects, so optimizers built before stay valid, and ``state_dict`` keys stay
-    the same, so weights can be loaded before or after. Norms within `DomainBatchNorm` are converted too.
+    the same, so weights can be loaded before or after. Norms within ``DomainBatchNorm`` are converted too.
 
     Args:
         model: any module.
@@ -315,7 +317,7 @@ def convert_batch_norm(model: nn.Module, group: int = 0) -> nn.Module:
 
 
 def split_batch_norm(model: nn.Module, num_domains: int = 2, eval_domain: int = -1) -> nn.Module:
-    """Make every batch norm of a model a `DomainBatchNorm` that starts from its state, in place.
+    """Make every batch norm of a model a ``DomainBatchNorm`` that starts from its state, in place.
 
     New parameters are made for every domain but the first: build optimizers afterwards.
 

@@ -1,4 +1,4 @@
-"""The model of most papers: a backbone and a head."""
+"""The model of a backbone and a head, as most papers have it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from reidzoo.errors import ConfigError
 from reidzoo.registry import BACKBONE, HEAD, MODEL
 
 __all__ = ["Embedder"]
@@ -19,18 +20,19 @@ class Embedder(nn.Module):
     """A backbone and a head: images -> feature map -> what the losses and the retrieval need.
 
     Args:
-        backbone: node of a `BACKBONE`: ``type`` and its arguments.
-        head: node of a `HEAD`: ``type`` and its arguments, without ``in_channels`` and ``num_classes``.
+        backbone: node of a ``BACKBONE``: ``type`` and its arguments.
+        head: node of a ``HEAD``: ``type`` and its arguments, without ``in_channels`` and ``num_classes``.
         num_classes: identities that the head tells apart; 0 for none (evaluation, memories).
 
     Raises:
-        ConfigError: a node is wrong.
+        ConfigError: a node is wrong, or its part lacks what its registry's contract asks for.
     """
 
     def __init__(self, backbone: Mapping[str, Any], head: Mapping[str, Any], num_classes: int = 0) -> None:
         super().__init__()
-        self.backbone = BACKBONE.build(backbone)
-        self.head = HEAD.build(head, in_channels=self.backbone.out_channels, num_classes=num_classes)
+        self.backbone = _checked("BACKBONE", BACKBONE.build(backbone), "out_channels", "C of its feature map")
+        built = HEAD.build(head, in_channels=self.backbone.out_channels, num_classes=num_classes)
+        self.head = _checked("HEAD", built, "embedding_dim", "D of its embedding")
 
     @property
     def num_classes(self) -> int:
@@ -54,5 +56,26 @@ class Embedder(nn.Module):
         return functional.normalize(self.head(self.backbone(images))["embedding"].float(), dim=1)
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
-        """Give the head a new classifier, see `BNNeck.reset_classifier`; optimizers have to be told its parameters."""
+        """Give the head a new classifier, see ``BNNeck.reset_classifier``; optimizers have to be told its parameters.
+
+        Raises:
+            ConfigError: the head cannot change its classifier.
+        """
+        if not hasattr(self.head, "reset_classifier"):
+            raise ConfigError(
+                f"HEAD: {type(self.head).__name__} has no reset_classifier(num_classes, centroids=None), which a HEAD "
+                f"needs where pseudo labels change the identities"
+            )
         self.head.reset_classifier(num_classes, centroids)
+
+
+def _checked(registry: str, part: Any, attribute: str, meaning: str) -> Any:
+    """Return a part that is an ``nn.Module`` with the whole number ``attribute``; raise ConfigError for another."""
+    name = type(part).__name__
+    if not isinstance(part, nn.Module):
+        raise ConfigError(f"{registry}: {name} is not an nn.Module, as a {registry} has to be")
+    if not isinstance(getattr(part, attribute, None), int):
+        raise ConfigError(
+            f"{registry}: {name} has no whole number {attribute}; a {registry} says there how large {meaning} is"
+        )
+    return part

@@ -1,4 +1,4 @@
-"""A model of two networks: one embeds queries, the other one the gallery."""
+"""A model of two networks, one for queries and one for the gallery."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class TwoViewEmbedder(nn.Module):
     """Two embedders into one space, without common weights: M_s and M_t of Wu et al. (arXiv 1904.01755).
 
     Args:
-        backbone: node of the query network's `BACKBONE`.
-        head: node of the query network's `HEAD`.
+        backbone: node of the query network's ``BACKBONE``.
+        head: node of the query network's ``HEAD``.
         num_classes: identities that either head tells apart; 0 for none.
         gallery_backbone: node of the gallery network's backbone; as ``backbone`` if None.
         gallery_head: node of its head; as ``head`` if None.
-        normalise: whether `embed_query` and `embed_gallery` give embeddings of norm 1.
+        normalise: whether ``embed_query`` and ``embed_gallery`` give embeddings of norm 1.
 
     Attributes:
         query, gallery: the two embedders.
@@ -83,7 +83,7 @@ class TwoViewEmbedder(nn.Module):
         return self._embed(self.gallery, images)
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the query network's embedding (B, D), L2-normalised, for what knows of one network only."""
+        """Return the query network's embedding (B, D), L2-normalised, for callers that know of one network only."""
         return self.query.embed(images)
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:

@@ -70,4 +70,4 @@ def check_whole(name: str, value: Any, least: int = 1) -> None:
 
 
 def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and least <= value < 2**31
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value < 2**31)

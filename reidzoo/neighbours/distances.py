@@ -12,6 +12,7 @@ import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -146,8 +147,8 @@ class FeatureDistances(DistanceSource):
 @contextlib.contextmanager
 def exact_matmul(device: torch.device) -> Iterator[None]:
     """Hold matrix products at true float32, whatever TF32, bf16 or autocast setting training left behind."""
-    switches = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None)]
-    switches = [switch for switch in switches if hasattr(switch, "fp32_precision")]  # torch >= 2.9
+    owners: list[Any] = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None)]
+    switches = [owner for owner in owners if hasattr(owner, "fp32_precision")]  # torch >= 2.9
     before = [switch.fp32_precision for switch in switches]
     legacy = None if switches else torch.get_float32_matmul_precision()
     if legacy is not None:

@@ -132,15 +132,16 @@ class FeatureTable:
 
 
 def _as_matrix(features: Any, name: str) -> np.ndarray | torch.Tensor:
+    matrix: np.ndarray | torch.Tensor
     if isinstance(features, torch.Tensor):
         matrix = features.detach()
         real = not (matrix.is_complex() or matrix.dtype == torch.bool)
     else:
         try:
-            matrix = features if isinstance(features, np.ndarray) else np.asarray(features)
+            array = features if isinstance(features, np.ndarray) else np.asarray(features)
         except ValueError as error:
             raise EvaluationInputError(f"{name}: rows differ in length ({error}).") from None
-        real = matrix.dtype.kind in "fiu"
+        matrix, real = array, array.dtype.kind in "fiu"
     if matrix.ndim != 2:
         raise EvaluationInputError(f"{name} has shape {tuple(matrix.shape)}; expected (N, D), one row per image.")
     if matrix.shape[0] == 0:

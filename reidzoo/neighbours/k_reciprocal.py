@@ -66,7 +66,7 @@ def encode(distances: SquaredDistances, neighbours: Neighbours, k1: int, k2: int
     """
     members = expanded_sets(neighbours.index[:, : k1 + 1], k1).tocoo()
     rows, columns = members.row.astype(np.int64), members.col.astype(np.int64)
-    farthest = neighbours.farthest[rows]
+    farthest = neighbours.known_farthest()[rows]
     values = _known_distances(distances, neighbours, rows, columns)
     weights = np.exp(-np.divide(values, farthest, out=np.zeros_like(values), where=farthest > 0))
     weights /= np.bincount(rows, weights=weights, minlength=len(distances))[rows]

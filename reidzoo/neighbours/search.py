@@ -37,6 +37,16 @@ class Neighbours:
     distance: np.ndarray
     farthest: np.ndarray | None
 
+    def known_farthest(self) -> np.ndarray:
+        """Return ``farthest``.
+
+        Raises:
+            ValueError: the search was not asked for it.
+        """
+        if self.farthest is None:
+            raise ValueError("search the neighbours with farthest=True")
+        return self.farthest
+
 
 def nearest_neighbours(distances: SquaredDistances, k: int, farthest: bool = False) -> Neighbours:
     """Return the ``k`` nearest rows of every row, itself first, exactly.
@@ -53,18 +63,19 @@ def nearest_neighbours(distances: SquaredDistances, k: int, farthest: bool = Fal
     first, group = equal_rows(distances.table)
     distinct = distances if len(first) == len(group) else distances.subset(first)
     wanted = min(k, len(first))
-    index, similarity, least = nearest_by_tiles(distinct, min(wanted + SPARE, len(first)), farthest)
+    candidates, similarity, least = nearest_by_tiles(distinct, min(wanted + SPARE, len(first)), farthest)
     twice = 2.0 if distances.metric == "cosine" else 0.0  # |a|^2 + |b|^2, where the similarity is a.b alone
-    value, index = np.float32(twice) - 2 * similarity.cpu().numpy(), index.cpu().numpy()
-    value, index = resolve_ties(distinct, value, index, wanted)
+    value = np.float32(twice) - 2 * similarity.cpu().numpy()
+    value, index = resolve_ties(distinct, value, candidates.cpu().numpy(), wanted)
     value[:, 0] = 0.0
     value = np.maximum(value, 0.0)
-    if farthest:
+    greatest = None
+    if least is not None:
         greatest = twice - 2 * least.cpu().numpy() if len(first) > 1 else np.zeros(1, dtype=np.float32)
         greatest = np.maximum(greatest, 0)[group]
     if distinct is not distances:
         value, index = expand_copies(value, index, first, group, k)
-    return Neighbours(index, value.astype(np.float32), greatest if farthest else None)
+    return Neighbours(index, value.astype(np.float32), greatest)
 
 
 def nearest_by_cosine(features: Tensor | np.ndarray, k: int) -> tuple[Tensor, Tensor]:

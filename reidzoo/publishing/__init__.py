@@ -1,1 +1,1 @@
-"""Keeps the models of finished runs, and writes the pages and tables that record them."""
+"""Publishing: exports the models of finished runs, and writes the pages and tables that record them."""

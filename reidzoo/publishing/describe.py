@@ -1,4 +1,4 @@
-"""Backbones and training data in a few words."""
+"""Describes backbones and training data in a few words."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def _describe(node: Mapping[str, Any]) -> str:
 
 
 def describe_data(stages: Mapping[str, CfgNode], name: str, twins: bool) -> str:
-    """Return what a stage was trained on in words, and what the stages it started from had seen beside that."""
-    own = _sources(stages[name], twins)
+    """Return the training data of a stage in words, and the further data of the stages it started from."""
+    trained_on = _sources(stages[name], twins)
     earlier: dict[str, None] = {}
-    known, queue = {name}, referenced_stages(stages[name])
+    visited, queue = {name}, referenced_stages(stages[name])
     while queue:
         other = queue.pop(0)
-        if other not in known:
-            known.add(other)
+        if other not in visited:
+            visited.add(other)
             queue += referenced_stages(stages[other])
             earlier |= dict.fromkeys(_sources(stages[other], twins))
-    before = [text for text in earlier if text not in own]
-    return " and ".join(own) + (f", after {' and '.join(before)}" if before else "")
+    before = [text for text in earlier if text not in trained_on]
+    return " and ".join(trained_on) + (f", after {' and '.join(before)}" if before else "")
 
 
 def _sources(cfg: CfgNode, twins: bool) -> list[str]:
     """Return the training sets of a stage in words."""
-    texts = {}
+    texts: dict[str, None] = {}
     for node in train_nodes(cfg.DATASETS.TRAIN):
         types = [layer["type"] for layer in layers(node)]
         blind = "Unlabeled" in types or "PseudoLabeled" in types

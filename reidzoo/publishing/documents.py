@@ -1,4 +1,4 @@
-"""The tables in the READMEs: a marked block of Markdown is filled from the file of results that its mark names.
+"""Fills the tables of the READMEs: each marked block of Markdown from the file of results that its mark names.
 
 ``<!-- results: projects/X/results.yml NAME -->`` to ``<!-- end of results -->`` holds a single run's table,
 ``<!-- table: projects/X/results/table1.json -->`` to ``<!-- end of table -->`` that of a paper's table. Files are
@@ -61,12 +61,12 @@ def _read(repository: Path, name: str) -> str:
 
 
 def _origin(results: Mapping[str, Any]) -> str:
-    """Return how the figures of a table were obtained."""
-    made = results["environment"]
-    commits = ", ".join(commit[:7] for commit in made["commits"]) or "none yet"
+    """Return the text that says how the figures of a table were obtained."""
+    run = results["environment"]
+    commits = ", ".join(commit[:7] for commit in run["commits"]) or "none yet"
     return (
-        f"By `{made['command']}`: {made['units']} runs, {show_time(made['seconds'])} of run time in all, "
-        f"torch {made['torch']}, {made['device']}, commit {commits}."
+        f"By `{run['command']}`: {run['units']} runs, {show_time(run['seconds'])} of run time in all, "
+        f"torch {run['torch']}, {run['device']}, commit {commits}."
     )
 
 

@@ -1,4 +1,4 @@
-"""A stage of a run that is finished, as its folder tells."""
+"""Reads a finished stage of a run from the run's folder."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ __all__ = ["FinishedRun"]
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What the folder of a run says of one finished stage.
+    """The facts about one finished stage of a run, from its folder.
 
     Attributes:
         stage: the stage's name.
         cfg: its complete configuration.
         weights: its final checkpoint.
         metrics: tested on -> metric -> fraction, from its ``results.json``.
-        data: what it was trained on, and the stages before it.
+        data: the training data of it and of the stages before it, in words.
         config_file: the configuration that was run, if it is one of the repository's.
         config_sha256: of the whole run's resolved configuration, with plug-ins relative to the repository.
         environment: the run's ``environment.json``.
+        trust: whether what its configuration names may be imported.
     """
 
     stage: str
@@ -43,21 +44,23 @@ class FinishedRun:
     config_file: str | None
     config_sha256: str
     environment: dict[str, str]
+    trust: bool = False
 
     @classmethod
-    def read(cls, folder: Path, stage: str, repository: Path) -> FinishedRun:
+    def read(cls, folder: Path, stage: str, repository: Path, trust: bool = False) -> FinishedRun:
         """Read the folder of a run.
 
         Args:
             folder: the run's OUTPUT_DIR.
-            stage: whose model; "" for the last stage's.
+            stage: the stage; "" for the last.
             repository: where plug-ins and configuration files lie.
+            trust: whether what its configuration names may be imported.
 
         Raises:
             UserError: there is no such run or stage, it is not finished, or it was tested on nothing.
         """
         run = RunFolder(folder)
-        cfg = run.read_config()
+        cfg = run.read_config(trust=trust)
         files = run.finished_stage(stage)
         metrics = {target: figures for target, figures in files.read_results().items() if "mAP" in figures}
         if not metrics:
@@ -74,16 +77,17 @@ class FinishedRun:
             _config_file(environment["command"], repository),
             hashlib.sha256(text.encode()).hexdigest(),
             environment,
+            trust,
         )
 
     @property
     def command(self) -> str:
-        """What was run, without the folders of one machine."""
+        """The command of the run, without the folders of one machine."""
         return show_command(self.environment["command"].split())
 
     @property
     def uncommitted(self) -> str:
-        """The files of code that no commit has: "none", their names, or "unknown"."""
+        """The uncommitted files of code: "none", their names, or "unknown"."""
         return self.environment.get("uncommitted", "unknown")
 
 

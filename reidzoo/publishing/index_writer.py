@@ -1,4 +1,4 @@
-"""Entries of an index, written into it as text, so that its comments stay."""
+"""Writes entries into an index as text, so that its comments stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["write_entry"]
 
 
 def write_entry(index: Path, folder: Path, sidecar: Mapping[str, Any]) -> None:
-    """Put a model of ``folder`` into an index in place of an entry of the same name, and leave the rest as it is."""
+    """Write a model's entry into an index, in place of one of the same name, and leave the rest as it is."""
     name = sidecar["name"]
     address = Path(os.path.relpath(folder / f"{name}.safetensors", index.parent)).as_posix()
     entry = {
@@ -33,9 +33,9 @@ def write_entry(index: Path, folder: Path, sidecar: Mapping[str, Any]) -> None:
     }
     block = yaml.safe_dump({name: entry}, sort_keys=False, width=120)
     text = index.read_text(encoding="utf-8") if index.is_file() else ""
-    old = re.compile(rf"^{re.escape(name)}:.*\n(?:[ \t].*\n|\n(?=[ \t]))*", re.MULTILINE)
-    if old.search(text):
-        text = old.sub(lambda _: block, text, count=1)
+    old_entry = re.compile(rf"^{re.escape(name)}:.*\n(?:[ \t].*\n|\n(?=[ \t]))*", re.MULTILINE)
+    if old_entry.search(text):
+        text = old_entry.sub(lambda _: block, text, count=1)
     else:
         text = "" if text.strip() == "{}" else text  # an index without entries
         text = text if not text or text.endswith("\n") else text + "\n"

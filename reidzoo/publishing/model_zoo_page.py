@@ -1,4 +1,4 @@
-"""The page of all models, ``model_zoo.md``: a function of the sidecars, the indexes and the recorded runs."""
+"""Renders the page of all models, ``model_zoo.md``, from the sidecars, the indexes and the recorded runs."""
 
 from __future__ import annotations
 
@@ -53,11 +53,13 @@ def render_page(repository: Path) -> str:
     Raises:
         UserError: a sidecar, its file and its index entry do not say the same.
     """
-    entries = {}
-    for path in sorted((repository / "reidzoo" / "zoo").glob("index*.yml")):
+    entries: dict[str, IndexEntry] = {}
+    for path in (repository / "zoo" / "index.yml", *sorted((repository / "reidzoo" / "zoo").glob("index*.yml"))):
         entries |= read_index(path)[1]
     sidecars = {
-        path.stem: yaml.safe_load(path.read_text("utf-8")) for path in sorted((repository / "zoo").glob("*.yml"))
+        path.stem: yaml.safe_load(path.read_text("utf-8"))
+        for path in sorted((repository / "zoo").glob("*.yml"))
+        if path.stem != "index"
     }
     _check(repository, sidecars, entries)
     parts = [_HEAD]
@@ -67,8 +69,8 @@ def render_page(repository: Path) -> str:
     if projects:
         parts.append(_OURS)
     for project in projects:
-        own = [sidecar for name, sidecar in sidecars.items() if owners[name] == project]
-        parts.append(_section(project, own, recorded.get(project, [])))
+        project_sidecars = [sidecar for name, sidecar in sidecars.items() if owners[name] == project]
+        parts.append(_section(project, project_sidecars, recorded.get(project, [])))
     published = [entry for entry in entries.values() if entry.convert]
     if published:
         parts.append(_published(published))
@@ -82,8 +84,8 @@ def _check(repository: Path, sidecars: Mapping[str, Mapping], entries: Mapping[s
         listed = entries[name].sha256 if name in entries else "no entry"
         if not sidecar["sha256"] == digest == listed:
             raise UserError(
-                f"zoo/{name}.yml says sha256 {sidecar['sha256'][:12]}, the file beside it has {digest[:12]}, the index "
-                f"says {listed[:12] if listed else 'nothing'}; export the model again with tools/export_model.py"
+                f"zoo/{name}.yml says sha256 {sidecar['sha256'][:12]}, the file next to it has {digest[:12]}, the "
+                f"index says {listed[:12] if listed else 'nothing'}; export the model again with tools/export_model.py"
             )
     files = {path.stem for path in (repository / "zoo").glob("*.safetensors")}
     if alone := sorted(files - set(sidecars)):
@@ -98,26 +100,26 @@ def _owner(config: str | None) -> str:
 
 
 def _recorded(repository: Path, sidecars: Iterable[Mapping]) -> dict[str, list[tuple[str, str, Mapping]]]:
-    """Return project -> (command, stage, figures) of the recorded runs of whose last stage no model is kept."""
-    kept = {(_command(sidecar["command"]), sidecar["stage"]) for sidecar in sidecars}
-    found: dict[str, list] = {}
+    """Return project -> (command, stage, figures) of the recorded runs without a kept model of their last stage."""
+    kept_runs = {(_command(sidecar["command"]), sidecar["stage"]) for sidecar in sidecars}
+    recorded: dict[str, list] = {}
     for path in [*sorted(repository.glob("projects/*/results.yml")), repository / "configs" / "results.yml"]:
         owner = path.parent.name if path.parent.parent.name == "projects" else _BASELINES
         for run in (yaml.safe_load(path.read_text("utf-8")) if path.is_file() else {}).values():
             stage, results = list(run["results"].items())[-1]
             command = _command(run["command"])
-            if (command, stage) not in kept:
-                found.setdefault(owner, []).append((command_line({**run, "command": command}), stage, results))
-    return found
+            if (command, stage) not in kept_runs:
+                recorded.setdefault(owner, []).append((command_line({**run, "command": command}), stage, results))
+    return recorded
 
 
 def _command(command: str) -> str:
-    """Return a command without what does not change the result."""
+    """Return a command without the options that do not change the result."""
     words = [word for word in command.split() if word != "--resume"]
     for word in ("--output-dir", "OUTPUT_DIR", "DEVICE"):
         while word in words[:-1]:
-            place = words.index(word)
-            del words[place : place + 2]
+            position = words.index(word)
+            del words[position : position + 2]
     return " ".join(words)
 
 
@@ -168,10 +170,10 @@ def _figures(figures: Mapping[str, float]) -> list[str]:
 
 
 def _origin(sidecar: Mapping) -> str:
-    """Return how a model is loaded and how it was made."""
-    said = sidecar["uncommitted"]
-    known = {"none": "", "unknown": " (whether with uncommitted changes is unknown)"}
-    dirty = known.get(said, f" with uncommitted changes of {said}")
+    """Return the line that says how a model is loaded and how it was made."""
+    uncommitted = sidecar["uncommitted"]
+    notes = {"none": "", "unknown": " (whether with uncommitted changes is unknown)"}
+    dirty = notes.get(uncommitted, f" with uncommitted changes of {uncommitted}")
     return (
         f'* `reidzoo.load("{sidecar["name"]}")`; {sidecar["dtype"]}; seed {sidecar["seed"]}, commit '
         f"{sidecar['commit'][:7]}{dirty}: `{sidecar['command']}`"
@@ -182,8 +184,8 @@ def _published(entries: list[IndexEntry]) -> str:
     rows = []
     for entry in entries:
         figures = "; ".join(
-            f"{target}: {', '.join(f'{key} {100 * value:.1f}' for key, value in found.items())}"
-            for target, found in entry.metrics.items()
+            f"{target}: {', '.join(f'{key} {100 * value:.1f}' for key, value in values.items())}"
+            for target, values in entry.metrics.items()
         )
         config = f"[{entry.config}]({entry.config})" if entry.config else ""
         load = f'`reidzoo.load("{entry.name}")`'

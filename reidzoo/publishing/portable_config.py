@@ -1,8 +1,10 @@
-"""What of a run's configuration and weights a model file carries."""
+"""Selects the configuration and weights that go into a model file."""
 
 from __future__ import annotations
 
 import fnmatch
+import importlib
+import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,22 +15,32 @@ from yacs.config import CfgNode
 
 from reidzoo.config.references import referenced_stages
 from reidzoo.datasets.nodes import as_mapping, innermost, train_nodes
+from reidzoo.engine.build import final_size
 from reidzoo.errors import UserError, WeightsError
 from reidzoo.weights.loading import CLASSIFIERS
 
-__all__ = ["embedding_state", "portable_config", "relative_plugins"]
+__all__ = ["embedding_state", "needed_plugins", "portable_config", "relative_plugins"]
 
 _NODES = ("MODEL", "BACKBONE", "HEAD", "INPUT", "TEST")
 
 
-def portable_config(cfg: CfgNode, repository: Path) -> dict[str, Any]:
-    """Return what it takes to build the embedding model and to feed and test it, free of paths of this machine.
+def portable_config(cfg: CfgNode, module: nn.Module, repository: Path) -> dict[str, Any]:
+    """Return the configuration to build, feed and test the embedding model, free of paths of this machine.
+
+    Plug-ins are named only if a class of the model is theirs; of INPUT, the size is what augmentation leaves of it.
+
+    Args:
+        cfg: the stage's configuration.
+        module: the model without classes, as it is built to embed.
+        repository: where plug-ins lie.
 
     Raises:
         UserError: a plug-in lies elsewhere, or a node needs files of other stages.
     """
-    config: dict[str, Any] = {"PLUGINS": relative_plugins(cfg.PLUGINS, repository)}
+    plugins = needed_plugins(cfg.PLUGINS, module)
+    config: dict[str, Any] = {"PLUGINS": relative_plugins(plugins, repository)}
     config |= {key: _without_weights(cfg[key]) for key in _NODES}
+    config["INPUT"] |= {"SIZE": list(final_size(cfg)), "TRANSFORMS": {"normalize": {"type": "Normalize"}}}
     types = [as_mapping(innermost(node))["type"] for node in train_nodes(cfg.DATASETS.TRAIN)]
     config["DATASETS"] = {
         "ROOT": cfg.DATASETS.ROOT,
@@ -39,6 +51,20 @@ def portable_config(cfg: CfgNode, repository: Path) -> dict[str, Any]:
     if referenced_stages(config):
         raise UserError(f"the model is built from files of the stages {', '.join(referenced_stages(config))}")
     return config
+
+
+def needed_plugins(plugins: list[str], module: nn.Module) -> list[str]:
+    """Return those plug-ins, names or paths, that define a class of the module or of one within it."""
+    files = {Path(inspect.getfile(type(part))).resolve() for part in module.modules()}
+    return [plugin for plugin in plugins if any(file.is_relative_to(_home(plugin)) for file in files)]
+
+
+def _home(plugin: str) -> Path:
+    """Return the folder of a plug-in, or its file."""
+    if not os.path.isabs(plugin):
+        return Path(inspect.getfile(importlib.import_module(plugin))).resolve().parent
+    path = Path(plugin).resolve()
+    return path if path.is_dir() else path.with_suffix(".py")
 
 
 def relative_plugins(plugins: list[str], repository: Path) -> list[str]:
@@ -71,7 +97,7 @@ def _plain(value: Any) -> Any:
 
 
 def embedding_state(saved: Mapping[str, Tensor], module: nn.Module, where: str) -> dict[str, Tensor]:
-    """Return the weights of a run's model that embedding needs: without classifiers, and what is ``training_only``.
+    """Return the weights of a run's model that embedding needs: without classifiers and ``training_only`` weights.
 
     Args:
         saved: the model's state after training.

@@ -145,12 +145,13 @@ def _render(root: Path, name: str, scale: float, seed: int, jobs: int) -> Twin:
             (work / file).parent.mkdir(exist_ok=True)
             (work / file).write_text(text, encoding="utf-8", newline="\n")
         people = {shot.person for shot in shots if shot.person < DISTRACTORS}
-        record = {**_record(name, scale, seed), "ids": len(people), "images": sum(len(shot.files) for shot in shots)}
+        images = sum(len(shot.files) for shot in shots)
+        record = {**_record(name, scale, seed), "ids": len(people), "images": images}
         (work / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         work.rename(final)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Twin(name, len(people), record["images"], str(final), True)
+    return Twin(name, len(people), images, str(final), True)
 
 
 def available_cores() -> int:

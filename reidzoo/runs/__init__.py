@@ -1,1 +1,1 @@
-"""Runs of a configuration: its stages, its environment, and the matrix of what its models reach elsewhere."""
+"""Runs configurations: their stages and environment, and the transfer matrix of trained models."""

@@ -1,4 +1,4 @@
-"""What every command-line tool shares: a user's mistake is one message and exit code 2, never a traceback."""
+"""The entry of every command-line tool: a user's mistake is one message and exit code 2, never a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's figures depend on beside its configuration: the command, the code, the libraries, the threads."""
+"""Records the environment that a run's figures depend on: the command, the code, the libraries, the threads."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from reidzoo.version import ROOT, __version__
 __all__ = ["command_line", "environment", "note_environment"]
 
 _RECORDS = ("results.yml", "index.yml")
-"""Names of files that say what runs gave; no run depends on them."""
+"""Names of files that record results; no run depends on them."""
 
 
 def environment() -> dict[str, str]:
     """Return the command, the code, the libraries, and the number of processes and threads."""
     commit = _git("rev-parse", "HEAD")
     return {
-        "command": " ".join(sys.argv),
+        "command": " ".join(_words()),
         "reidzoo": __version__,
         "commit": commit or "unknown",
         "uncommitted": ", ".join(_uncommitted()) or "none" if commit else "unknown",
@@ -39,20 +39,25 @@ def environment() -> dict[str, str]:
     }
 
 
-def command_line(made: Mapping[str, str]) -> str:
-    """Return the command of an ``environment``, behind the number of threads where that is noted."""
-    threads = f"OMP_NUM_THREADS={made['threads']} " if "threads" in made else ""
-    return threads + made["command"]
+def command_line(run: Mapping[str, str]) -> str:
+    """Return the command of an ``environment``, preceded by the number of threads if that is recorded."""
+    threads = f"OMP_NUM_THREADS={run['threads']} " if "threads" in run else ""
+    return threads + run["command"]
 
 
 def note_environment(path: Path, started: bool) -> None:
-    """Write down what a run goes on with; what was not committed in an earlier part of it stays noted."""
-    now = environment()
+    """Record the environment of a run that starts or resumes; uncommitted files of its earlier parts stay listed."""
+    current = environment()
     before = json.loads(path.read_text()).get("uncommitted", "unknown") if started and path.exists() else "none"
-    files = dict.fromkeys(f"{before}, {now['uncommitted']}".split(", "))
+    files = dict.fromkeys(f"{before}, {current['uncommitted']}".split(", "))
     files.pop("none", None)
-    now["uncommitted"] = ", ".join(files) or "none"
-    write_text(path, json.dumps(now, indent=1) + "\n")
+    current["uncommitted"] = ", ".join(files) or "none"
+    write_text(path, json.dumps(current, indent=1) + "\n")
+
+
+def _words() -> list[str]:
+    """Return the command line's words; ``python -m reidzoo`` is noted as the console script."""
+    return ["reidzoo", *sys.argv[1:]] if Path(sys.argv[0]).name == "__main__.py" else sys.argv
 
 
 def _git(*words: str) -> str:

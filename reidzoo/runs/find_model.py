@@ -1,4 +1,4 @@
-"""Finds out what a word for a trained model means: its weights, and the configuration that builds it."""
+"""Finds a trained model by name or path: its weights, and the configuration that builds it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ class TrainedModel:
     """A model's weights and the configuration that it was trained with.
 
     Attributes:
-        name: what tables call it.
+        name: its name in tables.
         config: the configuration file, or the model file that carries it.
         stage: the stage whose model it is.
         weights: the checkpoint or model file.
         cfg: the stage's complete configuration.
-        run: the folder of its run, if it is a run's.
+        run: the folder of its run, if it comes from one.
+        trust: whether what ``config`` names may be imported, as for ``load_config``.
     """
 
     name: str
@@ -41,6 +42,11 @@ class TrainedModel:
     weights: Path
     cfg: CfgNode
     run: RunFolder | None = None
+    trust: bool | None = None
+
+    def read_config(self, opts: Sequence[str] = (), overlays: Sequence[str] = ()) -> CfgNode:
+        """Return the whole configuration, with other overrides and overlays than before."""
+        return load_config(self.config, opts, overlays, trust=self.trust)
 
     @property
     def sources(self) -> tuple[Node, ...]:
@@ -54,68 +60,76 @@ def find_model(
     stage: str = "",
     opts: Sequence[str] = (),
     overlays: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> TrainedModel:
-    """Find out what a configuration and a word for weights mean; one of the two is enough.
+    """Find the model that a configuration and a name of weights stand for; one of the two is enough.
 
     Args:
-        config: a configuration file; "" takes that of the run, or what the model file carries.
+        config: a configuration file; "" takes that of the run, or the one in the model file.
         weights: a name of the zoo with or without ``zoo://``, a run's folder, a model file or a checkpoint; "" takes
             the run in the configuration's OUTPUT_DIR.
-        stage: whose model; "" for the stage whose folder ``weights`` lies in, or the last.
+        stage: the stage of the model; "" for the stage whose folder ``weights`` lies in, or the last.
         opts, overlays: as for ``load_config``.
+        trust: whether the plug-ins and dotted types that come with the weights, in a model file or in the
+            ``config.yml`` of a run, may be imported. A YAML file that is given as ``config`` is trusted.
 
     Raises:
-        ConfigError: neither is given, or there is no such stage.
+        ConfigError: neither is given, there is no such stage, or what comes with the weights takes ``trust``.
         WeightsError: there is no such checkpoint or model, or the run is not finished.
     """
-    word = os.fspath(weights)
-    for place in read_indexes(parse_overrides(opts)):
-        register_index(place)
+    text = os.fspath(weights)
+    for index in read_indexes(parse_overrides(opts)):
+        register_index(index)
+    trusted = trust or (None if config else False)
     if config:
-        register_indexes(load_config(config, opts, overlays))
-    if not (config or word):
+        register_indexes(load_config(config, opts, overlays, trust=trusted))
+    if not (config or text):
         raise ConfigError("no model: give --config-file, or as --weights a run's folder, a model file or a zoo's name")
-    run, file, held = _find_file(word)
+    run, file, held_stage = _find_file(text)
     if not config:
-        config = _carrier(word, run, file)
-    cfg = load_config(config, opts, overlays)
+        config = _carrier(text, run, file)
+    cfg = load_config(config, opts, overlays, trust=trusted)
     stages = stage_configs(cfg)
-    if not word:
+    if not text:
         run = RunFolder.of_config(cfg)
-    stage = stage or held or list(stages)[-1]
+    stage = stage or held_stage or list(stages)[-1]
     if stage not in stages:
         raise ConfigError(f"{config}: there is no stage {stage!r}; the stages are {', '.join(stages)}")
     if file is None:
+        if run is None:
+            raise WeightsError(f"{text}: there is neither a run nor a file of weights")
         file = RunFolder(run.path, list(cfg.STAGES)).finished_stage(stage).checkpoint
-    name = _name(word, Path(config))
-    return TrainedModel(f"{name}, {stage}" if cfg.STAGES else name, Path(config), stage, file, stages[stage], run)
+    name = _name(text, Path(config))
+    name = f"{name}, {stage}" if cfg.STAGES else name
+    return TrainedModel(name, Path(config), stage, file, stages[stage], run, trusted)
 
 
-def _find_file(word: str) -> tuple[RunFolder | None, Path | None, str]:
-    """Return the run, the file and the stage that a word for weights names, as far as it does."""
-    if word and os.path.isdir(word) and RunFolder(word).config.is_file():
-        return RunFolder(word), None, ""
-    file = local_file(word) if word else None
+def _find_file(name: str) -> tuple[RunFolder | None, Path | None, str]:
+    """Return the run, the file and the stage that a name of weights stands for, each as far as it is known."""
+    if name and os.path.isdir(name) and RunFolder(name).config.is_file():
+        return RunFolder(name), None, ""
+    file = local_file(name) if name else None
     run, stage = (file and not is_safetensors(file) and RunFolder.holding(file)) or (None, "")
     return run, file, stage
 
 
-def _carrier(word: str, run: RunFolder | None, file: Path | None) -> Path:
-    """Return what says how the model is built: the run's configuration, or the model file itself."""
+def _carrier(name: str, run: RunFolder | None, file: Path | None) -> Path:
+    """Return the file with the model's configuration: the run's, or the model file itself."""
     if run is not None:
         return run.config
     if file is not None and is_safetensors(file):
         return file
     raise WeightsError(
-        f"{word}: there is no config.yml beside it or above it to say how the model is built; give --config-file, name "
-        f"the run's folder, or make a model file of it (reidzoo export, or reidzoo convert for another toolkit's)"
+        f"{name}: there is no config.yml next to it or above it to say how the model is built; give --config-file, "
+        f"name the run's folder, or make a model file of it (reidzoo export, or reidzoo convert for another toolkit's)"
     )
 
 
-def _name(word: str, config: Path) -> str:
-    """Return what tables call a model: its name in the zoo, its run's, or the configuration's."""
-    if word and not os.path.exists(word):
-        return plain_name(word)
+def _name(name: str, config: Path) -> str:
+    """Return a model's name in tables: its name in the zoo, its run's, or the configuration's."""
+    if name and not os.path.exists(name):
+        return plain_name(name)
     if config.name == "config.yml":
         return config.resolve().parent.name
     return config.stem

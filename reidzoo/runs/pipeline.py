@@ -18,7 +18,7 @@ from reidzoo import distributed
 from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import fill_seed, map_references, map_texts, weight_words
 from reidzoo.datasets.nodes import check_data
-from reidzoo.engine.build import build_train_sets, device_kind, load_embedder, pick_device
+from reidzoo.engine.build import build_train_sets, check_trainer_class, device_kind, load_embedder, pick_device
 from reidzoo.engine.checkpoint import resume
 from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
 from reidzoo.engine.run_folder import RunFolder
@@ -39,7 +39,7 @@ logger = logging.getLogger("reidzoo")
 
 
 class Pipeline:
-    """The stages of one configuration.
+    """Runs the stages of one configuration, and tests its checkpoints.
 
     Args:
         cfg: a frozen configuration, as ``load_config`` gives it.
@@ -59,7 +59,7 @@ class Pipeline:
         distributed.start(device_kind(cfg.DEVICE))
         self.device = pick_device(cfg.DEVICE)
 
-    # ---- the two things one does with it ---------------------------------------------------------------------------
+    # ---- training and testing --------------------------------------------------------------------------------------
 
     def train(self, go_on: bool = False) -> dict[str, dict[str, dict[str, float]]]:
         """Run the stages that are not done; returns stage -> target -> metrics.
@@ -96,7 +96,7 @@ class Pipeline:
         return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
 
     def results(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Return what the finished stages gave, from their files."""
+        """Return the results of the finished stages, from their files."""
         return {name: stage.read_results() for name, stage in self.folder.stages.items() if stage.results.exists()}
 
     # ---- steps -----------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ class Pipeline:
     def _train_stage(self, name: str, cfg: CfgNode) -> bool:
         folder = self.folder.stage(name)
         folder.path.mkdir(parents=True, exist_ok=True)
-        seed_everything(seed_of(cfg))  # each stage anew, so that it does not depend on what ran before it
+        seed_everything(seed_of(cfg))  # for each stage, so that it does not depend on what ran before it
         sets = build_train_sets(cfg)
         sizes = ", ".join(f"{key}: {len(data):,} images, {data.num_classes:,} identities" for key, data in sets.items())
         logger.info("stage %s (%s)", name, sizes)
@@ -116,10 +116,10 @@ class Pipeline:
         return folder.finished
 
     def _fetch_models(self) -> dict[str, dict[str, str]]:
-        """Put files in place of models of the zoo and of runs' folders; returns what ``models.json`` says of them."""
+        """Replace names of models and runs' folders by files; returns the content of ``models.json``."""
         words = dict.fromkeys(word for cfg in self.stages.values() for word in weight_words(cfg))
-        known = list_models()
-        names = [word for word in words if "://" in word or word in known or os.path.isdir(word)]
+        model_names = list_models()
+        names = [word for word in words if "://" in word or word in model_names or os.path.isdir(word)]
         files = {name: str(local_file(name)) for name in names}
         self.stages = {key: map_texts(cfg, files) for key, cfg in self.stages.items()}
         return {name: {"file": file, "sha256": sha256_of(file)} for name, file in files.items()}
@@ -141,25 +141,26 @@ class Pipeline:
             _compare_models(run.models, models)
             _compare_configs(run.config, text, finished)
             if finished:
-                return  # its folder says how it came about
+                return  # its environment is recorded already
         write_text(run.config, text)
         note_environment(run.environment, started)
         if models:
             write_text(run.models, json.dumps(models, indent=1) + "\n")
 
     def _check_data(self, uses: Sequence[str], stages: Iterable[str]) -> None:
-        """Find out now what would stop the run later: missing data."""
+        """Check that all data are there, so that nothing missing stops the run later."""
         seen: set[tuple[str, ...]] = set()
         for name in stages:
             check_data(self.stages[name], uses, seen)
 
     def _check_parts(self) -> None:
-        """Find out now what would stop the run later: missing weights, what cannot be tested, wrong hooks."""
+        """Check weights, tests and hooks of all stages, so that no mistake in them stops the run later."""
         for name, cfg in self.stages.items():
             _check_training(name, cfg)
             if "evaluate" in cfg.HOOKS:
                 check_evaluation(cfg)
             build_hooks(cfg.HOOKS)  # a mistake in a late stage's hooks would come up when those before it are done
+            check_trainer_class(cfg)
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
                 if path and not self._is_ours(path) and not Path(path).exists():
                     raise WeightsError(f"{key}: there is no file, run or model called {path} (stage {name})")
@@ -191,21 +192,21 @@ def _check_training(name: str, cfg: CfgNode) -> None:
 
 
 def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], title: str = "stage") -> str:
-    """Return the results as a table in percent: a row per stage and unseen target.
+    """Return the results as a table in percent: a row per stage and target.
 
-    The columns are ``FIGURES`` and what else there is, such as ``TPR@FPR=0.01``; "-" where a result, an older one for
-    example, does not have a figure.
+    The columns are ``FIGURES`` and any others, such as ``TPR@FPR=0.01``; "-" where a result, an older one for example,
+    does not have a figure.
     """
-    found = [
+    tested = [
         (stage, target, figures)
         for stage, targets in results.items()
         for target, figures in targets.items()
         if "mAP" in figures  # a probe's accuracy stands among the targets
     ]
-    columns = list(dict.fromkeys([*FIGURES, *(key for *_, figures in found for key in figures)]))
+    columns = list(dict.fromkeys([*FIGURES, *(key for *_, figures in tested for key in figures)]))
     rows = [
         [stage, target, *(f"{100 * figures[key]:.1f}" if key in figures else "-" for key in columns)]
-        for stage, target, figures in found
+        for stage, target, figures in tested
     ]
     return tabulate(rows, headers=[title, "tested on", *columns], disable_numparse=True)
 
@@ -229,19 +230,22 @@ def _compare_configs(file: Path, now: str, finished: bool) -> None:
 def _compare_models(file: Path, models: Mapping[str, Mapping[str, str]]) -> None:
     """Raise if a ``zoo://NAME`` is no longer the file that the run started from."""
     before = json.loads(file.read_text()) if file.exists() else {}
-    for name, found in models.items():
-        old = before.get(name, found)
-        if old["sha256"] != found["sha256"]:
+    for name, current in models.items():
+        earlier = before.get(name, current)
+        if earlier["sha256"] != current["sha256"]:
             raise UserError(
-                f"{file}: the run started from {name} with SHA-256 {old['sha256']}, and now it is another file, "
-                f"{found['file']} with {found['sha256']}; give the old one by its path ({old['file']}), or start anew"
+                f"{file}: the run started from {name} with SHA-256 {earlier['sha256']}, and now it is another file, "
+                f"{current['file']} with {current['sha256']}; give the old one by its path ({earlier['file']}), or "
+                f"start again"
             )
 
 
 def _compare_preprocessing(cfg: CfgNode, weights: Path) -> None:
     """Warn if a model file says that its images are prepared in another way than the configuration's."""
     header = header_if_any(weights)
-    for key in PREPROCESSING if header else ():
+    if header is None:
+        return
+    for key in PREPROCESSING:
         theirs, ours = header.config["INPUT"][key], cfg.INPUT[key]
         if theirs != (list(ours) if isinstance(ours, tuple) else ours):
             logger.warning("%s was trained with INPUT.%s %s, and is tested with %s", weights, key, theirs, ours)
@@ -256,8 +260,8 @@ class _TqdmHandler(logging.Handler):
 
 def _log_to(path: Path) -> None:
     logger.setLevel(logging.INFO)
-    for old in list(logger.handlers):
-        logger.removeHandler(old)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
     file = logging.FileHandler(path)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     screen = _TqdmHandler()

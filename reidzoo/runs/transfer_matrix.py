@@ -1,4 +1,4 @@
-"""Direct transfer: trained models, each tested on many datasets, as a matrix and as a picture."""
+"""Tests direct transfer: trained models on many datasets, shown as a matrix and as a scatter plot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from reidzoo.config import load_config
 from reidzoo.datasets.nodes import Node, as_mapping, is_same_dataset
 from reidzoo.files import show_path
 from reidzoo.runs.find_model import TrainedModel
@@ -29,7 +28,7 @@ METRICS = ("mAP", "rank-1")
 def evaluate_model(
     model: TrainedModel, targets: Sequence[Node], opts: Sequence[str] = (), overlays: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Test a model on every target, as its configuration says.
+    """Test a model on every target, with its configuration's TEST.
 
     Returns:
         ``name``, ``config``, ``stage``, ``weights``, their ``sha256``, ``sources`` (their types), and ``results``:
@@ -37,11 +36,11 @@ def evaluate_model(
         in [0, 1].
     """
     tests = ["DATASETS.TESTS", json.dumps(list(targets))]
-    pipeline = Pipeline(load_config(model.config, [*opts, *tests], overlays))
-    (found,) = pipeline.evaluate(str(model.weights), model.stage).values()
+    pipeline = Pipeline(model.read_config([*opts, *tests], overlays))
+    (figures_of,) = pipeline.evaluate(str(model.weights), model.stage).values()
     results = {
         title: {"own": any(is_same_dataset(target, source) for source in model.sources), **figures}
-        for target, (title, figures) in zip(targets, found.items(), strict=True)
+        for target, (title, figures) in zip(targets, figures_of.items(), strict=True)
     }
     facts = {"config": show_path(model.config), "stage": model.stage, "weights": show_path(model.weights)}
     facts["sha256"] = sha256_of(model.weights)
@@ -66,8 +65,8 @@ def matrix(rows: Sequence[Mapping[str, Any]], form: str = "simple") -> str:
     for row in rows:
         line = [row["name"], " + ".join(row["sources"])]
         for title in titles:
-            found = row["results"][title]
-            line += [f"{100 * found[metric]:.1f}{'*' if found['own'] else ''}" for metric in METRICS]
+            result = row["results"][title]
+            line += [f"{100 * result[metric]:.1f}{'*' if result['own'] else ''}" for metric in METRICS]
         lines.append(line)
     notes = ["* trained on the training images of this dataset; all others are direct transfer."]
     if any(title.endswith(" twin") for title in titles):
@@ -85,8 +84,8 @@ def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
     points = list(_transfers(rows))
     if not points:
         return ""
-    said = [f"{name}: {x:.1f} % on its own dataset, {y:.1f} % on {target}" for name, target, x, y in points]
-    return svg_text(partial(draw_scatter, points=points), "One dataset and direct transfer", "\n".join(said), 460)
+    lines = [f"{name}: {x:.1f} % on its own dataset, {y:.1f} % on {target}" for name, target, x, y in points]
+    return svg_text(partial(draw_scatter, points=points), "One dataset and direct transfer", "\n".join(lines), 460)
 
 
 def draw_scatter(figure: Figure, points: Sequence[tuple[str, str, float, float]]) -> None:
@@ -109,7 +108,7 @@ def draw_scatter(figure: Figure, points: Sequence[tuple[str, str, float, float]]
 def _transfers(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, float, float]]:
     """Yield model, target and rank-1 in percent on the datasets trained on, their mean, and on the target."""
     for row in rows:
-        own = [100 * found["rank-1"] for found in row["results"].values() if found["own"]]
-        for title, found in row["results"].items():
-            if own and not found["own"]:
-                yield row["name"], title, sum(own) / len(own), 100 * found["rank-1"]
+        own_ranks = [100 * result["rank-1"] for result in row["results"].values() if result["own"]]
+        for title, result in row["results"].items():
+            if own_ranks and not result["own"]:
+                yield row["name"], title, sum(own_ranks) / len(own_ranks), 100 * result["rank-1"]

@@ -1,4 +1,4 @@
-"""What all samplers share: passes, restarts, whole batches only."""
+"""The base of samplers: passes over the images, restarts, whole batches only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""P x K batches with the same number of images from every domain."""
+"""Domain-balanced P x K sampling: as many images from every domain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["DomainBalancedSampler"]
 
 @SAMPLER.register_module()
 class DomainBalancedSampler(BatchSampler):
-    """Each batch is one batch of ``IdentitySampler`` per domain, one after the other in the order of the domains.
+    """Joins one batch of ``IdentitySampler`` per domain into each batch, in the order of the domains.
 
     A pass ends with the domain that has most batches; the others start over meanwhile.
 

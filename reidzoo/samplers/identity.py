@@ -1,4 +1,4 @@
-"""P identities x K images."""
+"""P x K sampling: P identities with K images each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class IdentitySampler(BatchSampler):
     A pass takes the identities in random order, each once. An identity gives a random anchor image and K - 1 others:
     from its images of other cameras than the anchor's, or from its other images if it has one camera. They are
     distinct if there are at least K to choose from, else drawn with replacement. An identity of one image gives this
-    image alone, so that batches need not begin with an identity: SpCL's outliers enter batches so.
+    image alone, so that batches need not begin with an identity: this is how SpCL's outliers enter batches.
 
     Args:
         data: the training set; images of identity -1 are never drawn.

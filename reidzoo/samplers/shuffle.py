@@ -1,4 +1,4 @@
-"""Every image once per pass, in random order."""
+"""Plain shuffling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ShuffleSampler"]
 
 @SAMPLER.register_module()
 class ShuffleSampler(BatchSampler):
-    """Plain shuffling.
+    """Draws every image once per pass, in random order.
 
     Args:
         data: the training set.

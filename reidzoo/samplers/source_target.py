@@ -1,4 +1,4 @@
-"""P x K where there are labels, plain shuffling where there are none."""
+"""P x K sampling of a labelled set, plain shuffling of an unlabelled one."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class SourceTargetSampler(BatchSampler):
     def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
         super().__init__(data, batch_size)
         check(self, whole(1), num_instances=num_instances)
+        self.sampler: BatchSampler
         if (self.pids == -1).all():
             self.sampler = ShuffleSampler(data, batch_size, unlabelled=True)
         else:

@@ -1,4 +1,4 @@
-"""Tables of papers: the rows' configurations, what of them must run, and what they say of the paper's claims.
+"""Tables of papers: reads table files, runs their rows over seeds, and compares the results with the paper's claims.
 
 ``tools/run_table.py`` is the command; ``spec`` reads the table file, ``units`` says what must run, ``scheduler`` runs
 it, ``statistics`` and ``report`` make the table of it.

@@ -1,4 +1,4 @@
-"""Keeps two runners out of one folder."""
+"""Locks a table's folder, so that two runners do not work in it at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["locked"]
 
 @contextmanager
 def locked(folder: Path) -> Iterator[tuple[int, ...]]:
-    """Hold ``folder`` for this process and for those that inherit the file descriptors it yields.
+    """Lock ``folder`` for this process and for those that inherit the file descriptors it yields.
 
     So a runner that was killed leaves the folder locked until the runs that it started have ended too. Where there is
     no flock (Windows), nothing is locked.

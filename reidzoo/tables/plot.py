@@ -1,4 +1,4 @@
-"""Draws a sweep: our mean with its interval at each value, and the paper's figures, a panel for each metric, as SVG."""
+"""Draws a sweep as SVG: at each value our mean with its interval and the paper's figure, a panel for each metric."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["draw_sweep", "sweep_plot"]
 
 _ASIDE = 0.12
-"""How far the variants stand apart at one value, so that their intervals do not cover one another."""
+"""Horizontal distance of the variants at one value, so that their intervals do not overlap."""
 
 
 def sweep_plot(results: Mapping[str, Any], name: str) -> str:
     """Return the SVG of one sweep of a table's results, as ``report.collect`` gives them."""
     draw = partial(draw_sweep, results=results, name=name)
-    return svg_text(draw, results["title"], "\n".join(_said(results, name)))
+    return svg_text(draw, results["title"], "\n".join(_describe(results, name)))
 
 
 def draw_sweep(figure: Figure, results: Mapping[str, Any], name: str) -> None:
@@ -31,16 +31,16 @@ def draw_sweep(figure: Figure, results: Mapping[str, Any], name: str) -> None:
     for axes, metric in zip(panels, results["metrics"]):
         for number, variant in enumerate(variants):
             aside = _ASIDE * (number - (len(variants) - 1) / 2)
-            found = {x + aside: row[variant] for x, row in enumerate(_swept(results, name))}
-            _draw_variant(axes, found, metric, f"C{number}", variant)
+            figures = {x + aside: row[variant] for x, row in enumerate(_sweep_rows(results, name))}
+            _draw_variant(axes, figures, metric, f"C{number}", variant)
         axes.set(xlabel=results["sweeps"][name]["label"], ylabel=f"{metric}, %", xlim=(-0.5, len(values) - 0.5))
         axes.set_xticks(range(len(values)), values)
 
 
-def _draw_variant(axes: Axes, found: Mapping[float, Mapping[str, Any]], metric: str, colour: str, name: str) -> None:
-    """Draw ours as dots with bars, the paper's as dashed rings."""
-    ours = {x: row["metrics"][metric] for x, row in found.items() if row["metrics"][metric]["mean"] is not None}
-    paper = {x: row["paper"][metric] for x, row in found.items() if metric in row["paper"]}
+def _draw_variant(axes: Axes, figures: Mapping[float, Mapping[str, Any]], metric: str, colour: str, name: str) -> None:
+    """Draw our figures as dots with bars, the paper's as dashed rings."""
+    ours = {x: row["metrics"][metric] for x, row in figures.items() if row["metrics"][metric]["mean"] is not None}
+    paper = {x: row["paper"][metric] for x, row in figures.items() if metric in row["paper"]}
     for x, summary in ours.items():
         if summary["interval"]:
             axes.plot((x, x), summary["interval"], "_-", color=colour, linewidth=1)
@@ -51,20 +51,20 @@ def _draw_variant(axes: Axes, found: Mapping[float, Mapping[str, Any]], metric: 
         axes.plot(list(paper), list(paper.values()), "o--", color=colour, label=label, markerfacecolor="white")
 
 
-def _said(results: Mapping[str, Any], name: str) -> Iterator[str]:
-    """Yield what the picture shows, a line for each value, variant and metric."""
+def _describe(results: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield the figures of the picture as text, a line for each value, variant and metric."""
     sweep = results["sweeps"][name]
-    for value, row in zip(sweep["rows"], _swept(results, name)):
-        for variant, found in row.items():
+    for value, row in zip(sweep["rows"], _sweep_rows(results, name)):
+        for variant, figures in row.items():
             for metric in results["metrics"]:
-                ours, paper = found["metrics"][metric], found["paper"].get(metric)
+                ours, paper = figures["metrics"][metric], figures["paper"].get(metric)
                 mean = "not run" if ours["mean"] is None else f"{ours['mean']:.1f} %"
                 interval = " [{:.1f}, {:.1f}]".format(*ours["interval"]) if ours["interval"] else ""
                 theirs = "" if paper is None else f"; paper {paper:.1f} %"
                 yield f"{sweep['label']} = {value}: {variant or 'ours'}, {metric} {mean}{interval}{theirs}"
 
 
-def _swept(results: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+def _sweep_rows(results: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return the variants of the sweep's rows, in its order."""
     rows = {row["name"]: row["variants"] for row in results["rows"]}
     return [rows[row] for row in results["sweeps"][name]["rows"].values()]

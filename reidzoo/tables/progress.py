@@ -1,4 +1,4 @@
-"""Tells how far a table is: units done of all, what runs, and about how long the rest will take."""
+"""Prints the progress of a table: how many units are done, which run, and about how long the rest will take."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ __all__ = ["Progress", "show_time"]
 
 
 class Progress:
-    """A line that is rewritten on a terminal; in a file or a pipe a line per unit that starts or ends.
+    """Prints progress: one line that is rewritten on a terminal, or a line per event in a file or a pipe.
 
     Args:
-        stream: where to; None for standard error.
+        stream: where to print; None for standard error.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
-        self.left: dict[str, Unit] = {}
+        self.unfinished: dict[str, Unit] = {}
         self.total, self.jobs, self.shown = 0, 1, 0.0
         self.times: dict[str, list[float]] = {}
 
     def begin(self, units: Iterable[Unit], jobs: int) -> None:
-        """Take note of all units; the times of those that are done tell about the others."""
+        """Begin with all units; the times of those that are done estimate those of the others."""
         units = list(units)
         self.total, self.jobs = len(units), jobs
-        self.left = {unit.key: unit for unit in units if not unit.done}
+        self.unfinished = {unit.key: unit for unit in units if not unit.done}
         for unit in units:
             if unit.done and unit.seconds:
                 self.times.setdefault(unit.stage, []).append(unit.seconds)
 
     def started(self, unit: Unit) -> None:
-        """Say that a unit runs."""
+        """Report that a unit has started."""
         if not self.live:
             self.say(f"{self._count()}  {unit.name} runs")
 
     def finished(self, unit: Unit, seconds: float) -> None:
-        """Say that a unit is done, and how long it took in all."""
-        self.left.pop(unit.key, None)
+        """Report that a unit is done, and how long it took in all."""
+        self.unfinished.pop(unit.key, None)
         self.times.setdefault(unit.stage, []).append(seconds)
         self.say(f"{self._count()}  {unit.name} done in {show_time(seconds)}{self._rest([])}")
 
     def broke(self, unit: Unit, reason: str) -> None:
-        """Say that a unit failed."""
-        self.left.pop(unit.key, None)
+        """Report that a unit failed."""
+        self.unfinished.pop(unit.key, None)
         self.say(f"{self._count()}  {unit.name} FAILED: {reason}")
 
     def show(self, running: Sequence[tuple[Unit, float]]) -> None:
@@ -64,27 +64,27 @@ class Progress:
         self.stream.flush()
 
     def say(self, text: str) -> None:
-        """Write a line that stays."""
+        """Print a line that is not rewritten."""
         self.stream.write(("\r\x1b[K" if self.live else "") + text + "\n")
         self.stream.flush()
 
     def end(self) -> None:
-        """Take the line away."""
+        """Clear the progress line."""
         if self.live:
             self.stream.write("\r\x1b[K")
             self.stream.flush()
 
     def _count(self) -> str:
-        return f"[{self.total - len(self.left)}/{self.total}]"
+        return f"[{self.total - len(self.unfinished)}/{self.total}]"
 
     def _rest(self, spent: Sequence[float]) -> str:
-        """Return about how long the rest takes; a stage that never ran is taken to be an average one."""
-        known = [seconds for times in self.times.values() for seconds in times]
-        if not known or not self.left:
+        """Return the estimated time of the rest as text; a stage that never ran counts as an average one."""
+        durations = [seconds for times in self.times.values() for seconds in times]
+        if not durations or not self.unfinished:
             return ""
         means = {stage: sum(times) / len(times) for stage, times in self.times.items()}
-        average = sum(known) / len(known)
-        rest = sum(means.get(unit.stage, average) for unit in self.left.values()) - sum(spent)
+        average = sum(durations) / len(durations)
+        rest = sum(means.get(unit.stage, average) for unit in self.unfinished.values()) - sum(spent)
         return f"; about {show_time(max(rest, 0.0) / self.jobs)} left"
 
 

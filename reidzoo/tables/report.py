@@ -1,4 +1,4 @@
-"""What a table came out as: one plain dict, from which the printed table and the Markdown one are made."""
+"""Collects a table's results as one plain dict, and renders it for the screen or as Markdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TWIN = " twin"
 
 
 def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str) -> dict[str, Any]:
-    """Return all that is known of a table from the units that are done: figures in percent.
+    """Return the results of a table from the units that are done: figures in percent.
 
     Args:
         table: the table.
@@ -59,7 +59,7 @@ def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str) -> dic
 
 
 def _row(table: Table, row: Row, plan: Plan, seeds: Sequence[int]) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": row.name, "label": row.label, "gap": row.gap, "tested_on": "", "variants": {}}
+    entry: dict[str, Any] = {"name": row.name, "label": row.label, "gap": row.gap, "tested_on": "", "variants": {}}
     for variant in table.variants:
         values: dict[str, dict[str, float]] = {metric: {} for metric in table.metrics}
         done = 0
@@ -69,17 +69,17 @@ def _row(table: Table, row: Row, plan: Plan, seeds: Sequence[int]) -> dict[str, 
                 continue
             done += 1
             results = unit.results()
-            found["tested_on"], figures = _target(row, results)
+            entry["tested_on"], figures = _target(row, results)
             for metric in table.metrics:
                 figure = _look_up(metric, figures, results)
                 if figure is not None:
                     values[metric][str(seed)] = 100 * figure
-        found["variants"][variant] = {
+        entry["variants"][variant] = {
             "done": done,
             "paper": dict(row.paper.get(variant, {})),
             "metrics": {metric: _summary(by_seed) for metric, by_seed in values.items()},
         }
-    return found
+    return entry
 
 
 def _target(row: Row, results: Mapping[str, Mapping[str, float]]) -> tuple[str, Mapping[str, float]]:
@@ -99,8 +99,8 @@ def _look_up(metric: str, figures: Mapping[str, float], results: Mapping[str, An
 def _summary(by_seed: Mapping[str, float]) -> dict[str, Any]:
     values = list(by_seed.values())
     mean = sum(values) / len(values) if values else None
-    found = interval(values)
-    return {"values": dict(by_seed), "mean": mean, "interval": found and list(found)}
+    bounds = interval(values)
+    return {"values": dict(by_seed), "mean": mean, "interval": bounds and list(bounds)}
 
 
 def _claim(claim: Claim, variant: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def render(results: Mapping[str, Any], form: str = "simple", variants: Sequence[
 
 
 def caption(results: Mapping[str, Any]) -> str:
-    """Return what the figures are."""
+    """Return the text that explains the figures."""
     count = len(results["seeds"])
     data = "on rendered twins, not on the paper's data, " if results["twins"] else ""
     text = f"Ours: {data}in percent"
@@ -165,19 +165,19 @@ def _has_values(results: Mapping[str, Any], variant: str) -> bool:
 
 def _rows_table(results: Mapping[str, Any], variant: str, form: str) -> str:
     rows = [(row, row["variants"][variant]) for row in results["rows"]]
-    in_paper = [metric for metric in results["metrics"] if any(metric in found["paper"] for _, found in rows)]
+    in_paper = [metric for metric in results["metrics"] if any(metric in cell["paper"] for _, cell in rows)]
     head = [""]
     for metric in results["metrics"]:
         head += [metric, "paper"] if metric in in_paper else [metric]
     lines = []
-    for row, found in rows:
+    for row, cell in rows:
         line = [f"{row['label']} (not run: {row['gap']})" if row["gap"] else row["label"]]
         for metric in results["metrics"]:
-            line.append(_figure(found["metrics"][metric]))
+            line.append(_figure(cell["metrics"][metric]))
             if metric in in_paper:
-                line.append(f"{found['paper'][metric]:.1f}" if metric in found["paper"] else "-")
-        done, wanted = found["done"], len(results["seeds"])
-        lines.append([*line, "" if row["gap"] else str(done) if done == wanted else f"{done} of {wanted}"])
+                line.append(f"{cell['paper'][metric]:.1f}" if metric in cell["paper"] else "-")
+        done, total = cell["done"], len(results["seeds"])
+        lines.append([*line, "" if row["gap"] else str(done) if done == total else f"{done} of {total}"])
     return _tabulate(lines, [*head, "seeds"], form)
 
 
@@ -188,8 +188,8 @@ def _claims_table(results: Mapping[str, Any], claims: Sequence[Mapping[str, Any]
         what = f"{labels[claim['worse']]} < {labels[claim['better']]}"
         where = ", ".join(filter(None, [claim["metric"], claim["variant"]]))
         paper = "-" if claim["paper"] is None else f"{claim['paper']:+.1f}"
-        said = claim["verdict"] if claim["values"] else "-"
-        lines.append([what, where, _figure(claim, "+"), paper, said])
+        outcome = claim["verdict"] if claim["values"] else "-"
+        lines.append([what, where, _figure(claim, "+"), paper, outcome])
     return _tabulate(lines, ["claim", "in", "difference", "paper", "verdict"], form)
 
 

@@ -1,4 +1,4 @@
-"""Runs units side by side, each in a process of its own, as soon as what it needs is done."""
+"""Runs a table's units in parallel, each in a process of its own, as soon as the units that it needs are done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Scheduler"]
 
 
 class Scheduler:
-    """Runs those of some units that are not done.
+    """Runs the units that are not done yet.
 
     A unit that fails takes along the units that need it; the others go on. An exception, such as Ctrl-C, asks the
     running processes to save and to stop, and waits for them; a second one ends them at once. Either way the next run
@@ -23,9 +23,9 @@ class Scheduler:
 
     Args:
         units: key -> unit, in the order in which they should run; what a unit needs is among them.
-        jobs: how many run side by side.
+        jobs: how many run at once.
         command: gives the command line that runs a unit, or continues it.
-        progress: is told what happens.
+        progress: where events are reported.
         inherited: file descriptors that the processes keep open, such as a lock's.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The table file: which rows a paper's table has, which configuration gives each, and what the paper claims of them."""
+"""Reads table files: the rows of a paper's table, the configuration that gives each, and the paper's claims."""
 
 from __future__ import annotations
 
@@ -7,23 +7,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reidzoo.config.sources import Source
+from reidzoo.checks import Rule
+from reidzoo.config.sources import Source, in_package
 from reidzoo.engine.evaluate import FIGURES
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
-from reidzoo.suggest import closest
+from reidzoo.suggest import closest, suggestion
+from reidzoo.yaml_check import TYPES, check_mapping, check_value, is_list_of_names, mistake
 from reidzoo.yaml_marks import Marked, parse_yaml, unmark
 
 __all__ = ["METRICS", "Claim", "Row", "Sweep", "Table", "is_table", "read_table"]
 
 METRICS = FIGURES
-"""What a stage's ``results.json`` holds for each dataset it is tested on."""
+"""The figures in a stage's ``results.json`` for each dataset it is tested on."""
 
-_TABLE_KEYS = ("TITLE", "METRICS", "TARGET", "SEEDS", "OVERLAY", "VARIANTS", "ROWS", "SWEEPS", "CLAIMS")
-_ROW_KEYS = ("LABEL", "CONFIG", "STAGE", "OVERLAY", "OVERRIDES", "TARGET", "GAP", "PAPER")
-_SWEEP_KEYS = ("LABEL", "CONFIG", "STAGE", "OVERLAY", "OVERRIDES", "TARGET", "KEY", "VALUES", "PAPER")
-_CLAIM_KEYS = ("WORSE", "BETTER", "METRIC", "VARIANT")
-_KINDS = {str: "a string", int: "an integer", list: "a list", dict: "a mapping"}
+_COUNT = Rule("an integer, at least 1", lambda value: type(value) is int and value > 0)
+_KEY = Rule("a key or a list of keys", lambda value: isinstance(value, str) or is_list_of_names(value))
+_OVERLAY = Rule("a file, or a mapping of variants to files", lambda value: isinstance(value, str | dict))
+_METRICS = Rule(
+    f"a list of at least one of {', '.join(METRICS)}", lambda value: isinstance(value, list) and len(value) > 0
+)
+_TABLE = {
+    "TITLE": TYPES[str], "METRICS": _METRICS, "TARGET": TYPES[str], "SEEDS": _COUNT, "OVERLAY": _OVERLAY,
+    "VARIANTS": TYPES[dict], "ROWS": TYPES[dict], "SWEEPS": TYPES[dict], "CLAIMS": TYPES[list],
+}  # fmt: skip
+_RUN = {
+    "LABEL": TYPES[str], "CONFIG": TYPES[str], "STAGE": TYPES[str], "OVERLAY": TYPES[str], "OVERRIDES": TYPES[dict],
+    "TARGET": TYPES[str], "PAPER": TYPES[dict],
+}  # fmt: skip
+_ROW = {**_RUN, "GAP": TYPES[str]}
+_SWEEP = {**_RUN, "KEY": _KEY, "VALUES": TYPES[list]}
+_CLAIM = dict.fromkeys(("WORSE", "BETTER", "METRIC", "VARIANT"), TYPES[str])
 
 Paper = Mapping[str, Mapping[str, float]]
 
@@ -71,7 +85,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Rows that differ in the value of one key or several.
+    """A group of rows that differ in the value of one key or several.
 
     ``rows`` is the value, as it is written in the row's name, -> the row's name.
     """
@@ -82,12 +96,12 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Table:
-    """A table file, checked.
+    """The content of a table file, checked.
 
     Attributes:
         path: the file.
         title: the caption of the paper's table.
-        metrics: the columns: of ``METRICS``, or such as ``probe/domain_accuracy``, which is beside the targets.
+        metrics: the columns: of ``METRICS``, or an entry next to the targets, such as ``probe/domain_accuracy``.
         seeds: how many seeds a row is run with, where nothing else is said.
         overlays: variant -> the overlay of ``--mini``.
         variants: name -> what it overrides in every row; the name of an only variant may be "".
@@ -107,7 +121,7 @@ class Table:
     sweeps: Mapping[str, Sweep] = field(default_factory=dict)
 
     def overlay(self, row: Row, variant: str) -> Path:
-        """Return what ``--mini`` lays over a row: its own overlay, or the variant's.
+        """Return the overlay that ``--mini`` lays over a row: the row's own, or the variant's.
 
         Raises:
             ConfigError: there is none.
@@ -130,7 +144,7 @@ def read_table(path: Path) -> Table:
     Raises:
         ConfigError: anything wrong in it; the message begins with the place.
     """
-    return _Reader(path).table()
+    return _Reader(in_package(path)).table()
 
 
 class _Reader:
@@ -141,29 +155,28 @@ class _Reader:
         if not path.is_file():
             raise ConfigError(f"{shown}: no such file")
         tree = parse_yaml(path.read_text(encoding="utf-8"), lambda line: f"{shown}:{line}")
-        self.top = _entries(tree, "", _TABLE_KEYS)
-        self.place = tree.where
+        self.top = check_mapping(tree, _TABLE, "")
+        self.where = tree.where
 
     def table(self) -> Table:
-        """Return the table, or raise at the first thing that is wrong in its file."""
+        """Return the table, or raise at the first mistake in its file."""
         self.metrics, self.variants = self._metrics(), self._variants()
-        self.target = _typed(self.top.get("TARGET"), "TARGET", str)
-        nodes = _typed(self.top.get("ROWS"), "ROWS", dict) or {}
-        rows = {name: self._row(name, node) for name, node in nodes.items()}
+        self.target = _value(self.top, "TARGET")
+        rows = {name: self._row(name, node) for name, node in _value(self.top, "ROWS", {}).items()}
         sweeps = {}
-        for name, node in (_typed(self.top.get("SWEEPS"), "SWEEPS", dict) or {}).items():
-            sweeps[name], swept = self._sweep(name, node)
-            for row in swept:
+        for name, node in _value(self.top, "SWEEPS", {}).items():
+            sweeps[name], sweep_rows = self._sweep(name, node)
+            for row in sweep_rows:
                 if row.name in rows:
                     raise ConfigError(f"{row.where}: there is a row {row.name} already")
                 rows[row.name] = row
         if not rows:
-            raise ConfigError(f"{self.place}: a table needs ROWS or SWEEPS")
+            raise ConfigError(f"{self.where}: a table needs ROWS or SWEEPS")
         return Table(
             path=self.path,
-            title=_typed(self.top.get("TITLE"), "TITLE", str) or self.path.stem,
+            title=_value(self.top, "TITLE") or self.path.stem,
             metrics=self.metrics,
-            seeds=self._seeds(),
+            seeds=_value(self.top, "SEEDS", 1),
             overlays=self._overlays(),
             variants=self.variants,
             rows=rows,
@@ -171,29 +184,19 @@ class _Reader:
             sweeps=sweeps,
         )
 
-    def _seeds(self) -> int:
-        node = self.top.get("SEEDS")
-        seeds = _typed(node, "SEEDS", int)
-        if seeds is not None and seeds < 1:
-            raise ConfigError(f"{node.where}: SEEDS: expected at least 1, got {seeds}")
-        return seeds or 1
-
     def _metrics(self) -> tuple[str, ...]:
-        node = self.top.get("METRICS")
-        if node is None:
-            raise ConfigError(f"{self.place}: METRICS: missing; the metrics are {', '.join(METRICS)}")
-        names = _typed(node, "METRICS", list)
+        if "METRICS" not in self.top:
+            raise ConfigError(f"{self.where}: METRICS: missing; the metrics are {', '.join(METRICS)}")
+        names = self.top["METRICS"].value
         for name in names:
             if "/" not in str(name.value):
-                _known(name.value, METRICS, f"{name.where}: METRICS", "metric")
-        if not names:
-            raise ConfigError(f"{node.where}: METRICS: expected at least one of {', '.join(METRICS)}")
+                _check_known(name, METRICS, "METRICS", "metric")
         return tuple(name.value for name in names)
 
     def _variants(self) -> dict[str, Source]:
-        nodes = _typed(self.top.get("VARIANTS"), "VARIANTS", dict) or {}
+        nodes = _value(self.top, "VARIANTS", {})
         sources = {name: self._overrides(node, f"VARIANTS.{name}") for name, node in nodes.items()}
-        return sources or {"": self._overrides(Marked({}, self.place), "VARIANTS")}
+        return sources or {"": self._overrides(Marked({}, self.where), "VARIANTS")}
 
     def _overlays(self) -> dict[str, Path]:
         node = self.top.get("OVERLAY")
@@ -201,49 +204,47 @@ class _Reader:
             return {}
         if isinstance(node.value, dict):
             for name, child in node.value.items():
-                _known(name, self.variants, f"{child.where}: OVERLAY", "variant")
+                _check_known(Marked(name, child.where), self.variants, "OVERLAY", "variant")
             return {name: self._file(child, f"OVERLAY.{name}") for name, child in node.value.items()}
         return dict.fromkeys(self.variants, self._file(node, "OVERLAY"))
 
     def _row(self, name: str, node: Marked) -> Row:
         key = f"ROWS.{name}"
-        entries = _entries(node, key, _ROW_KEYS)
-        gap = _typed(entries.get("GAP"), f"{key}.GAP", str) or ""
+        entries = check_mapping(node, _ROW, key)
+        gap = _value(entries, "GAP", "")
         if ("CONFIG" in entries) == bool(gap):
             what = "both CONFIG and GAP" if gap else "neither a CONFIG nor a GAP (the reason why it cannot be run)"
-            raise ConfigError(f"{node.where}: {key}: has {what}")
+            raise mistake(node, key, f"has {what}")
         return Row(gap=gap, paper=self._paper(entries.get("PAPER"), f"{key}.PAPER"), **self._run(name, node, key))
 
     def _run(self, name: str, node: Marked, key: str) -> dict[str, Any]:
-        """Return what rows and sweeps both say."""
+        """Return the arguments of ``Row`` that rows and sweeps have in common."""
         entries = node.value
-        target = _typed(entries.get("TARGET"), f"{key}.TARGET", str) or self.target
+        target = _value(entries, "TARGET") or self.target
         if target is None:
-            raise ConfigError(f"{node.where}: {key}: the table has no TARGET, and neither has the row")
+            raise mistake(node, key, "the table has no TARGET, and neither has the row")
         return {
             "name": name,
-            "label": _typed(entries.get("LABEL"), f"{key}.LABEL", str) or name,
+            "label": _value(entries, "LABEL") or name,
             "where": f"{node.where}: {key}",
             "target": target,
             "config": self._file(entries["CONFIG"], f"{key}.CONFIG") if "CONFIG" in entries else None,
-            "stage": _typed(entries.get("STAGE"), f"{key}.STAGE", str),
+            "stage": _value(entries, "STAGE"),
             "overlay": self._file(entries["OVERLAY"], f"{key}.OVERLAY") if "OVERLAY" in entries else None,
             "overrides": self._overrides(entries["OVERRIDES"], f"{key}.OVERRIDES") if "OVERRIDES" in entries else None,
         }
 
     def _sweep(self, name: str, node: Marked) -> tuple[Sweep, list[Row]]:
         key = f"SWEEPS.{name}"
-        entries = _entries(node, key, _SWEEP_KEYS)
-        for needed in ("CONFIG", "KEY", "VALUES"):
-            if needed not in entries:
-                raise ConfigError(f"{node.where}: {key}: {needed} is missing")
-        label = _typed(entries.get("LABEL"), f"{key}.LABEL", str) or name
-        options = _strings(entries["KEY"], f"{key}.KEY")
-        values = {_show(value.value): unmark(value) for value in _typed(entries["VALUES"], f"{key}.VALUES", list)}
-        papers = _typed(entries.get("PAPER"), f"{key}.PAPER", dict) or {}
+        entries = check_mapping(node, _SWEEP, key, required=("CONFIG", "KEY", "VALUES"))
+        label = _value(entries, "LABEL") or name
+        options = unmark(entries["KEY"])
+        options = [options] if isinstance(options, str) else options
+        values = {_show(value): value for value in unmark(entries["VALUES"])}
+        papers = _value(entries, "PAPER", {})
         papers = {_show(parse_yaml(value, lambda _: key).value): paper for value, paper in papers.items()}
         for value, paper in papers.items():
-            _known(value, values, f"{paper.where}: {key}.PAPER", "value")
+            _check_known(Marked(value, paper.where), values, f"{key}.PAPER", "value")
         rows = []
         for shown, value in values.items():
             run = self._run(f"{name}={shown}", node, key)
@@ -257,84 +258,57 @@ class _Reader:
         """Return variant -> metric -> figure; without VARIANTS the file gives the metrics at once."""
         if node is None:
             return {}
-        given = _typed(node, key, dict)
-        if list(self.variants) == [""]:
-            given = {"": node}
-        paper = {}
-        for variant, figures in given.items():
+        by_variant = {"": node} if list(self.variants) == [""] else node.value
+        paper: dict[str, dict[str, float]] = {}
+        for variant, figures in by_variant.items():
             if variant:
-                _known(variant, self.variants, f"{figures.where}: {key}", "variant")
+                _check_known(Marked(variant, figures.where), self.variants, key, "variant")
+            check_value(figures, TYPES[dict], f"{key}.{variant}" if variant else key)
             paper[variant] = {}
-            for metric, figure in _typed(figures, f"{key}.{variant}", dict).items():
-                _known(metric, self.metrics, f"{figure.where}: {key}", "metric of this table")
-                if type(figure.value) not in (int, float):
-                    raise ConfigError(f"{figure.where}: {key}: {metric}: expected a number, got {figure.value!r}")
-                paper[variant][metric] = float(figure.value)
+            for metric, figure in figures.value.items():
+                _check_known(Marked(metric, figure.where), self.metrics, key, "metric of this table")
+                paper[variant][metric] = float(check_value(figure, TYPES[float], f"{key}.{metric}"))
         return paper
 
     def _claims(self, rows: Mapping[str, Row]) -> list[Claim]:
         claims = []
-        for node in _typed(self.top.get("CLAIMS"), "CLAIMS", list) or []:
-            entries = _entries(node, "CLAIMS", _CLAIM_KEYS)
-            for needed in ("WORSE", "BETTER", "METRIC"):
-                if needed not in entries:
-                    raise ConfigError(f"{node.where}: CLAIMS: {needed} is missing")
+        for node in _value(self.top, "CLAIMS", []):
+            entries = check_mapping(node, _CLAIM, "CLAIMS", required=("WORSE", "BETTER", "METRIC"))
             for side in ("WORSE", "BETTER"):
-                _known(entries[side].value, rows, f"{entries[side].where}: CLAIMS.{side}", "row")
-            _known(entries["METRIC"].value, self.metrics, f"{node.where}: CLAIMS.METRIC", "metric of this table")
+                _check_known(entries[side], rows, f"CLAIMS.{side}", "row")
+            _check_known(entries["METRIC"], self.metrics, "CLAIMS.METRIC", "metric of this table")
             variants = tuple(self.variants)
             if "VARIANT" in entries:
+                _check_known(entries["VARIANT"], self.variants, "CLAIMS.VARIANT", "variant")
                 variants = (entries["VARIANT"].value,)
-                _known(variants[0], self.variants, f"{node.where}: CLAIMS.VARIANT", "variant")
             worse, better, metric = (entries[name].value for name in ("WORSE", "BETTER", "METRIC"))
             claims.append(Claim(worse, better, metric, variants))
         return claims
 
     def _overrides(self, node: Marked, key: str) -> Source:
-        _typed(node, key, dict)
+        check_value(node, TYPES[dict], key)
         return Source(node, self.path.parent)
 
     def _file(self, node: Marked, key: str) -> Path:
-        path = self.path.parent / _typed(node, key, str)
+        path = self.path.parent / check_value(node, TYPES[str], key)
         if not path.is_file():
             names = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-            near = closest(path.name, names, 0.6)
-            hint = f"; did you mean {near}?" if near else ""
-            raise ConfigError(f"{node.where}: {key}: no file {show_path(path)}{hint}")
+            match = closest(path.name, names, 0.6)
+            hint = f"; did you mean {match}?" if match else ""
+            raise mistake(node, key, f"no file {show_path(path)}{hint}")
         return path
 
 
-def _known(name: Any, names: Iterable[str], where: str, what: str) -> None:
-    """Check that ``name`` is one of ``names``."""
+def _value(entries: Mapping[str, Marked], key: str, default: Any = None) -> Any:
+    return entries[key].value if key in entries else default
+
+
+def _check_known(name: Marked, names: Iterable[str], key: str, noun: str) -> None:
+    """Check that ``name``, given at ``key``, is one of ``names``; ``noun`` says what they are names of."""
     names = list(names)
-    if name in names:
-        return
-    near = closest(str(name), names, 0.5)
-    hint = f"did you mean {near}?" if near else f"there are {', '.join(names) or 'none'}"
-    raise ConfigError(f"{where}: there is no {what} {name}; {hint}")
-
-
-def _entries(node: Marked, key: str, known: Sequence[str]) -> dict[str, Marked]:
-    """Return the entries of a mapping whose keys must be ``known``."""
-    if not isinstance(node.value, dict):
-        raise ConfigError(f"{node.where}: {key or 'a table file'}: expected a mapping with {', '.join(known)}")
-    for name, child in node.value.items():
-        _known(name, known, f"{child.where}: {key}" if key else child.where, "key")
-    return node.value
-
-
-def _typed(node: Marked | None, key: str, kind: type) -> Any:
-    """Return the value of a node that must be of ``kind``; None where there is no node."""
-    if node is None:
-        return None
-    if type(node.value) is not kind:
-        raise ConfigError(f"{node.where}: {key}: expected {_KINDS[kind]}, got {unmark(node)!r}")
-    return node.value
-
-
-def _strings(node: Marked, key: str) -> list[str]:
-    """Return the strings of a list, or the one that stands for a list."""
-    return [_typed(child, key, str) for child in (node.value if isinstance(node.value, list) else [node])]
+    if name.value not in names:
+        hint = suggestion(str(name.value), names, f"there are {', '.join(names) or 'none'}")
+        raise mistake(name, key, f"there is no {noun} {name.value}; {hint}")
 
 
 def _show(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Means over seeds, their intervals, and whether a claimed ordering holds.
+"""Computes intervals of means over seeds, and decides whether a claimed ordering holds.
 
 Every interval is a 95 % percentile bootstrap interval over seeds: seeds are drawn with replacement, and the 2.5th and
 97.5th percentiles of the means of such draws are its ends. It says how the result varies with the seed on these data,
@@ -38,18 +38,18 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
         values: one per seed.
 
     Returns:
-        Its lower and upper end; None with fewer than two values, or where one is no number.
+        Its lower and upper end; None with fewer than two values, or where one is not finite.
     """
     array = np.asarray(values, np.float64)
     if len(array) < 2 or not np.isfinite(array).all():
         return None
     if np.ptp(array) == 0.0:
         return float(array[0]), float(array[0])
-    found = bootstrap(
+    ends = bootstrap(
         (array,), np.mean, n_resamples=9999, confidence_level=0.95, method="percentile", vectorized=True,
         random_state=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
-    return float(found.low), float(found.high)
+    return float(ends.low), float(ends.high)
 
 
 def verdict(differences: Sequence[float]) -> str:
@@ -59,7 +59,7 @@ def verdict(differences: Sequence[float]) -> str:
         ``holds`` if the interval of their mean is above 0, ``does not hold`` if it is below 0, and ``undecided`` if it
         contains 0 or there are fewer than ``MIN_SEEDS`` seeds.
     """
-    found = interval(differences)
-    if found is None or len(differences) < MIN_SEEDS:
+    ends = interval(differences)
+    if ends is None or len(differences) < MIN_SEEDS:
         return UNDECIDED
-    return HOLDS if found[0] > 0 else WRONG if found[1] < 0 else UNDECIDED
+    return HOLDS if ends[0] > 0 else WRONG if ends[1] < 0 else UNDECIDED

@@ -1,4 +1,4 @@
-"""What must run: each stage at each seed once, whichever rows of the table need it."""
+"""Plans what must run for a table: each stage at each seed once, whichever rows need it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from reidzoo.tables.spec import Row, Table
 __all__ = ["LOG", "Plan", "Unit", "make_plan"]
 
 LOG = "output.txt"
-"""What a unit's process prints, in the unit's folder."""
+"""The file in a unit's folder that holds its process's output."""
 _NOTE = "unit.json"
 _NOT_IDENTITY = ("SEED", "OUTPUT_DIR", "DATALOADER", "LOG", "ZOO")
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One stage at one seed, a run of its own.
+    """A run of one stage at one seed.
 
     Attributes:
         key: hash of the stage's configuration, in which each stage that it refers to stands as that stage's key. Equal
@@ -87,14 +87,14 @@ class Unit:
         return float(json.loads(file.read_text())["seconds"]) if file.exists() else 0.0
 
     def note(self, seconds: float, needs: Sequence[str]) -> None:
-        """Write down how long it has run and the names of the units it needs."""
-        noted = {"stage": self.stage, "seed": self.seed, "key": self.key, "needs": list(needs)}
-        write_text(self.folder / _NOTE, json.dumps({**noted, "seconds": round(seconds, 1)}, indent=1) + "\n")
+        """Record how long it has run and the names of the units it needs."""
+        content = {"stage": self.stage, "seed": self.seed, "key": self.key, "needs": list(needs)}
+        write_text(self.folder / _NOTE, json.dumps({**content, "seconds": round(seconds, 1)}, indent=1) + "\n")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All units of a table.
+    """The units of a table, and which of them gives each row's results.
 
     Attributes:
         units: key -> unit; a unit comes after those it needs, and a seed after the seeds before it.
@@ -108,12 +108,12 @@ class Plan:
         """Return the units that these rows of these variants need, in the plan's order."""
         variants, rows = set(variants), set(rows)
         keys = [key for (variant, row, _), key in self.results.items() if variant in variants and row in rows]
-        wanted = set(keys)
+        wanted_keys = set(keys)
         for key in keys:
-            new = [need for need in self.units[key].needs if need not in wanted]
-            wanted.update(new)
-            keys += new
-        return {key: unit for key, unit in self.units.items() if key in wanted}
+            further = [need for need in self.units[key].needs if need not in wanted_keys]
+            wanted_keys.update(further)
+            keys += further
+        return {key: unit for key, unit in self.units.items() if key in wanted_keys}
 
 
 def make_plan(
@@ -157,7 +157,7 @@ def make_plan(
 
 @dataclass(frozen=True)
 class _Stage:
-    """A stage of a row, resolved: its complete configuration, and what of it makes its key."""
+    """A resolved stage of a row: its complete configuration, and the part of it that makes its key."""
 
     config: CfgNode
     identity: dict[str, Any]
@@ -168,12 +168,14 @@ def _resolve(
     table: Table, row: Row, variant: str, files: Sequence[Path], opts: Sequence[Any]
 ) -> tuple[str, dict[str, _Stage]]:
     """Return the name of the stage whose results the row shows, and that stage with all it needs."""
-    own = [source for source in (table.variants[variant], row.overrides) if source is not None]
+    sources = [source for source in (table.variants[variant], row.overrides) if source is not None]
     try:
+        if row.config is None:
+            raise ConfigError("CONFIG is missing")
         name = row.stage
         if name is None:  # without the overlays, which may speak of further stages
-            name = list(stage_configs(load_config(row.config, row.opts, own)))[-1]
-        configs = stage_configs(load_config(row.config, [*row.opts, *opts], [*files, *own], stage=name))
+            name = list(stage_configs(load_config(row.config, row.opts, sources)))[-1]
+        configs = stage_configs(load_config(row.config, [*row.opts, *opts], [*files, *sources], stage=name))
         stages = {key: _Stage(cfg, _identity(cfg), referenced_stages(cfg)) for key, cfg in configs.items()}
         _check_order(name, stages, ())
     except ConfigError as error:
@@ -182,15 +184,15 @@ def _resolve(
 
 
 def _identity(config: CfgNode) -> dict[str, Any]:
-    """Return what a stage's configuration says that can change its results, but for the seed.
+    """Return the part of a stage's configuration that can change its results, except the seed.
 
     A key that has its default is left out, so that a key which the defaults gain later makes no new unit of every old
     one. A default that changes is therefore not seen, no more than any change of the code; the table's results name the
     commits that its units ran at.
     """
-    said = difference(get_cfg(), config)
-    said = {key: value for key, value in said.items() if key not in _NOT_IDENTITY}
-    return {**said, "PLUGINS": [show_path(Path(name)) if "/" in name else name for name in config.PLUGINS]}
+    differences = difference(get_cfg(), config)
+    differences = {key: value for key, value in differences.items() if key not in _NOT_IDENTITY}
+    return {**differences, "PLUGINS": [show_path(Path(name)) if "/" in name else name for name in config.PLUGINS]}
 
 
 def _check_order(name: str, stages: Mapping[str, _Stage], above: tuple[str, ...]) -> None:
@@ -212,11 +214,11 @@ def _add_unit(
     identity = map_references(stage.identity, lambda other, file: f"stage:{keys[other]}/{file}")
     key = keys[name] = hashlib.sha256(json.dumps([seed, identity]).encode()).hexdigest()
     if key not in units:
-        own = folder / f"{name}-{key[:8]}-s{seed}"
+        unit_folder = folder / f"{name}-{key[:8]}-s{seed}"
         config = map_references(stage.config, lambda other, file: _path(units[keys[other]], file))
         config.defrost()
-        config.SEED, config.OUTPUT_DIR = seed, str(own)
-        units[key] = Unit(key, name, seed, own, fill_seed(config), tuple(keys[other] for other in stage.needs))
+        config.SEED, config.OUTPUT_DIR = seed, str(unit_folder)
+        units[key] = Unit(key, name, seed, unit_folder, fill_seed(config), tuple(keys[other] for other in stage.needs))
 
 
 def _path(unit: Unit, file: str) -> str:

@@ -1,4 +1,4 @@
-"""Trainers: ``trainer.py`` is the loop, every other file one way to take a step."""
+"""Trainers: ``trainer.py`` is the training loop, every other file the steps of one method."""
 
 from reidzoo.trainers.adversarial import AdversarialTrainer
 from reidzoo.trainers.baseline import BaselineTrainer

@@ -21,11 +21,11 @@ __all__ = ["AdversarialTrainer"]
 
 @TRAINER.register_module()
 class AdversarialTrainer(Trainer):
-    """Two phases on the same batches, and one without a discriminator; a phase hook says whose turn it is.
+    """Trains a model and a discriminator of its embeddings in turns, on the same batches; a phase hook assigns them.
 
     ``discriminator``: the discriminator learns from the fixed model's embeddings. ``model``: the model learns from its
     losses, among them one on the fixed discriminator's logits. ``backbone``: the model learns from losses of its own,
-    before there is a discriminator (DomainMix's stage 2, where it is not a stage of its own). "Fixed" means that no
+    before a discriminator is trained (DomainMix's stage 2, where it is not a stage of its own). "Fixed" means that no
     step is taken: batch norm statistics of both go on, as in DomainMix's code. Losses find the discriminator's output
     as ``domain_logits``.
 
@@ -67,7 +67,7 @@ class AdversarialTrainer(Trainer):
 
     @needs("backbone", optimizer="model")
     def step_backbone(self, batch: dict) -> dict[str, Tensor]:
-        """Minimise the losses of phase ``backbone`` over the model; there is no discriminator yet."""
+        """Minimise the losses of phase ``backbone`` over the model, without the discriminator."""
         outputs = self.forward(batch["img"])
         return self.minimize("backbone", tensors={**batch, **outputs}, optimizer="model")
 
@@ -90,7 +90,7 @@ class AdversarialTrainer(Trainer):
         return self.minimize("discriminator", tensors=tensors)
 
     def _domains(self, batch: dict) -> Tensor:
-        """Return the (B,) domain labels that the discriminator is to find."""
+        """Return the domain labels (B,) that the discriminator learns."""
         if self.domain_labels == "dataset":
             return batch["domain"]
         (data,) = self.sets.values()

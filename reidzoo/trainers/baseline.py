@@ -12,7 +12,7 @@ __all__ = ["BaselineTrainer"]
 
 @TRAINER.register_module()
 class BaselineTrainer(Trainer):
-    """One model, the losses of phase ``model``, one step: forward, then the losses minimised."""
+    """Trains one model on the losses of phase ``model``."""
 
     @needs("model")
     def step_model(self, batch: dict) -> dict[str, Tensor]:

@@ -18,21 +18,26 @@ __all__ = ["DomainAdaptationTrainer"]
 
 @TRAINER.register_module()
 class DomainAdaptationTrainer(SourceTargetTrainer):
-    """An unlabelled set ``target``, a labelled set ``source`` or none, one memory (Ge et al., NeurIPS 2020, Eq. 1-4).
+    """Trains with one memory of an unlabelled ``target`` and a labelled ``source`` or none.
 
-    The memory is the entry ``memory`` of MEMORIES. Its first rows are the source classes' centroids, the rest the
-    target images. Each step sees half a batch of either set in one forward, source first, which is what domain-specific
-    batch norm expects. Losses find the memory's scores as ``source_scores`` and ``target_scores`` (B, classes), and the
-    classes to find as ``source_label`` and ``target_label``. Without a source, SpCL's fully unsupervised training, the
-    memory holds the target alone, and so does a batch.
+    Ge et al. (NeurIPS 2020), Eq. 1 to 4. The memory is the entry ``memory`` of MEMORIES. Its first rows are the source
+    classes' centroids, the rest the target images. Each step sees half a batch of either set in one forward, source
+    first, which is what domain-specific batch norm expects. Losses find the memory's scores as ``source_scores`` and
+    ``target_scores`` (B, classes), and the classes to find as ``source_label`` and ``target_label``. Without a source,
+    SpCL's fully unsupervised training, the memory holds the target alone, and so does a batch.
     """
 
     alone = ("target",)
 
     @property
     def num_classes(self) -> int:
-        """No classifier: the memory holds the classes."""
+        """0: the model has no classifier, the memory holds the classes."""
         return 0
+
+    @property
+    def memory(self) -> Any:
+        """The part ``memory``: any MEMORY with what is used here of a ``HybridMemory``."""
+        return self.parts["memory"]
 
     def build_memory(self, node: Mapping[str, Any], dim: int) -> nn.Module:
         """Build the memory for this source's classes and this target's images."""
@@ -41,7 +46,7 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
 
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the contrastive losses over the model, then write the batch's features into the memory."""
-        memory = self.parts["memory"]
+        memory = self.memory
         halves = batch if "source" in self.sets else {"target": batch}
         rows = {name: self._rows(name, half) for name, half in halves.items()}
         outputs = self.forward(torch.cat([half["img"] for half in halves.values()]))
@@ -57,10 +62,10 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
 
     def _rows(self, name: str, half: Mapping[str, Tensor]) -> Tensor:
         """Return the memory's rows (B,) of one set's images."""
-        return half["pid"] if name == "source" else half["index"] + self.parts["memory"].num_source
+        return half["pid"] if name == "source" else half["index"] + self.memory.num_source
 
     def relabel(self, name: str, labels: Tensor, centroids: Tensor | None = None) -> None:
-        """Give the target its pseudo labels; the memory's classes follow. There is no classifier to start anew."""
+        """Give the target its pseudo labels; the memory's classes follow. There is no classifier to replace."""
         self.sets[name].relabel(labels.cpu().numpy())
         self.relabelled.add(name)
-        self.parts["memory"].relabel(labels.to(self.device))
+        self.memory.relabel(labels.to(self.device))

@@ -1,8 +1,10 @@
-"""The sum of many batches' gradients."""
+"""Accumulation of gradients over many batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ __all__ = ["GradientSum"]
 
 
 class GradientSum(nn.Module):
-    """Adds up gradients for one step on many batches; kept in buffers, so that a run may be resumed between them.
+    """Accumulates the gradients of many batches for one step; in buffers, so that a run may be resumed between them.
 
     Args:
         parameters: whose gradients.
@@ -38,9 +40,9 @@ class GradientSum(nn.Module):
 
     def as_loss(self) -> Tensor:
         """Return a scalar whose gradient is the sum."""
-        return sum((parameter * total).sum() for parameter, total in zip(self.of, self.buffers(), strict=True))
+        return reduce(add, ((weight * total).sum() for weight, total in zip(self.of, self.buffers(), strict=True)))
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Set the sum to zero."""
         for total in self.buffers():
             total.zero_()

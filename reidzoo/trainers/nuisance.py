@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ __all__ = ["NuisanceTrainer"]
 
 @TRAINER.register_module()
 class NuisanceTrainer(Trainer):
-    """ADIN (Yuan et al., WACV 2020): f_E is the backbone, f_I the head's classifier, the f_N are DISCRIMINATORS.
+    """Trains as ADIN (Yuan et al., WACV 2020); f_E is the backbone, f_I the head's classifier, f_N a DISCRIMINATOR.
 
     Its phases, each with its own losses and, but for ``joint``, the optimizer of its name:
 
@@ -60,9 +62,10 @@ class NuisanceTrainer(Trainer):
             )
         self.priors: dict[str, Tensor] = {}
         super().__init__(cfg, sets, output_dir, device)
+        self.gradients: GradientSum | None = None
         if full_batch:
             self.check_phase("penalty")
-            self.parts["gradients"] = GradientSum(self.optims["penalty"].parameters)
+            self.gradients = self.parts["gradients"] = GradientSum(self.optims["penalty"].parameters)
 
     @property
     def data(self) -> TrainSet:
@@ -99,13 +102,13 @@ class NuisanceTrainer(Trainer):
         outputs = self.forward(batch["img"])
         with evaluation_mode(*(self.parts[name] for name in self.priors)):
             tensors = {**batch, **outputs, **self.find_nuisances(outputs["embedding"].float(), batch)}
-        if "gradients" not in self.parts:
+        if self.gradients is None:
             return self.minimize("penalty", tensors=tensors)
-        losses, gradients = self.losses["penalty"](tensors), self.parts["gradients"]
-        gradients.add(sum(losses.values()))
+        losses = self.losses["penalty"](tensors)
+        self.gradients.add(reduce(add, losses.values()))
         if self.step + 1 == self.loader.length:
-            self.optims["penalty"].minimize(gradients.as_loss())
-            gradients.clear()
+            self.optims["penalty"].minimize(self.gradients.as_loss())
+            self.gradients.clear()
         return {name: loss.detach() for name, loss in losses.items()}
 
     @needs("model", "penalty")
@@ -129,13 +132,13 @@ class NuisanceTrainer(Trainer):
 
     def find_nuisances(self, embedding: Tensor, batch: dict) -> dict[str, Tensor]:
         """Return the discriminators' logits, labels and priors for embeddings (B, D) by the names of losses' inputs."""
-        found = {}
+        tensors = {}
         for name, prior in self.priors.items():
-            part = self.parts[name]
-            found[f"{name}_logits"] = part(embedding)
-            found[f"{name}_label"] = nuisance_labels(part.label, batch["camid"], batch["timeid"])
-            found[f"{name}_prior"] = prior.expand(len(embedding), -1)
-        return found
+            part: Any = self.parts[name]
+            tensors[f"{name}_logits"] = part(embedding)
+            tensors[f"{name}_label"] = nuisance_labels(part.label, batch["camid"], batch["timeid"])
+            tensors[f"{name}_prior"] = prior.expand(len(embedding), -1)
+        return tensors
 
     @torch.no_grad()
     def reset_heads(self, generator: torch.Generator) -> None:

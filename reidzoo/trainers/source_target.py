@@ -1,4 +1,4 @@
-"""What methods share that train on a labelled source and an unlabelled target."""
+"""The base of trainers on a labelled source and an unlabelled target."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["SourceTargetTrainer"]
 
 
 class SourceTargetTrainer(Trainer):
-    """A trainer of the sets ``source`` and ``target``, or of one of them where ``alone`` allows it; has no step.
+    """Checks that the sets are ``source`` and ``target``, or one of them where ``alone`` allows it; has no step.
 
     Attributes:
-        alone: the sets of which each does without the other.
+        alone: the sets that may be trained on without the other one.
 
     Raises:
         ConfigError: other training sets, another order, or what a subclass's ``check`` finds wrong.

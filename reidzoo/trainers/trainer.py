@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +29,10 @@ __all__ = ["Trainer", "needs"]
 
 logger = logging.getLogger("reidzoo")
 
+Step = TypeVar("Step", bound=Callable[..., dict[str, Tensor]])
 
-def needs(*phases: str, optimizer: str = "") -> Callable[[Callable], Callable]:
+
+def needs(*phases: str, optimizer: str = "") -> Callable[[Step], Step]:
     """Declare on a ``step_<phase>`` the losses and the optimizer it needs, so that a run without them never begins.
 
     Args:
@@ -36,8 +40,8 @@ def needs(*phases: str, optimizer: str = "") -> Callable[[Callable], Callable]:
         optimizer: which it calls; that of the first phase's name by default. A step of two has the decorator twice.
     """
 
-    def declare(step: Callable) -> Callable:
-        step.needs = ((phases, optimizer or phases[0]), *getattr(step, "needs", ()))
+    def declare(step: Step) -> Step:
+        vars(step)["needs"] = ((phases, optimizer or phases[0]), *getattr(step, "needs", ()))
         return step
 
     return declare
@@ -73,19 +77,19 @@ class Trainer:
     # ---- parts ------------------------------------------------------------------------------------------------------
 
     @property
-    def model(self) -> nn.Module:
-        """The part that embeds images."""
+    def model(self) -> Any:
+        """The part that embeds images: an ``nn.Module`` with what MODEL's contract asks for."""
         return self.parts["model"]
 
     @property
-    def extractor(self) -> nn.Module:
+    def extractor(self) -> Any:
         """What embeds the training images for pseudo labels and memories, by its ``embed``: the model."""
         return self.model
 
     @property
     def losses(self) -> nn.ModuleDict:
         """Phase -> its losses."""
-        return self.parts["losses"]
+        return cast(nn.ModuleDict, self.parts["losses"])  # as ``build_parts`` has put it there
 
     @property
     def loss_phases(self) -> tuple[str, ...]:
@@ -101,7 +105,8 @@ class Trainer:
         """Build the model, the named discriminators and memories, and the losses of each phase."""
         cfg = self.cfg
         parts = nn.ModuleDict(self.build_models())
-        dim = parts["model"].embedding_dim
+        model: Any = parts["model"]
+        dim: int = model.embedding_dim
         for name, node in cfg.DISCRIMINATORS.items():
             self._add_part(parts, name, self.build_discriminator(name, node, dim))
         for name, node in cfg.MEMORIES.items():
@@ -125,7 +130,7 @@ class Trainer:
         return {"model": build_model(self.cfg, self.num_classes)}
 
     def _load_initial_weights(self, parts: nn.ModuleDict) -> None:
-        """Load what WEIGHTS names beside the model, which ``build_model`` has loaded."""
+        """Load what WEIGHTS names for other parts than the model, which ``build_model`` has loaded."""
         for name, path in self.cfg.WEIGHTS.items():
             if name not in parts:
                 raise ConfigError(f"WEIGHTS: there is no part {name!r}; the parts are {', '.join(parts)}")
@@ -220,7 +225,7 @@ class Trainer:
 
     def minimize_sum(self, losses: Mapping[str, Tensor], optimizer: str) -> dict[str, Tensor]:
         """Minimise the sum of scalar ``losses`` by one step of an optimizer; return them detached, for the log."""
-        self.optims[optimizer].minimize(sum(losses.values()))
+        self.optims[optimizer].minimize(reduce(add, losses.values()))
         return {name: loss.detach() for name, loss in losses.items()}
 
     def check_phase(self, phase: str) -> None:
@@ -258,33 +263,33 @@ class Trainer:
     def relabel(self, name: str, labels: Tensor, centroids: Tensor | None = None) -> None:
         """Give training set ``name`` new labels, int64 (N,), -1 for images to leave out, and make the classifier fit.
 
-        The classifier starts anew, from ``centroids`` (num_classes, D) or from random numbers; its optimizer forgets
-        the old one's moments.
+        The classifier is replaced by one of ``centroids`` (num_classes, D) or of random weights; the old one's moments
+        are dropped.
         """
         self.sets[name].relabel(labels.cpu().numpy())
         self.relabelled.add(name)
         self.renew_classifier(centroids)
 
     def renew_classifier(self, centroids: Tensor | None = None) -> None:
-        """Make a classifier with ``num_classes`` rows and let the optimizers take it up."""
+        """Replace the classifier by one with ``num_classes`` rows, and rebuild the optimizers for it."""
         self.model.reset_classifier(self.num_classes, centroids)
         self.parts.to(self.device)
         self.renew_optimizers()
 
     def renew_optimizers(self, keep: bool = True) -> None:
-        """Build the optimizers of the present parameters; with ``keep`` they know what they knew of those that stayed.
+        """Rebuild the optimizers for the present parameters; with ``keep`` they keep the state of those that stayed.
 
-        A first classifier is taken up so, too: nothing but the configuration says which optimizer is to move it.
+        A first classifier gets its optimizer in this way, too: only the configuration says which one.
         """
-        before, self.optims = self.optims, build_optimizers(self.cfg.OPTIMIZERS, self.parts, self.cfg.SOLVER.GRAD_CLIP)
+        old, self.optims = self.optims, build_optimizers(self.cfg.OPTIMIZERS, self.parts, self.cfg.SOLVER.GRAD_CLIP)
         for name, optim in self.optims.items():
             if keep:
-                optim.take_over(before[name])
+                optim.take_over(old[name])
 
     # ---- state ------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that it takes to go on from here: tensors and plain values only. Every rank must call it."""
+        """Return all that it takes to continue from here: tensors and plain values only. Every rank must call it."""
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -299,7 +304,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state.
+        """Continue from a saved state.
 
         Raises:
             WeightsError: the state is of another configuration.
@@ -323,14 +328,14 @@ class Trainer:
         load_random_state(state["random"])
 
 
-def _state_of(thing: Any) -> Any:
-    return thing.state_dict() if hasattr(thing, "state_dict") else None
+def _state_of(stateful: Any) -> Any:
+    return stateful.state_dict() if hasattr(stateful, "state_dict") else None
 
 
-def _load(name: str, thing: Any, saved: Mapping[str, Any]) -> None:
+def _load(name: str, stateful: Any, saved: Mapping[str, Any]) -> None:
     try:
-        thing.load_state_dict(saved)
-    except (RuntimeError, ValueError, KeyError) as error:
+        stateful.load_state_dict(saved)
+    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         raise WeightsError(
             f"the checkpoint's {name} does not fit this configuration; resume with the one the run was started with. "
             f"{error}"

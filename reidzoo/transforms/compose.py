@@ -37,15 +37,15 @@ class Compose:
 
     def __init__(self, nodes: Mapping[str, Mapping[str, Any]], mean: Sequence[float], std: Sequence[float]) -> None:
         self.transforms: dict[str, Any] = {}
-        self._size_checked = False
+        self._checked = False
         for name, node in nodes.items():
-            given = {}
+            defaults = {}
             if isinstance(node, Mapping) and isinstance(node.get("type"), str):
-                takes = inspect.signature(TRANSFORM.get(node["type"])).parameters
-                offered = {"mean": mean, "std": std}
-                given = {key: value for key, value in offered.items() if key in takes and key not in node}
+                parameters = inspect.signature(TRANSFORM.get(node["type"])).parameters
+                statistics = {"mean": mean, "std": std}
+                defaults = {k: value for k, value in statistics.items() if k in parameters and k not in node}
             try:
-                self.transforms[name] = TRANSFORM.build(node, **given)
+                self.transforms[name] = TRANSFORM.build(node, **defaults)
             except ConfigError as error:
                 raise ConfigError(f"transform {name!r}: {error}") from None
 
@@ -66,24 +66,38 @@ class Compose:
             draw: the batch's random numbers; None for a pipeline that needs none, such as the test's.
 
         Raises:
-            ConfigError: the pipeline does not end in floating-point images.
+            ConfigError: the pipeline does not end in floating-point images; at the first batch, a transform does not
+                return a batch of as many images.
         """
-        size = tuple(images.shape[2:])
-        for transform in self.transforms.values():
+        count, size = len(images), (images.shape[2], images.shape[3])
+        for name, transform in self.transforms.items():
             images = transform(images, draw)
+            if not self._checked:
+                _check_images(name, transform, images, count)
         if not images.is_floating_point():
             names = ", ".join(self.transforms) or "none"
             raise ConfigError(f"the transforms ({names}) leave the images {images.dtype}; add {{type: Normalize}}")
-        if not self._size_checked:
-            self._check_size(size, tuple(images.shape[2:]))
+        if not self._checked:
+            self._check_size(size, (images.shape[2], images.shape[3]))
         return images
 
     def _check_size(self, before: tuple[int, int], after: tuple[int, int]) -> None:
         """Warn once of a transform that resizes images and does not say so by ``out_size``."""
-        self._size_checked, said = True, self.out_size(before)
+        self._checked, said = True, self.out_size(before)
         if after != said:
             logger.warning(
                 "INPUT.TRANSFORMS make images of %d x %d into %d x %d, but models are tested at %d x %d: the transform "
                 "that resizes them needs a method out_size(size) that returns their new height and width",
                 *before, *after, *said,
             )  # fmt: skip
+
+
+def _check_images(name: str, transform: Any, images: Any, count: int) -> None:
+    """Raise ConfigError unless a transform returned a batch of ``count`` images."""
+    if isinstance(images, Tensor) and images.dim() == 4 and len(images) == count:
+        return
+    found = f"a tensor {tuple(images.shape)}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
+    raise ConfigError(
+        f"transform {name!r}: {type(transform).__name__} returned {found}; a TRANSFORM returns the images alone, a "
+        f"tensor (B, 3, H, W) of as many as it was given, here {count}"
+    )

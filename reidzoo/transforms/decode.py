@@ -1,23 +1,36 @@
-"""Reading an image file."""
+"""Decoding and resizing of image files."""
 
 from __future__ import annotations
 
 import os
+import struct
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from reidzoo.errors import ConfigError, DatasetError
 
-__all__ = ["read_image", "resize_image"]
+__all__ = ["UnfitImageError", "read_image", "resize_image"]
 
 INTERPOLATIONS = {method.name.lower(): method for method in Image.Resampling}
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV")
+"""The modes of PIL with 8 bits a channel that it turns into RGB."""
+METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+"""Where a file can say which way up it is. Most say nothing, and to look takes longer than to know that."""
+
+
+class UnfitImageError(ValueError):
+    """An image that cannot be turned into 8-bit RGB as people see it; the message continues "image NAME ..."."""
 
 
 def read_image(path: str | os.PathLike[str], size: tuple[int, int], interpolation: str = "bicubic") -> Tensor:
-    """Return an image as RGB, resized: uint8 (3, H, W).
+    """Return an image as a viewer shows it, as RGB, resized: uint8 (3, H, W).
+
+    EXIF's orientation is followed; what is transparent lies on white; 16-bit grey is scaled to 8 bits; CMYK is
+    converted without its colour profile. Refused are animations and files of several pages, of which nobody says which
+    is meant, and pixels without an agreed range, such as floating-point numbers.
 
     A JPEG of at least four times the size both ways is decoded at half, a quarter or an eighth of its size, which is
     much faster; what is then resized is still at least twice as large as asked for. Its pixels differ slightly from
@@ -29,37 +42,94 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int], interpolatio
         interpolation: nearest, bilinear, bicubic, lanczos, box or hamming.
 
     Raises:
-        DatasetError: the file is missing or cannot be read as an image.
+        DatasetError: the file is missing, cannot be read as an image, or cannot be shown faithfully.
         ConfigError: an unknown interpolation.
     """
     _method(interpolation)
     height, width = size
     try:
         with Image.open(path) as file:
-            file.draft("RGB", (2 * width, 2 * height))
-            image = file.convert("RGB")
+            _check_single(file)
+            lies = _orientation(file) in (5, 6, 7, 8)  # on its side
+            file.draft("RGB", (2 * height, 2 * width) if lies else (2 * width, 2 * height))
+            image = _as_seen(file)
     except FileNotFoundError:
         raise DatasetError(f"image {os.fspath(path)} does not exist; is the dataset complete?") from None
+    except UnfitImageError as error:
+        raise DatasetError(f"image {os.fspath(path)} {error}") from None
     # What PIL raises for broken files varies with the format.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise DatasetError(
-            f"image {os.fspath(path)} cannot be read ({type(error).__name__}: {error}); copy it anew, or remove it"
+            f"image {os.fspath(path)} cannot be read ({type(error).__name__}: {error}); copy it again, or remove it"
         ) from None
-    return resize_image(image, size, interpolation)
+    return _resize(image, size, interpolation)
 
 
 def resize_image(image: Image.Image, size: tuple[int, int], interpolation: str = "bicubic") -> Tensor:
-    """Return an opened image as RGB, resized: uint8 (3, H, W); the arguments are those of `read_image`.
+    """Return an opened image as ``read_image`` does; of an animation the frame that it is at.
 
     Raises:
+        UnfitImageError: it cannot be shown faithfully, or has no pixels.
         ConfigError: an unknown interpolation.
     """
+    return _resize(_as_seen(image), size, interpolation)
+
+
+def _resize(image: Image.Image, size: tuple[int, int], interpolation: str) -> Tensor:
     height, width = size
-    if image.mode != "RGB":
-        image = image.convert("RGB")
     if image.size != (width, height):
         image = image.resize((width, height), _method(interpolation))
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def _check_single(file: Image.Image) -> None:
+    # A camera's MPO is a JPEG that people see, with further pictures behind it, such as a depth map.
+    frames = getattr(file, "n_frames", 1)
+    if frames > 1 and file.format != "MPO":
+        raise UnfitImageError(f"holds {frames} frames or pages; save the one that is meant as a file of its own")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's number for how the pixels lie: 1 upright, 5 to 8 on their side."""
+    if image.format != "TIFF" and not any(key in image.info for key in METADATA):
+        return 1
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (OSError, SyntaxError, ValueError, struct.error):  # damaged metadata of a picture that may be whole
+        return 1
+
+
+def _as_seen(image: Image.Image) -> Image.Image:
+    """Return an image as a viewer shows it, mode RGB."""
+    image.load()
+    if 0 in image.size:
+        raise UnfitImageError(f"has no pixels: it is {image.width} wide and {image.height} high")
+    seen = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+    if _is_sixteen_bit_grey(image):
+        seen = _to_eight_bits(seen)
+    elif image.mode not in MODES:
+        raise UnfitImageError(
+            f"has pixels of PIL's mode {image.mode}, which nobody can show without knowing what they mean; save it as "
+            f"8-bit RGB"
+        )
+    if seen.has_transparency_data:
+        layer = seen.convert("RGBA")
+        seen = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return seen if seen.mode == "RGB" else seen.convert("RGB")
+
+
+def _is_sixteen_bit_grey(image: Image.Image) -> bool:
+    """Whether the pixels run from 0, black, to 65535, white."""
+    if image.mode == "I":  # 32 bits, in which some versions of PIL keep the 16 of these formats
+        return image.format in ("PNG", "PPM")
+    tags = getattr(image, "tag_v2", {})  # of TIFF, which also has 12 bits, and 0 for white
+    bits, photometric = tags.get(258, (16,)), tags.get(262, 1)
+    return image.mode.startswith("I;16") and bits == (16,) and photometric == 1 and "transparency" not in image.info
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # 65535 / 255 is 257
 
 
 def _method(interpolation: str) -> Image.Resampling:

@@ -38,8 +38,8 @@ class BatchDraw:
             raise ValueError(f"expected 0 <= start <= stop <= size, got start {start}, stop {stop}, size {size}")
         self._rng = random_generator(AUGMENTATION, seed=seed, epoch=epoch, step=step, stream=stream)
         self._size = size
-        self._own = slice(start, stop)
+        self._share = slice(start, stop)
 
     def uniform(self, count: int) -> np.ndarray:
         """Return (stop - start, count) float64 numbers in [0, 1), row by row for the images."""
-        return self._rng.random((self._size, count))[self._own]
+        return self._rng.random((self._size, count))[self._share]

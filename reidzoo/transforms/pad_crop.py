@@ -1,4 +1,4 @@
-"""Zero padding and a random crop back."""
+"""Random translation by zero padding and a crop of the old size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["PadCrop"]
 
 @TRANSFORM.register_module()
 class PadCrop:
-    """Pads every side with zeros and crops each image to its old size at a random place.
+    """Pads every side with zeros and crops each image to its old size at a random position.
 
     Zero is black in uint8 images; on normalised images it is their mean. The papers pad before normalising.
 

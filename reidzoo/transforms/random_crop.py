@@ -1,4 +1,4 @@
-"""A random crop of larger images."""
+"""Random crop of a fixed size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["RandomCrop"]
 
 @TRANSFORM.register_module()
 class RandomCrop:
-    """Cuts a piece of fixed size from a random place of each image; ``INPUT.SIZE`` is the larger size.
+    """Crops a piece of fixed size at a random position of each image; ``INPUT.SIZE`` is the larger size.
 
     Args:
         size: height and width of the piece, in pixels.

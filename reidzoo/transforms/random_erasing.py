@@ -24,7 +24,7 @@ class RandomErasing:
 
     Zhong et al., "Random erasing data augmentation" (AAAI 2020), Algorithm 1: a share of the image's area and a ratio
     of height to width are drawn uniformly until the rectangle is smaller than the image both ways, 100 times at most;
-    then its place, uniformly. Departure: the numbers of all attempts are drawn beforehand.
+    then its position, uniformly. Departure: the numbers of all attempts are drawn beforehand.
 
     Goes after ``Normalize``: ``fill`` is written into the normalised images as it stands. The default is ImageNet's
     mean in units of 0..1, as in the code of MMT, SpCL and DomainMix, which normalise first; there it is a grey somewhat
@@ -80,7 +80,7 @@ class RandomErasing:
             height: of the images.
             width: of the images.
         """
-        gate, place, attempts = numbers[:, 0], numbers[:, 1:3], numbers[:, 3:]
+        gate, position, attempts = numbers[:, 0], numbers[:, 1:3], numbers[:, 3:]
         pixels = height * width * _between(self.area, attempts[:, 0::2])
         ratio = _between(self.aspect, attempts[:, 1::2])
         high = np.rint(np.sqrt(pixels * ratio)).astype(np.int64)
@@ -88,7 +88,7 @@ class RandomErasing:
         fits = (high < height) & (wide < width)
         first = np.arange(len(numbers)), fits.argmax(axis=1)
         high, wide = high[first], wide[first]
-        corner = np.floor(place * np.stack([height - high + 1, width - wide + 1], axis=1)).astype(np.int64)
+        corner = np.floor(position * np.stack([height - high + 1, width - wide + 1], axis=1)).astype(np.int64)
         return (gate < self.p) & fits.any(axis=1), np.column_stack([corner, high, wide])
 
 

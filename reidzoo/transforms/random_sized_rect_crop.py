@@ -1,4 +1,4 @@
-"""A random crop of a person's proportions, scaled up again."""
+"""Random crop of varying area and aspect, scaled back to the image's size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RandomSizedRectCrop:
     """Crops each image to a random share of its area at a random ratio of height to width, and scales it back.
 
     As in the code of open-reid, HHL and ECN: area and ratio are drawn uniformly until the rectangle fits, 10 times at
-    most, then its place; where none fits the image stays whole. Interpolation is bilinear.
+    most, then its position; where none fits the image stays whole. Interpolation is bilinear.
 
     Departures: the numbers of all attempts are drawn beforehand, and the crop is taken from the image that was resized
     to ``INPUT.SIZE``, not from the file's, which the authors resize once. For images of the same proportions as
@@ -44,9 +44,9 @@ class RandomSizedRectCrop:
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
         """Return the batch (B, C, H, W), of any dtype, cropped and scaled back."""
-        size = tuple(images.shape[2:])
+        size = (images.shape[2], images.shape[3])
         rectangles = self.rectangles(draw.uniform(2 + 2 * ATTEMPTS), *size).tolist()
-        return torch.cat([_resized(images[i : i + 1], *box, size) for i, box in enumerate(rectangles)])
+        return torch.cat([_resized(images[i : i + 1], size, *box) for i, box in enumerate(rectangles)])
 
     def rectangles(self, numbers: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return the rectangles, int64 (B, 4): top, left, height and width in pixels.
@@ -56,7 +56,7 @@ class RandomSizedRectCrop:
             height: of the images.
             width: of the images.
         """
-        place, attempts = numbers[:, :2], numbers[:, 2:]
+        position, attempts = numbers[:, :2], numbers[:, 2:]
         pixels = height * width * (self.area[0] + (self.area[1] - self.area[0]) * attempts[:, 0::2])
         ratio = self.aspect[0] + (self.aspect[1] - self.aspect[0]) * attempts[:, 1::2]
         high = np.rint(np.sqrt(pixels * ratio)).astype(np.int64)
@@ -65,11 +65,11 @@ class RandomSizedRectCrop:
         first = np.arange(len(numbers)), fits.argmax(axis=1)
         high = np.where(fits.any(axis=1), high[first], height)
         wide = np.where(fits.any(axis=1), wide[first], width)
-        corner = np.floor(place * np.stack([height - high + 1, width - wide + 1], axis=1)).astype(np.int64)
+        corner = np.floor(position * np.stack([height - high + 1, width - wide + 1], axis=1)).astype(np.int64)
         return np.column_stack([corner, high, wide])
 
 
-def _resized(image: Tensor, top: int, left: int, height: int, width: int, size: tuple[int, int]) -> Tensor:
+def _resized(image: Tensor, size: tuple[int, int], top: int, left: int, height: int, width: int) -> Tensor:
     """Return a rectangle of an image (1, C, H, W) at ``size``."""
     piece = image[:, :, top : top + height, left : left + width]
     if (height, width) == size:

@@ -45,7 +45,8 @@ def svg_text(draw: Callable[[Figure], None], title: str, description: str, heigh
         _add_legend(figure)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Title": title})
-    return file.getvalue().replace("</title>", f"</title>\n <desc>{escape(description)}</desc>", 1)
+    lines = "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return lines.replace("</title>", f"</title>\n <desc>{escape(description)}</desc>", 1)
 
 
 def _add_legend(figure: Figure) -> None:

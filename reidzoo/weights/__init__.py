@@ -1,1 +1,1 @@
-"""Weight files: downloaded, cached, read without running code, and loaded strictly."""
+"""Weight files: downloads and caches them, reads them without running code, and loads them strictly."""

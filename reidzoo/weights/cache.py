@@ -1,7 +1,8 @@
-"""The one downloader of the project: published files, brought once, checked at each use, shared by all processes.
+"""Caches published files: downloads each once, checks it at each use, and shares it between processes.
 
-Files lie in ``$REIDZOO_HOME``, by default ``~/.cache/reidzoo``. A file is brought under a lock to ``NAME.part``,
-checked, synced to the disk and renamed: no half file is ever taken for whole, and eight processes bring it once.
+Files lie in ``$REIDZOO_HOME``, by default ``~/.cache/reidzoo``. A file is downloaded under a lock to ``NAME.part``,
+checked, synced to the disk and renamed: no partial file is ever taken for complete, and eight processes download it
+once.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from reidzoo.errors import WeightsError
 from reidzoo.files import move_into_place, write_whole
 from reidzoo.weights.download import TransferError, forget_part, from_drive, from_http
 
-__all__ = ["SCHEMES", "fetch", "is_cached", "make_once", "sha256_of", "weights_home"]
+__all__ = ["SCHEMES", "checked_content", "fetch", "is_cached", "make_once", "sha256_of", "weights_home"]
 
 logger = logging.getLogger("reidzoo")
 
 SCHEMES = ("https:", "http:", "file:", "gdrive:")
-"""How an address begins."""
+"""The beginnings of the addresses that ``fetch`` takes."""
 PATIENCE = 3.0
-"""Seconds to wait for another process without saying so."""
+"""Seconds to wait for another process before logging it."""
+_checked: dict[Path, str] = {}
+"""File of the cache -> the checksum that this process has compared it with."""
 
 
 def weights_home() -> Path:
@@ -46,16 +49,16 @@ def fetch(
     folder: Path | None = None,
     title: str = "",
 ) -> Path:
-    """Return a file that is on this machine and whole, downloading it the first time.
+    """Return the path of a complete local copy of a file, downloading it the first time.
 
-    The copy in the cache is taken if it is there and right, so nothing needs a network twice. A ``file:`` address is
-    taken where it lies, without a copy. A damaged copy is replaced. Where no checksum is given, that of the first
-    download is kept beside the file (``NAME.sha256``) and holds from then on.
+    The copy in the cache is used if it is intact, so nothing needs a network twice. A ``file:`` address is used where
+    it lies, without a copy. A damaged copy is replaced. Where no checksum is given, that of the first download is kept
+    next to the file (``NAME.sha256``) and holds from then on.
 
     Args:
         addresses: where it is published, tried in their order: ``https://``, ``http://``, ``gdrive:<file id>``, or
             ``file:<path>``.
-        filename: its path in `weights_home`.
+        filename: its path in ``weights_home``.
         sha256: its checksum, or the first digits of it.
         size: its size in bytes.
         folder: where relative ``file:`` paths start from; None for an index that is not on this machine.
@@ -70,9 +73,9 @@ def fetch(
     failures: list[tuple[str, str]] = []
     try:
         with _lock(path):
-            fault = _fault(path, size, sha256 or _noted(path))
+            fault = _fault(path, size, sha256 or _noted_digest(path))
             if fault == "":
-                return path  # another process has brought it meanwhile
+                return path  # another process has downloaded it meanwhile
             if fault is not None:
                 logger.warning("%s is damaged (%s); getting %s again", path, fault, title)
             for address in addresses:
@@ -81,19 +84,19 @@ def fetch(
                 except TransferError as error:
                     failures.append((address, str(error)))
     except (OSError, NotImplementedError) as error:
-        found = _without_cache(addresses, folder, size, sha256)
-        if found is not None:
-            return found
+        local_file = _without_cache(addresses, folder, size, sha256)
+        if local_file is not None:
+            return local_file
         failures.append((str(path.parent), f"cannot be written to: {error}; set REIDZOO_HOME to another folder"))
         fault = None
     raise WeightsError(_explain(title, path, fault, failures, sha256, size))
 
 
 def make_once(filename: str, make: Callable[[Path], None]) -> Path:
-    """Return a file of the cache that is made on this machine, made the first time, or where it was damaged since.
+    """Return a file of the cache that is computed on this machine, the first time or after it was damaged.
 
     Args:
-        filename: its path in `weights_home`.
+        filename: its path in ``weights_home``.
         make: writes the file at the path that it is given, whole or not at all.
 
     Raises:
@@ -106,16 +109,36 @@ def make_once(filename: str, make: Callable[[Path], None]) -> Path:
         with _lock(path):
             if not is_cached(filename):
                 make(path)
-                _write_note(path, sha256_of(path))
+                digest = sha256_of(path)
+                _write_note(path, digest)
+                _checked[path] = digest
     except (OSError, NotImplementedError) as error:
         raise WeightsError(f"{path.parent} cannot be written to: {error}; set REIDZOO_HOME to another folder") from None
     return path
 
 
 def is_cached(filename: str, *, sha256: str = "", size: int | None = None) -> bool:
-    """Whether the copy in the cache is there and right; the arguments are those of `fetch`."""
+    """Return whether the copy in the cache is there and intact; the arguments are those of ``fetch``."""
     path = weights_home() / filename
-    return _fault(path, size, sha256 or _noted(path)) == ""
+    return _fault(path, size, sha256 or _noted_digest(path)) == ""
+
+
+def checked_content(path: Path) -> bytes | None:
+    """Return the content of a file of the cache that was checked, None for any other file.
+
+    What is hashed is what is read: a file that somebody has exchanged since then is not taken for the one that was
+    checked.
+
+    Raises:
+        WeightsError: it is no longer what it was.
+    """
+    expected = _checked.get(path)
+    if expected is None:
+        return None
+    content = path.read_bytes()
+    if not hashlib.sha256(content).hexdigest().startswith(expected):
+        raise WeightsError(f"{path} was exchanged since its checksum was compared; who else can write to this folder?")
+    return content
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -128,14 +151,14 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def _bring(address: str, path: Path, sha256: str, size: int | None, folder: Path | None, title: str) -> Path:
-    """Return the file from one address.
+    """Download the file from one address into the cache, or find it where a ``file:`` address lies.
 
     Raises:
         TransferError: it cannot be had from there, or what came is not it.
         OSError: the cache cannot be written.
     """
     if address.startswith("file:"):
-        return _take(address, folder, sha256, size)
+        return _local_file(address, folder, sha256, size)
     part = path.with_name(path.name + ".part")
     again = _transfer(address, part, sha256, size, title)
     fault = _fault(part, size, sha256)
@@ -151,30 +174,31 @@ def _bring(address: str, path: Path, sha256: str, size: int | None, folder: Path
     move_into_place(part, path)
     forget_part(part)
     _write_note(path, digest)
+    _checked[path] = digest
     logger.info("%s: %s, %s bytes, SHA-256 %s", title, address, f"{path.stat().st_size:,}", digest)
     return path
 
 
 def _transfer(address: str, part: Path, sha256: str, size: int | None, title: str) -> bool:
-    """Bring the bytes to ``part``; returns whether an older part was continued."""
+    """Download the bytes to ``part``; returns whether an older part was continued."""
     if address.startswith("gdrive:"):
         forget_part(part)
-        return from_drive(address.removeprefix("gdrive:"), part, title=title)
+        return from_drive(address.removeprefix("gdrive:"), part, title=title, size=size)
     if address.startswith(("http:", "https:")):
         return from_http(address, part, title=title, size=size, checked=bool(sha256))
     raise TransferError(f"unknown kind of address; known are {', '.join(SCHEMES)}")
 
 
-def _take(address: str, folder: Path | None, sha256: str, size: int | None) -> Path:
+def _local_file(address: str, folder: Path | None, sha256: str, size: int | None) -> Path:
     """Return the path that a ``file:`` address means."""
-    found = _local(address, folder)
+    path = _local(address, folder)
     try:
-        fault = _fault(found, size, sha256)
+        fault = _fault(path, size, sha256)
     except OSError as error:
         fault = str(error)
     if fault != "":
-        raise TransferError(f"{found} does not exist" if fault is None else f"{found}: {fault}")
-    return found
+        raise TransferError(f"{path} does not exist" if fault is None else f"{path}: {fault}")
+    return path
 
 
 def _local(address: str, folder: Path | None) -> Path:
@@ -193,31 +217,34 @@ def _without_cache(addresses: Sequence[str], folder: Path | None, size: int | No
     for address in addresses:
         if address.startswith("file:"):
             with contextlib.suppress(TransferError):
-                return _take(address, folder, sha256, size)
+                return _local_file(address, folder, sha256, size)
     return None
 
 
 def _fault(path: Path, size: int | None, sha256: str) -> str | None:
-    """Return what is wrong with a file: "" for nothing, None where there is none."""
+    """Return the reason why a file is not intact: "" if it is, None if there is no file."""
     if not path.is_file():
         return None
-    found = path.stat().st_size
-    if size is not None and found != size:
-        return f"it has {found:,} bytes, and is to have {size:,}"
-    if not found:
+    actual_size = path.stat().st_size
+    if size is not None and actual_size != size:
+        return f"it has {actual_size:,} bytes, and is to have {size:,}"
+    if not actual_size:
         return "it is empty"
-    if sha256 and not (digest := sha256_of(path)).startswith(sha256):
-        return f"its SHA-256 is {digest}, and is to {'begin with' if len(sha256) < 64 else 'be'} {sha256}"
+    if sha256:
+        if not (digest := sha256_of(path)).startswith(sha256):
+            return f"its SHA-256 is {digest}, and is to {'begin with' if len(sha256) < 64 else 'be'} {sha256}"
+        if path.is_relative_to(weights_home()):  # a file of the user's own may be written again
+            _checked[path] = digest
     return ""
 
 
-def _noted(path: Path) -> str:
+def _noted_digest(path: Path) -> str:
     """Return the checksum of the first download; "" for a file that was put there by hand."""
     try:
-        found = re.match(r"[0-9a-f]{64}\b", _note(path).read_text(encoding="utf-8"))
+        match = re.match(r"[0-9a-f]{64}\b", _note(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return ""
-    return found[0] if found else ""
+    return match[0] if match else ""
 
 
 def _write_note(path: Path, digest: str) -> None:
@@ -231,7 +258,7 @@ def _note(path: Path) -> Path:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold the right to bring ``path``; released by the system where the process dies."""
+    """Hold the lock of ``path``; the system releases it if the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{path}.lock")
     try:
@@ -259,9 +286,9 @@ def _explain(
         lines.append(f"The copy {path} is damaged: {fault}. Delete it{note}, and run again.")
     facts = [f"{size:,} bytes"] if size is not None else []
     facts += [f"SHA-256 {sha256}{'...' if len(sha256) < 64 else ''}"] if sha256 else []
-    facts = ", ".join(facts)
+    known = f" ({', '.join(facts)})" if facts else ""
     lines.append(
-        f"Without network, put the file by hand at {path}{f' ({facts})' if facts else ''}. "
+        f"Without network, put the file by hand at {path}{known}. "
         f"The folder is $REIDZOO_HOME, by default ~/.cache/reidzoo."
     )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Brings one file from one address: http(s) with resume, or Google Drive through gdown."""
+"""Downloads one file from one address: over http(s) with resume, or from Google Drive through gdown."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ PAUSE = 1.0
 """Seconds before the first repetition; each further one waits twice as long."""
 BLOCK = 1 << 18
 _PASSING = (429, 500, 502, 503, 504)
-"""HTTP status codes that may be gone in a moment."""
+"""HTTP status codes of errors that may pass."""
+Response = http.client.HTTPResponse | urllib.error.HTTPError
 
 
 class TransferError(Exception):
     """An address did not give the file; the text says why.
 
     Attributes:
-        passing: whether the same may work in a moment.
+        passing: whether the same may work on another try.
     """
 
     def __init__(self, reason: str, passing: bool = False) -> None:
@@ -43,18 +44,27 @@ class TransferError(Exception):
         self.passing = passing
 
 
-def from_http(url: str, part: Path, *, title: str = "", size: int | None = None, checked: bool = False) -> bool:
-    """Bring ``url`` to ``part``, going on where ``part`` ends and where earlier attempts were cut.
+def from_http(
+    url: str,
+    part: Path,
+    *,
+    title: str = "",
+    size: int | None = None,
+    checked: bool = False,
+    most: int | None = None,
+) -> bool:
+    """Download ``url`` to ``part``, resuming where ``part`` ends and where earlier attempts were cut.
 
-    A part of another state of the file is not continued: the server is told which state it is of (If-Range). Where it
+    A part of another state of the file is not continued: the request names the state it is of (If-Range). If the server
     has no validators, a part is continued only if the whole file is checked afterwards.
 
     Args:
         url: an ``http://`` or ``https://`` address.
-        part: the unfinished file; what it is of is beside it (``.json``). It stays where the transfer is cut for good.
+        part: the unfinished file; a note of its origin is next to it (``.json``). It stays if the transfer fails.
         title: what the progress bar says.
-        size: the bytes it is to have, if known.
+        size: the expected number of bytes, if known.
         checked: whether a hash will be checked afterwards, so that any part may be tried.
+        most: the most bytes it may have, where ``size`` is not known; a longer body is cut off and forgotten.
 
     Returns:
         Whether the file was continued, not brought in one piece.
@@ -66,22 +76,28 @@ def from_http(url: str, part: Path, *, title: str = "", size: int | None = None,
     best, failures, continued = _length(part), 0, False
     while True:
         try:
-            return _attempt(url, part, title, size, checked) or continued
+            return _attempt(url, part, title, size, checked, most) or continued
         except TransferError as error:
             if not error.passing:
                 raise
-            reached = _length(part)
-            failures = 0 if reached > best else failures + 1
+            length = _length(part)
+            failures = 0 if length > best else failures + 1
             if failures >= ATTEMPTS:
                 raise
-            best, continued = max(best, reached), True
+            best, continued = max(best, length), True
             time.sleep(PAUSE * 2 ** max(failures - 1, 0))
 
 
-def from_drive(file_id: str, part: Path, *, title: str = "") -> bool:
-    """Bring a file of Google Drive to ``part``, past the page that asks for confirmation of large files.
+def from_drive(file_id: str, part: Path, *, title: str = "", size: int | None = None) -> bool:
+    """Download a file of Google Drive to ``part``, past the page that asks for confirmation of large files.
 
-    gdown keeps an unfinished file of its own beside ``part`` and continues it.
+    gdown keeps an unfinished file of its own next to ``part`` and continues it.
+
+    Args:
+        file_id: Google Drive's name of the file.
+        part: where it goes.
+        title: what the progress bar says.
+        size: the bytes it is to have, if known; a longer body is cut off.
 
     Returns:
         Whether the file was continued, not brought in one piece.
@@ -98,6 +114,7 @@ def from_drive(file_id: str, part: Path, *, title: str = "") -> bool:
     with _bar(title, None, 0) as bar:
 
         def progress(done: int, total: int | None) -> None:
+            _refuse_length(done, size)
             bar.total = total
             bar.update(done - bar.n)
 
@@ -112,20 +129,20 @@ def from_drive(file_id: str, part: Path, *, title: str = "") -> bool:
             except Exception as error:
                 if not (again and leftover):
                     raise TransferError(_one_line(error)) from error
-                for old in leftover:  # it may be of another file, or Drive does not continue it
-                    old.unlink(missing_ok=True)
+                for stale in leftover:  # it may be of another file, or Drive does not continue it
+                    stale.unlink(missing_ok=True)
                 leftover = []
     os.replace(output, part)
     return bool(leftover)
 
 
 def forget_part(part: Path) -> None:
-    """Remove an unfinished file and what was noted of it."""
+    """Remove an unfinished file and its note."""
     for path in (part, _note(part)):
         path.unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool) -> bool:
+def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool, most: int | None) -> bool:
     start, validator = _continue_from(url, part, checked)
     with _open(url, start, validator) as response:
         if response.status == 416:  # nothing follows what is there
@@ -138,12 +155,17 @@ def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool) 
         _refuse_pages(response, block, start)
         if size is not None and total is not None and total != size:
             raise TransferError(f"it has {total:,} bytes there, and is to have {size:,}")
+        most = size if size is not None else most
+        _refuse_length(total or 0, most)
         if start == 0:
             _write_note(part, url, response)
         with open(part, "r+b" if start else "wb") as file, _bar(title, total, start) as bar:
             file.seek(start)
             file.truncate()
             while block:
+                if most is not None and file.tell() + len(block) > most:
+                    forget_part(part)
+                    _refuse_length(file.tell() + len(block), most)
                 file.write(block)
                 bar.update(len(block))
                 file.flush()
@@ -155,7 +177,12 @@ def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool) 
     return start > 0
 
 
-def _open(url: str, start: int, validator: str) -> http.client.HTTPResponse:
+def _refuse_length(length: int, most: int | None) -> None:
+    if most is not None and length > most:
+        raise TransferError(f"more than the {most:,} bytes came that it may have")
+
+
+def _open(url: str, start: int, validator: str) -> Response:
     headers = {"User-Agent": f"reidzoo/{__version__}"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -179,7 +206,7 @@ def _open(url: str, start: int, validator: str) -> http.client.HTTPResponse:
         raise TransferError(_one_line(error)) from None
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
+def _read(response: Response) -> bytes:
     try:
         return response.read(BLOCK)
     except TimeoutError:
@@ -188,8 +215,8 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise TransferError(f"the connection was cut: {_one_line(error)}", passing=True) from None
 
 
-def _range(response: http.client.HTTPResponse, start: int) -> tuple[int, int | None]:
-    """Return where the body begins, 0 where the server has no ranges, and the bytes of the whole file if it says so."""
+def _range(response: Response, start: int) -> tuple[int, int | None]:
+    """Return the offset of the body, 0 if the server has no ranges, and the whole file's bytes if it tells them."""
     length = response.headers.get("Content-Length")
     if response.status != 206:
         return 0, int(length) if length and length.isdigit() else None
@@ -199,8 +226,8 @@ def _range(response: http.client.HTTPResponse, start: int) -> tuple[int, int | N
     return start, None if match[2] == "*" else int(match[2])
 
 
-def _refuse_pages(response: http.client.HTTPResponse, block: bytes, start: int) -> None:
-    """Raise if what came is a page for people: a login, a portal of the network, a page about the file."""
+def _refuse_pages(response: Response, block: bytes, start: int) -> None:
+    """Raise if the answer is a web page: a login, a portal of the network, a page about the file."""
     if start or not re.match(rb"\s*<(!doctype|html|head|body|\?xml|!--)", block[:200], re.IGNORECASE):
         return
     title = re.search(r"<title[^>]*>(.*?)</title>", block.decode("utf-8", "replace"), re.IGNORECASE | re.DOTALL)
@@ -209,7 +236,7 @@ def _refuse_pages(response: http.client.HTTPResponse, block: bytes, start: int) 
 
 
 def _continue_from(url: str, part: Path, checked: bool) -> tuple[int, str]:
-    """Return how much of ``part`` may be kept, and the validator to ask the server with."""
+    """Return how many bytes of ``part`` may be kept, and the validator for the request."""
     length = _length(part)
     if not length:
         return 0, ""
@@ -221,7 +248,7 @@ def _continue_from(url: str, part: Path, checked: bool) -> tuple[int, str]:
     return (length, validator) if validator or checked else (0, "")
 
 
-def _write_note(part: Path, url: str, response: http.client.HTTPResponse) -> None:
+def _write_note(part: Path, url: str, response: Response) -> None:
     tag = response.headers.get("ETag", "")
     validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
     _note(part).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Published ImageNet weights of the backbones, brought by the hub and loaded strictly."""
+"""Downloads published ImageNet weights of the backbones, and loads them strictly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reidzoo.weights.loading import load_weights, local_file, safe_read, unwrap_
 __all__ = ["fetch_published", "load_pretrained"]
 
 OURS = "backbone."
-"""How the names begin that a checkpoint of ours has of a backbone."""
+"""The prefix of a backbone's names in a checkpoint of ours."""
 
 
 def fetch_published(url: str, filename: str = "") -> Path:
@@ -25,7 +25,7 @@ def fetch_published(url: str, filename: str = "") -> Path:
     use, so that a truncated file put there by hand is noticed.
 
     Args:
-        url: an address as `fetch` takes it.
+        url: an address as ``fetch`` takes it.
         filename: the name in ``weights_home()``; by default the last part of the address.
 
     Raises:
@@ -44,7 +44,7 @@ def load_pretrained(backbone: nn.Module, source: str | tuple[str, str], key_map:
 
     Args:
         backbone: where the weights go.
-        source: the path of a file, ``zoo://NAME``, or ``(address, file name)`` for `fetch_published`. Of a run's
+        source: the path of a file, ``zoo://NAME``, or ``(address, file name)`` for ``fetch_published``. Of a run's
             checkpoint, and of a model file, the model's backbone is taken.
         key_map: name in the file -> name in the backbone, or None for what a backbone does not have (``fc``).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 import pickle
 import re
@@ -14,14 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import nn
 
 from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.registry import SCHEME
+from reidzoo.weights.cache import checked_content
 
 __all__ = [
-    "CLASSIFIERS", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
+    "CLASSIFIERS", "check_finite", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
     "unwrap_state",
 ]  # fmt: skip
 
@@ -30,20 +32,25 @@ CLASSIFIERS = ("head.classifier.*", "*.head.classifier.*")
 KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
 _SHOWN = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""What a model of the zoo can be called; a path has a slash or a dot."""
+"""The names that a model of the zoo can have; a path has a slash or a dot."""
 
 
 def local_file(path: str | os.PathLike[str]) -> Path:
-    """Return the file that a word for weights means.
+    """Return the file that a name of weights stands for.
 
-    The word is, in this order: ``SCHEME://NAME``, such as ``zoo://domainmix_mini``; the name of a model of the zoo
+    The name is, in this order: ``SCHEME://NAME``, such as ``zoo://domainmix_mini``; the name of a model of the zoo
     without its scheme (write ``./NAME`` for a file of that name); a model file, a checkpoint or any weight file; the
     folder of a run, or of one of its stages, which means its final checkpoint.
 
     Raises:
-        WeightsError: there is no such file or model, or it cannot be had.
+        WeightsError: there is no such file or model, it cannot be had, or it is a web page or a pointer of Git LFS.
     """
-    text = os.fspath(path)
+    found = _find(os.fspath(path))
+    _refuse_other_files(found)
+    return found
+
+
+def _find(text: str) -> Path:
     scheme, separator, name = text.partition("://")
     if separator:
         return _scheme(scheme, text)(name)
@@ -61,6 +68,8 @@ def local_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _scheme(name: str, text: str) -> Callable[[str], Path]:
+    if not _NAME.fullmatch(name):  # a dotted one would be imported and called, and the word may be from a file
+        raise WeightsError(f"{text}: {name!r} is not the name of a scheme, such as zoo://")
     try:
         return SCHEME.get(name)
     except ConfigError as error:
@@ -68,7 +77,7 @@ def _scheme(name: str, text: str) -> Callable[[str], Path]:
 
 
 def is_safetensors(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is in safetensors' format, whatever its name: the length of its header, then a JSON object."""
+    """Return whether a file has safetensors' format, whatever its name: a header's length, then a JSON object."""
     with open(path, "rb") as file:
         start = file.read(9)
     return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < os.path.getsize(path)
@@ -91,7 +100,10 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
         return _read_safetensors(path)
     try:
         with torch.serialization.safe_globals(_numpy_numbers()):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            content = checked_content(path)
+            return torch.load(path if content is None else io.BytesIO(content), map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except Exception as error:  # a damaged file fails in a dozen ways, from KeyError to RuntimeError
         refused = re.search(r"\bGLOBAL ([\w.]+)", str(error))
         if refused:
@@ -103,8 +115,18 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
         raise WeightsError(f"{path} is not a readable weight file (truncated, or another format?): {short}") from error
 
 
+def _refuse_other_files(path: Path) -> None:
+    """Raise WeightsError for what is often brought in the place of a weight file."""
+    with open(path, "rb") as file:
+        start = file.read(200)
+    if start.startswith(b"version https://git-lfs"):
+        raise WeightsError(f"{path} is a pointer of Git LFS, not the weights themselves; get them with 'git lfs pull'")
+    if re.match(rb"\s*<(!doctype|html|head|body|\?xml|!--)", start, re.IGNORECASE):
+        raise WeightsError(f"{path} is a web page, not a weight file; download the file that the page links to")
+
+
 def _numpy_numbers() -> list[Any]:
-    """Return what unpickling a numpy number needs, under the names of numpy 1 and of numpy 2."""
+    """Return the functions that unpickling a numpy number calls, under the names of numpy 1 and of numpy 2."""
     unpickle = np.float64(0).__reduce__()[0]
 
     def number(dtype: np.dtype, data: bytes) -> Any:
@@ -122,19 +144,20 @@ def _numpy_numbers() -> list[Any]:
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
-        return load_file(path)
+        content = checked_content(path)
+        return load_file(path) if content is None else load(content)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
 
 
 def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tensor]:
-    """Return the state dict within what a file holds.
+    """Return the state dict within the content of a file.
 
     Unwrapped are ``{"state_dict": ...}``, ``{"model": ...}`` and a checkpoint's ``{"parts": {"model": ...}}``; the
     prefix ``module.`` of (Distributed)DataParallel is taken off when every key has it.
 
     Args:
-        content: what `safe_read` returned.
+        content: what ``safe_read`` returned.
         where: how an error calls it.
 
     Raises:
@@ -153,8 +176,8 @@ def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tenso
         or not state
         or not all(isinstance(value, torch.Tensor) for value in state.values())
     ):
-        found = ", ".join(map(str, list(state)[:_SHOWN])) if isinstance(state, Mapping) else type(state).__name__
-        raise WeightsError(f"{where} holds no state dict (names and tensors); found: {found or 'nothing'}")
+        summary = ", ".join(map(str, list(state)[:_SHOWN])) if isinstance(state, Mapping) else type(state).__name__
+        raise WeightsError(f"{where} holds no state dict (names and tensors); found: {summary or 'nothing'}")
     if all(key.startswith("module.") for key in state):
         return {key.removeprefix("module."): value for key, value in state.items()}
     return dict(state)
@@ -176,7 +199,7 @@ def load_weights(
 
     Args:
         module: where the weights go; they are cast to its dtype and device.
-        path_or_state: a file or ``zoo://NAME`` for `safe_read`, or what such a file holds.
+        path_or_state: a file or ``zoo://NAME`` for ``safe_read``, or what such a file holds.
         prefix: e.g. ``"backbone."`` to load a backbone from an embedder's file.
         ignore: patterns with ``*`` and ``?`` of names dropped on purpose from the file *and* allowed to be missing from
             it, e.g. ``["head.classifier.*"]``.
@@ -184,11 +207,12 @@ def load_weights(
 
     Raises:
         WeightsError: missing, unexpected or mis-shaped names, at most ten of each with their number; two names mapped
-            to one; or no readable file.
+            to one; NaN or infinity where the module has none; or no readable file.
     """
-    is_path = isinstance(path_or_state, (str, os.PathLike))
-    where = os.fspath(path_or_state) if is_path else "the given state"
-    content = safe_read(path_or_state) if is_path else path_or_state
+    content: Any = path_or_state
+    where = "the given state"
+    if isinstance(path_or_state, (str, os.PathLike)):
+        where, content = os.fspath(path_or_state), safe_read(path_or_state)
     ignore = [ignore] if isinstance(ignore, str) else list(ignore)
     source = _rename(unwrap_state(content, where), prefix, key_map, where)
     source = {name: value for name, value in source.items() if not _matches(name, ignore)}
@@ -206,7 +230,33 @@ def load_weights(
     }
     if missing or unexpected or shapes:
         raise WeightsError(_report(where, type(module).__name__, missing, unexpected, shapes))
+    check_finite(source, where, target)
     module.load_state_dict({**target, **source})
+
+
+def check_finite(
+    state: Mapping[str, torch.Tensor], where: str, target: Mapping[str, torch.Tensor] | None = None
+) -> None:
+    """Complain of tensors that hold NaN or infinity.
+
+    Args:
+        state: name -> tensor.
+        where: how an error calls it.
+        target: tensors of the same names and shapes; where these are not finite the others need not be, such as a mask
+            of -inf.
+
+    Raises:
+        WeightsError: some do; the message names at most ten.
+    """
+    bad = [name for name, value in state.items() if not value.isfinite().all()]
+    if target is not None:
+        bad = [name for name in bad if bool((target[name].isfinite().cpu() & ~state[name].isfinite().cpu()).any())]
+    if bad:
+        more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise WeightsError(
+            f"{where} is damaged, or its training diverged; {len(bad)} of {len(state)} tensors hold NaN or infinity: "
+            f"{', '.join(bad[:_SHOWN])}{more}"
+        )
 
 
 def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | None, where: str) -> dict[str, Any]:
@@ -215,11 +265,12 @@ def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | No
     for name, value in state.items():
         if not name.startswith(prefix):
             continue
-        new: str | None = name[len(prefix) :]
+        old = name[len(prefix) :]
+        new: str | None = old
         if callable(key_map):
-            new = key_map(new)
+            new = key_map(old)
         elif key_map is not None:
-            new = key_map.get(new, new)
+            new = key_map.get(old, old)
         if new is None:
             continue
         if new in renamed:
@@ -231,7 +282,7 @@ def _rename(state: Mapping[str, torch.Tensor], prefix: str, key_map: KeyMap | No
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
-    """Say whether a name matches one of the patterns."""
+    """Return whether a name matches one of the patterns."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
@@ -262,5 +313,5 @@ def _report(
 
 
 def map_torchvision(name: str) -> str | None:
-    """Key map of torchvision's and of IBN-Net's ResNets: the same names, without the ImageNet classifier ``fc``."""
+    """Map names of torchvision's and of IBN-Net's ResNets: the same names, without the ImageNet classifier ``fc``."""
     return None if name.startswith("fc.") else name

@@ -1,4 +1,4 @@
-"""One file that is a whole embedding model: weights, the configuration to build and feed it, and where it came from.
+"""Reads and writes model files, each a whole embedding model: weights, configuration and origin in one file.
 
 It is a ``.safetensors`` file, so reading it runs no code. Its metadata key ``reidzoo`` holds JSON::
 
@@ -36,7 +36,7 @@ PREPROCESSING = ("SIZE", "MEAN", "STD", "INTERPOLATION")
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds.
+    """The content of a model file.
 
     Attributes:
         state: name -> tensor, on the CPU, named as the model's modules are, without the classifier.
@@ -83,7 +83,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     """Read a model file.
 
     Raises:
-        WeightsError: it is missing, damaged, no model file, of a newer format, or lacks what it takes to feed it.
+        WeightsError: it is missing, damaged, not a model file, of a newer format, or lacks a node it needs.
     """
     return _read(Path(path), tensors=True)
 
@@ -92,13 +92,13 @@ def read_header(path: str | os.PathLike[str]) -> ModelFile:
     """Read a model file's configuration and information, without its tensors.
 
     Raises:
-        WeightsError: as `read_model_file`.
+        WeightsError: as ``read_model_file``.
     """
     return _read(Path(path), tensors=False)
 
 
 def header_if_any(path: str | os.PathLike[str]) -> ModelFile | None:
-    """Return what `read_header` does, None for a file of another kind, such as a checkpoint.
+    """Return the result of ``read_header``, or None for a file of another kind, such as a checkpoint.
 
     Raises:
         WeightsError: a model file that is damaged.
@@ -135,12 +135,12 @@ def _parse(text: str | None, path: Path) -> dict[str, Any]:
         header = json.loads(text)
     except json.JSONDecodeError as error:
         raise WeightsError(f"{path}: its metadata {KEY!r} is not JSON: {error}") from None
-    found = header.get("format") if isinstance(header, dict) else None
-    if not isinstance(found, int) or found < 1:
+    number = header.get("format") if isinstance(header, dict) else None
+    if not isinstance(number, int) or number < 1:
         raise WeightsError(f"{path}: its metadata {KEY!r} has no format number")
-    if found > FORMAT:
+    if number > FORMAT:
         raise WeightsError(
-            f"{path} has format {found}, this reidzoo reads {FORMAT}: it was written by a newer one; update"
+            f"{path} has format {number}, this reidzoo reads {FORMAT}: it was written by a newer one; update"
         )
     for key in ("config", "info"):
         if not isinstance(header.get(key), dict):

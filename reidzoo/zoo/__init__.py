@@ -1,4 +1,4 @@
-"""Trained models by name: the indexes that list them, and the converters of other toolkits' files.
+"""The zoo of trained models: the indexes that list them by name, and the converters of other toolkits' files.
 
 ``list_models()`` has the names, ``reidzoo.load(name)`` gives a model that takes images, and
 ``register_index(path_or_url)`` makes other people's models known; in configurations a model is ``zoo://NAME`` wherever

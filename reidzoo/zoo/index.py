@@ -1,10 +1,10 @@
-"""The models that are known by name: this package's ``index*.yml``, and the indexes that others publish.
+"""The models that are known by name: ours in ``zoo/``, published ones, and those of indexes that others publish.
 
 An index is YAML, name -> what is known of the model; every key is there, null where a thing is unknown::
 
     domainmix_mini:
       config: projects/DomainMix/mini.yml
-      addresses: ["file:../../zoo/domainmix_mini.safetensors", "https://...", "gdrive:FILE_ID"]   # tried in this order
+      addresses: ["file:domainmix_mini.safetensors", "https://...", "gdrive:FILE_ID"]   # tried in this order
       sha256: 64 hexadecimal digits
       size: 1234567
       convert: null
@@ -29,6 +29,7 @@ from yacs.config import CfgNode
 from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.files import move_into_place, show_path
 from reidzoo.suggest import did_you_mean
+from reidzoo.version import ROOT
 from reidzoo.weights.cache import weights_home
 from reidzoo.weights.download import TransferError, forget_part, from_http
 from reidzoo.yaml_marks import parse_yaml
@@ -37,6 +38,9 @@ from reidzoo.zoo.index_entry import IndexEntry
 __all__ = ["entry", "list_models", "read_index", "register_index", "register_indexes"]
 
 logger = logging.getLogger("reidzoo")
+
+MOST_BYTES = 4 << 20
+"""Bytes that an index at an address may have."""
 
 _SHOWN = 12
 _indexes: dict[str, dict[str, IndexEntry]] = {}
@@ -110,29 +114,34 @@ def read_index(path_or_url: str | os.PathLike[str]) -> tuple[str, dict[str, Inde
         ConfigError, WeightsError: as `register_index`.
     """
     given = os.fspath(path_or_url)
-    url = re.match(r"https?://", given) is not None
-    path = _copy_of(given) if url else Path(given)
-    place = given if url else str(path.resolve())
-    shown = given if url else show_path(path)
+    if re.match(r"https?://", given):
+        return given, _read_address(given)
+    path = Path(given)
     if not path.is_file():
-        raise ConfigError(f"{shown}: there is no such index of models")
+        raise ConfigError(f"{show_path(path)}: there is no such index of models")
+    place = str(path.resolve())
+    return place, _read(path, place, show_path(path))
+
+
+def _read(path: Path, place: str, shown: str) -> dict[str, IndexEntry]:
+    """Return the entries of the index in ``path``, which messages call ``shown``."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{shown}: this index of models cannot be read: {error}") from None
     tree = parse_yaml(text, lambda line: f"{shown}:{line}")
     if tree.value is None:
-        return place, {}
+        return {}
     if not isinstance(tree.value, dict):
         raise ConfigError(f"{tree.where}: an index is a mapping of models' names to what is known of them")
-    return place, {name: IndexEntry.read(name, node, place) for name, node in tree.value.items()}
+    return {name: IndexEntry.read(name, node, place) for name, node in tree.value.items()}
 
 
 def _load_own() -> None:
     if _indexes:
         return
     own: dict[str, dict[str, IndexEntry]] = {}
-    for path in sorted(Path(__file__).parent.glob("index*.yml")):
+    for path in (ROOT / "zoo" / "index.yml", *sorted(Path(__file__).parent.glob("index*.yml"))):
         place, entries = read_index(path)
         _refuse_clashes(place, entries, own)
         own[place] = entries
@@ -151,15 +160,21 @@ def _refuse_clashes(
                 )
 
 
-def _copy_of(url: str) -> Path:
-    """Bring the index at ``url`` and return the copy, an older one if it cannot be reached."""
+def _read_address(url: str) -> dict[str, IndexEntry]:
+    """Return the entries of the index at ``url``, of an older copy if it cannot be reached or what came is no index."""
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
     path = weights_home() / "indexes" / f"{digest}.yml"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        from_http(url, part, title="index of models")
+        from_http(url, part, title="index of models", most=MOST_BYTES)
+        found = _read(part, url, url)  # before it takes the place of a copy that is known to be good
         move_into_place(part, path)
+        return found
+    except ConfigError as error:
+        if not path.is_file():
+            raise
+        logger.warning("what came from %s is no index of models (%s); taking the copy %s", url, error, path)
     except (TransferError, OSError) as error:
         if not path.is_file():
             raise WeightsError(
@@ -168,4 +183,4 @@ def _copy_of(url: str) -> Path:
         logger.warning("the index of models %s cannot be had (%s); taking the copy %s", url, error, path)
     finally:
         forget_part(part)
-    return path
+    return _read(path, url, url)

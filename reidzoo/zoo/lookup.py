@@ -1,4 +1,4 @@
-"""From a model's name to a file on this machine."""
+"""Locates a model's file on this machine by the model's name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["locate", "plain_name"]
 
 
 def plain_name(name: str) -> str:
-    """Return ``NAME`` of ``zoo://NAME``; others as they are."""
+    """Return ``NAME`` of ``zoo://NAME``, and any other name unchanged."""
     return name.removeprefix("zoo://")
 
 
@@ -25,26 +25,26 @@ def locate(name: str) -> Path:
 
     Raises:
         UnknownModelError: no index has the name.
-        WeightsError: it cannot be had, or it does not convert.
+        WeightsError: it cannot be downloaded, or it does not convert.
     """
-    found = entry(plain_name(name))
+    model = entry(plain_name(name))
     path = fetch(
-        found.addresses, found.filename, sha256=found.sha256 or "", size=found.size, folder=found.folder,
-        title=found.name,
+        model.addresses, model.filename, sha256=model.sha256 or "", size=model.size, folder=model.folder,
+        title=model.name,
     )  # fmt: skip
-    return _converted(found, path) if found.convert else path
+    return _converted(model, model.convert, path) if model.convert else path
 
 
-def _converted(found: IndexEntry, path: Path) -> Path:
-    """Return the model file of another toolkit's file, converted once for each of its states and of our versions."""
+def _converted(model: IndexEntry, recipe: str, path: Path) -> Path:
+    """Return the model file of another toolkit's file, converted once for each content and version of reidzoo."""
     digest = sha256_of(path)
-    key = hashlib.sha256(f"{digest} {found.convert} {__version__}".encode()).hexdigest()
+    key = hashlib.sha256(f"{digest} {recipe} {__version__}".encode()).hexdigest()
 
     def make(target: Path) -> None:
         from reidzoo.zoo.convert import convert_file  # builds models, and those may ask for weights
 
-        facts = {"metrics": dict(found.metrics), "original_sha256": digest}
-        facts |= {key: getattr(found, key) for key in ("name", "data", "source", "licence", "version")}
-        convert_file(found.convert, path, target, facts)
+        facts = {"metrics": dict(model.metrics), "original_sha256": digest}
+        facts |= {key: getattr(model, key) for key in ("name", "data", "source", "licence", "version")}
+        convert_file(recipe, path, target, facts)
 
-    return make_once(f"zoo/{found.name}-converted-{key[:8]}.safetensors", make)
+    return make_once(f"zoo/{model.name}-converted-{key[:8]}.safetensors", make)

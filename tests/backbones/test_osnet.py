@@ -116,6 +116,7 @@ def torchreid_name(name):
     return name.replace(".conv2a.0.", ".conv2a.")
 
 
+@pytest.mark.slow
 def test_torchreids_file_loads_strictly(tmp_path):
     reference = OSNet(0.25, "ibn")
     state = {f"module.{torchreid_name(name)}": value for name, value in reference.state_dict().items()}

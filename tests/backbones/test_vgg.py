@@ -13,6 +13,7 @@ from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import BACKBONE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_vgg_16_is_torchvisions(tmp_path, batch_norm):
     from torchvision.models import vgg16, vgg16_bn

@@ -68,6 +68,7 @@ def greedy_probability(x, chosen, trials):
     return probability
 
 
+@pytest.mark.slow
 def test_the_draws_have_the_distribution_of_the_definition():
     # Sequences of three of five rows, by the definition and by many runs; candidates are drawn several at once.
     x = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)

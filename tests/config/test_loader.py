@@ -41,6 +41,31 @@ def test_folders_stay_relative_to_the_working_directory(write):
     assert (cfg.OUTPUT_DIR, cfg.DATASETS.ROOT) == ("out", "data")
 
 
+def test_the_run_s_folder_is_named_by_the_file_that_is_loaded(write, tmp_path, monkeypatch):
+    path = write("project/base.yml", "SEED: 1")
+    assert load_config(path).OUTPUT_DIR == "output/project/base"
+    assert load_config(write("project/mini.yml", "_BASE_: base.yml")).OUTPUT_DIR == "output/project/mini"
+    staged = load_config(write("project/stages.yml", "STAGES: {a: {SEED: 1}, b: {}}"))
+    assert [stage.OUTPUT_DIR for stage in stage_configs(staged).values()] == ["output/project/stages"] * 2
+    monkeypatch.chdir(tmp_path / "project")
+    assert load_config("base.yml").OUTPUT_DIR == load_config("../project/base.yml").OUTPUT_DIR == "output/project/base"
+
+
+def test_what_is_said_of_the_run_s_folder_wins_over_its_default(write):
+    path = write("project/a.yml", "")
+    assert load_config(path, ["OUTPUT_DIR", "there"]).OUTPUT_DIR == "there"
+    assert load_config(path, overlays=[write("over.yml", "OUTPUT_DIR: over")]).OUTPUT_DIR == "over"
+    assert load_config(path, overlays=[write("small.yml", "SEED: 2")]).OUTPUT_DIR == "output/project/a"
+    write("project/base.yml", "OUTPUT_DIR: base")
+    assert load_config(write("project/b.yml", "_BASE_: base.yml")).OUTPUT_DIR == "base"
+
+
+def test_a_saved_configuration_keeps_the_run_s_folder(write):
+    saved = write("output/project/a/config.yml", dump(load_config(write("project/a.yml", "SEED: 1"))))
+    assert "OUTPUT_DIR: output/project/a\n" in saved.read_text()
+    assert load_config(saved).OUTPUT_DIR == "output/project/a"
+
+
 # Stages
 
 
@@ -286,6 +311,8 @@ def same(one, other):
         "",
         STAGES,
         "INPUT: {TRANSFORMS: {erase: null, gray: {type: Gray}}}",
+        "INPUT: {TRANSFORMS: {normalize: {}, flip: {}, erase: null, crop: {}}}",
+        "STAGES: {a: {OPTIMIZERS: {model: {type: SGD, lr: 1.0, momentum: 0.9}}}}",
         "INPUT: {TRANSFORMS: null}\nHEAD: null\nHOOKS: null",
         "INPUT: {TRANSFORMS: {normalize: {}, flip: {}, erase: {}, crop: {}}}",
         "BACKBONE: {_REPLACE_: true, type: ResNet, pretrained: null}",

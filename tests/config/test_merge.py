@@ -63,7 +63,7 @@ def test_lower_case_arguments_are_not_checked_and_may_nest(load):
         ("SEED: 1.0", "a.yml:1: SEED: expected an integer, got 1.0"),
         ("SEED: true", "a.yml:1: SEED: expected an integer, got true"),
         ("SEED: null", "a.yml:1: SEED: expected an integer, got null"),
-        ("SEED: [1]", "a.yml:1: SEED: expected an integer, got a list"),
+        ("SEED: [1]", "a.yml:1: SEED: expected an integer, got [1]"),
         ("SOLVER:\n  GRAD_CLIP: '1'", "a.yml:2: SOLVER.GRAD_CLIP: expected a number, got the string '1'"),
         ("SOLVER: {GRAD_CLIP: true}", "a.yml:1: SOLVER.GRAD_CLIP: expected a number, got true"),
         ("TEST: {FLIP: no}", "a.yml:1: TEST.FLIP: expected true or false, got the string 'no'"),
@@ -72,13 +72,13 @@ def test_lower_case_arguments_are_not_checked_and_may_nest(load):
         ("SOLVER: 5", "a.yml:1: SOLVER: expected a mapping, got 5"),
         ("SOLVER:", "a.yml:1: SOLVER: expected a mapping, got null"),
         ("MODEL: null", "a.yml:1: MODEL: expected a mapping, got null"),
-        ("SEED: {a: 1}", "a.yml:1: SEED: expected an integer, got a mapping"),
+        ("SEED: {a: 1}", "a.yml:1: SEED: expected an integer, got {'a': 1}"),
         ("INPUT: {SIZE: 256}", "a.yml:1: INPUT.SIZE: expected a list, got 256"),
         ("INPUT: {SIZE: [256, 1.5]}", "a.yml:1: INPUT.SIZE[1]: expected an integer, got 1.5"),
         ("INPUT:\n  SIZE:\n  - 256\n  - x", "a.yml:4: INPUT.SIZE[1]: expected an integer, got the string 'x'"),
         ("INPUT: {SIZE: [256]}", "a.yml:1: INPUT.SIZE: expected 2 elements, got 1"),
         ("INPUT: {MEAN: []}", "a.yml:1: INPUT.MEAN: expected 3 elements, got 0"),
-        ("DEVICE: gpu", "a.yml:1: DEVICE: expected one of auto, cpu, cuda; got the string 'gpu'"),
+        ("DEVICE: gpu", "a.yml:1: DEVICE: expected auto, cpu or cuda, got the string 'gpu'"),
         ("HEAD: {type: 5}", "a.yml:1: HEAD.type: expected a registered name, got 5"),
         ("HEAD: {type: null}", "a.yml:1: HEAD.type: expected a registered name, got null"),
     ],
@@ -165,6 +165,13 @@ def test_replace_replaces_free_nodes_and_keeps_declared_keys(load):
     assert cfg.INPUT.SIZE == [256, 128]
     assert cfg.MODEL == {"type": "Embedder", "x": 1, "WEIGHTS": "", "BN_GROUP": 0, "BN_DOMAINS": 1}
     assert load("_REPLACE_: true\nBACKBONE: {type: ResNet}").BACKBONE == {"type": "ResNet"}
+
+
+def test_what_replaces_gives_its_own_order(load):
+    entries = "crop: {type: A}, flip: {type: B}, normalize: {type: C}"  # another order than the defaults', and no erase
+    own = load(f"INPUT: {{TRANSFORMS: {{_REPLACE_: true, {entries}}}}}").INPUT.TRANSFORMS
+    assert list(own) == ["crop", "flip", "normalize"]
+    assert list(load(f"_REPLACE_: true\nINPUT: {{TRANSFORMS: {{{entries}}}}}").INPUT.TRANSFORMS) == list(own)
 
 
 def test_replace_is_true_or_false(fails):

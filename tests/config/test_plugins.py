@@ -128,8 +128,11 @@ def test_a_name_does_not_find_another_yamls_plugin(write, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("PLUGINS: znothing", "a.yml:1: PLUGINS: expected a list of importable names or paths"),
-        ("PLUGINS: [5]", "a.yml:1: PLUGINS: expected a list of importable names or paths"),
+        (
+            "PLUGINS: znothing",
+            "a.yml:1: PLUGINS: expected a list of importable names or paths, got the string 'znothing'",
+        ),
+        ("PLUGINS: [5]", "a.yml:1: PLUGINS: expected a list of importable names or paths, got [5]"),
         ("PLUGINS:\n- znothing", "a.yml:2: no plug-in 'znothing': not in {folder} and not installed"),
         ("PLUGINS: [yaml.znothing]", "a.yml:1: no plug-in 'yaml.znothing': not in {folder} and not installed"),
         ("PLUGINS: [my-plugin]", "a.yml:1: plug-in 'my-plugin' is neither an importable name nor a path with a slash"),

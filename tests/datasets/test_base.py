@@ -21,7 +21,7 @@ def test_missing_dataset_message_says_what_where_and_what_to_do(tmp_path):
         assert part in message
     for folder in Market1501.folders:
         assert os.path.join(tmp_path, folder) in message
-    assert f"python tools/render_data.py --root {tmp_path}" in message
+    assert f"reidzoo render --data-root {tmp_path}" in message
 
 
 def test_incomplete_dataset_message_says_what_it_lacks(tmp_path, market):
@@ -37,7 +37,7 @@ def test_no_twin_no_homepage_no_remedy(tmp_path):
 
     with pytest.raises(DatasetError) as caught:
         Plain(tmp_path)
-    assert "render_data" not in str(caught.value)
+    assert "reidzoo render" not in str(caught.value)
     assert "Obtain" not in str(caught.value)
 
 
@@ -128,7 +128,7 @@ def test_strange_names_are_an_error_that_names_them(tmp_path, market):
 def test_folder_without_images_is_an_error_with_remedies(tmp_path, market):
     market(tmp_path / "market1501", {"bounding_box_train": [], "query": ["readme.txt"], "bounding_box_test": ["x.txt"]})
     (tmp_path / "market1501" / "bounding_box_train").mkdir()
-    with pytest.raises(DatasetError, match=r"(?s)bounding_box_train holds no image.*Obtain it from.*render_data.py"):
+    with pytest.raises(DatasetError, match=r"(?s)bounding_box_train holds no image.*Obtain it from.*reidzoo render"):
         assert Market1501(tmp_path).train
 
 

@@ -33,3 +33,31 @@ def test_all_are_registered():
     names = {"CSVDataset", "CUHK03NP", "DukeMTMC", "FolderDataset", "MSMT17", "Market1501", "PseudoLabeled"}
     assert DATASET.get("CUHK03NP") is CUHK03NP
     assert names | {"RandPerson", "Unlabeled"} <= set(DATASET.module_dict)
+
+
+class Bare:
+    """A third party's dataset that derives from nothing."""
+
+    name, folder, protocol, is_twin = "Bare", "", "market1501", False
+    train, query, gallery = [], [], []
+
+    def __init__(self, root):
+        self.root = root
+
+    def records(self, split):
+        return getattr(self, split)
+
+
+def test_a_dataset_need_not_be_a_subclass_and_can_be_wrapped(monkeypatch):
+    monkeypatch.setitem(DATASET.module_dict, "Bare", Bare)
+    assert build_dataset("Bare", root="here").root == "here"
+    wrapped = build_dataset({"type": "Unlabeled", "dataset": "Bare"})
+    assert (wrapped.name, wrapped.protocol, wrapped.repeats, wrapped.train) == ("Bare", "market1501", None, [])
+
+
+@pytest.mark.parametrize("name", ["is_twin", "protocol", "records", "query"])
+def test_what_a_dataset_lacks_is_said_when_it_is_built(monkeypatch, name):
+    monkeypatch.delattr(Bare, name)
+    monkeypatch.setitem(DATASET.module_dict, "Bare", Bare)
+    with pytest.raises(ConfigError, match=f"DATASET: Bare has no {name}; .*subclass of reidzoo.datasets.Dataset"):
+        build_dataset("Bare")

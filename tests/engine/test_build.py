@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from reidzoo.config import load_config
-from reidzoo.engine.build import build_test_table, build_train_sets, final_size
+from reidzoo.engine.build import build_model, build_test_table, build_train_sets, final_size, load_embedder
 from reidzoo.engine.evaluate import extract_train_features
-from reidzoo.registry import TRAINER, TRANSFORM
+from reidzoo.errors import ConfigError
+from reidzoo.registry import BACKBONE, TRAINER, TRANSFORM
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.transforms import RandomCrop
 
@@ -76,3 +78,58 @@ def test_images_are_tested_at_the_size_that_training_leaves(write_config, tmp_pa
         trainer.model.backbone.register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape[2:])))
         assert len(extract_train_features(trainer)) == 72
     assert set(seen) == {(32, 16), (28, 12)}
+
+
+class OneConvolution(nn.Module):
+    """A third party's backbone without an argument ``pretrained``."""
+
+    out_channels = 4
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images):
+        return self.layer(images)
+
+
+class Pretrained(OneConvolution):
+    """A third party's backbone with one, which a node need not give."""
+
+    def __init__(self, pretrained="weights"):
+        super().__init__()
+        self.pretrained = pretrained
+
+
+def test_a_backbone_need_not_have_pretrained(monkeypatch, write_config, tmp_path):
+    monkeypatch.setitem(BACKBONE.module_dict, "OneConvolution", OneConvolution)
+    cfg = load_config(write_config(BACKBONE={"type": "OneConvolution"}))
+    trained = build_model(cfg, num_classes=3)
+    torch.save({"parts": {"model": trained.state_dict()}}, tmp_path / "model.pth")
+    loaded = load_embedder(cfg, tmp_path / "model.pth")
+    assert torch.equal(loaded.backbone.layer.weight, trained.backbone.layer.weight)
+
+
+def test_weights_that_will_be_overwritten_are_not_fetched(monkeypatch, write_config):
+    monkeypatch.setitem(BACKBONE.module_dict, "Pretrained", Pretrained)
+    cfg = load_config(write_config(BACKBONE={"type": "Pretrained"}))
+    assert build_model(cfg, 0).backbone.pretrained == "weights"
+    assert build_model(cfg, 0, initialise=False).backbone.pretrained == ""
+
+
+class NoTrainer:
+    def __init__(self, cfg, sets, output_dir, device):
+        pass
+
+
+class NoStep(TRAINER.get("BaselineTrainer").__mro__[1]):
+    """A trainer without a step."""
+
+
+@pytest.mark.parametrize(("cls", "said"), [(NoTrainer, "has no train, train_step"), (NoStep, "has no step_<phase>")])
+def test_what_is_no_trainer_is_found_out_before_anything_is_built(monkeypatch, write_config, tmp_path, cls, said):
+    monkeypatch.setitem(TRAINER.module_dict, cls.__name__, cls)
+    path = write_config(TRAINER={"type": cls.__name__})
+    with pytest.raises(ConfigError, match=f"TRAINER: {cls.__name__} {said}.*subclass of reidzoo.trainers.Trainer"):
+        Pipeline(load_config(path)).train()
+    assert not (tmp_path / "run").exists()

@@ -149,7 +149,7 @@ def test_expanded_queries_can_be_reranked(write_config, ranked):
 
 
 WRONG = [
-    (["TEST.METRIC", "manhattan"], "TEST.METRIC: expected one of cosine, euclidean"),
+    (["TEST.METRIC", "manhattan"], "TEST.METRIC: expected cosine or euclidean"),
     (["TEST.PROTOCOL", "market"], "TEST.PROTOCOL: the protocol of Market1501='market' is not known"),
     (["TEST.RERANK.ENABLED", "true", "TEST.RERANK.K1", "0"], r"TEST.RERANK.K1: expected .*; got 0"),
     (["TEST.ROC.ENABLED", "true", "TEST.ROC.RATES", "[0.1, 1.0]"], r"TEST.ROC.RATES: expected .*; got \[0.1, 1.0\]"),

@@ -1,9 +1,33 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from PIL import Image
 from torch import nn
 
-from reidzoo.engine.extract import evaluation_mode
+from reidzoo.engine.extract import evaluation_mode, extract_features
+from reidzoo.engine.image_table import ImageTable
+from reidzoo.errors import EvaluationError
+from reidzoo.transforms import Normalize
+
+
+class Logarithm(nn.Module):
+    """Embeds an image as the logarithm of its mean colour, which black has none of."""
+
+    def embed(self, images):
+        return images.mean(dim=(2, 3)).log()
+
+
+def test_features_that_are_not_finite_name_the_first_image(tmp_path):
+    paths = [str(tmp_path / f"{n}.png") for n in range(5)]
+    for n, path in enumerate(paths):
+        Image.new("RGB", (4, 8), (0, 0, 0) if n in (2, 4) else (90, 100, 110)).save(path)
+    normalize = Normalize([0.0] * 3, [1.0] * 3)
+    options = {"device": torch.device("cpu"), "batch_size": 2}
+    good = extract_features(Logarithm(), ImageTable(paths[:2], (8, 4), "bicubic"), normalize, **options)
+    assert good.shape == (2, 3)
+    with pytest.raises(EvaluationError, match=rf"the embedding of {paths[2]} holds NaN or infinity, .* 1 more of 5"):
+        extract_features(Logarithm(), ImageTable(paths, (8, 4), "bicubic"), normalize, **options)
 
 
 def test_each_module_returns_to_its_own_mode():

@@ -85,3 +85,49 @@ def test_a_gradient_of_other_strides_moves_the_weights_it_is_of(kind):
         plain.grad = gradient.clone()
         reference.step()
     torch.testing.assert_close(part["weight"], plain)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_sgd_begins_the_momentum_of_a_late_parameter_as_of_an_early_one(fused):
+    first, late = (nn.Parameter(torch.ones(3)) for _ in range(2))
+    node = {"type": "SGD", "lr": 0.1, "momentum": 0.5, "fused": fused}
+    modules = nn.ModuleDict({"model": nn.ParameterList([first, late])})
+    optim = build_optimizers({"model": node}, modules, 0.0)["model"]
+    optim.minimize(first.sum())  # a layer that a phase does not use
+    optim.minimize(first.sum() + late.sum())
+    optim.minimize(first.sum() + late.sum())
+    torch.testing.assert_close(first.detach(), torch.full((3,), 1 - 0.1 * (1 + 1.5 + 1.75)))
+    torch.testing.assert_close(late.detach(), torch.full((3,), 1 - 0.1 * (1 + 1.5)))
+
+
+@pytest.mark.parametrize("kind", ["Adam", "AdamW", "SGD", "Adagrad"])
+def test_moments_of_another_shape_are_refused(kind):
+    node = {"type": kind, "lr": 0.1, **({"momentum": 0.9} if kind == "SGD" else {})}
+    modules = parts()
+    optim = build_optimizers({"model": node}, modules, 0.0)["model"]
+    optim.minimize(modules["model"](torch.ones(3, 2)).sum())
+    state = optim.state_dict()
+    optim.load_state_dict(state)  # its own fits
+    for name in state["state"][0].keys() - {"step"}:
+        for wrong in (torch.zeros(()), torch.zeros(1), torch.zeros(1, 2), torch.zeros(2, 2).to_sparse(), 0.0):
+            bad = {**state, "state": {**state["state"], 0: {**state["state"][0], name: wrong}}}
+            with pytest.raises(ValueError, match=rf"{name} of a parameter of shape \(2, 2\) is saved as"):
+                optim.load_state_dict(bad)
+    if "step" in state["state"][0]:
+        bad = {**state, "state": {**state["state"], 0: {**state["state"][0], "step": torch.zeros(4)}}}
+        with pytest.raises(ValueError, match="step of a parameter"):
+            optim.load_state_dict(bad)
+
+
+def test_moments_that_share_memory_get_their_own():
+    """A file may hold a tensor of the right shape whose rows all lie in one place; a fused step would walk past it."""
+    modules = parts()
+    optim = build_optimizers({"model": {"type": "Adam", "lr": 0.1}}, modules, 0.0)["model"]
+    optim.minimize(modules["model"](torch.ones(3, 2)).sum())
+    state = optim.state_dict()
+    state["state"][0]["exp_avg"] = torch.full((1,), 0.25).expand(2, 2)
+    optim.load_state_dict(state)
+    for parameter in optim.parameters:
+        for name in ("exp_avg", "exp_avg_sq"):
+            assert optim.torch.state[parameter][name].stride() == parameter.stride()
+    assert torch.equal(optim.torch.state[optim.parameters[0]]["exp_avg"], torch.full((2, 2), 0.25))

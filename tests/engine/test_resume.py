@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
-import torch
+
+from ..conftest import ADVERSARIAL
 
 STAGES = {
     "label": {
@@ -37,17 +36,7 @@ STAGES = {
     "backbone": {"HOOKS": {"ema": {"type": "EMAHook", "momentum": 0.9}}},
     "alternate": {
         "WEIGHTS": {"model": "stage:backbone"},
-        "TRAINER": {"type": "AdversarialTrainer"},
-        "DISCRIMINATORS": {"discriminator": {"type": "MLPDiscriminator", "widths": [16]}},
-        "LOSSES": {
-            "balance": {"type": "DomainBalanceLoss"},
-            "domain": {
-                "type": "CrossEntropyLoss",
-                "inputs": {"logits": "domain_logits", "pid": "domain"},
-                "phase": "discriminator",
-            },
-        },
-        "OPTIMIZERS": {"discriminator": {"type": "Adam", "lr": 1e-3}},
+        **ADVERSARIAL,
         "HOOKS": {"turns": {"type": "IterationPhaseHook", "steps": {"discriminator": 1, "model": 2}}},
     },
 }
@@ -76,45 +65,8 @@ def config(write_config, tmp_path, killer):
     )
 
 
-def tensors(folder):
-    found = {}
-
-    def walk(prefix, value):
-        if isinstance(value, torch.Tensor):
-            found[prefix] = value
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                walk(f"{prefix}.{key}", item)
-        elif isinstance(value, list):
-            for key, item in enumerate(value):
-                walk(f"{prefix}.{key}", item)
-        else:
-            found[prefix] = torch.tensor(-1) if value is None else value
-
-    walk("", torch.load(folder / "model_final.pth", weights_only=True))
-    return found
-
-
 @pytest.mark.parametrize("workers", [0, 2])
-def test_killed_in_every_stage_and_resumed_equals_uninterrupted(config, run_tool, tmp_path, workers):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run = run_tool("train_net.py", "--config-file", config, "--output-dir", whole)
-    assert run.returncode == 0, run.stderr
-
-    (tmp_path / "marks").mkdir()
-    arguments = ["--config-file", config, "--output-dir", killed, "DATALOADER.NUM_WORKERS", workers]
-    codes = [run_tool("train_net.py", *arguments).returncode]
-    for _ in STAGES:
-        run = run_tool("train_net.py", *arguments, "--resume")
-        codes.append(run.returncode)
-    assert codes == [-signal.SIGKILL] * 3 + [0], run.stderr
-
-    for stage in STAGES:
-        ours, theirs = tensors(killed / stage), tensors(whole / stage)
-        assert ours.keys() == theirs.keys()
-        for key, value in theirs.items():
-            same = torch.equal(ours[key], value) if isinstance(value, torch.Tensor) else ours[key] == value
-            assert same, f"{stage}{key}"
-        for file in ("metrics.jsonl", "results.json"):
-            assert (killed / stage / file).read_bytes() == (whole / stage / file).read_bytes()
-    assert (killed / "label/pseudo_labels.csv").read_bytes() == (whole / "label/pseudo_labels.csv").read_bytes()
+def test_killed_in_every_stage_and_resumed_equals_uninterrupted(config, resumes_after_sigkill, tmp_path, workers):
+    whole = resumes_after_sigkill(config, list(STAGES), "DATALOADER.NUM_WORKERS", workers)
+    labels = "label/pseudo_labels.csv"
+    assert (tmp_path / "killed" / labels).read_bytes() == (whole / labels).read_bytes()

@@ -399,6 +399,7 @@ def test_gpu_agrees_with_cpu(make_case):
             assert gpu.mAP == pytest.approx(cpu.mAP, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="needs torch.distributed")
 def test_two_gloo_processes_equal_one_to_the_last_bit(tmp_path):
     rng = np.random.default_rng(0)

@@ -13,6 +13,8 @@ from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.trainers import BaselineTrainer
 
+pytestmark = pytest.mark.slow
+
 HELD = {"type": "HoldOutIdentities", "part": "train", "held_out": 5, "dataset": "Market1501"}
 
 

@@ -15,6 +15,8 @@ from reidzoo.hooks import PseudoLabelHook
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 CLUSTERER = {"type": "JaccardDBSCAN", "k1": 6, "k2": 2, "eps": 0.8, "min_samples": 2}
 UNLABELLED = {"train": {"type": "Unlabeled", "dataset": {"type": "Market1501"}}}
 

@@ -22,7 +22,7 @@ from reidzoo.runs.transfer_matrix import evaluate_model
 from reidzoo.weights.cache import sha256_of
 from reidzoo.zoo import write_model_file
 
-pytestmark = pytest.mark.usefixtures("no_indexes")
+pytestmark = [pytest.mark.usefixtures("no_indexes"), pytest.mark.slow]
 IMAGE = torch.randint(0, 255, (2, 3, 32, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
@@ -84,7 +84,7 @@ def test_what_is_not_there(publish, tmp_path):
     with pytest.raises(WeightsError, match=r"no such weight file, checkpoint or run: output/x"):
         reidzoo.load("output/x")
     torch.save({"a": torch.ones(1)}, tmp_path / "a.pth")
-    with pytest.raises(WeightsError, match=r"a\.pth: there is no config\.yml beside it"):
+    with pytest.raises(WeightsError, match=r"a\.pth: there is no config\.yml next to it"):
         reidzoo.load(tmp_path / "a.pth")
     save_file({"a": torch.ones(1)}, tmp_path / "a.safetensors")
     with pytest.raises(WeightsError, match="holds weights only"):

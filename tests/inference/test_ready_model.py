@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from torch.nn import functional
 
 import reidzoo
 from reidzoo.config import get_cfg
-from reidzoo.errors import DatasetError
+from reidzoo.errors import DatasetError, EvaluationError
 from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.models import TwoViewEmbedder
 
@@ -26,9 +26,14 @@ def pictures(tmp_path):
     return paths
 
 
+def on_white(path):
+    layer = Image.open(path).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
 def reference(model, path):
-    """Embed one image by the letter: resize, divide, normalise, embed, L2."""
-    image = Image.open(path).convert("RGB").resize((16, 32), Image.Resampling.BILINEAR)
+    """Embed one image by the letter: lay on white, resize, divide, normalise, embed, L2."""
+    image = on_white(path).resize((16, 32), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).double() / 255
     mean, std = (
         torch.tensor(values).double()[:, None, None] for values in (model.config.INPUT.MEAN, model.config.INPUT.STD)
@@ -45,7 +50,7 @@ def test_images_in_any_form_give_one_embedding(write_tiny, pictures):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
     opened = [Image.open(path) for path in pictures]
-    tensors = [torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1) for image in opened]
+    tensors = [torch.from_numpy(np.array(on_white(path))).permute(2, 0, 1) for path in pictures]
     for images in (map(str, pictures), opened, tensors, [pictures[0], opened[1], tensors[2]]):
         assert torch.equal(model.embed(list(images)), found)
     for single in (pictures[0], str(pictures[0]), opened[0], tensors[0], tensors[0][None]):
@@ -98,3 +103,42 @@ def test_what_is_no_image(write_tiny, tmp_path):
     for wrong in (torch.zeros(3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8), torch.zeros(2, 8, 8, 3).byte()):
         with pytest.raises(ValueError, match="expected RGB pixels"):
             model.embed(wrong)
+
+
+def test_a_photo_on_its_side_gives_the_embedding_of_the_upright_one(write_tiny, pictures, tmp_path):
+    model = reidzoo.load(write_tiny()[0])
+    exif, upright = Image.Exif(), Image.open(pictures[0])
+    exif[ExifTags.Base.Orientation] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "side.png", exif=exif)
+    expected = model.embed(upright)
+    for image in (tmp_path / "side.png", Image.open(tmp_path / "side.png")):
+        torch.testing.assert_close(model.embed(image), expected)
+
+
+def test_what_has_no_pixels(write_tiny):
+    model = reidzoo.load(write_tiny()[0])
+    whole = torch.zeros(3, 32, 16, dtype=torch.uint8)
+    for shape in ((3, 0, 16), (3, 32, 0), (3, 0, 0)):
+        with pytest.raises(ValueError, match=r"image 1: expected RGB pixels .* got torch.uint8 of shape"):
+            model.embed([whole, torch.zeros(shape, dtype=torch.uint8)])
+    with pytest.raises(ValueError, match="image 1 has no pixels: it is 0 wide and 8 high"):
+        model.embed([whole, Image.new("RGB", (0, 8))])
+
+
+def test_pixels_that_nobody_can_show(write_tiny, tmp_path):
+    model = reidzoo.load(write_tiny()[0])
+    with pytest.raises(ValueError, match="image 0 has pixels of PIL's mode F"):
+        model.embed(Image.new("F", (16, 32)))
+    Image.new("F", (16, 32)).save(tmp_path / "depth.tif")
+    with pytest.raises(DatasetError, match=r"depth\.tif has pixels of PIL's mode F"):
+        model.embed(tmp_path / "depth.tif")
+
+
+def test_an_embedding_that_is_not_finite_names_its_image(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    module = model.module.embed
+    model.module.embed = lambda images: module(images) * torch.tensor([1.0, torch.inf, torch.nan])[: len(images), None]
+    with pytest.raises(EvaluationError, match=rf"the embedding of {pictures[1]} holds NaN .* 1 more of 3"):
+        model.embed(pictures)
+    with pytest.raises(EvaluationError, match="the embedding of image 1 holds NaN"):
+        model.embed([Image.open(path) for path in pictures])

@@ -247,6 +247,7 @@ WORKER = """
 """
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path):
     """Each setup runs in two gloo processes and in this one, on the same global batch."""
     setups = {"global": (0, False, [5, 3]), "group": (2, False, [6, 2]), "domains": (0, True, [4, 4])}

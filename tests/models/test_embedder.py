@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from reidzoo.errors import ConfigError
 from reidzoo.models.embedder import Embedder
-from reidzoo.registry import MODEL
+from reidzoo.registry import BACKBONE as BACKBONES
+from reidzoo.registry import HEAD, MODEL
 
 BACKBONE = {"type": "ResNet", "depth": 18, "width": 8}
 
@@ -54,3 +56,44 @@ def test_wrong_nodes_are_config_errors():
         Embedder({"type": "ResNett"}, {"type": "BNNeck"})
     with pytest.raises(ConfigError, match="cannot take these arguments"):
         Embedder(BACKBONE, {"type": "BNNeck", "poling": "avg"})
+
+
+class Silent(nn.Module):
+    """A backbone or a head that says nothing of itself."""
+
+    def __init__(self, in_channels=3, num_classes=0):
+        super().__init__()
+        self.layer = nn.Conv2d(in_channels, 4, 3)
+
+
+class Plain:
+    """A backbone that is no module."""
+
+    out_channels = 4
+
+
+class Fixed(Silent):
+    """A head that keeps its classifier."""
+
+    embedding_dim = 4
+
+
+@pytest.mark.parametrize(
+    ("backbone", "head", "said"),
+    [
+        ("Silent", "BNNeck", "BACKBONE: Silent has no whole number out_channels; .* how large C of its feature map is"),
+        ("Plain", "BNNeck", "BACKBONE: Plain is not an nn.Module"),
+        ("ResNet", "Silent", "HEAD: Silent has no whole number embedding_dim; .* how large D of its embedding is"),
+    ],
+)
+def test_a_part_that_lacks_what_its_contract_asks_for_is_named(monkeypatch, backbone, head, said):
+    for registry, cls in ((BACKBONES, Silent), (BACKBONES, Plain), (HEAD, Silent)):
+        monkeypatch.setitem(registry.module_dict, cls.__name__, cls)
+    with pytest.raises(ConfigError, match=said):
+        Embedder({"type": backbone}, {"type": head})
+
+
+def test_a_head_without_reset_classifier_is_named_when_it_is_asked_for(monkeypatch):
+    monkeypatch.setitem(HEAD.module_dict, "Fixed", Fixed)
+    with pytest.raises(ConfigError, match="HEAD: Fixed has no reset_classifier"):
+        Embedder(BACKBONE, {"type": "Fixed"}).reset_classifier(2)

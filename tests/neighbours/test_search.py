@@ -77,7 +77,10 @@ def test_copies_beside_near_copies(metric, k, tile, monkeypatch):
     assert np.array_equal(got.index, want)
     assert np.abs(got.distance - np.take_along_axis(dist, want, axis=1)).max() < 1e-5
     assert np.abs(got.farthest - dist.max(1)).max() < 1e-4
-    assert nearest_neighbours(SquaredDistances(FeatureTable(x, "x"), metric), k).farthest is None
+    without = nearest_neighbours(SquaredDistances(FeatureTable(x, "x"), metric), k)
+    assert without.farthest is None
+    with pytest.raises(ValueError, match="farthest=True"):
+        without.known_farthest()
 
 
 def test_rows_that_all_are_equal_are_at_no_distance():

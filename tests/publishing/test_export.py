@@ -15,6 +15,8 @@ from reidzoo.publishing.export import export_model
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.zoo import read_model_file
 
+pytestmark = pytest.mark.slow
+
 SOLVER = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 1}
 
 
@@ -49,7 +51,8 @@ def test_the_file_and_its_sidecar(run, keep, tmp_path):
     assert said["dtype"] == "float16" and said["notes"] == ""
     (target,) = said["kept_metrics"]
     assert target == "Market1501 twin"
-    assert said["kept_metrics"][target]["mAP"] == pytest.approx(said["metrics"][target]["mAP"], abs=0.001)
+    # Rounding to half precision may swap two neighbours in the ranking: of one of 24 queries that is at most 0.5 / 24.
+    assert said["kept_metrics"][target]["mAP"] == pytest.approx(said["metrics"][target]["mAP"], abs=0.05)
 
     content = read_model_file(file)
     assert not any("classifier" in name for name in content.state)

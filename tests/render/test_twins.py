@@ -16,6 +16,8 @@ from reidzoo.render.people.layouts import LAYOUTS
 from reidzoo.render.people.photographer import Photographer
 from reidzoo.render.twins import TWINS, plan
 
+pytestmark = pytest.mark.slow
+
 TINY = 0.02
 NAMES = {
     "Market1501": r"(bounding_box_train|query|bounding_box_test)/(-1|\d{4})_c[1-6]s\d_\d{6}_\d\d\.jpg",

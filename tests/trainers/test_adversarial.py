@@ -9,21 +9,10 @@ from reidzoo.errors import ConfigError
 from reidzoo.models import GroupBatchNorm
 from reidzoo.registry import TRAINER
 
-CONFIG = {
-    "DATASETS": {"TRAIN": {"train": ["RandPerson", "Market1501"]}},
-    "DISCRIMINATORS": {"discriminator": {"type": "MLPDiscriminator", "widths": [16]}},
-    "LOSSES": {
-        "first_id": {"type": "CrossEntropyLoss", "weight": 10.0, "phase": "backbone"},
-        "id": {"type": "CrossEntropyLoss"},
-        "balance": {"type": "DomainBalanceLoss"},
-        "domain": {
-            "type": "CrossEntropyLoss",
-            "inputs": {"logits": "domain_logits", "pid": "domain"},
-            "phase": "discriminator",
-        },
-    },
-    "OPTIMIZERS": {"discriminator": {"type": "Adam", "lr": 1e-3}},
-}
+from ..conftest import ADVERSARIAL
+
+FIRST_ID = {"type": "CrossEntropyLoss", "weight": 10.0, "phase": "backbone"}
+CONFIG = {**ADVERSARIAL, "LOSSES": {"first_id": FIRST_ID, **ADVERSARIAL["LOSSES"]}}
 
 
 @pytest.fixture
@@ -62,8 +51,7 @@ def test_each_phase_moves_its_own_part_and_has_its_own_losses(build):
 
 def test_a_phase_to_come_without_its_losses_is_named_before_the_first_step(build):
     hook = {"type": "IterationPhaseHook", "steps": {"model": 1}, "begin_epoch": 1, "before": "backbone"}
-    losses = {name: node for name, node in CONFIG["LOSSES"].items() if name != "first_id"}
-    trainer = build(LOSSES=losses, HOOKS={"turns": hook})
+    trainer = build(LOSSES=ADVERSARIAL["LOSSES"], HOOKS={"turns": hook})
     with pytest.raises(ConfigError, match=r"AdversarialTrainer lacks LOSSES: a loss of phase backbone, .* 'backbone'"):
         trainer.train()
     assert trainer.iter == 0

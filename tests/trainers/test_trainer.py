@@ -10,22 +10,9 @@ from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
-MIXED = {"DATASETS": {"TRAIN": {"train": ["RandPerson", "Market1501"]}}}
-ADVERSARIAL = {
-    **MIXED,
-    "TRAINER": {"type": "AdversarialTrainer"},
-    "DISCRIMINATORS": {"discriminator": {"type": "MLPDiscriminator", "widths": [16]}},
-    "LOSSES": {
-        "id": {"type": "CrossEntropyLoss"},
-        "balance": {"type": "DomainBalanceLoss"},
-        "domain": {
-            "type": "CrossEntropyLoss",
-            "inputs": {"logits": "domain_logits", "pid": "domain"},
-            "phase": "discriminator",
-        },
-    },
-    "OPTIMIZERS": {"discriminator": {"type": "Adam", "lr": 1e-3}},
-}
+from ..conftest import ADVERSARIAL
+
+MIXED = {"DATASETS": ADVERSARIAL["DATASETS"]}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from reidzoo.errors import ConfigError
+from reidzoo.registry import TRANSFORM
 from reidzoo.transforms import BatchDraw, Compose, Normalize, PadCrop, RandomErasing, RandomHorizontalFlip
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -87,4 +88,24 @@ def test_wrong_nodes(nodes, said):
 @pytest.mark.parametrize("nodes", [{}, {"flip": {"type": "RandomHorizontalFlip"}}])
 def test_must_end_in_floating_point(nodes):
     with pytest.raises(ConfigError, match=r"add {type: Normalize}"):
+        Compose(nodes, MEAN, STD)(images(), BatchDraw(0, 0, 0, 8))
+
+
+@pytest.mark.parametrize(
+    ("returns", "said"),
+    [
+        (lambda images: (images, None), "transform 'odd': Odd returned a tuple"),
+        (lambda images: images[0], r"Odd returned a tensor \(3, 32, 16\)"),
+        (lambda images: images[1:], r"of as many as it was given, here 8"),
+        (lambda images: None, "Odd returned a NoneType"),
+    ],
+)
+def test_a_transform_that_returns_something_else_is_named(monkeypatch, returns, said):
+    class Odd:
+        def __call__(self, images, draw):
+            return returns(images)
+
+    monkeypatch.setitem(TRANSFORM.module_dict, "Odd", Odd)
+    nodes = {"normalize": {"type": "Normalize"}, "odd": {"type": "Odd"}}
+    with pytest.raises(ConfigError, match=said):
         Compose(nodes, MEAN, STD)(images(), BatchDraw(0, 0, 0, 8))

@@ -11,10 +11,13 @@ import urllib.parse
 
 import pytest
 import requests
+import torch
+from safetensors.torch import save_file
 
 from reidzoo.errors import WeightsError
 from reidzoo.weights import cache, download
 from reidzoo.weights.cache import fetch, make_once, sha256_of, weights_home
+from reidzoo.weights.loading import safe_read
 
 BODY = bytes(range(256)) * 4096  # 1 MB
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -362,3 +365,39 @@ def test_google_drive_is_waited_for_no_longer_than_said(drive, home, monkeypatch
     with pytest.raises(WeightsError, match="gdrive:FILE: read timed out"):
         fetch(["gdrive:FILE"], "a.pth")
     assert given["timeout"] == download.TIMEOUT
+
+
+# --- a server that sends more than it should -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_body_longer_than_its_index_says_is_cut_off(server, home, length):
+    url = server.put("/a.bin", b"x" * 3_000_000, length=length)
+    with pytest.raises(
+        WeightsError, match=r"3,000,000 bytes there, and is to have 1,000|more than the 1,000 bytes came"
+    ):
+        fetch([url], "a.bin", size=1000)
+    assert [path.name for path in home.rglob("*") if path.is_file() and path.stat().st_size] == []
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_body_longer_than_the_most_is_cut_off(server, tmp_path, length):
+    url = server.put("/a.bin", b"x" * 3_000_000, length=length)
+    with pytest.raises(download.TransferError, match="more than the 1,000,000 bytes came"):
+        download.from_http(url, tmp_path / "a.part", most=1_000_000)
+    assert list(tmp_path.iterdir()) == []
+    assert not download.from_http(url, tmp_path / "b.part", most=3_000_000)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_what_was_checked_is_what_is_read(server, suffix, tmp_path):
+    """Who can write to the cache cannot exchange a file between its check and its reading."""
+    good, bad = tmp_path / f"good.{suffix}", tmp_path / f"bad.{suffix}"
+    for path, value in ((good, 1.0), (bad, 2.0)):
+        (save_file if suffix == "safetensors" else torch.save)({"a": torch.full((2,), value)}, path)
+    data = good.read_bytes()
+    path = fetch([server.put("/a", data)], f"a.{suffix}", sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    assert torch.equal(safe_read(path)["a"], torch.ones(2))
+    path.write_bytes(bad.read_bytes())
+    with pytest.raises(WeightsError, match="was exchanged since its checksum was compared"):
+        safe_read(path)

@@ -11,6 +11,7 @@ from reidzoo.backbones import ResNet
 from reidzoo.config import get_cfg
 from reidzoo.errors import WeightsError
 from reidzoo.models import Embedder
+from reidzoo.registry import SCHEME
 from reidzoo.weights.imagenet import fetch_published
 from reidzoo.zoo import write_model_file
 
@@ -86,7 +87,8 @@ def test_of_a_model_of_the_zoo_too(tmp_path, monkeypatch):
     model = Embedder(BACKBONE, {"type": "BNNeck"})
     config = {**get_cfg(), "BACKBONE": BACKBONE, "HEAD": {"type": "BNNeck"}}
     write_model_file(tmp_path / "net.safetensors", model.state_dict(), config, {})
-    monkeypatch.setattr("reidzoo.zoo.lookup.locate", lambda name: {"zoo://net": tmp_path / "net.safetensors"}[name])
+    SCHEME.get("zoo")  # registered before it is replaced
+    monkeypatch.setitem(SCHEME.module_dict, "zoo", lambda name: {"net": tmp_path / "net.safetensors"}[name])
     loaded = ResNet(18, width=4, pretrained="zoo://net")
     for key, value in model.backbone.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value)

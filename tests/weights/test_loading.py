@@ -15,7 +15,8 @@ from torch import nn
 from reidzoo.errors import WeightsError
 from reidzoo.files import atomic_save
 from reidzoo.models.embedder import Embedder
-from reidzoo.weights.loading import is_safetensors, load_weights, map_torchvision, safe_read, unwrap_state
+from reidzoo.registry import SCHEME
+from reidzoo.weights.loading import is_safetensors, load_weights, local_file, map_torchvision, safe_read, unwrap_state
 
 
 def net():
@@ -96,7 +97,7 @@ def test_a_truncated_file(tmp_path):
 def test_missing_files(tmp_path):
     with pytest.raises(WeightsError, match="no such weight file"):
         load_weights(net(), tmp_path / "none.pth")
-    with pytest.raises(WeightsError, match="no such weight file"):
+    with pytest.raises(WeightsError, match="is not the folder of a run"):
         safe_read(tmp_path)
 
 
@@ -119,7 +120,8 @@ def test_safetensors_by_its_content(tmp_path):
 
 def test_a_model_of_the_zoo_is_read_by_its_name(tmp_path, monkeypatch):
     torch.save(net().state_dict(), tmp_path / "weights.pth")
-    monkeypatch.setattr("reidzoo.zoo.lookup.locate", lambda name: {"zoo://a_net": tmp_path / "weights.pth"}[name])
+    SCHEME.get("zoo")  # registered before it is replaced
+    monkeypatch.setitem(SCHEME.module_dict, "zoo", lambda name: {"a_net": tmp_path / "weights.pth"}[name])
     load_weights(net(), "zoo://a_net")
     with pytest.raises(WeightsError, match=r"zo://a_net: SCHEME: nothing is registered as 'zo'. Did you mean zoo"):
         load_weights(net(), "zo://a_net")
@@ -212,6 +214,31 @@ def test_ignored_names_may_be_missing_or_unexpected(ours, theirs):
             load_weights(model, source.state_dict())
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_weights_that_are_not_finite_are_named_and_nothing_is_loaded(tmp_path, value, suffix):
+    module, other, path = net(), net(), tmp_path / f"bad.{suffix}"
+    state = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    state["0.weight"][1, 1] = value
+    state["1.running_var"][2] = value
+    (torch.save if suffix == "pth" else save_file)(state, path)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with pytest.raises(WeightsError, match=rf"bad\.{suffix} is damaged.* 2 of 7 tensors .*: 0.weight, 1.running_var$"):
+        load_weights(module, path)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    load_weights(module, path, ignore=["0.weight", "1.running_var"])
+
+
+def test_a_mask_of_infinity_that_the_module_has_too():
+    module = net()
+    module.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    load_weights(module, state)
+    state["mask"][0] = -torch.inf
+    with pytest.raises(WeightsError, match=r"1 of 8 tensors hold NaN or infinity: mask$"):
+        load_weights(module, state)
+
+
 def test_prefix_takes_a_part():
     source = embedder(5)
     target = embedder(3)
@@ -281,3 +308,22 @@ def test_a_saved_file_has_ordinary_rights(tmp_path):
     atomic_save({}, tmp_path / "saved.pth")
     (tmp_path / "plain").write_bytes(b"")
     assert (tmp_path / "saved.pth").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    "start, message",
+    [
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n",
+            "is a pointer of Git LFS, .*'git lfs pull'",
+        ),
+        ("<!DOCTYPE html><html><title>Sign in</title>", "is a web page, not a weight file"),
+    ],
+)
+def test_what_is_brought_in_the_place_of_weights(tmp_path, suffix, start, message):
+    path = tmp_path / f"a.{suffix}"
+    path.write_text(start)
+    for read in (safe_read, local_file):
+        with pytest.raises(WeightsError, match=message):
+            read(path)

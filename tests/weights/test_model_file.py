@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from reidzoo.config import get_cfg, load_config, model_file_source
+from reidzoo.config import get_cfg, load_config, model_file_source, trust
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.weights.model_file import header_if_any
 from reidzoo.zoo import read_header, read_model_file, write_model_file
@@ -120,11 +120,15 @@ def test_a_model_file_is_a_configuration(tmp_path, tiny_config):
         ({"BACKBONE": {"type": "os.system", "command": "true"}}, r"BACKBONE: os\.system: a model file may name"),
         ({"MODEL": {"type": "Embedder", "x": [{"type": "a.b"}]}}, r"MODEL\.x\[0\]: a\.b"),
         ({"HEAD": {"type": "mmengine::X"}}, "HEAD: mmengine::X"),
-        ({"PLUGINS": ["../evil"]}, r"\.\./evil: .*below the root"),
-        ({"PLUGINS": ["/tmp/evil"]}, "below the root"),
+        ({"PLUGINS": ["../evil"]}, r"PLUGINS: \.\./evil: a model file may name .* this package's projects only"),
+        ({"PLUGINS": ["/tmp/evil"]}, "PLUGINS: /tmp/evil: a model file may name"),
+        ({"PLUGINS": ["reidzoo/losses"]}, "PLUGINS: reidzoo/losses: a model file may name"),
         ({"PLUGINS": ["projects/None/none"]}, "the model needs projects/None/none, and there is no"),
         ({"PLUGINS": "x"}, "expected a list"),
-        ({"PLUGINS": ["no_such_package_anywhere"]}, "not installed"),
+        (
+            {"PLUGINS": ["an_installed_package"]},
+            r"If you trust who made it, say so: reidzoo\.load\('.*a\.safetensors', trust",
+        ),
         ({"BACKBONES": {}}, r"a\.safetensors: unknown key BACKBONES"),
     ],
 )
@@ -135,8 +139,9 @@ def test_a_model_file_cannot_run_code(tmp_path, changes, message, tiny_config):
         load_config(path)
 
 
-def test_plug_ins_are_below_the_repositorys_root(tmp_path, monkeypatch, tiny_config):
-    monkeypatch.setattr(model_file_source, "ROOT", tmp_path)
+def test_plug_ins_are_those_of_the_projects(tmp_path, monkeypatch, tiny_config):
+    for module in (model_file_source, trust):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     package = tmp_path / "projects/X/a_plug_in_of_a_model_file"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -144,3 +149,21 @@ def test_plug_ins_are_below_the_repositorys_root(tmp_path, monkeypatch, tiny_con
     monkeypatch.chdir(package)
     found = load_config(tmp_path / "a.safetensors").PLUGINS
     assert found == [str(package)]
+
+
+def test_with_trust_a_model_file_may_name_any_plug_in(tmp_path, tiny_config):
+    path = tmp_path / "a.safetensors"
+    write_model_file(path, STATE, tiny_config(PLUGINS=["no_such_package_anywhere"]), {})
+    with pytest.raises(ConfigError, match="not installed"):
+        load_config(path, trust=True)
+    write_model_file(path, STATE, tiny_config(HEAD={"type": "torch.nn.Identity"}), {})
+    assert load_config(path, trust=True).HEAD.type == "torch.nn.Identity"
+
+
+def test_keys_that_embedding_does_not_need_are_not_read(tmp_path, tiny_config):
+    path = tmp_path / "a.safetensors"
+    write_model_file(
+        path, STATE, tiny_config(OUTPUT_DIR="/somewhere", HOOKS={"x": {"type": "a.b"}}, STAGES={"x": {}}), {}
+    )
+    cfg = load_config(path)
+    assert cfg.OUTPUT_DIR == get_cfg().OUTPUT_DIR and "x" not in cfg.HOOKS and not cfg.STAGES

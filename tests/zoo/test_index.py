@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
-import reidzoo
 from reidzoo.config import dump, load_config, stage_configs
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.runs.pipeline import Pipeline
+from reidzoo.version import ROOT
 from reidzoo.zoo import entry, index, list_models, register_index
 from reidzoo.zoo.lookup import locate
 
@@ -19,7 +19,7 @@ def test_this_packages_indexes_are_right():
     assert len(set(names)) == len(names)
     for name in names:
         found = entry(name)
-        assert found.name == name and found.folder == index.Path(reidzoo.zoo.__file__).resolve().parent
+        assert found.name == name and found.folder in (ROOT / "zoo", ROOT / "reidzoo" / "zoo")
         for address in found.addresses:
             if address.startswith("file:"):
                 assert (found.folder / address.removeprefix("file:")).is_file(), (name, address)
@@ -54,18 +54,18 @@ class TestIndexes:
     @pytest.mark.parametrize(
         "change, message",
         [
-            ({"licens": "x"}, r"i\.yml:\d+: net: unknown key licens; did you mean licence\?"),
-            ({"colour": "x"}, "unknown key colour; the keys are config, addresses"),
+            ({"licens": "x"}, r"i\.yml:\d+: unknown key net\.licens; did you mean net\.licence\?"),
+            ({"colour": "x"}, "unknown key net.colour; net has config, addresses"),
             ({"addresses": []}, r"i\.yml:\d+: net\.addresses: expected a list of addresses that begin with https:"),
             ({"addresses": ["ftp://x"]}, r"net\.addresses: expected"),
             ({"addresses": "https://x"}, r"net\.addresses: expected"),
             ({"sha256": "abc"}, r"net\.sha256: expected 64 hexadecimal digits"),
-            ({"size": "12"}, r"net\.size: expected a number of bytes, or null; got '12'"),
+            ({"size": "12"}, r"net\.size: expected a number of bytes, or null, got the string '12'"),
             ({"size": True}, r"net\.size: expected"),
             ({"convert": 3}, r"net\.convert: expected a family"),
             ({"metrics": {"Market1501": {"mAP": 36.0}}}, r"net\.metrics: .*not percent"),
             ({"metrics": {"Market1501": 0.3}}, r"net\.metrics"),
-            ({"licence": None}, r"net\.licence: expected a text .*; got null"),
+            ({"licence": None}, r"net\.licence: expected a text .*, got null"),
             ({"version": 0.1}, r"net\.version: .*quotes"),
         ],
     )
@@ -175,3 +175,23 @@ def test_a_runs_configuration_makes_its_indexes_known(write_config, write_index)
     write_index("clash.yml", theirs={})
     with pytest.raises(ConfigError, match="two models are called 'theirs'"):
         Pipeline(load_config(write_config(ZOO={"INDEXES": ["clash.yml"]})))
+
+
+@pytest.mark.usefixtures("no_indexes")
+@pytest.mark.parametrize("broken", [b"a: [", b"- 1", b"net: {}", b"\xff\xfe", b"<html>login</html>", b"x" * (5 << 20)])
+def test_a_broken_answer_does_not_replace_the_good_copy(server, write_index, home, caplog, broken):
+    good = write_index(theirs={}).read_bytes()
+    url = server.put("/i.yml", good)
+    assert register_index(url) == ["theirs"]
+    (copy,) = (home / "indexes").glob("*.yml")
+    server.put("/i.yml", broken, tag='"2"', length=False)
+    assert register_index(url) == ["theirs"] and "taking the copy" in caplog.text
+    assert copy.read_bytes() == good and [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+@pytest.mark.usefixtures("no_indexes")
+def test_a_broken_answer_is_not_kept(server, home):
+    url = server.put("/i.yml", b"net: {}")
+    with pytest.raises(ConfigError, match=r"http://.*/i\.yml:1: .*net"):
+        register_index(url)
+    assert list((home / "indexes").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Trains in the turns that ADIN's thresholds give, and tells what happened."""
+"""ADIN's alternation of phases by accuracies on held-out images, with a record of every decision."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ PHASES = ("model", "nuisance", "head", "penalty")
 
 
 @HOOK.register_module()
-class AlternationHook(Hook):
-    """ADIN's alternation (Yuan et al., WACV 2020, section 3.3) by ``Alternation``'s thresholds on held-out images.
+class AlternationHook(Hook[NuisanceTrainer]):
+    """Alternates phases as ADIN does (Yuan et al., WACV 2020, section 3.3), by accuracies on held-out images.
 
-    A turn, one phase of ``NuisanceTrainer``, is one of the trainer's epochs, as many steps long as is said here; its
-    optimizer starts anew. After each turn the accuracies are measured, after each round the next one is decided.
-    SOLVER.MAX_EPOCHS is an upper bound of the number of turns. ``alternation.json`` has every decision with the
-    accuracies and thresholds that caused it, and ``alternation.svg`` draws them.
+    ``Alternation`` decides by its thresholds. A turn, one phase of ``NuisanceTrainer``, is one of the trainer's epochs,
+    as many steps long as is said here; its optimizer is rebuilt. After each turn the accuracies are measured, after
+    each round the next one is decided. SOLVER.MAX_EPOCHS is an upper bound of the number of turns.
+    ``alternation.json`` has every decision with the accuracies and thresholds that caused it, and ``alternation.svg``
+    draws them.
 
     Args:
         validation: node of the dataset whose training images are validated on: a ``HoldOut`` with ``part: val``.
@@ -100,7 +101,7 @@ class AlternationHook(Hook):
     # ---- events -----------------------------------------------------------------------------------------------------
 
     def before_train(self, runner: NuisanceTrainer) -> None:
-        """Measure where it begins, or go on where it was."""
+        """Measure the accuracies to begin from; a resumed run has them."""
         for phase in PHASES:
             if not hasattr(runner, f"step_{phase}") or phase not in runner.optims or phase not in runner.losses:
                 raise ConfigError(
@@ -111,9 +112,9 @@ class AlternationHook(Hook):
         runner.loader.plan(runner.epoch)
         self.epoch_length = runner.loader.length
         if not self.timeline:
-            found = self._measure(runner, "", 0)
-            self.alternation.begin(**found)
-            self._decide(runner, found)
+            accuracies = self._measure(runner, "", 0)
+            self.alternation.begin(**accuracies)
+            self._decide(runner, accuracies)
         self._set_length(runner)
         if not self.turns:
             runner.max_epochs = runner.epoch
@@ -134,9 +135,9 @@ class AlternationHook(Hook):
 
     def after_train_epoch(self, runner: NuisanceTrainer) -> None:
         """End a turn: measure and, where it was a round's last, decide."""
-        found = self._measure(runner, self.turns.pop(0), runner.epoch + 1)
+        accuracies = self._measure(runner, self.turns.pop(0), runner.epoch + 1)
         if not self.turns:
-            self._decide(runner, found)
+            self._decide(runner, accuracies)
         if not self.turns:
             runner.max_epochs = runner.epoch + 1
         elif runner.epoch + 1 >= runner.max_epochs:
@@ -156,23 +157,29 @@ class AlternationHook(Hook):
         runner.loader.iters = runner.loader.length = steps or self.epoch_length
 
     def _measure(self, runner: NuisanceTrainer, phase: str, epoch: int) -> dict[str, float]:
-        found = self.validation.measure(runner)
-        place = {"epoch": epoch, "iter": runner.iter, "round": self.alternation.round, "phase": phase}
-        self.timeline.append({**place, **found})
-        return found
+        accuracies = self.validation.measure(runner)
+        moment = {"epoch": epoch, "iter": runner.iter, "round": self.alternation.round, "phase": phase}
+        self.timeline.append({**moment, **accuracies})
+        return accuracies
 
-    def _decide(self, runner: NuisanceTrainer, found: Mapping[str, float]) -> None:
+    def _decide(self, runner: NuisanceTrainer, accuracies: Mapping[str, float]) -> None:
         """Decide the next round and note down why."""
         before = self.alternation.action
-        action = self.alternation.decide(**found)
+        action = self.alternation.decide(**accuracies)
         self.turns = list(TURNS[action])
-        why = {"iter": runner.iter, "from": before, "to": action, **found, **self.alternation.thresholds}
+        why: dict[str, Any] = {
+            "iter": runner.iter,
+            "from": before,
+            "to": action,
+            **accuracies,
+            **self.alternation.thresholds,
+        }
         self.switches.append({"round": self.alternation.round, **why})
         if is_main():
             logger.info(
                 "round %d: %s -> %s: identities %.1f %% (trigger %.1f, goal %.1f), nuisances %.1f %% (trigger %.1f)",
-                self.alternation.round, before, action, 100 * found["identity"], 100 * why["trigger_identity"],
-                100 * why["goal"], 100 * found["nuisance"], 100 * why["trigger_nuisance"],
+                self.alternation.round, before, action, 100 * accuracies["identity"], 100 * why["trigger_identity"],
+                100 * why["goal"], 100 * accuracies["nuisance"], 100 * why["trigger_nuisance"],
             )  # fmt: skip
 
     def record(self) -> dict[str, Any]:
@@ -187,6 +194,6 @@ class AlternationHook(Hook):
         return {**state, "alternation": self.alternation.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a checkpoint's state."""
+        """Restore a checkpoint's state."""
         self.turns, self.switches, self.timeline = (list(state[key]) for key in ("turns", "switches", "timeline"))
         self.alternation.load_state_dict(state["alternation"])

@@ -1,4 +1,4 @@
-"""A picture of the alternation."""
+"""A plot of the alternation over the steps."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def timeline_plot(record: Mapping[str, Any]) -> str:
     Args:
         record: what ``alternation.json`` holds.
     """
-    said = [
+    lines = [
         f"step {point['iter']}, round {point['round']}, after {point['phase'] or 'pre-training'}: "
         f"identity {100 * point['identity']:.1f} %, nuisance {100 * point['nuisance']:.1f} %"
         for point in record["timeline"]
     ]
-    return svg_text(partial(draw_timeline, record=record), "Alternation", "\n".join(said), 360)
+    return svg_text(partial(draw_timeline, record=record), "Alternation", "\n".join(lines), 360)
 
 
 def draw_timeline(figure: Figure, record: Mapping[str, Any]) -> None:
@@ -45,8 +45,10 @@ def draw_timeline(figure: Figure, record: Mapping[str, Any]) -> None:
     axes.set(xlabel="steps", ylabel="accuracy on held-out images, %", xlim=(0, max(steps[-1], 1)), ylim=(0, 100))
     for before, point in pairwise(timeline):
         label, colour, hatch = PHASES[point["phase"]]
-        look = {"facecolor": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0, "alpha": 0.3}
-        axes.axvspan(before["iter"], point["iter"], label=label, **look)
+        style: dict[str, Any] = {
+            "facecolor": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0, "alpha": 0.3,
+        }  # fmt: skip
+        axes.axvspan(before["iter"], point["iter"], label=label, **style)
     ends = [*(switch["iter"] for switch in switches[1:]), steps[-1]]
     for key, colour in (("identity", "C0"), ("nuisance", "C3")):
         xs = [x for switch, end in zip(switches, ends) for x in (switch["iter"], end)]

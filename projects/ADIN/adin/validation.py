@@ -1,6 +1,8 @@
-"""How well a model's classifiers do on images that were held out."""
+"""Accuracies of a model's classifiers on held-out images."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,28 +50,32 @@ class Validation:
         self.camids, self.timeids = (np.array([getattr(r, key) for r in records]) for key in ("camid", "timeid"))
 
     def measure(self, runner: NuisanceTrainer) -> dict[str, float]:
-        """Return the share of images told rightly: ``identity``, and ``nuisance``, the mean over the discriminators."""
+        """Return the accuracies: ``identity``, and ``nuisance``, the mean over the discriminators."""
         with evaluation_mode(*runner.parts.values()):
-            found = self._predict(runner)
-        labels = {name: nuisance_labels(runner.parts[name].label, self.camids, self.timeids) for name in runner.priors}
-        nuisances = [float((found[name] == label).mean()) for name, label in labels.items()]
-        accuracies = {"identity": float((found[""] == self.identities).mean()), "nuisance": float(np.mean(nuisances))}
+            predicted = self._predict(runner)
+        critics: dict[str, Any] = {name: runner.parts[name] for name in runner.priors}
+        labels = {name: nuisance_labels(part.label, self.camids, self.timeids) for name, part in critics.items()}
+        nuisances = [float((predicted[name] == label).mean()) for name, label in labels.items()]
+        accuracies = {
+            "identity": float((predicted[""] == self.identities).mean()),
+            "nuisance": float(np.mean(nuisances)),
+        }
         return broadcast_object(accuracies)  # what depends on it must be the same on every process
 
     @torch.no_grad()
     def _predict(self, runner: NuisanceTrainer) -> dict[str, np.ndarray]:
-        """Return the classes found for every image, of the identity (named "") and of each discriminator."""
+        """Return the predicted classes of every image, of the identity (named "") and of each discriminator."""
         cfg, rows = runner.cfg, np.arange(len(self.table))
         normalize = Normalize(cfg.INPUT.MEAN, cfg.INPUT.STD)
         size = cfg.TEST.IMS_PER_BATCH
         batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-        found: dict[str, list[Tensor]] = {}
+        predicted: dict[str, list[Tensor]] = {}
         for images in self.table.batches(batches, cfg.DATALOADER.NUM_WORKERS):
             embedding = runner.embed(normalize(images.to(runner.device), None))
             parts = {"": runner.model.head.classifier, **{name: runner.parts[name] for name in runner.priors}}
             for name, part in parts.items():
-                found.setdefault(name, []).append(_classes(part(embedding)).cpu())
-        return {name: torch.cat(blocks).numpy() for name, blocks in found.items()}
+                predicted.setdefault(name, []).append(_classes(part(embedding)).cpu())
+        return {name: torch.cat(blocks).numpy() for name, blocks in predicted.items()}
 
 
 def _classes(logits: Tensor) -> Tensor:

@@ -35,5 +35,5 @@ class FCNEncoder(nn.Sequential):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, in_channels, h, w) -> (B, features, h', w'), 1 x 1 for the paper's 7 x 7."""
-        below, beside = (max(a - b, 0) for a, b in zip(self.smallest, maps.shape[2:]))
-        return super().forward(functional.pad(maps, (0, beside, 0, below)) if below or beside else maps)
+        bottom, right = (max(a - b, 0) for a, b in zip(self.smallest, maps.shape[2:]))
+        return super().forward(functional.pad(maps, (0, right, 0, bottom)) if bottom or right else maps)

@@ -12,7 +12,7 @@ from reidzoo.errors import ConfigError
 __all__ = ["ImageDecoder"]
 
 
-class ImageDecoder(nn.Sequential):
+class ImageDecoder(nn.ModuleList):
     """Rebuilds the image from the sum of the shared and the private map: the authors' code, not the paper.
 
     Each block is three transposed 3 x 3 convolutions, the first of which doubles height and width, each with batch norm
@@ -30,7 +30,7 @@ class ImageDecoder(nn.Sequential):
                 layers.append(nn.ConvTranspose2d(in_channels, width, 3, stride, padding=1, output_padding=stride - 1))
                 layers += [nn.BatchNorm2d(width), nn.LeakyReLU(0.2)]
                 in_channels = width
-        super().__init__(*layers[:-1], nn.Tanh())
+        super().__init__([*layers[:-1], nn.Tanh()])
         self.scale = 2 ** len(widths)
 
     def forward(self, shared: Tensor, private: Tensor | None, like: Tensor) -> Tensor:
@@ -46,9 +46,13 @@ class ImageDecoder(nn.Sequential):
         """
         if any(side % self.scale for side in like.shape[2:]):
             raise ConfigError(
-                f"MODEL.image_widths: so many blocks need images whose sides are multiples of {self.scale}, and "
-                f"INPUT.SIZE is {list(like.shape[2:])}"
+                f"MODEL.image_widths: this number of blocks needs images whose sides are multiples of {self.scale}, "
+                f"and INPUT.SIZE is {list(like.shape[2:])}"
             )
         size = [side // self.scale for side in like.shape[2:]]
         maps = shared if private is None else shared + private
-        return super().forward(maps if list(maps.shape[2:]) == size else functional.interpolate(maps, size))
+        if list(maps.shape[2:]) != size:
+            maps = functional.interpolate(maps, size)
+        for layer in self:
+            maps = layer(maps)
+        return maps

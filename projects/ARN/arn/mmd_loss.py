@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,4 +44,4 @@ class MMDLoss(nn.Module):
     def _kernel(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the kernel's mean over all pairs."""
         squared = squared_distances(first, second)
-        return sum((-squared / (2 * sigma**2)).exp().mean() for sigma in self.sigmas)
+        return reduce(add, ((-squared / (2 * sigma**2)).exp().mean() for sigma in self.sigmas))

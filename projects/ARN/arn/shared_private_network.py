@@ -31,10 +31,10 @@ class SharedPrivateNetwork(Embedder):
     pools E_C's map to the feature e_c and classifies it, C_S. Retrieval takes e_c (Fig. 3).
 
     Args:
-        backbone, head, num_classes: as for `Embedder`; the head's input is what E_C returns.
-        encoder: ``fcn``, three convolutions each (the paper, `FCNEncoder`), or ``layer4``, each a copy of the
+        backbone, head, num_classes: as for ``Embedder``; the head's input is what E_C returns.
+        encoder: ``fcn``, three convolutions each (the paper, ``FCNEncoder``), or ``layer4``, each a copy of the
             backbone's last layer, before which E_I then ends (the authors' code).
-        reconstruct: ``feature``, E_I's map (the paper, `FeatureDecoder`), or ``image`` (the code, `ImageDecoder`).
+        reconstruct: ``feature``, E_I's map (the paper, ``FeatureDecoder``), or ``image`` (the code, ``ImageDecoder``).
         private: False leaves E_S and E_T out; the decoder then has e_c alone.
         features: D of e_c and of e_p; with ``layer4`` they are the layer's.
         width, kernels, strides: of the encoders with ``fcn``, and of the decoder of features. By default a map of
@@ -42,7 +42,7 @@ class SharedPrivateNetwork(Embedder):
         image_widths: of the decoder of images.
 
     Attributes:
-        training_only: patterns of the weights that `embed` does not take, which a model file leaves out.
+        training_only: patterns of the weights that ``embed`` does not take, which a model file leaves out.
 
     Raises:
         ConfigError: an option that is not listed, or a backbone without a ``layer4`` where it is to be copied.
@@ -82,6 +82,7 @@ class SharedPrivateNetwork(Embedder):
             make = partial(FCNEncoder, self.backbone.out_channels, features, width, kernels, strides)
         self.shared = make()
         self.private = nn.ModuleDict({"source": make(), "target": make()}) if private else None
+        self.decoder: ImageDecoder | FeatureDecoder
         if reconstruct == "image":
             self.decoder = ImageDecoder(features, image_widths)
         else:
@@ -111,7 +112,7 @@ class SharedPrivateNetwork(Embedder):
         return outputs
 
     def embed(self, images: Tensor) -> Tensor:
-        """Return e_c (B, D), L2-normalised, float32; the mode of the module is not touched, see `Embedder.embed`."""
+        """Return e_c (B, D), L2-normalised, float32; the mode of the module is not touched, see ``Embedder.embed``."""
         return functional.normalize(self.head(self.shared(self.backbone(images)))["embedding"].float(), dim=1)
 
 

@@ -18,7 +18,7 @@ __all__ = ["ARNTrainer"]
 
 @TRAINER.register_module()
 class ARNTrainer(SourceTargetTrainer):
-    """Minimises Eq. 5 of ARN (Li et al., CVPRW 2018) over a `SharedPrivateNetwork`; its weights are the losses'.
+    """Minimises Eq. 5 of ARN (Li et al., CVPRW 2018) over a ``SharedPrivateNetwork``; its weights are the losses'.
 
     The training sets are ``source`` and ``target``, forwarded together, source first. Losses find each output twice, as
     ``source_feat`` and ``target_feat`` and so on, and the source's ``pid``.

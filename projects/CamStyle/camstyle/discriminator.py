@@ -1,4 +1,4 @@
-"""StarGAN's discriminator: is the image real, and which camera took it?"""
+"""StarGAN's discriminator, which scores how real an image looks and classifies its camera."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StarGANDiscriminator(nn.Module):
         layers: number of convolutions; 6 in the paper, so that 256 x 128 ends as 4 x 2.
 
     Raises:
-        ConfigError: ``size`` is no multiple of 2 ** layers.
+        ConfigError: ``size`` is not a multiple of 2 ** layers.
     """
 
     def __init__(self, num_cameras: int, size: tuple[int, int], width: int = 64, layers: int = 6) -> None:

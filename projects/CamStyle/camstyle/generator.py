@@ -16,7 +16,7 @@ __all__ = ["StarGANGenerator"]
 class StarGANGenerator(nn.Module):
     """Draws an image as another camera would have seen it (Choi et al., CVPR 2018, Table 4).
 
-    The camera is given as one-hot planes beside the image. Two convolutions of stride 2, residual blocks, two
+    The camera is given as one-hot planes next to the image. Two convolutions of stride 2, residual blocks, two
     transposed convolutions; instance normalisation, always by the image's own statistics.
 
     Args:
@@ -48,7 +48,7 @@ class StarGANGenerator(nn.Module):
         return self.layers(torch.cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1))
 
 
-def _normalised(convolution: nn.Module) -> tuple[nn.Module, ...]:
+def _normalised(convolution: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, ...]:
     return convolution, nn.InstanceNorm2d(convolution.out_channels, affine=True), nn.ReLU(inplace=True)
 
 

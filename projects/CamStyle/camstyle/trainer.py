@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -10,6 +13,7 @@ from torch.nn import functional
 from camstyle.losses import gradient_penalty, mix, realness_gap
 from reidzoo import distributed
 from reidzoo.checks import check, number
+from reidzoo.datasets import TrainSet
 from reidzoo.engine.build import final_size
 from reidzoo.errors import ConfigError
 from reidzoo.random_streams import TRAINING, random_generator
@@ -31,7 +35,8 @@ class StarGANTrainer(Trainer):
 
     Args:
         camera_weight, reconstruction_weight, penalty_weight: lambda_cls, lambda_rec and lambda_gp; 1, 10 and 10.
-        **given: the framework's.
+        sets: one training set.
+        **framework: the framework's other arguments, those of ``Trainer``.
 
     Raises:
         ConfigError: several training sets, or images of one camera only.
@@ -42,31 +47,32 @@ class StarGANTrainer(Trainer):
         camera_weight: float = 1.0,
         reconstruction_weight: float = 10.0,
         penalty_weight: float = 10.0,
-        **given: object,
+        *,
+        sets: Mapping[str, TrainSet],
+        **framework: Any,
     ) -> None:
         check(self, number(0), camera_weight=camera_weight, reconstruction_weight=reconstruction_weight)
         check(self, number(0), penalty_weight=penalty_weight)
         self.camera_weight, self.reconstruction_weight = camera_weight, reconstruction_weight
         self.penalty_weight = penalty_weight
-        sets = given["sets"]
         if len(sets) != 1:
             raise ConfigError(f"DATASETS.TRAIN: StarGANTrainer takes one training set, got {', '.join(sets)}")
         (self.images,) = sets.values()
         self.cameras = np.unique(self.images.camids)
         if len(self.cameras) < 2:
             raise ConfigError(f"{self.images.datasets[0].name} has one camera only: there is no style to transfer")
-        super().__init__(**given)
+        super().__init__(sets=sets, **framework)
 
     def build_parts(self) -> nn.ModuleDict:
         """Build the generator and the discriminator."""
-        own = {key: value for key, value in self.cfg.MODEL.items() if not key.isupper()}
-        parts = {
-            "model": MODEL.build(own, num_cameras=len(self.cameras)),
+        node = {key: value for key, value in self.cfg.MODEL.items() if not key.isupper()}
+        networks = {
+            "model": MODEL.build(node, num_cameras=len(self.cameras)),
             "discriminator": DISCRIMINATOR.build(
                 self.cfg.DISCRIMINATORS["discriminator"], num_cameras=len(self.cameras), size=final_size(self.cfg)
             ),
         }
-        parts = nn.ModuleDict(parts)
+        parts = nn.ModuleDict(networks)
         self._load_initial_weights(parts)
         return parts
 
@@ -107,5 +113,5 @@ class StarGANTrainer(Trainer):
         size = self.cfg.SOLVER.IMS_PER_BATCH
         rng = random_generator(TRAINING, seed=self.cfg.SEED, epoch=self.epoch, step=self.step)
         target, share = rng.integers(0, len(self.cameras), size), rng.random(size)
-        own = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
-        return images, camera, *(torch.from_numpy(values[own]).to(images.device) for values in (target, share))
+        ours = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
+        return images, camera, *(torch.from_numpy(values[ours]).to(images.device) for values in (target, share))

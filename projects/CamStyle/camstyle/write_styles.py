@@ -1,4 +1,4 @@
-"""Writes every training image as every other camera would have seen it."""
+"""Writes the style images: every training image as every other camera would have seen it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ __all__ = ["NAMES", "WriteStylesHook"]
 logger = logging.getLogger("reidzoo")
 
 NAMES = {
-    "pair": lambda stem, own, other: f"{stem}_fake_{own + 1}to{other + 1}.jpg",
-    "target": lambda stem, own, other: f"{stem}_fake_{other + 1}.jpg",
+    "pair": lambda stem, camera, other: f"{stem}_fake_{camera + 1}to{other + 1}.jpg",
+    "target": lambda stem, camera, other: f"{stem}_fake_{other + 1}.jpg",
 }
-"""How published style images are called, cameras counted from 1: ``pair`` Market-1501 and Duke, ``target`` MSMT17."""
+"""File names of published style images, cameras counted from 1: ``pair`` Market-1501 and Duke, ``target`` MSMT17."""
 
 
 @HOOK.register_module()
-class WriteStylesHook(Hook):
-    """After training writes the style images, and ``styles.jpg``: some images in a row each, a column per camera.
+class WriteStylesHook(Hook[StarGANTrainer]):
+    """Writes the style images after training, and ``styles.jpg``: some images in a row each, a column per camera.
 
-    An image that is there already is left alone, so an interrupted run goes on where it stopped.
+    A file that exists is kept, so an interrupted run goes on where it stopped.
 
     Args:
         folder: where, relative to the run's folder.
@@ -64,14 +64,14 @@ class WriteStylesHook(Hook):
         images, cameras = runner.images, runner.cameras
         rows = np.arange(distributed.rank(), len(images), distributed.world_size())
         for row, real in self._real(runner, rows, "style images"):
-            own = int(images.records[row].camid)
+            real_camera = int(images.records[row].camid)
             paths = {
-                other: folder / self.name(Path(images.paths[row]).stem, own, int(camera))
+                other: folder / self.name(Path(images.paths[row]).stem, real_camera, int(camera))
                 for other, camera in enumerate(cameras)
                 if camera != images.camids[row]
             }
             missing = [other for other, path in paths.items() if not path.exists()]
-            for other, fake in zip(missing, _drawn(runner, real, missing), strict=True):
+            for other, fake in zip(missing, _draw_as(runner, real, missing), strict=True):
                 _save(fake, paths[other], self.quality)
         distributed.barrier()
         if distributed.is_main():
@@ -99,12 +99,12 @@ class WriteStylesHook(Hook):
         rows = np.array([*first, *spread][: self.rows])
         strips = []
         for _, real in self._real(runner, rows, "contact sheet"):
-            strips.append(np.concatenate([_pixels(real), *map(_pixels, _drawn(runner, real, everyone))], axis=1))
+            strips.append(np.concatenate([_pixels(real), *map(_pixels, _draw_as(runner, real, everyone))], axis=1))
         return Image.fromarray(np.concatenate(strips))
 
 
 @torch.no_grad()
-def _drawn(runner: StarGANTrainer, image: Tensor, cameras: list[int]) -> Tensor:
+def _draw_as(runner: StarGANTrainer, image: Tensor, cameras: list[int]) -> Tensor:
     """Return ``image`` (3, H, W) as each of ``cameras`` (n) would see it, (n, 3, H, W)."""
     copies = image.expand(len(cameras), -1, -1, -1)
     return runner.model(copies, torch.tensor(cameras, device=image.device)) if cameras else copies

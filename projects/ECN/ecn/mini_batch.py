@@ -21,13 +21,13 @@ class MiniBatchExemplars(InvarianceMemory):
     multiple. Every image is drawn under a camera of its own, also the two of an anchor. The first P are compared with
     all others, which carry gradient too; an image that stands there twice counts once. Weights are Eq. 6's.
 
-    Neighbours are found anew before each epoch, by ``NeighbourHook`` from the features that are tested; they are a
+    Neighbours are searched again before each epoch, by ``NeighbourHook`` from the features that are tested; they are a
     buffer, and so in every checkpoint.
 
     Args:
         dim: not used; part of every memory's signature.
         size: N, the number of target images.
-        temperature, exemplar, neighbours, neighbours_from: see `InvarianceMemory`.
+        temperature, exemplar, neighbours, neighbours_from: see ``InvarianceMemory``.
 
     Attributes:
         neighbours_of: int64 buffer (N, max(k - 1, 0)), the nearest images to each, without itself.

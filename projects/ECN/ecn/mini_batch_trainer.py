@@ -21,10 +21,9 @@ class MiniBatchTrainer(ECNTrainer):
         The losses gather what they are given, so with R processes each anchor stands there R times; the mean is the
         same, and so is its gradient.
         """
-        exemplars = self.parts["exemplar"]
-        scores = exemplars(gather(feat), gather(index), self.epoch)
-        columns, weights = exemplars.targets(scores.detach(), index, self.epoch)
+        scores = self.memory(gather(feat), gather(index), self.epoch)
+        columns, weights = self.memory.targets(scores.detach(), index, self.epoch)
         return {"scores": scores, "columns": columns, "weights": weights}
 
     def remember(self, feat: Tensor, index: Tensor) -> None:
-        """Nothing is remembered."""
+        """Do nothing: there is no memory."""

@@ -1,6 +1,8 @@
-"""Finds the neighbours of the target's images before each epoch."""
+"""The search for the neighbours of the target's images before each epoch."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from reidzoo.clustering import nearest_neighbours
 from reidzoo.engine.evaluate import extract_train_features
@@ -13,26 +15,26 @@ __all__ = ["NeighbourHook"]
 
 @HOOK.register_module()
 class NeighbourHook(Hook):
-    """Extracts the target's features and tells ``MiniBatchExemplars`` and the sampler who is near whom."""
+    """Extracts the target's features and gives ``MiniBatchExemplars`` and the sampler each image's neighbours."""
 
     priority = 10
 
     def before_train(self, runner: Runner) -> None:
         """Let a run resumed in the middle of an epoch go on with the epoch's neighbours."""
-        self._tell(runner)
+        self._set_sampler(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Find the neighbours of the coming epoch."""
-        exemplars = runner.parts["exemplar"]
+        exemplars: Any = runner.parts["exemplar"]
         if exemplars.with_neighbours(runner.epoch):
             features = extract_train_features(runner, "target", title="finding neighbours")
-            near, _ = nearest_neighbours(features, exemplars.neighbours)
-            exemplars.neighbours_of.copy_(near[:, 1:])
-        self._tell(runner)
+            nearest, _ = nearest_neighbours(features, exemplars.neighbours)
+            exemplars.neighbours_of.copy_(nearest[:, 1:])
+        self._set_sampler(runner)
 
     @staticmethod
-    def _tell(runner: Runner) -> None:
-        exemplars = runner.parts["exemplar"]
+    def _set_sampler(runner: Runner) -> None:
+        exemplars: Any = runner.parts["exemplar"]
         node = {"type": runner.cfg.SAMPLER.type}
         if exemplars.with_neighbours(runner.epoch):
             node["neighbours"] = exemplars.neighbours_of.cpu().numpy()

@@ -40,6 +40,6 @@ class NeighbourSampler(ShuffleSampler):
         if self.labelled:
             return order
         whole = order[: len(order) // self.anchors * self.anchors].reshape(-1, self.anchors)
-        near = self.neighbours[whole].reshape(len(whole), -1)
-        filling = rng.integers(0, len(order), (len(whole), self.batch_size - 2 * self.anchors - near.shape[1]))
-        return np.concatenate([whole, whole, near, filling], axis=1).ravel()
+        neighbours = self.neighbours[whole].reshape(len(whole), -1)
+        filling = rng.integers(0, len(order), (len(whole), self.batch_size - 2 * self.anchors - neighbours.shape[1]))
+        return np.concatenate([whole, whole, neighbours, filling], axis=1).ravel()

@@ -54,7 +54,7 @@ class ECNTrainer(SourceTargetTrainer):
         self.target_weight = target_weight if "target" in sets else 0.0
         super().__init__(cfg, sets, output_dir, device)
         if is_main():
-            self._say_what_it_is()
+            self._log_invariances()
 
     def build_parts(self) -> nn.ModuleDict:
         """Build the parts and check that the memory holds what the head gives."""
@@ -83,44 +83,46 @@ class ECNTrainer(SourceTargetTrainer):
         total = (1 - self.target_weight) * sum(losses.values())
         if "target" in domains:
             feat, index = self.forward(domains["target"]["img"])["exemplar"], domains["target"]["index"]
-            found = self.losses["target"](self.compare(feat, index))
-            total = total + self.target_weight * sum(found.values())
-            losses = {**losses, **found}
+            target_losses = self.losses["target"](self.compare(feat, index))
+            total = total + self.target_weight * sum(target_losses.values())
+            losses = {**losses, **target_losses}
         self.optims["model"].minimize(total)
         if "target" in domains:
             self.remember(feat.detach(), index)
         return {name: loss.detach() for name, loss in losses.items()}
 
+    @property
+    def memory(self) -> Any:
+        """The part ``exemplar``: any MEMORY with what is used here of an ``ExemplarMemory``."""
+        return self.parts["exemplar"]
+
     def compare(self, feat: Tensor, index: Tensor) -> dict[str, Tensor]:
         """Return the scores of this process's share of the target batch and its soft labels (Eq. 3 and 6)."""
-        memory = self.parts["exemplar"]
-        scores = memory(feat, index)
-        columns, weights = memory.targets(scores, index, self.epoch)
+        scores = self.memory(feat, index)
+        columns, weights = self.memory.targets(scores, index, self.epoch)
         return {"scores": scores, "columns": columns, "weights": weights}
 
     def remember(self, feat: Tensor, index: Tensor) -> None:
         """Write the whole batch's features into the memory, on every process the same."""
-        self.parts["exemplar"].update(gather(feat), gather(index), self.epoch)
+        self.memory.update(gather(feat), gather(index), self.epoch)
 
     def invariances(self) -> str:
         """Return which of the invariances are trained, as Table 2 writes them: E+C+N."""
-        memory = self.parts["exemplar"]
         camera = self.sets["target"].styles is not None
-        return "+".join(
-            name for name, on in (("E", memory.exemplar), ("C", camera), ("N", memory.neighbours > 0)) if on
-        )
+        switches = (("E", self.memory.exemplar), ("C", camera), ("N", self.memory.neighbours > 0))
+        return "+".join(name for name, on in switches if on)
 
-    def _say_what_it_is(self) -> None:
+    def _log_invariances(self) -> None:
         if "target" not in self.sets:
             logger.info("ECN's baseline: the source's loss alone, on %s", self.sets["source"].datasets[0].name)
             return
         styles, dataset = self.sets["target"].styles, self.sets["target"].datasets[0]
         if styles is not None:
             logger.info("ECN: invariances %s; camera styles: %s", self.invariances(), styles.title)
-            if getattr(styles, "missing", 0):
-                logger.warning("%d style images are missing; the others are drawn more often", styles.missing)
+            if missing := getattr(styles, "missing", 0):
+                logger.warning("%d style images are missing; the others are drawn more often", missing)
             return
-        reason = getattr(dataset, "no_styles_because", "the target is no CamStyled dataset")
+        reason = getattr(dataset, "no_styles_because", "the target is not a CamStyled dataset")
         logger.log(
             logging.INFO if getattr(dataset, "kind", "") == "none" else logging.WARNING,
             "ECN: invariances %s, without camera-invariance (C): %s",
@@ -131,10 +133,10 @@ class ECNTrainer(SourceTargetTrainer):
     def check(self, cfg: CfgNode, sets: Mapping[str, TrainSet]) -> None:
         """Check that losses and memory are those of the sets."""
         phases = {node.get("phase", "model") for node in cfg.LOSSES.values()}
-        wanted = set(sets)
-        if phases != wanted:
+        needed = set(sets)
+        if phases != needed:
             raise ConfigError(
-                f"LOSSES: ECNTrainer needs losses of phase {' and '.join(sorted(wanted))} for its training sets, and "
+                f"LOSSES: ECNTrainer needs losses of phase {' and '.join(sorted(needed))} for its training sets, and "
                 f"there are losses of phase {', '.join(sorted(phases)) or 'none'}"
             )
         if ("exemplar" in cfg.MEMORIES) != ("target" in sets):

@@ -74,6 +74,6 @@ class TwoPathHead(nn.Module):
         return outputs
 
     def reset_classifier(self, num_classes: int, centroids: Tensor | None = None) -> None:
-        """Replace the classifier by a new one, as `reidzoo.heads.BNNeck.reset_classifier` does."""
+        """Replace the classifier by a new one, as ``reidzoo.heads.BNNeck.reset_classifier`` does."""
         classifier = build_classifier(self.exemplar_dim, num_classes, bias=True, centroids=centroids)
         set_classifier(self, classifier, num_classes)

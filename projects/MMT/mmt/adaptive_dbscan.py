@@ -26,7 +26,7 @@ class AdaptiveDBSCAN:
     of the state.
 
     Args:
-        k1: neighbours of the reciprocal sets, beside the image itself.
+        k1: neighbours of the reciprocal sets, without the image itself.
         k2: neighbours of the local query expansion.
         share: in (0, 1].
         min_samples: neighbours of a core image, itself included.

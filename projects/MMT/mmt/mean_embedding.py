@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,4 +21,5 @@ class MeanEmbedding(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the mean embedding (B, D), float32, of images (B, 3, H, W)."""
-        return torch.stack([model.embed(images) for model in self.models]).mean(0)
+        models: Iterable[Any] = self.models
+        return torch.stack([model.embed(images) for model in models]).mean(0)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +30,7 @@ TEACHERS = {"student": "model", "student2": "model2"}
 
 @TRAINER.register_module()
 class MutualMeanTrainer(Trainer):
-    """MMT (Ge et al., ICLR 2020, section 3.2).
+    """Trains two networks with each other's mean teachers: MMT (Ge et al., ICLR 2020, section 3.2).
 
     The parts ``student`` and ``student2`` are trained, each on a view of its own of the same images (``INPUT.VIEWS:
     2``); the parts ``model`` and ``model2`` are their exponential moving averages, the mean teachers. Losses find a
@@ -68,7 +71,7 @@ class MutualMeanTrainer(Trainer):
 
     @property
     def extractor(self) -> nn.Module:
-        """The mean of both teachers' embeddings is what is clustered."""
+        """The mean of both teachers' embeddings, from which pseudo labels come."""
         return MeanEmbedding(self.parts["model"], self.parts["model2"])
 
     def build_models(self) -> dict[str, nn.Module]:
@@ -86,8 +89,9 @@ class MutualMeanTrainer(Trainer):
     def renew_classifier(self, centroids: Tensor | None = None) -> None:
         """Give all four networks the same new classifier and let the optimizer take up the students'."""
         for student, teacher in TEACHERS.items():
-            self.parts[student].reset_classifier(self.num_classes, centroids)
-            self.parts[teacher].reset_classifier(self.num_classes, centroids)
+            networks: list[Any] = [self.parts[student], self.parts[teacher]]
+            for network in networks:
+                network.reset_classifier(self.num_classes, centroids)
             self.parts[teacher].requires_grad_(False)
         self.parts.to(self.device)
         self.renew_optimizers()
@@ -98,13 +102,14 @@ class MutualMeanTrainer(Trainer):
         outputs = {student: self.forward(view, student) for student, view in views.items()}
         with torch.no_grad():
             taught = {student: self.forward(view, TEACHERS[student]) for student, view in views.items()}
-        scalars, total = {}, []
+        scalars: dict[str, Tensor] = {}
+        terms: list[Tensor] = []
         for student, other, suffix in (("student", "student2", ""), ("student2", "student", "2")):
             soft = {"teacher_logits": taught[other]["logits"], "teacher_feat": taught[other]["feat"]}
             losses = self.losses["model"]({**batch, **outputs[student], **soft})
             scalars |= {f"{name}{suffix}": loss.detach() for name, loss in losses.items()}
-            total += losses.values()
-        self.optims["model"].minimize(sum(total))
+            terms += losses.values()
+        self.optims["model"].minimize(reduce(add, terms))
         for student, teacher in TEACHERS.items():
             move_parameters(self.parts[teacher], self.parts[student], self.iter, self.momentum)
         return scalars

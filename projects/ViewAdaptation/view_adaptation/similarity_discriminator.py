@@ -1,8 +1,9 @@
-"""D_s: whether a probe and a gallery image show the same identity."""
+"""The similarity discriminator D_s, which classifies whether a probe and a gallery image show the same identity."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class SimilarityDiscriminator(nn.Module):
 
     def forward(self, probe: Tensor, gallery: Tensor) -> Tensor:
         """Return the logits (n, m) of features (n, D) and (m, D)."""
-        first, *rest = self.layers
+        first, *rest = cast(Iterable[nn.Linear], self.layers)
         left, right = first.weight.chunk(2, dim=1)
         hidden = F.linear(probe, left, first.bias)[:, None] + F.linear(gallery, right)[None]
         for layer in rest:

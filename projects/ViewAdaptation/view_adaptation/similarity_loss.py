@@ -1,4 +1,4 @@
-"""Pairs of one identity are to be near and told alike, pairs of two far and told apart."""
+"""The loss of the similarity discriminator with a contrastive term: L_Ds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SimilarityLoss(nn.Module):
         form: ``corrected`` or ``printed``.
         wn_inside: w_n within the hinge, ``max(0, m - w_n d_n)^2``, as printed: w_n d_n is nearly 0, and m no margin.
         wn_printed: w_n over the sum of exp(+d), as printed: the weights do not add up to 1 but vanish.
-        log_sum: Eq. 5 adds up the logarithms over an image's pairs, of which there are dozens, beside weights that add
+        log_sum: Eq. 5 adds up the logarithms over an image's pairs, of which there are dozens, next to weights that add
             up to 1, so that gamma hardly matters. By default their mean stands for the sum, as in Eq. 2.
 
     Raises:

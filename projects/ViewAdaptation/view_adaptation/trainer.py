@@ -1,6 +1,9 @@
-"""The steps of the view adaptation."""
+"""The training steps of cross-entropy adversarial view adaptation."""
 
 from __future__ import annotations
+
+from functools import reduce
+from operator import add
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +21,7 @@ __all__ = ["ViewAdaptationTrainer"]
 
 @TRAINER.register_module()
 class ViewAdaptationTrainer(Trainer):
-    """Wu et al. (arXiv 1904.01755): M_s and M_t are the model's two networks, D_s and D_d the DISCRIMINATORS.
+    """Trains as Wu et al. (arXiv 1904.01755): M_s and M_t are the model's two networks, D_s and D_d the DISCRIMINATORS.
 
     The model is a ``TwoViewEmbedder``, whose ``normalise`` says whether features are normalised here too;
     ``similarity`` is D_s, ``view`` is D_d. Batches hold as many images of view 0
@@ -27,7 +30,7 @@ class ViewAdaptationTrainer(Trainer):
 
     * ``model``: Eq. 2 or 5 over M_s, M_t and D_s (``model``);
     * ``discriminator``: Eq. 1 over D_d, the mappings fixed (``view``);
-    * ``confusion``: Eq. 3 over M_s and M_t, D_d fixed (``model``); all that Algorithm 1 has in its loop beside Eq. 1;
+    * ``confusion``: Eq. 3 over M_s and M_t, D_d fixed (``model``); all that Algorithm 1 has in its loop next to Eq. 1;
     * ``joint``: the losses of ``model`` and ``confusion`` together, as Eq. 4 asks for (``model``).
 
     Losses of phase ``model`` find ``similarity`` (n, m), ``squared_distance`` (n, m) and ``match`` (n, m), those of the
@@ -39,7 +42,7 @@ class ViewAdaptationTrainer(Trainer):
 
     @property
     def num_classes(self) -> int:
-        """No classifier: identities are told apart in pairs."""
+        """0: there is no classifier, identities are compared in pairs."""
         return 0
 
     # ---- steps ------------------------------------------------------------------------------------------------------
@@ -47,37 +50,38 @@ class ViewAdaptationTrainer(Trainer):
     @needs("model")
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Train mappings and similarity discriminator on all pairs."""
-        return self.minimize("model", tensors=self.compare(self.map(batch)), whole=True)
+        return self.minimize("model", tensors=self.compare(self.embed_views(batch)), whole=True)
 
     @needs("discriminator", optimizer="view")
     def step_discriminator(self, batch: dict) -> dict[str, Tensor]:
         """Train the view discriminator on the mappings as they are."""
         with torch.no_grad(), evaluation_mode(self.model):  # or batch norm would move with the images
-            mapped = self.map(batch)
-        return self.minimize("discriminator", tensors=self.look(mapped), optimizer="view", whole=True)
+            mapped = self.embed_views(batch)
+        return self.minimize("discriminator", tensors=self.classify_views(mapped), optimizer="view", whole=True)
 
     @needs("confusion", optimizer="model")
     def step_confusion(self, batch: dict) -> dict[str, Tensor]:
         """Train the mappings against the view discriminator, and nothing else."""
-        return self.minimize("confusion", tensors=self.look(self.map(batch)), optimizer="model", whole=True)
+        tensors = self.classify_views(self.embed_views(batch))
+        return self.minimize("confusion", tensors=tensors, optimizer="model", whole=True)
 
     @needs("model", "confusion")
     def step_joint(self, batch: dict) -> dict[str, Tensor]:
         """Train the mappings against the view discriminator, and mappings and similarity discriminator on the pairs."""
-        mapped = self.map(batch)
-        tensors = {**self.compare(mapped), **self.look(mapped)}
+        mapped = self.embed_views(batch)
+        tensors = {**self.compare(mapped), **self.classify_views(mapped)}
         return self.minimize("model", "confusion", tensors=tensors, whole=True)
 
     def validation_loss(self, batch: dict) -> Tensor:
         """Return what the mappings minimise, of a batch of identities that are not trained on: Eq. 2 or 5, or Eq. 4."""
-        mapped = self.map(batch)
-        tensors = {**self.compare(mapped), **(self.look(mapped) if "view" in self.parts else {})}
+        mapped = self.embed_views(batch)
+        tensors = {**self.compare(mapped), **(self.classify_views(mapped) if "view" in self.parts else {})}
         phases = [phase for phase in ("model", "confusion") if phase in self.losses]
-        return sum(sum(self.losses[phase](tensors, whole=True).values()) for phase in phases)
+        return reduce(add, (reduce(add, self.losses[phase](tensors, whole=True).values()) for phase in phases))
 
     # ---- what the steps share ---------------------------------------------------------------------------------------
 
-    def map(self, batch: dict) -> list[tuple[Tensor, Tensor]]:
+    def embed_views(self, batch: dict) -> list[tuple[Tensor, Tensor]]:
         """Return features (n, D) and identities (n,) of the whole batch's probe images, and of its gallery images."""
         images, pids, views = batch["img"], batch["pid"], batch["viewid"]
         masks = [views == 0, views == 1]
@@ -94,7 +98,7 @@ class ViewAdaptationTrainer(Trainer):
         return sides
 
     def compare(self, mapped: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-        """Return what is known of every pair of a probe and a gallery image."""
+        """Return similarity, distance and match of every pair of a probe and a gallery image."""
         (probe, probe_pid), (gallery, gallery_pid) = mapped
         return {
             "similarity": self.parts["similarity"](probe, gallery),
@@ -102,8 +106,8 @@ class ViewAdaptationTrainer(Trainer):
             "match": probe_pid[:, None] == gallery_pid[None, :],
         }
 
-    def look(self, mapped: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-        """Return the view that D_d sees in every image, and the true one."""
+    def classify_views(self, mapped: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        """Return D_d's logits of the view of every image, and the true view."""
         features = [feat for feat, _ in mapped]
         views = [torch.full((len(feat),), view, device=feat.device) for view, feat in enumerate(features)]
         return {"view_logits": self.parts["view"](torch.cat(features)), "viewid": torch.cat(views)}

@@ -1,4 +1,4 @@
-"""What makes the two views look alike to the view discriminator."""
+"""The view confusion loss."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ __all__ = ["ViewPairSampler"]
 class ViewPairSampler(BatchSampler):
     """P identities with S images each, S/2 from either of an identity's two cameras, by turns.
 
-    A pass has one batch for each identity, in which P - 1 random others stand beside it ("during a training epoch each
+    A pass has one batch for each identity, in which P - 1 random others follow it ("during a training epoch each
     identity is selected into its batch, and the remaining P-1 batch identities are selected at random"). Where a
     camera has fewer than S/2 images of an identity, they are repeated.
 

@@ -65,7 +65,7 @@ def jaccard_graph(
     check_settings(k1, k2, max_distance)
     weights, order = ordered_weights(normalised(features), k1, k2, count_self)
     graph = permuted(distances(weights, max_distance), inverse(order), order)
-    graph.max_distance = float(max_distance)
+    vars(graph)["max_distance"] = float(max_distance)
     return graph
 
 
@@ -154,7 +154,7 @@ def locality_order(ranking: np.ndarray) -> np.ndarray:
 
     Rows are sorted by the connected parts of their reciprocal sets, of few neighbours within those of more.
     """
-    keys = [np.arange(len(ranking))]
+    keys: list[np.ndarray] = [np.arange(len(ranking))]
     size = 2
     while size <= ranking.shape[1]:
         keys.append(connected_components(reciprocal_sets(ranking[:, :size]), directed=False)[1])

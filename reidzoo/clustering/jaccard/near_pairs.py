@@ -73,5 +73,5 @@ def heaviest(values: sparse.csr_matrix, share: float) -> sparse.csr_matrix:
         before = mass - weight[order] - np.concatenate([[0.0], mass])[pointer[:-1] - pointer[0]][row]
         chosen.append(np.sort(order[before < share]) + pointer[0])
     entries = np.concatenate(chosen)
-    pointer = np.searchsorted(entries, values.indptr)
-    return sparse.csr_matrix((values.data[entries], values.indices[entries], pointer), shape=values.shape)
+    starts = np.searchsorted(entries, values.indptr)
+    return sparse.csr_matrix((values.data[entries], values.indices[entries], starts), shape=values.shape)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -86,7 +88,7 @@ class Painter:
             (a[0] + nx * ra, a[1] + ny * ra), (b[0] + nx * rb, b[1] + ny * rb),
             (b[0] - nx * rb, b[1] - ny * rb), (a[0] - nx * ra, a[1] - ny * ra),
         ]  # fmt: skip
-        joint = fill if isinstance(fill, tuple) else fill.getpixel((fill.width // 2, fill.height // 2))
+        joint = fill if isinstance(fill, tuple) else cast(Colour, fill.getpixel((fill.width // 2, fill.height // 2)))
         self.ellipse(a, ra, ra, joint, level)
         self.ellipse(b, rb, rb, joint, level)
         self.polygon(outline, fill, level)
@@ -114,8 +116,8 @@ class Figure:
         parts: list[tuple[float, Callable[[Painter, int], None]]] = [(0.0, self._torso), (0.02, self._head)]
         for side in (-1, 1):
             depth = -side * self._sin
-            parts.append((0.11 * depth, lambda p, level, s=side: self._arm(p, level, s)))
-            parts.append((-0.3 + 0.05 * depth, lambda p, level, s=side: self._leg(p, level, s)))
+            parts.append((0.11 * depth, partial(self._arm, side=side)))
+            parts.append((-0.3 + 0.05 * depth, partial(self._leg, side=side)))
         if self.person.skirt:
             parts.append((-0.2, self._skirt))
         parts.append((-0.15 * self._cos, self._hair_behind))

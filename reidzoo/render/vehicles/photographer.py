@@ -57,7 +57,9 @@ class VehiclePhotographer:
         draw_road(pen, road, view, int(track.integers(road.lanes)), float(rng.uniform(-3.5, 3.5)))
         other, place = self._other(mesh, rng)
         nearer = other is not None and view.is_nearer(place)
-        if nearer and other.height > 1.15 * mesh.height:  # a bus would hide a car altogether: it passes behind
+        if (
+            other is not None and nearer and other.height > 1.15 * mesh.height
+        ):  # a bus would hide a car altogether: it passes behind
             place, nearer = Place(-place.forward, -place.left, place.turn), False
         if other and not nearer:
             self._draw_vehicle(drawing, pen, other, view, light, place)
@@ -147,7 +149,8 @@ class VehiclePhotographer:
         turn = math.pi * camera.sun + (0.8 * (shot.time - 1) if shot.time >= 0 else 0.0)
         height = 1.1 if shot.time == 1 else 0.6
         direct = float(max(0.0, track.uniform(-0.1, 0.4)))
-        sun = np.float32([math.sin(turn) * math.cos(height), math.cos(turn) * math.cos(height), math.sin(height)])
+        level = math.cos(height)
+        sun = np.array([math.sin(turn) * level, math.cos(turn) * level, math.sin(height)], np.float32)
         dusk = 0.04 if self.style.daylight or shot.time == 1 else 0.25
         lit, brakes = bool(track.random() < dusk), bool(rng.random() < 0.2)
         light = Light(sun, direct, float(rng.uniform(0.05, 0.4)), lit, brakes)

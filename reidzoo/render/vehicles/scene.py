@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -71,7 +72,7 @@ def asphalt(rng: Rng, kind: str, elevation: float) -> Image.Image:
         x, y, tone = rng.uniform(0, WIDTH), rng.uniform(0, CANVAS[1]), rng.uniform(0.86, 1.1)
         wide, tall = rng.uniform(30, 160), rng.uniform(10, 50)
         slant = rng.uniform(-40, 40)
-        colour = shaded(image.getpixel((1, 1)), tone)
+        colour = shaded(cast(Colour, image.getpixel((1, 1))), tone)
         draw.polygon([(x, y), (x + wide, y), (x + wide + slant, y + tall), (x + slant, y + tall)], colour)
     shade = np.zeros((CANVAS[1], WIDTH), np.float32)
     for cell, strength in ((80, 0.07), (20, 0.035), (4, 0.035)):
@@ -128,9 +129,9 @@ def draw_road(draw: Pen, road: Road, view: View, lane: int, shift: float) -> Non
         else:
             ground.strip(mark - 0.08, mark + 0.08, colour)
     if road.zebra:
-        start = 3.0 + shift
+        zebra = 3.0 + shift
         for number in range(int((left - right) / 1.1)):
-            ground.strip(right + 0.3 + 1.1 * number, right + 0.85 + 1.1 * number, MARKING, start, start + 3)
+            ground.strip(right + 0.3 + 1.1 * number, right + 0.85 + 1.1 * number, MARKING, zebra, zebra + 3)
     ground.draw(draw)
 
 
@@ -204,10 +205,10 @@ def draw_occluder(draw: Pen, rng: Rng) -> None:
             leaf = (int(62 * shade), int(88 * shade), int(46 * shade))
             draw.ellipse((cx - r, cy - 0.7 * r, cx + r, cy + 0.7 * r), leaf)
     else:
-        top = CANVAS[1] - rng.uniform(48, 78)
+        rail = CANVAS[1] - rng.uniform(48, 78)
         for post in range(-8, CANVAS[0], 22):
-            draw.line([(post, top), (post, CANVAS[1])], (tone, tone, tone), 3)
-        draw.line([(0, top), (CANVAS[0], top)], (tone, tone, tone), 6)
+            draw.line([(post, rail), (post, CANVAS[1])], (tone, tone, tone), 3)
+        draw.line([(0, rail), (CANVAS[0], rail)], (tone, tone, tone), 6)
 
 
 def _choice(rng: Rng, options: list[Colour]) -> Colour:

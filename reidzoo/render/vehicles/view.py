@@ -41,10 +41,14 @@ class Light:
         up = normals[:, 2]
         factor = (0.7 + self.direct * np.maximum(normals @ self.sun, 0) + 0.1 * up)[mesh.face_of, None]
         sheen = np.maximum(up, 0)[mesh.face_of, None] ** 2
-        rgb = mesh.colours * np.where(mesh.material == MATT, 0.6 + 0.4 * factor[:, 0], factor[:, 0])[:, None]
+        rgb: np.ndarray = (
+            mesh.colours * np.where(mesh.material == MATT, 0.6 + 0.4 * factor[:, 0], factor[:, 0])[:, None]
+        )
         rgb = np.where((mesh.material == MATT)[:, None], rgb, rgb + (214 - rgb) * (0.1 * sheen))
         glass = (mesh.material == GLASS)[:, None]
-        rgb = np.where(glass, rgb + (np.float32([188, 202, 214]) - rgb) * self.reflection * (0.35 + 0.65 * sheen), rgb)
+        rgb = np.where(
+            glass, rgb + (np.array([188, 202, 214], np.float32) - rgb) * self.reflection * (0.35 + 0.65 * sheen), rgb
+        )
         if self.headlamps:
             rgb[mesh.material == HEADLAMP] = (255, 250, 226)
         if self.brakes:
@@ -94,11 +98,11 @@ class View:
         depth = np.maximum(self.distance + world[:, 1] * level - world[:, 2] * down, 0.05 * self.distance)
         rise = world[:, 1] * down + world[:, 2] * level
         xy = np.stack([world[:, 0], -rise], axis=1) * (self.scale / depth)[:, None]
-        return xy + np.float32(self.centre), depth
+        return xy + np.array(self.centre, np.float32), depth
 
     def is_nearer(self, place: Place) -> bool:
         """Return whether a place is nearer to the camera than the vehicle."""
-        return bool(self.project(np.float32([[place.forward, place.left, 0]]))[1][0] < self.distance)
+        return bool(self.project(np.array([[place.forward, place.left, 0]], np.float32))[1][0] < self.distance)
 
     def eye(self) -> np.ndarray:
         """Return where the camera is, in the vehicle's frame."""
@@ -163,20 +167,20 @@ def _placed(mesh: Mesh, place: Place | None) -> tuple[np.ndarray, np.ndarray, np
         return mesh.points, mesh.normals, mesh.centres, mesh.parts
     sin, cos = math.sin(place.turn), math.cos(place.turn)
     turn = np.array([(cos, sin, 0), (-sin, cos, 0), (0, 0, 1)], np.float32)
-    shift = np.float32([place.forward, place.left, 0])
+    shift = np.array([place.forward, place.left, 0], np.float32)
     return mesh.points @ turn + shift, mesh.normals @ turn, mesh.centres @ turn + shift, mesh.parts @ turn + shift
 
 
 def shadow(mesh: Mesh, view: View, light: Light, place: Place | None = None) -> list[float]:
     """Return the outline, as a flat list, of the shadow on the road: the footprint, stretched away from the sun."""
     reach = 0.12 + 0.35 * light.direct * mesh.height
-    half = np.float32([mesh.length / 2, mesh.width / 2])
+    half = np.array([mesh.length / 2, mesh.width / 2], np.float32)
     corners = np.array([(1, 1), (1, -1), (-1, -1), (-1, 1)], np.float32) * (half + 0.1)
     ground = np.concatenate([corners, np.zeros((4, 1), np.float32)], axis=1)
     if place is not None:
-        ground = ground + np.float32([place.forward, place.left, 0])
+        ground = ground + np.array([place.forward, place.left, 0], np.float32)
     world = ground @ view.ground_frame()
-    slant = np.float32([light.sun[0], light.sun[1], 0]) * -reach
+    slant = np.array([light.sun[0], light.sun[1], 0], np.float32) * -reach
     both = np.concatenate([world, world + slant])
     xy, _ = view.project_ground(both)
     return _hull(xy).ravel().tolist()

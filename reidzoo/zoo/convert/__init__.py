@@ -1,4 +1,4 @@
-"""Other people's checkpoints as model files of reidzoo.
+"""Converts other toolkits' checkpoints into model files.
 
 By command, from a file::
 
@@ -61,8 +61,8 @@ def check_recipe(recipe: str) -> tuple[Family, dict[str, str]]:
     """
     name, *words = recipe.split() or [""]
     if name not in FAMILIES:
-        near = closest(name, list(FAMILIES), 0.5)
-        hint = f"; did you mean {near}?" if near else "."
+        match = closest(name, list(FAMILIES), 0.5)
+        hint = f"; did you mean {match}?" if match else "."
         raise WeightsError(f"there is no converter for {name!r}{hint} There are: {', '.join(FAMILIES)}")
     options = {}
     for word in words:
@@ -82,13 +82,13 @@ def convert_file(
     """Convert a toolkit's file into a model file.
 
     Args:
-        recipe: a family and its options, see `check_recipe`.
+        recipe: a family and its options, see ``check_recipe``.
         source: the toolkit's file.
         target: the model file to write, ``*.safetensors``.
-        info: what is known besides: name, metrics, ...; it wins over what the conversion says.
+        info: further facts: name, metrics, ...; they win over the conversion's.
 
     Returns:
-        What was written.
+        The content of the file.
 
     Raises:
         WeightsError: the recipe is wrong, or the file does not fit it; nothing is written then.

@@ -1,4 +1,4 @@
-"""ADIN of its authors: the ResNet-50 baseline and the dual-branch network."""
+"""The family of checkpoints of ADIN's authors: the ResNet-50 baseline and the dual-branch network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from reidzoo.zoo.convert.names import RESNET_REFUSED, describe_resnet, map_prefi
 
 __all__ = ["ADIN"]
 
-NAMES = {
+NAMES: dict[str, str | Dropped] = {
     "model.": "backbone.",
     "model.fc.": Dropped("ImageNet classifier"),
     "classifier.": Dropped("identity or nuisance classifier"),
     "classifier_pos.": Dropped("identity classifier"),
     "classifier_neg.": Dropped("nuisance classifier"),
 }
-DUAL_NAMES = {
+DUAL_NAMES: dict[str, str | Dropped] = {
     **NAMES,
     "model.global_fc.": "head.global_fc.",
     "model.reduction.": "head.reduction.",

@@ -1,4 +1,4 @@
-"""Converting a state dict, with every name and every shape accounted for."""
+"""Converts a state dict, with every name and every shape accounted for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from yacs.config import CfgNode
 from reidzoo.config import get_cfg
 from reidzoo.errors import WeightsError
 from reidzoo.registry import MODEL
-from reidzoo.weights.loading import safe_read, unwrap_state
+from reidzoo.weights.loading import check_finite, safe_read, unwrap_state
 from reidzoo.weights.model_file import ModelFile
 from reidzoo.zoo.convert.dropped import Dropped
 from reidzoo.zoo.convert.family import Family
@@ -34,17 +34,17 @@ def _parse_size(text: str) -> tuple[int, int]:
     Raises:
         WeightsError: it is not of this form.
     """
-    found = _SIZE.fullmatch(text)
-    if not found or "0" in found.groups():
+    match = _SIZE.fullmatch(text)
+    if not match or "0" in match.groups():
         raise WeightsError(f"a size is height x width in pixels, such as 256x128; got {text!r}")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def convert_path(family: Family, path: str | os.PathLike[str], options: Mapping[str, str]) -> ModelFile:
     """Convert a toolkit's file, read without running code.
 
     Args:
-        family: whose file it is.
+        family: the family that the file is of.
         path: the file.
         options: ``size`` (``256x128``) and the family's own options.
 
@@ -56,6 +56,7 @@ def convert_path(family: Family, path: str | os.PathLike[str], options: Mapping[
         file = convert_state(family, state, options)
     except WeightsError as error:
         raise WeightsError(f"{os.fspath(path)}: {error}") from None
+    check_finite(file.state, os.fspath(path))
     return ModelFile(file.state, file.config, {**file.info, "original": Path(path).name})
 
 
@@ -67,12 +68,12 @@ def convert_state(family: Family, state: Mapping[str, Tensor], options: Mapping[
     0.4.1: no result depends on it.
 
     Args:
-        family: whose names they are.
+        family: the family that the names are of.
         state: name -> tensor.
-        options: as for `convert_path`.
+        options: as for ``convert_path``.
 
     Returns:
-        The model: ``config`` has the nodes to build and to feed it, ``info`` says where it comes from.
+        The model: ``config`` has the nodes to build and to feed it, ``info`` its origin.
 
     Raises:
         WeightsError: all names and shapes that do not fit; a wrong option; or a feature that no model here has.
@@ -95,32 +96,39 @@ def convert_state(family: Family, state: Mapping[str, Tensor], options: Mapping[
 
 
 def check_options(family: Family, options: Mapping[str, str]) -> dict[str, str]:
-    """Return the options without those that are None, after a look at names and values."""
-    given = {name: value for name, value in options.items() if value is not None}
-    for name, value in given.items():
+    """Check the options' names and values, and return those that are not None."""
+    chosen = {name: value for name, value in options.items() if value is not None}
+    for name, value in chosen.items():
         if name == "size":
             _parse_size(value)
         elif name not in family.options:
-            known = ", ".join(["size", *family.options])
-            raise WeightsError(f"{family.name} has no option {name!r}; its options are {known}")
+            names = ", ".join(["size", *family.options])
+            raise WeightsError(f"{family.name} has no option {name!r}; its options are {names}")
         elif value not in family.options[name]:
             raise WeightsError(f"{family.name}: {name} is one of {', '.join(family.options[name])}; got {value!r}")
-    if family.size is None and "size" not in given:
+    _size(family, chosen)
+    return chosen
+
+
+def _size(family: Family, options: Mapping[str, str]) -> tuple[int, int]:
+    """Return the height and width of the images: the option's, or the family's."""
+    if "size" in options:
+        return _parse_size(options["size"])
+    if family.size is None:
         raise WeightsError(
             f"{family.name}: give the size of the images that the model was trained on, which the file does not say: "
             f"{family.sizes}"
         )
-    return given
+    return family.size
 
 
 def _config(family: Family, layout: Layout, options: Mapping[str, str]) -> dict[str, Any]:
-    """Return what it takes to build and to feed the model."""
-    size = _parse_size(options["size"]) if "size" in options else family.size
+    """Return the configuration to build and to feed the model."""
     cfg = get_cfg()
     inputs = _plain(cfg.INPUT)
     # Of the transforms the test needs this one; how it was trained is not known from the file.
     inputs["TRANSFORMS"] = {"normalize": {"type": "Normalize"}}
-    inputs.update(SIZE=list(size), INTERPOLATION=family.interpolation, **layout.inputs)
+    inputs.update(SIZE=list(_size(family, options)), INTERPOLATION=family.interpolation, **layout.inputs)
     return {
         "PLUGINS": [],
         "MODEL": _plain(cfg.MODEL),
@@ -168,7 +176,7 @@ def _fill(family: Family, model: nn.Module, state: Mapping[str, Tensor], layout:
 
 
 def _in_the_file(missing: str, names: Mapping[str, str | Dropped]) -> str:
-    """Return what a name of ours is called in the file, by what its neighbours are called there."""
+    """Return the name in the file for a name of ours, guessed from the names of its neighbours."""
     best, theirs = "", ""
     for name, new in names.items():
         if isinstance(new, Dropped):
@@ -187,8 +195,8 @@ def _in_the_file(missing: str, names: Mapping[str, str | Dropped]) -> str:
 def _report(family: Family, problems: Mapping[str, list[str]]) -> str:
     """Return the text of an error that lists what does not fit."""
     lines = [f"this does not fit {family.name} ({family.title}); nothing was converted."]
-    for title, found in problems.items():
-        if found:
-            more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            lines.append(f"{len(found)} {title}: {', '.join(found[:_SHOWN])}{more}")
+    for title, names in problems.items():
+        if names:
+            more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            lines.append(f"{len(names)} {title}: {', '.join(names[:_SHOWN])}{more}")
     return "\n  ".join(lines)

@@ -1,4 +1,4 @@
-"""DomainMix of its authors: ResNet-50 and IBN-ResNet-50."""
+"""The family of checkpoints of DomainMix's authors: ResNet-50 and IBN-ResNet-50."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reidzoo.zoo.convert.names import RESNET_REFUSED, describe_resnet, map_prefi
 __all__ = ["DOMAINMIX", "EMBEDDING_LAYER"]
 
 # Their ResNet has ReLU behind the pooling and their IBN-ResNet before it: at the same places, and the same function.
-NAMES = {
+NAMES: dict[str, str | Dropped] = {
     **sequential_resnet(4),
     "feat_bn.": "head.bn.",
     "classifier.": Dropped("identity classifier"),

@@ -1,4 +1,4 @@
-"""What a converter leaves out on purpose."""
+"""The mark of a tensor that a converter leaves out on purpose."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["Dropped"]
 
 @dataclass(frozen=True)
 class Dropped:
-    """In a key map, in place of a name: the tensor is known and not needed.
+    """Stands in a key map in place of a name: the tensor is known and not needed.
 
     Attributes:
-        what: what it is, e.g. "identity classifier".
+        what: the tensor's purpose, e.g. "identity classifier".
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""ECN of its authors."""
+"""The family of checkpoints of ECN's authors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reidzoo.zoo.convert.names import RESNET_REFUSED, describe_resnet, map_prefi
 __all__ = ["ECN"]
 
 # They retrieve by pool5, before the layer that the losses take; so that layer is not part of an embedding model.
-NAMES = {
+NAMES: dict[str, str | Dropped] = {
     "base.": "backbone.",
     "base.fc.": Dropped("ImageNet classifier"),
     "feat.": Dropped("the losses' layer FC-4096"),

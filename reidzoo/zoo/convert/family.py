@@ -1,4 +1,4 @@
-"""A toolkit, or a paper's code, whose checkpoints are read."""
+"""The description of a toolkit, or a paper's code, whose checkpoints are converted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Family"]
 
 @dataclass(frozen=True)
 class Family:
-    """How checkpoints of one origin are laid out and fed.
+    """Describes the checkpoints of one origin: their layout, preprocessing and options.
 
     Attributes:
-        name: what ``--from`` and an index call it.
-        title: one line for a person.
+        name: its name for ``--from`` and in an index.
+        title: its description in one line.
         repository: where the original code is.
         licence: of that code.
         layout: ``(state, options) -> Layout``; ``options`` has those that were given, of those below.

@@ -1,4 +1,4 @@
-"""fastreid's BoT, AGW and SBS with ResNets and IBN-ResNets, from version 0.1 on."""
+"""The family of fastreid's checkpoints: BoT, AGW and SBS with ResNets and IBN-ResNets, from version 0.1 on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reidzoo.zoo.convert.names import RESNET_REFUSED, describe_resnet, map_prefi
 __all__ = ["FASTREID"]
 
 OLD_NECK, NECK, GEM = "heads.bnneck.", "heads.bottleneck.0.", "heads.pool_layer.p"
-NAMES = {
+NAMES: dict[str, str | Dropped] = {
     "backbone.": "backbone.",
     OLD_NECK: "head.bn.",
     NECK: "head.bn.",
@@ -63,42 +63,42 @@ def _layout(state: Mapping[str, Tensor], options: Mapping[str, str]) -> Layout:
 
 def _non_local_counts(state: Mapping[str, Tensor]) -> list[int]:
     """Return the number of non-local blocks of each layer."""
-    found = [{name.split(".")[2] for name in state if name.startswith(f"backbone.NL_{n}.")} for n in range(1, 5)]
-    return [len(numbers) for numbers in found]
+    blocks = [{name.split(".")[2] for name in state if name.startswith(f"backbone.NL_{n}.")} for n in range(1, 5)]
+    return [len(numbers) for numbers in blocks]
 
 
 def _non_local_names(state: Mapping[str, Tensor]) -> dict[str, str]:
     """Return the prefixes of the non-local blocks, which stand behind the last blocks of a layer, in their order."""
     table = {}
     for layer, count in enumerate(_non_local_counts(state), 1):
-        places = {name.split(".")[2] for name in state if name.startswith(f"backbone.layer{layer}.")}
+        blocks = {name.split(".")[2] for name in state if name.startswith(f"backbone.layer{layer}.")}
         for n in range(count):
-            table[f"backbone.NL_{layer}.{n}."] = f"backbone.layer{layer}.{len(places) - count + n}.non_local."
+            table[f"backbone.NL_{layer}.{n}."] = f"backbone.layer{layer}.{len(blocks) - count + n}.non_local."
     return table
 
 
-def _pooling(state: Mapping[str, Tensor], given: str) -> tuple[str, dict[str, Tensor]]:
+def _pooling(state: Mapping[str, Tensor], chosen: str) -> tuple[str, dict[str, Tensor]]:
     """Return the pooling, and its exponent where the file has none."""
     if GEM in state:
-        if given not in ("auto", "gem"):
-            raise WeightsError(f"the file pools by GeM ({GEM}), not by {given!r}; leave the option pool out")
+        if chosen not in ("auto", "gem"):
+            raise WeightsError(f"the file pools by GeM ({GEM}), not by {chosen!r}; leave the option pool out")
         return "gem", {}
-    if given == "auto":
+    if chosen == "auto":
         raise WeightsError(
             "the file does not say how its model pools; give the option pool: avg for BoT on persons, gem for AGW and "
             "for BoT on vehicles (MODEL.HEADS.POOL_LAYER in its configuration)"
         )
-    return given, {"head.pooling.p": torch.tensor([3.0])} if given == "gem" else {}
+    return chosen, {"head.pooling.p": torch.tensor([3.0])} if chosen == "gem" else {}
 
 
 def _inputs(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return mean and standard deviation in [0, 1], where the file has them in [0, 255]."""
-    found = {key: state.get(name) for key, name in (("MEAN", "pixel_mean"), ("STD", "pixel_std"))}
-    for key, value in found.items():
+    tensors = {key: state.get(name) for key, name in (("MEAN", "pixel_mean"), ("STD", "pixel_std"))}
+    for key, value in tensors.items():
         if value is not None and value.numel() != 3:
             raise WeightsError(f"the file's pixel_{key.lower()} has {value.numel()} numbers in place of 3")
     return {
-        key: [round(float(v) / 255, 6) for v in value.flatten()] for key, value in found.items() if value is not None
+        key: [round(float(v) / 255, 6) for v in value.flatten()] for key, value in tensors.items() if value is not None
     }
 
 

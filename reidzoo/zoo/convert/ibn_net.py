@@ -1,4 +1,4 @@
-"""IBN-Net's ImageNet weights: ResNets with IBN-a or IBN-b."""
+"""The family of IBN-Net's ImageNet weights: ResNets with IBN-a or IBN-b."""
 
 from __future__ import annotations
 

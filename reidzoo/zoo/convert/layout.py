@@ -1,4 +1,4 @@
-"""What a file turns out to be: its names, and the model that they are the weights of."""
+"""The result of inspecting a foreign checkpoint."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Layout"]
 
 @dataclass(frozen=True)
 class Layout:
-    """What a family's ``layout`` returns.
+    """The model that a foreign checkpoint holds: the mapping of its names, and the nodes that build it.
 
     Attributes:
-        names: name in the file -> name in the model, or `Dropped`. A name of the file that is not here is unknown.
+        names: name in the file -> name in the model, or ``Dropped``. A name of the file that is not here is unknown.
         backbone, head: nodes of the configuration.
         added: name in the model -> tensor, for what the original has as a constant.
         inputs: keys of INPUT that the file itself knows, e.g. MEAN.
-        notes: what a user has to know of the conversion, in sentences.
+        notes: remarks on the conversion for the user, in sentences.
     """
 
     names: Mapping[str, str | Dropped]

@@ -1,4 +1,4 @@
-"""Mutual Mean-Teaching of its authors, and its source-domain pre-training."""
+"""The family of checkpoints of Mutual Mean-Teaching's authors, and of its source-domain pre-training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _layout(state: Mapping[str, Tensor], _options: Mapping[str, str]) -> Layout:
     refuse(state, {**RESNET_REFUSED, **EMBEDDING_LAYER})
     # Without ReLU in the stem everything behind it stands one place further ahead.
     has_relu = any(name.startswith("base.7.") for name in state)
-    head = {"feat_bn.": "head.bn.", "classifier.": Dropped("identity classifier")}
+    head: dict[str, str | Dropped] = {"feat_bn.": "head.bn.", "classifier.": Dropped("identity classifier")}
     names = map_prefixes(state, {**sequential_resnet(4 if has_relu else 3), **head})
     backbone = describe_resnet(names.values(), last_stride=1)
     if has_relu and backbone["ibn"] == "none":

@@ -1,4 +1,4 @@
-"""Names of parameters: maps by prefix, and what names say of the network behind them."""
+"""Maps parameter names by prefix, and infers the network from them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def map_prefixes(names: Iterable[str], table: Mapping[str, str | Dropped]) -> di
 
     Args:
         names: names in the file.
-        table: prefix -> the prefix in its place, or `Dropped`.
+        table: prefix -> the prefix in its place, or ``Dropped``.
 
     Returns:
-        name -> new name or `Dropped`; without the names to which no prefix fits.
+        name -> new name or ``Dropped``; without the names to which no prefix fits.
     """
     renamed: dict[str, str | Dropped] = {}
     prefixes = sorted(table, key=len, reverse=True)
@@ -70,20 +70,20 @@ def refuse(names: Iterable[str], features: Mapping[str, str]) -> None:
 
 
 def describe_resnet(names: Iterable[str | Dropped], last_stride: int) -> dict[str, Any]:
-    """Return the node of the `ResNet` that has these names: depth and IBN are read from them.
+    """Return the node of the ``ResNet`` with these names, from which depth and IBN are read.
 
     Args:
-        names: names in our model, as `map_prefixes` gives them.
-        last_stride: names do not tell it.
+        names: names in our model, as ``map_prefixes`` gives them.
+        last_stride: the stride of the last layer, which names do not tell.
 
     Raises:
         WeightsError: no ResNet here has as many blocks.
     """
-    found = [name for name in names if isinstance(name, str)]
+    ours = [name for name in names if isinstance(name, str)]
     counts, kinds = [], set()
     for number in range(1, 5):
         prefix = f"backbone.layer{number}."
-        blocks = [name[len(prefix) :] for name in found if name.startswith(prefix)]
+        blocks = [name[len(prefix) :] for name in ours if name.startswith(prefix)]
         counts.append(len({name.partition(".")[0] for name in blocks}))
         kinds |= {name.partition(".")[2].partition(".")[0] for name in blocks}
     deep = "conv3" in kinds
@@ -93,5 +93,5 @@ def describe_resnet(names: Iterable[str | Dropped], last_stride: int) -> dict[st
             f"the file has {', '.join(map(str, counts))} blocks in its layers 1 to 4, as none of the ResNets here has "
             f"({', '.join(map(str, LAYOUTS))}). Is it of the family that --from names?"
         )
-    ibn = "b" if "IN" in kinds else "a" if any(".bn1.IN." in name for name in found) else "none"
+    ibn = "b" if "IN" in kinds else "a" if any(".bn1.IN." in name for name in ours) else "none"
     return {"type": "ResNet", "depth": depth, "ibn": ibn, "last_stride": last_stride}

@@ -1,4 +1,4 @@
-"""SpCL of its authors: domain adaptation (a batch norm for each domain) and unsupervised (one)."""
+"""The family of checkpoints of SpCL's authors: domain adaptation (a batch norm per domain) and unsupervised (one)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from reidzoo.zoo.convert.names import RESNET_REFUSED, describe_resnet, map_prefi
 
 __all__ = ["SPCL"]
 
-NAMES = {**sequential_resnet(4), "feat_bn.": "head.bn.", "classifier.": Dropped("identity classifier")}
+NAMES: dict[str, str | Dropped] = {
+    **sequential_resnet(4),
+    "feat_bn.": "head.bn.",
+    "classifier.": Dropped("identity classifier"),
+}
 NORMS = {"target": ".BN_T.", "source": ".BN_S."}
 
 

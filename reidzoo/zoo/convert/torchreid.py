@@ -1,4 +1,4 @@
-"""torchreid's OSNets (also IBN and AIN, all widths) and ResNets (also with a fully connected layer)."""
+"""The family of torchreid's checkpoints: OSNets (also IBN and AIN, all widths) and ResNets (also with an FC layer)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reidzoo.zoo.convert.names import RESNET_REFUSED, describe_resnet, map_prefi
 
 __all__ = ["TORCHREID"]
 
-HEAD_NAMES = {"fc.": "head.fc.", "classifier.": Dropped("identity classifier")}
+HEAD_NAMES: dict[str, str | Dropped] = {"fc.": "head.fc.", "classifier.": Dropped("identity classifier")}
 
 
 def _layout(state: Mapping[str, Tensor], options: Mapping[str, str]) -> Layout:
@@ -31,8 +31,8 @@ def _layout(state: Mapping[str, Tensor], options: Mapping[str, str]) -> Layout:
     refuse(state, RESNET_REFUSED)
     names = map_prefixes(state, {"": "backbone.", **HEAD_NAMES})
     # resnet50_fc512 is the one with the fully connected layer, and the one whose last stride is 1.
-    stride = options.get("last_stride", "auto")
-    stride = int(stride) if stride != "auto" else 1 if dims else 2
+    asked = options.get("last_stride", "auto")
+    stride = int(asked) if asked != "auto" else 1 if dims else 2
     return Layout(names, describe_resnet(names.values(), stride), head, notes=[note])
 
 

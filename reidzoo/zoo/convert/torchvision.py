@@ -1,4 +1,4 @@
-"""torchvision's ImageNet weights."""
+"""The family of torchvision's ImageNet weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reidzoo.zoo.convert.names import map_prefixes
 
 __all__ = ["TORCHVISION"]
 
-VGG_NAMES = {"features.": "backbone.features.", "classifier.": Dropped("ImageNet classifier")}
+VGG_NAMES: dict[str, str | Dropped] = {"features.": "backbone.features.", "classifier.": Dropped("ImageNet classifier")}
 
 
 def _torchvision(state: Mapping[str, Tensor], _options: Mapping[str, str]) -> Layout:

@@ -180,6 +180,7 @@ def peak_memory():
     return int(fields["VmHWM"].split()[0]) * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak can be reset on Linux alone")
 def test_no_array_is_n_by_n():
     n = 20_000

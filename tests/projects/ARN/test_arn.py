@@ -8,51 +8,26 @@ import pytest
 import torch
 
 from reidzoo.config import dump
-from reidzoo.hooks import LogHook
-from reidzoo.runs.pipeline import Pipeline
 from reidzoo.tables import make_plan, read_table
 
 from .conftest import PROJECT, stages
+
+pytestmark = pytest.mark.slow
 
 DRAFT = {"INPUT.SIZE": "[64, 32]", "MODEL.image_widths": "[8, 6, 4, 4, 3]"}
 
 
 @pytest.mark.parametrize("file, at", [("duke_market.yml", 3), ("duke_market.yml", 7), ("duke_market_draft.yml", 7)])
 def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(
-    tiny_config, tmp_path, monkeypatch, file, at
+    tiny_config, tmp_path, resumes_bit_for_bit, file, at
 ):
     """E_I is frozen from the second epoch on, of four steps each: it dies while E_I is tuned, and when it is not."""
     changes = {"HOOKS.freeze.begin_epoch": 1} if file == "duke_market.yml" else DRAFT
 
-    def run(folder, go_on=False):
-        options = {"SOLVER.CHECKPOINT_ITERS": 2, "OUTPUT_DIR": tmp_path / folder}
-        Pipeline(tiny_config(file, **options, **changes)).train(go_on)
+    def config(name):
+        return tiny_config(file, **{"SOLVER.CHECKPOINT_ITERS": 2, "OUTPUT_DIR": tmp_path / name}, **changes)
 
-    run("whole")
-    log = LogHook.after_train_iter
-
-    def die(self, runner, *args, **kwargs):
-        log(self, runner, *args, **kwargs)
-        if runner.iter == at:
-            raise InterruptedError
-
-    monkeypatch.setattr(LogHook, "after_train_iter", die)
-    with pytest.raises(InterruptedError):
-        run("killed")
-    monkeypatch.undo()
-    last = torch.load(tmp_path / "killed/adapt/last.pth", weights_only=True)
-    assert last["step"] == 2
-    run("killed", go_on=True)
-    whole, killed = (
-        torch.load(tmp_path / name / "adapt/model_final.pth", weights_only=True) for name in ("whole", "killed")
-    )
-    for key, value in whole["parts"]["model"].items():
-        assert torch.equal(killed["parts"]["model"][key], value), key
-    for number, state in whole["optims"]["model"]["state"].items():
-        for key, value in state.items():
-            assert torch.equal(killed["optims"]["model"]["state"][number][key], value)
-    for name in ("metrics.jsonl", "results.json"):
-        assert (tmp_path / "killed/adapt" / name).read_bytes() == (tmp_path / "whole/adapt" / name).read_bytes()
+    resumes_bit_for_bit(config, "adapt", at=at, saved=(at // 4, 2))
 
 
 def test_two_processes_equal_one(tiny_config, tmp_path, train_in_one_and_two):

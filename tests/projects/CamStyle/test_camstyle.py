@@ -19,6 +19,8 @@ from reidzoo.errors import ConfigError
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[3] / "projects" / "CamStyle"
 SMALL = ["INPUT.SIZE", "[36, 20]", "INPUT.TRANSFORMS.crop.size", "[32, 16]", "SOLVER.IMS_PER_BATCH", "8"]
 SMALL += ["SOLVER.ITERS_PER_EPOCH", "5", "SOLVER.MAX_EPOCHS", "2", "MODEL.width", "4"]

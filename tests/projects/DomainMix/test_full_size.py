@@ -16,6 +16,8 @@ from reidzoo.engine.build import build_train_sets
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[3]
 
 

@@ -14,6 +14,8 @@ from reidzoo.hooks import MultiStepSchedule
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[3] / "projects/DomainMix"
 TINY = ["INPUT.SIZE", "[32, 16]", "SOLVER.IMS_PER_BATCH", "16", "DEVICE", "cpu", "TEST.EVAL_PERIOD", "0"]
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from reidzoo.config import dump, load_config, stage_configs
-from reidzoo.hooks import LogHook
-from reidzoo.runs.pipeline import Pipeline
 
 from .conftest import PROJECT
+
+pytestmark = pytest.mark.slow
 
 KEEP_KEYS = '''
 from reidzoo import distributed
@@ -29,31 +29,13 @@ class KeepKeysHook(Hook):
 
 
 @pytest.mark.parametrize("file", ["duke_market.yml", "mini_batch.yml"])
-def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(tiny_config, tmp_path, monkeypatch, file):
-    def run(folder, go_on=False):
-        cfg = tiny_config(file, **{"SOLVER.CHECKPOINT_ITERS": 2, "OUTPUT_DIR": tmp_path / folder,
-                                   "DATASETS.TRAIN.target.styles": "color_transfer"})  # fmt: skip
-        Pipeline(cfg).train(go_on)
-
-    run("whole")
-    log = LogHook.after_train_iter
-
-    def die(self, runner, *args, **kwargs):
-        log(self, runner, *args, **kwargs)
-        if runner.iter == 6:  # the checkpoint is of step 5, in the middle of the second epoch
-            raise InterruptedError
-
-    monkeypatch.setattr(LogHook, "after_train_iter", die)
-    with pytest.raises(InterruptedError):
-        run("killed")
-    monkeypatch.undo()
-    run("killed", go_on=True)
-    states = [torch.load(tmp_path / name / "adapt/model_final.pth", weights_only=True) for name in ("whole", "killed")]
-    for part in ("model", "exemplar"):
-        for key, value in states[0]["parts"][part].items():
-            assert torch.equal(states[1]["parts"][part][key], value), key
-    for name in ("metrics.jsonl", "results.json"):
-        assert (tmp_path / "killed/adapt" / name).read_bytes() == (tmp_path / "whole/adapt" / name).read_bytes()
+def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(
+    tiny_config, tmp_path, resumes_bit_for_bit, file
+):
+    changes = {"SOLVER.CHECKPOINT_ITERS": 2, "DATASETS.TRAIN.target.styles": "color_transfer"}
+    resumes_bit_for_bit(
+        lambda name: tiny_config(file, **changes, OUTPUT_DIR=tmp_path / name), "adapt", at=6, saved=(1, 1)
+    )
 
 
 @pytest.mark.parametrize("file", ["duke_market.yml", "mini_batch.yml"])

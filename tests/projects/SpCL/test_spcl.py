@@ -10,10 +10,11 @@ import torch
 from reidzoo.config import load_config, stage_configs
 from reidzoo.engine.build import build_train_sets
 from reidzoo.errors import ConfigError
-from reidzoo.hooks import LogHook
 from reidzoo.models import DomainBatchNorm
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
+
+pytestmark = pytest.mark.slow
 
 PROJECTS = Path(__file__).parents[3] / "projects"
 SMALL = {
@@ -111,32 +112,11 @@ def test_other_sets_are_a_mistake(small_config, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["market_duke.yml", "market_usl.yml"])
-def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(small_config, tmp_path, monkeypatch, file):
-    changes = {"SOLVER.CHECKPOINT_ITERS": 3}
-    Pipeline(small_config(file, "whole", **changes)).train()
-    log = LogHook.after_train_iter
+def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(small_config, resumes_bit_for_bit, file):
+    def config(name):
+        return small_config(file, name, **{"SOLVER.CHECKPOINT_ITERS": 3})
 
-    def die(self, runner, *args, **kwargs):
-        log(self, runner, *args, **kwargs)
-        if runner.iter == 7:
-            raise InterruptedError
-
-    monkeypatch.setattr(LogHook, "after_train_iter", die)
-    with pytest.raises(InterruptedError):
-        Pipeline(small_config(file, "died", **changes)).train()
-    monkeypatch.undo()
-    last = torch.load(tmp_path / "died/spcl/last.pth", weights_only=True)
-    assert (last["epoch"], last["step"]) == (1, 2)
-    Pipeline(small_config(file, "died", **changes)).train(go_on=True)
-    ours, theirs = (
-        torch.load(tmp_path / name / "spcl/model_final.pth", weights_only=True) for name in ("died", "whole")
-    )
-    for part in ("model", "memory"):
-        assert ours["parts"][part].keys() == theirs["parts"][part].keys()
-        assert all(torch.equal(ours["parts"][part][key], value) for key, value in theirs["parts"][part].items())
-    assert ours["clusterer"] == theirs["clusterer"]
-    for name in ("metrics.jsonl", "results.json"):
-        assert (tmp_path / "died/spcl" / name).read_bytes() == (tmp_path / "whole/spcl" / name).read_bytes()
+    resumes_bit_for_bit(config, "spcl", at=7, saved=(1, 2))
 
 
 @pytest.mark.parametrize("mini, full", [("mini.yml", "randperson_msmt.yml"), ("mini_usl.yml", "msmt_usl.yml")])

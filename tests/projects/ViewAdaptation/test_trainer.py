@@ -101,7 +101,7 @@ def test_a_step_equals_the_equations(build, phase, terms, optimizer, adaptive):
 def test_each_view_has_its_own_network(build):
     trainer = build()
     batch = next(trainer.loader.epoch(0))
-    (probe, probe_pid), (gallery, gallery_pid) = trainer.map(batch)
+    (probe, probe_pid), (gallery, gallery_pid) = trainer.embed_views(batch)
     views = batch["viewid"]
     assert isinstance(trainer.model, TwoViewEmbedder) and trainer.model.num_classes == 0
     assert torch.equal(probe_pid, batch["pid"][views == 0]) and torch.equal(gallery_pid, batch["pid"][views == 1])
@@ -132,7 +132,7 @@ def test_what_is_validated_is_what_the_mappings_minimise(build, file, terms):
 
 
 def pair_loss(trainer, batch):
-    return trainer.losses["model"](trainer.compare(trainer.map(batch)), whole=True)["similarity"].item()
+    return trainer.losses["model"](trainer.compare(trainer.embed_views(batch)), whole=True)["similarity"].item()
 
 
 def test_literal_algorithm_1_erases_the_identities_and_joint_does_not(build):
@@ -158,7 +158,7 @@ def test_literal_algorithm_1_erases_the_identities_and_joint_does_not(build):
 
 def test_normalised_features(build):
     trainer = build(**{"MODEL.normalise": True})
-    for feat, _ in trainer.map(next(trainer.loader.epoch(0))):
+    for feat, _ in trainer.embed_views(next(trainer.loader.epoch(0))):
         torch.testing.assert_close(feat.norm(dim=1), torch.ones(8))
 
 

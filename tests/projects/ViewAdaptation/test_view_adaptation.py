@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,8 @@ from reidzoo.config import dump, load_config
 from reidzoo.engine.build import build_model
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.tables import make_plan, read_table
+
+pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -29,32 +30,8 @@ def config(tiny_config, tmp_path, killer):
     return path
 
 
-def tensors(value, prefix=""):
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return {k: v for key, item in items for k, v in tensors(item, f"{prefix}.{key}").items()}
-    return {prefix: value}
-
-
-def test_killed_in_every_stage_and_resumed_equals_uninterrupted(config, run_tool, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run = run_tool("train_net.py", "--config-file", config, "--output-dir", whole)
-    assert run.returncode == 0, run.stderr
-    (tmp_path / "marks").mkdir()
-    arguments = ["--config-file", config, "--output-dir", killed]
-    codes = [run_tool("train_net.py", *arguments).returncode]
-    for _ in range(3):
-        run = run_tool("train_net.py", *arguments, "--resume")
-        codes.append(run.returncode)
-    assert codes == [-signal.SIGKILL] * 3 + [0], run.stderr
-    for stage in ("finetune", "similarity", "adapt"):
-        files = [folder / stage / "model_final.pth" for folder in (killed, whole)]
-        ours, theirs = (tensors(torch.load(file, weights_only=True)) for file in files)
-        assert ours.keys() == theirs.keys()
-        for key, value in theirs.items():
-            assert torch.equal(ours[key], value) if torch.is_tensor(value) else ours[key] == value, f"{stage}{key}"
-        for name in ("metrics.jsonl", "results.json"):
-            assert (killed / stage / name).read_bytes() == (whole / stage / name).read_bytes()
+def test_killed_in_every_stage_and_resumed_equals_uninterrupted(config, resumes_after_sigkill):
+    whole = resumes_after_sigkill(config, ["finetune", "similarity", "adapt"])
     results = json.loads((whole / "adapt" / "results.json").read_text())
     assert set(results) == {"validation", "CUHK03 twin"}
 

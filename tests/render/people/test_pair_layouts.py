@@ -16,6 +16,8 @@ from reidzoo.render.people.pair_layouts import PAIR_LAYOUTS, SPLITS
 from reidzoo.render.people.photographer import Photographer
 from reidzoo.render.twins import plan, renderer_version
 
+pytestmark = pytest.mark.slow
+
 SMALL = 0.1
 NAMES = {
     "VIPeR": r"cam_[ab]/\d{3}_(0|45|90|135|180)\.bmp",

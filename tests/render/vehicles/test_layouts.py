@@ -19,6 +19,8 @@ from reidzoo.render.vehicles.layouts import TEST_LISTS, VEHICLE_LAYOUTS, VERI_CO
 from reidzoo.render.vehicles.photographer import VehiclePhotographer
 from reidzoo.render.vehicles.vehicle import COLOURS
 
+pytestmark = pytest.mark.slow
+
 TINY = 0.03
 NAMES = {
     "VeRi776": r"image_(train|query|test)/\d{4}_c0(0[1-9]|1\d|20)_\d{8}_\d\.jpg",

@@ -65,6 +65,14 @@ def test_an_error_names_the_file_and_nothing_is_written(state, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.pth"]
 
 
+def test_weights_that_are_not_finite_are_not_converted(state, tmp_path):
+    state["base.4.0.conv1.weight"][0] = float("nan")
+    torch.save(state, tmp_path / "bad.pth")
+    with pytest.raises(WeightsError, match=r"bad\.pth is damaged.* NaN or infinity: backbone.layer1.0.conv1.weight"):
+        convert_file("domainmix", tmp_path / "bad.pth", tmp_path / "bad.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.pth"]
+
+
 def test_everything_that_does_not_fit_is_in_one_error(state):
     bent = dict(state)
     bent["base.1.weight"] = torch.zeros(3)

@@ -10,6 +10,7 @@ from project_name import ProjectNameLoss
 
 from reidzoo.errors import ConfigError
 from reidzoo.losses import LossSet
+from reidzoo.testing import check_loss
 
 PID = torch.tensor([0, 0, 0, 1, 1, 2])
 
@@ -57,3 +58,7 @@ def test_an_image_alone_costs_nothing(feat):
 def test_mistakes_are_named():
     with pytest.raises(ConfigError, match="margin"):
         ProjectNameLoss(margin=-0.1)
+
+
+def test_the_contract_of_a_loss_is_kept():
+    check_loss({"type": "ProjectNameLoss"}, gradient=["feat"])

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidzoo.errors import ConfigError
+from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
 __all__ = ["ProjectNameLoss"]
@@ -37,7 +38,11 @@ class ProjectNameLoss(nn.Module):
         Args:
             feat: (B, D), not necessarily normalised.
             pid: (B,) identities.
+
+        Raises:
+            ValueError: a pid is negative: no identity.
         """
+        check_labels(pid)
         feat = functional.normalize(feat, dim=1)
         same = (pid[:, None] == pid[None, :]).to(feat.dtype)
         centres = functional.normalize(same @ feat, dim=1)  # of unit length, the sum serves as well as the mean

@@ -9,6 +9,8 @@ from reidzoo.config import load_config
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.zoo.index import read_index
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(write_config, tmp_path):

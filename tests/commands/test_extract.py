@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +10,13 @@ import pytest
 import torch
 
 import reidzoo
+from reidzoo.commands import call
 from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset
 from reidzoo.engine.build import build_model
 from reidzoo.errors import DatasetError, UserError
 from reidzoo.publishing.portable_config import portable_config
 from reidzoo.zoo import write_model_file
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("extract_features", REPOSITORY / "tools" / "extract_features.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -37,8 +26,9 @@ def write_model(write_config, tmp_path):
     def write(name="model", **changes):
         torch.manual_seed(0)
         cfg = load_config(write_config(**changes))
-        state = build_model(cfg, num_classes=0, initialise=False).state_dict()
-        write_model_file(tmp_path / f"{name}.safetensors", state, portable_config(cfg, tmp_path), {})
+        module = build_model(cfg, num_classes=0, initialise=False)
+        config = portable_config(cfg, module, tmp_path)
+        write_model_file(tmp_path / f"{name}.safetensors", module.state_dict(), config, {})
         return tmp_path / f"{name}.safetensors"
 
     return write
@@ -51,13 +41,11 @@ def two_views(write_model):
 
 
 @pytest.fixture
-def extract(tool, tmp_path, monkeypatch):
+def extract(tmp_path):
     """``extract(model, source, ...)`` runs the tool and returns the features and the rows of the index."""
 
     def run(model, source, *options, output="out"):
-        words = ["--weights", model, source, "--output", tmp_path / output, "--batch-size", 5, *options]
-        monkeypatch.setattr(sys, "argv", ["tools/extract_features.py", *map(str, words)])
-        tool.main()
+        call("extract", "--weights", model, source, "--output", tmp_path / output, "--batch-size", 5, *options)
         with open(tmp_path / output / "index.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         features = np.load(tmp_path / output / "features.npy", mmap_mode="r")

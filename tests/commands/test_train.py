@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 
 import torch
 
@@ -53,9 +54,19 @@ def test_train_prints_the_table_and_where_the_files_are(write_config, run_tool, 
 def test_missing_dataset(write_config, run_tool, tmp_path):
     config = write_config(DATASETS={"TESTS": ["DukeMTMC"], "ROOT": str(tmp_path / "elsewhere")})
     message = refused(run_tool("train_net.py", "--config-file", config))
-    for part in ("DukeMTMC", "bounding_box_train", "tools/render_data.py"):
+    for part in ("DukeMTMC", "bounding_box_train", "reidzoo render"):
         assert part in message
     assert not (tmp_path / "run").exists()
+
+
+def test_an_image_that_a_loader_process_cannot_read(write_config, run_tool, tmp_path, tiny_root):
+    folder = tmp_path / "data" / "Market-1501-v15.09.15"
+    shutil.copytree(tiny_root / folder.name, folder)
+    for path in (folder / "bounding_box_train").iterdir():
+        path.write_bytes(path.read_bytes()[:300])
+    config = write_config(DATASETS={"ROOT": str(folder.parent)})
+    message = refused(run_tool("train_net.py", "--config-file", config, "DATALOADER.NUM_WORKERS", 2))
+    assert "bounding_box_train" in message and "cannot be read (" in message
 
 
 def test_unknown_key(write_config, run_tool):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from reidzoo import commands
+
+pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
 TABLE = """
@@ -32,14 +34,6 @@ STAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("run_table", REPOSITORY / "tools" / "run_table.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def project(write_config, tmp_path, monkeypatch):
     """The folder of a project with a table of two stages."""
@@ -51,12 +45,11 @@ def project(write_config, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def call(tool, project, monkeypatch, capsys):
+def call(project, monkeypatch, capsys):
     """``call(*arguments)`` runs the tool in this process and returns what it printed to both streams."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tools/run_table.py", str(project / "table1.yml"), *arguments])
-        tool.main()
+        commands.call("table", project / "table1.yml", *arguments)
         return capsys.readouterr()
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -1,0 +1,60 @@
+"""Arguments that several commands share, under the same names."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+__all__ = ["Override", "add_config_arguments", "add_overrides", "add_trust", "overrides"]
+
+
+class Override(argparse.Action):
+    """An option that is short for an override of the key ``const``."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        """Add the pair to the others."""
+        namespace.short = [*getattr(namespace, "short", []), self.const, str(values)]
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which configuration is meant: the file, overlays, and short forms of common overrides."""
+    parser.add_argument("--config-file", required=True, metavar="FILE", help="a YAML file, such as projects/*/*.yml")
+    parser.add_argument("--overlay", action="append", default=[], metavar="FILE", help="a YAML merged over the file")
+    parser.add_argument(
+        "--weights", action=Override, const="MODEL.WEIGHTS", metavar="MODEL",
+        help="what to start from or to test: a model of the zoo, a run's folder, a model file or a checkpoint; short "
+        "for MODEL.WEIGHTS MODEL",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output-dir",
+        action=Override,
+        const="OUTPUT_DIR",
+        metavar="DIR",
+        help="the run's folder; short for OUTPUT_DIR",
+    )
+    parser.add_argument("--seed", action=Override, const="SEED", type=int, metavar="N", help="short for SEED N")
+    parser.add_argument("--stage", default="", help="one stage, where only one is shown or tested (default: the last)")
+    add_overrides(parser, "overrides, for every stage")
+
+
+def add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add ``--data-root`` and the pairs ``KEY VALUE``."""
+    parser.add_argument(
+        "--data-root", action=Override, const="DATASETS.ROOT", metavar="DIR",
+        help="the folder of datasets; short for DATASETS.ROOT DIR",
+    )  # fmt: skip
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help=text)
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add ``--trust``."""
+    parser.add_argument(
+        "--trust", action="store_true",
+        help="import the plug-ins and dotted types that the model file or the run's config.yml names, which runs their "
+        "code; those of this package's projects need no trust",
+    )  # fmt: skip
+
+
+def overrides(args: argparse.Namespace) -> list[str]:
+    """Return the pairs ``KEY VALUE`` of the command line, then those that options are short for."""
+    return [*args.opts, *getattr(args, "short", [])]

@@ -1,0 +1,60 @@
+"""Draw small twins of re-identification datasets, in the real sets' layouts and file names."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reidzoo.render import Twin
+
+__all__ = ["EXAMPLE", "add_arguments", "run"]
+
+EXAMPLE = "reidzoo render --data-root datasets-mini --datasets Market1501 RandPerson"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--data-root", "--root", default="datasets-mini", metavar="DIR",
+        help="folder that will hold the rendered datasets (default: datasets-mini)",
+    )  # fmt: skip
+    parser.add_argument("--datasets", nargs="+", metavar="NAME", help="some of them, such as Market1501 (default: all)")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="factor on the number of identities")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same bytes")
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: one per core)")
+    parser.add_argument("--contact-sheet", metavar="DIR", help="also draw contact sheets of these datasets into DIR")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Render what is not there yet, and print what is there now."""
+    from tabulate import tabulate
+
+    from reidzoo.render import render_twins
+    from reidzoo.render.twins import renderer_version
+
+    twins = render_twins(args.data_root, args.datasets, args.scale, args.seed, args.jobs)
+    rows = [
+        (t.dataset, t.ids, t.images, t.folder, renderer_version(t.dataset), "rendered" if t.rendered else "was there")
+        for t in twins
+    ]
+    print(tabulate(rows, headers=["dataset", "ids", "images", "folder", "renderer version", ""]))
+    print(f"seed {args.seed}, scale {args.scale}")
+    if args.contact_sheet:
+        _draw_sheets(twins, args.seed, Path(args.contact_sheet))
+
+
+def _draw_sheets(twins: list[Twin], seed: int, folder: Path) -> None:
+    from reidzoo.render import contact_sheet, overview, vehicle_overview
+    from reidzoo.render.vehicles.layouts import VEHICLE_LAYOUTS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for twin in twins:
+        contact_sheet(twin.dataset, seed).save(folder / f"{twin.dataset}.png")
+    names = {twin.dataset for twin in twins}
+    if names - set(VEHICLE_LAYOUTS):
+        overview(seed).save(folder / "overview.png")
+    if names & set(VEHICLE_LAYOUTS):
+        vehicle_overview(seed).save(folder / "vehicles.png")
+    print(f"contact sheets in {folder}")

@@ -1,0 +1,157 @@
+"""Run the rows of a paper's table that are not run yet, and print ours next to the paper's."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reidzoo.commands.arguments import add_overrides, overrides
+from reidzoo.errors import UserError
+from reidzoo.files import show_command, show_path, write_text
+from reidzoo.suggest import closest
+from reidzoo.version import ROOT
+
+if TYPE_CHECKING:
+    from reidzoo.tables import Plan, Table, Unit
+
+__all__ = ["EXAMPLE", "add_arguments", "run"]
+
+EXAMPLE = """reidzoo table projects/DomainMix/table1.yml --mini --seeds 3 --jobs 2 --only initial refined
+
+Interrupted, the same command goes on where it stopped."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("table", type=Path, metavar="TABLE", help="a table file, such as projects/*/table1.yml")
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N - 1 (default: the table's SEEDS)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="run these rows only")
+    parser.add_argument("--variants", nargs="+", default=[], metavar="NAME", help="run these variants only")
+    parser.add_argument("--mini", action="store_true", help="lay the table's OVERLAY over every row's configuration")
+    parser.add_argument(
+        "--overlay", action="append", default=[], type=Path, metavar="FILE", help="and lay this YAML over"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many stages run side by side")
+    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="default: output/PROJECT/tables[-OVERLAY]")
+    parser.add_argument("--dry-run", action="store_true", help="run nothing; list what would run, print what is there")
+    parser.add_argument("--record", action="store_true", help="put the table into the project and its README")
+    add_overrides(parser, "overrides, for every stage of every row")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run, print and write the table."""
+    from reidzoo.tables import make_plan, read_table
+
+    if args.record and not (ROOT / "pyproject.toml").is_file():
+        raise UserError("--record writes into the repository's documents; run it in a checkout")
+    args.opts = overrides(args)
+    table = read_table(args.table)
+    _check_names("--only", args.only, table.rows)
+    _check_names("--variants", args.variants, table.variants)
+    args.seeds = table.seeds if args.seeds is None else args.seeds
+    if args.seeds < 1 or args.jobs < 1:
+        raise UserError("--seeds and --jobs take a number from 1 up")
+    folder = args.output_dir or _default_folder(args, table)
+    plan = make_plan(table, folder, range(args.seeds), args.overlay, args.opts, args.mini)
+    units = plan.needed(args.variants or table.variants, args.only or table.rows)
+    if args.dry_run:
+        _list(units)
+        _report(args, table, plan, folder)
+        return
+    try:
+        failed = _run(units, args.jobs, folder)
+    except KeyboardInterrupt:
+        _report(args, table, plan, folder)
+        raise
+    _report(args, table, plan, folder)
+    for key, reason in failed.items():
+        print(f"failed: {plan.units[key].name}: {reason}", file=sys.stderr)
+    if failed:
+        sys.exit(1)
+
+
+def _check_names(option: str, names: Sequence[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            near = closest(name, list(known), 0.5)
+            hint = f"did you mean {near}?" if near else f"the table has {', '.join(known)}"
+            raise UserError(f"{option} {name}: not in the table; {hint}. (KEY VALUE pairs stand before {option}.)")
+
+
+def _default_folder(args: argparse.Namespace, table: Table) -> Path:
+    suffix = "".join(f"-{name}" for name in ["mini"] * args.mini + [path.stem for path in args.overlay])
+    return Path("output") / table.path.resolve().parent.name / f"tables{suffix}"
+
+
+def _list(units: dict[str, Unit]) -> None:
+    for unit in units.values():
+        print(f"{'done' if unit.done else 'to run':6}  {unit.name}")
+    print(f"{sum(unit.done for unit in units.values())} of {len(units)} done\n")
+
+
+def _run(units: dict[str, Unit], jobs: int, folder: Path) -> dict[str, str]:
+    """Run what is not done and return what failed."""
+    from reidzoo.datasets.nodes import check_data
+    from reidzoo.tables import Scheduler
+    from reidzoo.tables.lock import locked
+
+    seen: set[tuple[str, ...]] = set()
+    for unit in units.values():
+        if not unit.done:
+            check_data(unit.config, seen=seen)  # now, and not after hours at a later unit
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with locked(folder) as inherited:
+        return Scheduler(units, jobs, _train_command, inherited=inherited).run()
+
+
+def _train_command(unit: Unit) -> list[str]:
+    """Return the command that runs a unit, or continues it."""
+    from reidzoo.engine.run_folder import RunFolder
+
+    return [sys.executable, "-m", "reidzoo", "train", "--config-file", str(RunFolder(unit.folder).config), "--resume"]
+
+
+def _report(args: argparse.Namespace, table: Table, plan: Plan, folder: Path) -> None:
+    """Print and write the table as far as it is, and put it into the project if that is wanted."""
+    from reidzoo.tables import collect, render
+    from reidzoo.tables.plot import sweep_plot
+
+    results = collect(table, plan, range(args.seeds), _command(args))
+    variants = args.variants or list(table.variants)
+    print(render(results, "simple", variants))
+    plots = {f"{name}.svg": sweep_plot(results, name) for name in results["sweeps"]}
+    text = json.dumps(results, indent=1) + "\n"
+    if not args.dry_run:
+        own = folder / table.path.stem
+        texts = {"results.json": text, "table.md": render(results, "pipe", variants) + "\n", **plots}
+        for name, content in texts.items():
+            write_text(own / name, content)
+        print(f"\nThis table and the figures of every seed are in {own}/.")
+    if args.record:
+        _record(table, text, plots)
+
+
+def _record(table: Table, text: str, plots: dict[str, str]) -> None:
+    """Put the results into the project and the tables into the documents."""
+    from reidzoo.publishing.documents import update_documents
+
+    folder = table.path.parent / "results"
+    texts = {f"{table.path.stem}.json": text, **{f"{table.path.stem}-{name}": plot for name, plot in plots.items()}}
+    for name, content in texts.items():
+        write_text(folder / name, content)
+    changed = update_documents(ROOT)
+    print(f"{show_path(folder)}/: {', '.join(texts)}; tables written in {', '.join(map(show_path, changed)) or 'none'}")
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return the command that runs the whole table, without what is of this machine only."""
+    words = ["tools/run_table.py", show_path(args.table), *["--mini"] * args.mini]
+    for overlay in args.overlay:
+        words += ["--overlay", show_path(overlay)]
+    words += ["--seeds", str(args.seeds), *args.opts]
+    return show_command(words)

@@ -1,0 +1,38 @@
+"""Train what a configuration describes, stage by stage, and test it on the unseen targets."""
+
+from __future__ import annotations
+
+import argparse
+
+from reidzoo.commands.arguments import add_config_arguments, add_trust, overrides
+
+__all__ = ["EXAMPLE", "add_arguments", "run"]
+
+EXAMPLE = "reidzoo train --config-file projects/DomainMix/mini.yml SOLVER.MAX_EPOCHS 2"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--resume", action="store_true", help="continue the run that the output folder holds")
+    parser.add_argument("--eval-only", action="store_true", help="only test --weights on DATASETS.TESTS")
+    add_config_arguments(parser)
+    add_trust(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train or test, and print the results."""
+    from reidzoo import distributed
+    from reidzoo.config import load_config
+    from reidzoo.runs.pipeline import Pipeline, results_table
+
+    pipeline = Pipeline(load_config(args.config_file, overrides(args), args.overlay, trust=args.trust or None))
+    if args.eval_only:
+        results = pipeline.evaluate(pipeline.cfg.MODEL.WEIGHTS, args.stage)
+    else:
+        results = pipeline.train(go_on=args.resume)
+    if distributed.is_main():
+        if any(results.values()):
+            print("\n" + results_table(results, "weights" if args.eval_only else "stage"))
+        if not args.eval_only:
+            print(f"\nThe run's files are in {pipeline.folder.path}/: config.yml, log.txt, and a folder per stage.")
+    distributed.shutdown()
