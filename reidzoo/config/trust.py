@@ -84,9 +84,10 @@ def _sections(tree: Marked, prefix: str = "") -> Iterator[tuple[str, Marked]]:
         if key in tree.value:
             yield from _named(tree.value[key], prefix + key, False)
     datasets = tree.value.get("DATASETS")
-    for key in ("TRAIN", "TESTS") if datasets is not None and isinstance(datasets.value, dict) else ():
-        if key in datasets.value:
-            yield from _datasets(datasets.value[key], f"{prefix}DATASETS.{key}")
+    entries = datasets.value if datasets is not None and isinstance(datasets.value, dict) else {}
+    for key in ("TRAIN", "TESTS"):
+        if key in entries:
+            yield from _datasets(entries[key], f"{prefix}DATASETS.{key}")
     stages = tree.value.get("STAGES")
     for name, stage in _children(stages) if stages is not None else ():
         yield from _sections(stage, f"{prefix}STAGES.{name}.")
