@@ -8,13 +8,26 @@ __all__ = [
     "DatasetError",
     "EvaluationError",
     "EvaluationInputError",
+    "Paused",
     "UserError",
     "WeightsError",
 ]
 
 
 class UserError(Exception):
-    """Something the user asked for cannot be done; the message says what, where, and what to do about it."""
+    """Something the user asked for cannot be done; the message says what, where, and what to do about it.
+
+    Attributes:
+        exit_code: what a command exits with.
+    """
+
+    exit_code = 2
+
+
+class Paused(UserError):
+    """A run was asked to stop, has saved itself, and goes on with ``--resume``; exit code 75, "try again later"."""
+
+    exit_code = 75
 
 
 class ConfigError(UserError):

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run_command(name: str, argv: Sequence[str] | None = None, prog: str = "") -> None:
-    """Run one command and exit: with 0, with 2 on a ``UserError``, with 130 when interrupted.
+    """Run one command and exit: with 0, with 2 on a ``UserError``, with 75 when paused, with 130 when interrupted.
 
     Args:
         name: the command.
@@ -68,7 +68,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str = "") ->
         module.run(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from reidzoo.distributed import is_main
+from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.evaluate import evaluate_targets
 from reidzoo.engine.runner import Runner
 from reidzoo.files import write_text
@@ -20,15 +20,41 @@ class EvaluateHook(Hook):
 
     The results go into ``runner.metrics``, next to what earlier hooks measured after this epoch; the last ones are
     written to ``results.json``. They choose nothing: the model of the last epoch is the one that is kept and reported.
+
+    An evaluation that fails after the last epoch ends the run once that epoch is saved in ``last.pth``: with
+    ``--resume`` the run evaluates again, and trains nothing again.
     """
 
     priority = 40
+
+    def __init__(self) -> None:
+        self.failed: Exception | None = None
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Evaluate every TEST.EVAL_PERIOD epochs and after the last one."""
         period = runner.cfg.TEST.EVAL_PERIOD
         last = runner.epoch + 1 == runner.max_epochs
-        if last or (period and (runner.epoch + 1) % period == 0):
-            runner.metrics = {**runner.metrics, **evaluate_targets(runner.cfg, runner.model, runner.device)}
-        if last and is_main():
+        if not last:
+            if period and (runner.epoch + 1) % period == 0:
+                self._evaluate(runner)
+            return
+        try:
+            self._evaluate(runner)
+            self._write(runner)
+        except Exception as error:  # whatever it is, the epoch is to be saved first
+            self.failed = error
+
+    def after_train(self, runner: Runner) -> None:
+        """Say what has failed after the last epoch, or evaluate if that is still to be done."""
+        if self.failed is not None:
+            raise self.failed
+        if not broadcast_object(runner.files.results.exists()):
+            self._evaluate(runner)
+            self._write(runner)
+
+    def _evaluate(self, runner: Runner) -> None:
+        runner.metrics = {**runner.metrics, **evaluate_targets(runner.cfg, runner.model, runner.device)}
+
+    def _write(self, runner: Runner) -> None:
+        if is_main():
             write_text(runner.files.results, json.dumps(runner.metrics, indent=1) + "\n")

@@ -11,12 +11,12 @@ __all__ = ["run_tool"]
 
 
 def run_tool(main: Callable[[], None]) -> None:
-    """Call ``main`` and exit: 0 when it returns, 2 on a ``UserError``, 130 when interrupted."""
+    """Call ``main`` and exit: 0 when it returns, 2 on a ``UserError``, 75 when paused, 130 when interrupted."""
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -19,15 +19,17 @@ from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import fill_seed, map_references, map_texts, weight_words
 from reidzoo.datasets.nodes import check_data
 from reidzoo.engine.build import build_train_sets, check_trainer_class, device_kind, load_embedder, pick_device
-from reidzoo.engine.checkpoint import resume
+from reidzoo.engine.checkpoint import resume, save
 from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
 from reidzoo.engine.run_folder import RunFolder
 from reidzoo.engine.seed import seed_everything, seed_of
-from reidzoo.errors import ConfigError, UserError, WeightsError
+from reidzoo.engine.stop_signal import stop_signal
+from reidzoo.errors import ConfigError, Paused, UserError, WeightsError
 from reidzoo.files import write_text
 from reidzoo.hooks.hook import build_hooks
 from reidzoo.registry import TRAINER
 from reidzoo.runs.environment import note_environment
+from reidzoo.runs.run_lock import run_lock
 from reidzoo.weights.cache import sha256_of
 from reidzoo.weights.loading import local_file
 from reidzoo.weights.model_file import PREPROCESSING, header_if_any
@@ -67,16 +69,26 @@ class Pipeline:
         Args:
             go_on: resume the run that ``OUTPUT_DIR`` holds.
 
+        SIGTERM and the first Ctrl-C pause the run at its next step or between two stages; the handlers that were there
+        before are back when this returns.
+
         Raises:
-            UserError: data or weights are missing (found out before any training), or the folder holds a run already.
+            UserError: data or weights are missing (found out before any training), or the folder holds a run already,
+                is in use by another one, or holds checkpoints of something else.
+            Paused: the run was asked to stop, and has saved itself.
         """
         self._check_data(("test", "train"), self.stages)
         models = self._fetch_models()
         self._check_parts()
-        self._open_folder(go_on, models)
-        for name, cfg in self.stages.items():
-            if not self.folder.stage(name).finished and not self._train_stage(name, cfg):
-                raise UserError(f"stopped in stage {name}; go on with the same command and --resume")
+        with run_lock(self.folder.path), stop_signal.listening():
+            self._open_folder(go_on, models)
+            for name, cfg in self.stages.items():
+                if self.folder.stage(name).finished:
+                    continue
+                if stop_signal.agreed():
+                    raise Paused(f"stopped before stage {name}; go on with the same command and --resume")
+                if not self._train_stage(name, cfg):
+                    raise Paused(f"stopped in stage {name}; go on with the same command and --resume")
         return self.results()
 
     def evaluate(self, weights: str, stage: str = "") -> dict[str, dict[str, dict[str, float]]]:
@@ -113,6 +125,8 @@ class Pipeline:
             resume(trainer, folder.last)
             logger.info("resumed at epoch %d, step %d", trainer.epoch + 1, trainer.step)
         trainer.train()
+        if not trainer.stop and not distributed.broadcast_object(folder.finished):
+            save(trainer, folder.checkpoint)  # HOOKS.checkpoint is null; what was trained is kept all the same
         return folder.finished
 
     def _fetch_models(self) -> dict[str, dict[str, str]]:
@@ -127,7 +141,14 @@ class Pipeline:
     def _open_folder(self, go_on: bool, models: Mapping[str, Mapping[str, str]]) -> None:
         run, text = self.folder, dump(self.cfg)
         saved = any(stage.started for stage in run.stages.values())
-        started = distributed.broadcast_object(run.config.exists() and saved)
+        started, foreign = distributed.broadcast_object(
+            (run.config.exists() and saved, saved and not run.config.exists())
+        )
+        if foreign:
+            raise UserError(
+                f"{run.path} holds checkpoints and no {run.config.name}, so they are not of a run that could be "
+                f"continued; choose another --output-dir, or move them away"
+            )
         if started and not go_on:
             raise UserError(
                 f"{run.path} holds a run already; continue it with --resume, or choose another --output-dir"
@@ -140,6 +161,7 @@ class Pipeline:
             finished = all(stage.finished for stage in run.stages.values())
             _compare_models(run.models, models)
             _compare_configs(run.config, text, finished)
+            _remove_leftovers(run)
             if finished:
                 return  # its environment is recorded already
         write_text(run.config, text)
@@ -174,6 +196,14 @@ class Pipeline:
             raise ConfigError(f"'stage:{stage}' names no stage; the stages are {', '.join(self.folder.stages)}")
         folder = self.folder.stage(stage)
         return str(folder.path / file if file else folder.checkpoint)
+
+
+def _remove_leftovers(run: RunFolder) -> None:
+    """Remove the unfinished files of saves that were killed."""
+    for stage in run.stages.values():
+        for file in (stage.last, stage.checkpoint):
+            for part in stage.path.glob(f".{file.name}.*.tmp"):
+                part.unlink(missing_ok=True)
 
 
 def _check_training(name: str, cfg: CfgNode) -> None:

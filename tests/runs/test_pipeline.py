@@ -1,7 +1,44 @@
 from __future__ import annotations
 
+import os
+import signal
+import threading
+
+import pytest
+
 from reidzoo.config import load_config
+from reidzoo.errors import DatasetError, Paused, UserError
+from reidzoo.hooks import evaluate
+from reidzoo.hooks.hook import Hook
+from reidzoo.registry import HOOK
 from reidzoo.runs import environment, pipeline
+from reidzoo.runs.run_lock import run_lock
+
+SHORT = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 2}
+
+
+class SignalHook(Hook):
+    """Sends this process a SIGTERM in the event ``event`` of the step or epoch ``at``."""
+
+    def __init__(self, event, at=0):
+        self.at = at
+        setattr(self, event, self.fire)
+
+    def fire(self, runner, **_):
+        if runner.iter == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def signal_hook():
+    """Register ``SignalHook`` for a test."""
+    HOOK.register_module(name="SignalHook", module=SignalHook, force=True)
+    yield
+    del HOOK.module_dict["SignalHook"]
+
+
+def handlers():
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
 def test_a_finished_run_keeps_what_it_was_made_with(write_config, tmp_path, monkeypatch):
@@ -27,3 +64,105 @@ def test_a_table_of_results_shows_every_figure_and_a_dash_for_those_that_older_r
         ["one", "Market1501", "twin", "50.0", "25.0", "50.0", "100.0", "-", "12.5", "-"],
         ["two", "MSMT17", "50.0", "25.0", "50.0", "100.0", "100.0", "12.5", "75.0"],
     ]
+
+
+# --- pausing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("signal_hook")
+def test_a_signal_within_a_stage_pauses_and_the_run_goes_on(write_config, tmp_path):
+    before = handlers()
+    hooks = {"signal": {"type": "SignalHook", "event": "after_train_iter", "at": 1}}
+    with pytest.raises(Paused, match="stopped in stage train; go on with the same command and --resume") as caught:
+        pipeline.Pipeline(load_config(write_config(SOLVER=SHORT, HOOKS=hooks))).train()
+    assert caught.value.exit_code == 75 and handlers() == before
+    assert (tmp_path / "run/last.pth").exists() and not (tmp_path / "run/.lock").exists()
+    other = load_config(write_config(SOLVER=SHORT))
+    assert pipeline.Pipeline(other).train(go_on=True)["train"] and handlers() == before
+
+
+@pytest.mark.usefixtures("signal_hook")
+def test_a_signal_in_a_stages_last_moment_is_not_forgotten(write_config, tmp_path):
+    """It came when nothing in the stage could be stopped any more; the next stage does not begin."""
+    hooks = {"signal": {"type": "SignalHook", "event": "after_train", "at": 4}}
+    path = write_config(SOLVER=SHORT, STAGES={"one": {"HOOKS": hooks}, "two": {}})
+    with pytest.raises(Paused, match="stopped before stage two"):
+        pipeline.Pipeline(load_config(path)).train()
+    assert (tmp_path / "run/one/model_final.pth").exists() and not (tmp_path / "run/two").exists()
+    assert list(pipeline.Pipeline(load_config(path)).train(go_on=True)) == ["one", "two"]
+
+
+def test_a_pipeline_works_in_a_thread(write_config):
+    found = []
+    run = pipeline.Pipeline(load_config(write_config(SOLVER=SHORT)))
+    thread = threading.Thread(target=lambda: found.append(run.train()))
+    thread.start()
+    thread.join()
+    assert list(found[0]) == ["train"]
+
+
+def test_handlers_are_back_after_a_failure(write_config, monkeypatch):
+    before = handlers()
+    run = pipeline.Pipeline(load_config(write_config(SOLVER=SHORT)))
+    monkeypatch.setattr(run, "_train_stage", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.train()
+    assert handlers() == before
+
+
+# --- one run, one folder, one owner ----------------------------------------------------------------------------------
+
+
+def test_a_folder_in_use_is_refused(write_config, tmp_path):
+    run = pipeline.Pipeline(load_config(write_config(SOLVER=SHORT)))
+    with (
+        run_lock(tmp_path / "run"),
+        pytest.raises(UserError, match=rf"is in use by another run \(.*process {os.getpid()}\)"),
+    ):
+        run.train()
+    (tmp_path / "run/.lock").write_text("a host, process 1\n")  # of one that was killed: nobody holds it
+    run.train()
+    assert not (tmp_path / "run/.lock").exists()
+
+
+@pytest.mark.parametrize("name", ["model_final.pth", "last.pth"])
+@pytest.mark.parametrize("go_on", [False, True])
+def test_somebody_elses_checkpoints_are_not_taken_for_a_run(write_config, tmp_path, name, go_on):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_bytes(b"x")
+    with pytest.raises(UserError, match=r"holds checkpoints and no config\.yml"):
+        pipeline.Pipeline(load_config(write_config(SOLVER=SHORT))).train(go_on=go_on)
+
+
+def test_what_killed_saves_have_left_is_removed(write_config, tmp_path):
+    path = write_config(SOLVER=SHORT)
+    pipeline.Pipeline(load_config(path)).train()
+    (tmp_path / "run/model_final.pth").rename(tmp_path / "run/last.pth")
+    left = [tmp_path / "run" / name for name in (".last.pth.abc.tmp", ".model_final.pth.x_1.tmp")]
+    for file in left:
+        file.touch()
+    pipeline.Pipeline(load_config(path)).train(go_on=True)
+    assert not any(file.exists() for file in left) and (tmp_path / "run/model_final.pth").exists()
+
+
+def test_without_a_checkpoint_hook_the_final_one_is_written_all_the_same(write_config, tmp_path):
+    pipeline.Pipeline(load_config(write_config(SOLVER=SHORT, HOOKS={"checkpoint": None}))).train()
+    assert (tmp_path / "run/model_final.pth").exists()
+
+
+def test_an_evaluation_that_fails_loses_no_epoch(write_config, tmp_path, monkeypatch):
+    path = write_config(SOLVER=SHORT)
+    wanted = pipeline.Pipeline(load_config(path, ["OUTPUT_DIR", str(tmp_path / "other")])).train()
+
+    def fail(*_):
+        raise DatasetError("the gallery is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "evaluate_targets", fail)
+        for go_on in (False, True):
+            with pytest.raises(DatasetError, match="the gallery is gone"):
+                pipeline.Pipeline(load_config(path)).train(go_on=go_on)
+            assert (tmp_path / "run/last.pth").exists() and not (tmp_path / "run/model_final.pth").exists()
+    lines = (tmp_path / "run/metrics.jsonl").read_text()
+    assert pipeline.Pipeline(load_config(path)).train(go_on=True) == wanted
+    assert (tmp_path / "run/metrics.jsonl").read_text() == lines  # nothing was trained again
