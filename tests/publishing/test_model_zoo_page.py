@@ -28,13 +28,14 @@ def add_model(root, name, project="A", **changes):
     }  # fmt: skip
     (root / "zoo" / f"{name}.safetensors").write_bytes(content)
     (root / "zoo" / f"{name}.yml").write_text(yaml.safe_dump(sidecar, sort_keys=False))
-    write_entry(root / "reidzoo" / "zoo" / "index.yml", root / "zoo", sidecar)
+    write_entry(root / "zoo" / "index.yml", root / "zoo", sidecar)
 
 
 @pytest.fixture
 def root(tmp_path):
     for folder in ("zoo", "reidzoo/zoo", "projects/A", "projects/B", "configs"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "zoo" / "index.yml").write_text("{}\n")
     results = {"one": {"X twin": {"mAP": 0.1, "rank-1": 0.2}}, "adapt": {"probe": {}, "X twin": {"mAP": 0.5}}}
     for project in "AB":
         command = COMMAND.replace("projects/A", f"projects/{project}").replace("--resume", "DEVICE cpu")

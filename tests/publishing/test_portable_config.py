@@ -18,7 +18,7 @@ def test_the_configuration_names_no_weights_and_no_folder_of_this_machine(write_
     backbone = {"type": "ResNet", "depth": 18, "width": 4, "pretrained": "stage:one"}
     data = {"TRAIN": {"train": ["Market1501", {"type": "Unlabeled", "dataset": {"type": "MSMT17"}}]}}
     cfg = load_config(write_config(BACKBONE=backbone, MODEL={"WEIGHTS": "a.pth"}, DATASETS=data))
-    config = portable_config(cfg, tmp_path)
+    config = portable_config(cfg, build_model(cfg, num_classes=0, initialise=False), tmp_path)
     assert config["BACKBONE"]["pretrained"] == "" == config["MODEL"]["WEIGHTS"]
     assert config["BACKBONE"]["depth"] == 18 and config["TEST"]["METRIC"] == "cosine"
     assert config["DATASETS"]["TRAIN"] == {"train": ["Market1501", "MSMT17"]}
