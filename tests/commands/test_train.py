@@ -129,6 +129,11 @@ def test_loss_of_torch(write_config, run_tool):
     assert run.returncode == 0, run.stderr
 
 
-def test_a_loss_that_is_no_number_stops_the_run(write_config, run_tool):
-    run = run_tool("train_net.py", "--config-file", write_config(), "OPTIMIZERS.model.lr", "1.0e30")
-    assert "iteration" in refused(run)
+def test_a_loss_that_is_no_number_stops_the_run(write_config, run_tool, tmp_path):
+    (tmp_path / "no_number.py").write_text(
+        "from torch import nn\n\nfrom reidzoo.registry import LOSS\n\n\n"
+        "@LOSS.register_module()\nclass NoNumber(nn.Module):\n"
+        "    def forward(self, feat):\n        return feat.sum() * float('nan')\n"
+    )
+    config = write_config(PLUGINS=["no_number"], LOSSES={"id": {"type": "NoNumber"}})
+    assert "iteration" in refused(run_tool("train_net.py", "--config-file", config))
