@@ -102,7 +102,17 @@ def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
         *make_tiny_vehicles(root, ids, images),
     ):
         (folder / "twin.json").write_text(json.dumps({"made_by": "tests"}))
+    make_tiny_crops(root / "crops", ids, images)
     return root
+
+
+def make_tiny_crops(folder: Path, ids: int, images: int) -> None:
+    """Write people's crops as ``FolderDataset`` reads them."""
+    for pid in range(1, ids + 1):
+        for n in range(images):
+            draw_person(folder / "train" / f"person{pid}" / f"{n}_c{n % 3}.jpg", 1500 + pid, n % 3, n)
+            test = "query" if n < 2 else "gallery"
+            draw_person(folder / test / f"other{pid}" / f"{n}_c{n % 3}.jpg", 1600 + pid, n % 3, n)
 
 
 def make_tiny_pairs(root: Path, ids: int, images: int) -> tuple[Path, Path]:

@@ -17,7 +17,7 @@ from reidzoo.engine.evaluate import evaluate_dataset
 from reidzoo.publishing.export import LIMIT
 
 FOLDER = Path(__file__).parents[1] / "zoo"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.yml"))
+NAMES = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
 def sidecar(name):
