@@ -54,7 +54,7 @@ def render_page(repository: Path) -> str:
         UserError: a sidecar, its file and its index entry do not say the same.
     """
     entries: dict[str, IndexEntry] = {}
-    for path in (repository / "zoo" / "index.yml", *sorted((repository / "reidzoo" / "zoo").glob("index*.yml"))):
+    for path in [*repository.glob("zoo/index.yml"), *sorted(repository.glob("reidzoo/zoo/index*.yml"))]:
         entries |= read_index(path)[1]
     sidecars = {
         path.stem: yaml.safe_load(path.read_text("utf-8"))
