@@ -233,7 +233,8 @@ GIVEN = {
     "BACKBONE": {}, "CLUSTERER": {}, "DATASET": {"root"}, "DISCRIMINATOR": {"in_channels", "num_cameras", "size"},
     "HEAD": {"in_channels", "num_classes"}, "HOOK": set(), "LOSS": {"args", "kwargs"},
     "MEMORY": {"dim", "size", "num_source", "num_target"}, "MODEL": {"backbone", "head", "num_classes", "num_cameras"},
-    "SAMPLER": {"data", "batch_size"}, "TRAINER": {"cfg", "sets", "output_dir", "device", "given"}, "TRANSFORM": set(),
+    "SAMPLER": {"data", "batch_size"}, "TRAINER": {"cfg", "sets", "output_dir", "device", "framework", "given"},
+    "TRANSFORM": set(),
 }  # fmt: skip
 
 
@@ -507,6 +508,7 @@ def start(root, tmp_path, monkeypatch):
         trainer.call("before_train")
         if len(trainer.loader.plan(0)) and trainer.loader.workers == 0 and trainer.loader.length < 1000:
             trainer.train_step(next(trainer.loader.epoch(0)))
+        trainer.stop = True  # or a final checkpoint would make the next values' run a finished one
 
     monkeypatch.setattr(Trainer, "train", first_step)
     monkeypatch.setattr(Pipeline, "_open_folder", lambda *_: None)

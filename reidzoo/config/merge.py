@@ -100,7 +100,8 @@ class Merge:
         for key, entry in node.items():
             full, rule = f"{path}.{key}", PLAIN_ENTRIES.get(path)
             if rule and not rule.accepts(entry):
-                message = f"expected {rule.expected}; got {show(entry)}"
+                shown = show(dict(entry) if isinstance(entry, CfgNode) else entry)
+                message = f"expected {rule.expected}; got {shown}"
                 raise ConfigError(f"{self._origin(full)}: {self._name(full)}: {message}")
 
     def _merge(

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from reidzoo import commands
+from reidzoo.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -98,8 +99,8 @@ def test_a_dry_run_lists_and_runs_nothing(call, project):
     assert not (project / "output").exists()
 
 
-def test_a_missing_dataset_stops_it_before_anything_runs(call, tool, project):
-    with pytest.raises(tool.UserError, match="Market1501 was not found"):
+def test_a_missing_dataset_stops_it_before_anything_runs(call, project):
+    with pytest.raises(UserError, match="Market1501 was not found"):
         call("DATASETS.ROOT", str(project / "elsewhere"))
     assert not (project / "output").exists()
 
@@ -115,15 +116,16 @@ def test_a_missing_dataset_stops_it_before_anything_runs(call, tool, project):
         (["--overlay", "smal.yml"], ["smal.yml", "small.yml"]),
     ],
 )
-def test_mistakes(call, tool, arguments, parts):
-    with pytest.raises(tool.UserError) as caught:
+def test_mistakes(call, arguments, parts):
+    with pytest.raises(UserError) as caught:
         call("--dry-run", *arguments)
     for part in parts:
         assert part in str(caught.value)
 
 
-def test_a_table_is_put_into_the_project_without_the_machines_paths(call, tool, project, monkeypatch):
-    monkeypatch.setattr(tool, "REPOSITORY", project)
+def test_a_table_is_put_into_the_project_without_the_machines_paths(call, project, monkeypatch):
+    monkeypatch.setattr("reidzoo.commands.table.ROOT", project)
+    (project / "pyproject.toml").touch()
     (project / "README.md").write_text("<!-- table: results/table1.json -->\n<!-- end of table -->\n")
     said = call(
         "--dry-run", "--record", "--mini", "--seeds", "3", "--output-dir", "/tmp/x", "DATASETS.ROOT", "/data/re"

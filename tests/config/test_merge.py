@@ -187,8 +187,8 @@ def test_replace_is_true_or_false(fails):
         ("CLUSTERER: {eps: 0.6}", "CLUSTERER has no type, so CLUSTERER.eps must be a mapping with one; got 0.6"),
         (
             "DATASETS: {TRAIN: {source: {root: x}}}",
-            "DATASETS.TRAIN.source has no type, so DATASETS.TRAIN.source.root must be a mapping with one; "
-            "got the string 'x'",
+            "DATASETS.TRAIN.source: expected a name, or a mapping with a type, or a list of 1 or more values, each "
+            "a name, or a mapping with a type; got {'root': 'x'}",
         ),
     ],
 )

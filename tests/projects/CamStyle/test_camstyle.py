@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from reidzoo.config import load_config
+from reidzoo.config import dump, load_config
 from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.seed import seed_everything
 from reidzoo.errors import ConfigError
@@ -174,6 +174,7 @@ def test_a_killed_run_resumes_bit_for_bit(tiny_root, tmp_path):
     cfg = config(tiny_root, tmp_path / "parts", "SOLVER.CHECKPOINT_ITERS", "2")
     stage = Pipeline(cfg)
     (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "config.yml").write_text(dump(cfg))
     seed_everything(cfg.SEED)
     stopped = trainer_of(stage.stages["train"], tmp_path / "parts")
     stopped.call("before_train")
