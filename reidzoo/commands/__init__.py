@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from reidzoo.errors import UserError
+from reidzoo.runs.cli import run_tool
 from reidzoo.suggest import did_you_mean
 from reidzoo.version import __version__
 
@@ -64,14 +64,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str = "") ->
     """
     module = _module(name)
     args = _parser(name, module, prog).parse_intermixed_args(argv)
-    try:
-        module.run(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    run_tool(lambda: module.run(args))
 
 
 def call(name: str, *words: object) -> None:
