@@ -9,6 +9,8 @@ import torch
 
 from reidzoo.distributed import my_slice
 
+from .conftest import ADVERSARIAL
+
 SUPERVISED = {"HOOKS": {"schedule": {"type": "ConstantSchedule"}}}
 ADAPTATION = {
     "DATASETS": {
@@ -27,21 +29,10 @@ ADAPTATION = {
     },
 }
 
-ADVERSARIAL = {
+REFINED = {
+    **ADVERSARIAL,
     "DATASETS": {"TRAIN": {"train": ["RandPerson", {"type": "Unlabeled", "dataset": {"type": "Market1501"}}]}},
-    "TRAINER": {"type": "AdversarialTrainer"},
-    "DISCRIMINATORS": {"discriminator": {"type": "MLPDiscriminator", "widths": [16]}},
     "CLUSTERER": {"type": "SelfPacedDBSCAN", "k1": 8, "k2": 3, "eps": 0.7, "min_samples": 2},
-    "LOSSES": {
-        "id": {"type": "CrossEntropyLoss"},
-        "balance": {"type": "DomainBalanceLoss"},
-        "domain": {
-            "type": "CrossEntropyLoss",
-            "inputs": {"logits": "domain_logits", "pid": "domain"},
-            "phase": "discriminator",
-        },
-    },
-    "OPTIMIZERS": {"discriminator": {"type": "Adam", "lr": 1e-3}},
     "HOOKS": {
         "turns": {"type": "IterationPhaseHook", "steps": {"discriminator": 1, "model": 1}},
         "cluster": {"type": "PseudoLabelHook", "target": "train", "domain": 1, "classifier": "means", "period": 2},
@@ -55,7 +46,7 @@ ADVERSARIAL = {
         {**SUPERVISED, "MODEL": {"BN_GROUP": 0}},
         {**SUPERVISED, "MODEL": {"BN_GROUP": 8}},
         {**ADAPTATION, "MODEL": {"BN_DOMAINS": 2}},
-        ADVERSARIAL,
+        REFINED,
     ],
     ids=["whole-batch-bn", "bn-of-8", "adaptation", "adversarial"],
 )
