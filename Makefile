@@ -6,7 +6,7 @@ DATA   := datasets-mini
 RUN    := output/DomainMix/mini
 JOBS   ?= 2
 
-.PHONY: demo test test-quick test-processors lint docs bench clean
+.PHONY: demo test test-quick test-processors lint docs bench bench-gpu clean
 
 demo: $(VENV)/demo.installed
 	@$(BIN)/reidzoo render --data-root $(DATA)
@@ -36,6 +36,12 @@ docs: $(VENV)/test.installed
 # The sizes of the targets take half an hour and 16 GB of an otherwise idle machine; SMALL=1 takes a minute.
 bench: $(VENV)/test.installed
 	@$(BIN)/python benchmarks/run_all.py $(if $(SMALL),--small --output output/bench-small.md)
+
+# Eight minutes of one CUDA device: parity with the CPU, training, waits, loading, ranking, clustering, resume.
+bench-gpu: $(VENV)/test.installed
+	@$(BIN)/python benchmarks/gpu --out output/gpu.json
+	@$(BIN)/python benchmarks/gpu/report.py output/gpu.json > output/RESULTS_GPU.md
+	@mv output/RESULTS_GPU.md benchmarks/RESULTS_GPU.md
 
 clean:
 	rm -rf $(VENV) build site reidzoo.egg-info
