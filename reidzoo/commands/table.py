@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variants", nargs="+", default=[], metavar="NAME", help="run these variants only")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--mini", action="store_true", help="lay the table's OVERLAY over every row's configuration")
-    sizes.add_argument("--profile", default="", metavar="NAME", help="lay over the overlays of one of the table's PROFILES")
+    sizes.add_argument("--profile", default="", metavar="NAME", help="the same with one of the table's PROFILES")
     parser.add_argument(
         "--overlay", action="append", default=[], type=Path, metavar="FILE", help="and lay this YAML over"
     )

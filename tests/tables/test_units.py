@@ -65,6 +65,25 @@ def test_what_wins_over_what(plan, table, write):
     assert (solver.MAX_EPOCHS, solver.ITERS_PER_EPOCH, solver.CHECKPOINT_ITERS, solver.GRAD_CLIP) == (7, 9, 4, 2.0)
 
 
+def test_a_profile_leaves_out_the_variants_it_does_not_name(plan, table, write):
+    text = (
+        TOP
+        + "VARIANTS: {A: {}, B: {}}\nPROFILES: {part: {B: small.yml}}\nROWS: {r: {CONFIG: stages.yml, STAGE: second}}"
+    )
+    made = plan(table(text), profile="part")
+    assert made.variants == ["B"] and made.units[made.results["B", "r", 0]].config.SOLVER.MAX_EPOCHS == 1
+    assert plan(table(text)).variants == ["A", "B"]
+
+
+def test_stages_of_two_names_are_two_runs(plan, table):
+    """A stage's name is in its random numbers, so that equal configurations do not give equal results."""
+    text = (
+        TOP + "ROWS: {a: {CONFIG: stages.yml, STAGE: first}, b: {CONFIG: stages.yml, OVERRIDES: {STAGES: {again: {}}}}}"
+    )
+    made = plan(table(text), seeds=(0,), opts=["STREAM", ""])
+    assert {unit.config.STREAM for unit in made.units.values()} == {unit.stage for unit in made.units.values()}
+
+
 def test_without_stages_and_with_an_overlay_that_speaks_of_some(plan, table, write):
     write("plain.yml", "DATASETS: {TRAIN: {train: RandPerson}}")
     made = plan(table(TOP + "OVERLAY: small.yml\nROWS: {a: {CONFIG: plain.yml}}"), mini=True)
