@@ -1,8 +1,8 @@
 """Every YAML in the repository is built, and every phase of every stage takes a step on random data.
 
 Three kinds of files are no configurations of their own: ``results*.yml`` are records, ``small*.yml`` and
-``mobilenet*.yml`` are overlays, on which ``mini*.yml`` and the tables stand, and ``table*.yml`` and ``sweeps*.yml`` are tables, each row of which is
-resolved.
+``mobilenet*.yml`` are overlays, on which ``mini*.yml`` and the tables stand, and ``table*.yml`` and ``sweeps*.yml`` are
+tables, each row of which is resolved.
 """
 
 from __future__ import annotations
