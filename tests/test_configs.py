@@ -1,8 +1,8 @@
 """Every YAML in the repository is built, and every phase of every stage takes a step on random data.
 
-Three kinds of files are no configurations of their own: ``results*.yml`` are records, ``small*.yml`` are overlays, on
-which ``mini*.yml`` and the tables stand, and ``table*.yml`` and ``sweeps*.yml`` are tables, each row of which is
-resolved.
+Three kinds of files are no configurations of their own: ``results*.yml`` are records, ``small*.yml`` and
+``mobilenet*.yml`` are overlays, on which ``mini*.yml`` and the tables stand, and ``table*.yml`` and ``sweeps*.yml`` are
+tables, each row of which is resolved.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parent.parent
 YAMLS = (path for folder in ("configs", "projects") for path in (REPOSITORY / folder).rglob("*.yml"))
 NAMES = sorted(str(path.relative_to(REPOSITORY)) for path in YAMLS)
-OTHERS = ("results", "small", "table", "sweeps")
+OTHERS = ("results", "small", "mobilenet", "table", "sweeps")
 FILES = [name for name in NAMES if not Path(name).stem.startswith(OTHERS)]
 TABLES = [name for name in NAMES if Path(name).stem.startswith(("table", "sweeps"))]
 
@@ -146,6 +146,18 @@ def test_the_config_of_a_run_repeats_the_run(project, tiny_root, tmp_path):
     for one, other in zip(first.stages.values(), second.stages.values()):
         assert one.metrics.read_bytes() == other.metrics.read_bytes(), one.name
         assert one.metrics.read_bytes().strip(), one.name
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_every_row_of_every_table_resolves_with_every_profile(file, tmp_path):
+    table = read_table(REPOSITORY / file)
+    for profile, variants in table.profiles.items():
+        plan = make_plan(table, tmp_path, [0], profile=profile)
+        assert plan.variants == list(variants)
+        rows = {row for _, row, _ in plan.results}
+        assert rows == {name for name, row in table.rows.items() if not row.gap}
+        for unit in plan.units.values():
+            assert unit.config.DATASETS.ROOT.endswith("-mini"), unit.name
 
 
 def test_there_are_files():

@@ -173,6 +173,7 @@ ARGUMENTS = {
     "PseudoLabelHook.features": choice("model", "memory"), "ExportPseudoLabelsHook.features": choice("model", "memory"),
     "TripletLoss.margin": maybe(not_negative), "OSNet.norm": choice("bn", "ibn", "ain"),
     "OSNet.width": lambda v: is_number(v) and 64 * v >= 2 and 64 * v % 2 == 0 and v < 100,
+    "MobileNetV2.width": lambda v: is_number(v) and 0 < v <= 4,
     "ResNet.width": lambda v: width(v) and v % 2 == 0, "DualBranchResNet.width": lambda v: width(v) and v % 2 == 0,
     "VGG.width": lambda v: width(v) and v % 2 == 0, "CUHK03NP.split": choice("detected", "labeled"),
     "HoldOut.part": choice("train", "val"), "HoldOutIdentities.part": choice("train", "val"),
@@ -195,7 +196,7 @@ OPTIMIZER_KEYS = {
 
 size = listed(whole(8, 5000), 2, 2)
 KEYS = {
-    "SEED": whole(0), "SEED_OFFSET": whole(0), "DEVICE": choice("auto", "cpu"), "OUTPUT_DIR": name,
+    "SEED": whole(0), "SEED_OFFSET": whole(0), "STREAM": nothing, "DEVICE": choice("auto", "cpu"), "OUTPUT_DIR": name,
     "WEIGHTS_IGNORE": listed(lambda value: name(value) and value != "*"), "DATASETS.ROOT": name,
     "DATASETS.TESTS": listed(name), "INPUT.SIZE": size, "INPUT.MEAN": listed(share, 3, 3),
     "INPUT.STD": listed(real(1e-9, 10), 3, 3), "INPUT.INTERPOLATION": nothing, "INPUT.VIEWS": whole(1, 100),
@@ -279,7 +280,8 @@ REQUIRED = {
     "HoldOutIdentities": {"dataset": "Market1501"}, "CamStyled": {"dataset": "Market1501"},
     "PseudoLabeled": {"dataset": "Market1501", "labels": "written"}, "CUHK03": {"test_identities": 4},
     "ResNet": {"depth": 18, "width": 4}, "DualBranchResNet": {"depth": 18, "width": 4}, "VGG": {"width": 4},
-    "OSNet": {"width": 0.25}, "SharedPrivateNetwork": {"features": 8, "width": 4, "image_widths": [4, 3]},
+    "OSNet": {"width": 0.25}, "MobileNetV2": {"width": 0.1},
+    "SharedPrivateNetwork": {"features": 8, "width": 4, "image_widths": [4, 3]},
     "StarGANGenerator": {"width": 4, "residual_blocks": 1}, "StarGANDiscriminator": {"width": 4, "layers": 2},
     "DualBranchHead": {"width": 4}, "TwoPathHead": {"features": 8}, "MLPDiscriminator": {"widths": [4]},
     "SimilarityDiscriminator": {"widths": [4]}, "JaccardDBSCAN": {"k1": 6, "k2": 2},

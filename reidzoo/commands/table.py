@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N - 1 (default: the table's SEEDS)")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="run these rows only")
     parser.add_argument("--variants", nargs="+", default=[], metavar="NAME", help="run these variants only")
-    parser.add_argument("--mini", action="store_true", help="lay the table's OVERLAY over every row's configuration")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--mini", action="store_true", help="lay the table's OVERLAY over every row's configuration")
+    sizes.add_argument("--profile", default="", metavar="NAME", help="the same with one of the table's PROFILES")
     parser.add_argument(
         "--overlay", action="append", default=[], type=Path, metavar="FILE", help="and lay this YAML over"
     )
@@ -51,14 +53,18 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--record writes into the repository's documents; run it in a checkout")
     args.opts = overrides(args)
     table = read_table(args.table)
+    if args.profile:
+        _check_names("--profile", [args.profile], table.profiles)
     _check_names("--only", args.only, table.rows)
     _check_names("--variants", args.variants, table.variants)
     args.seeds = table.seeds if args.seeds is None else args.seeds
     if args.seeds < 1 or args.jobs < 1:
         raise UserError("--seeds and --jobs take a number from 1 up")
     folder = args.output_dir or _default_folder(args, table)
-    plan = make_plan(table, folder, range(args.seeds), args.overlay, args.opts, args.mini)
-    units = plan.needed(args.variants or table.variants, args.only or table.rows)
+    plan = make_plan(table, folder, range(args.seeds), args.overlay, args.opts, args.mini, args.profile)
+    if args.profile:
+        _check_names("--variants", args.variants, plan.variants)
+    units = plan.needed(args.variants or plan.variants, args.only or table.rows)
     if args.dry_run:
         _list(units)
         _report(args, table, plan, folder)
@@ -79,12 +85,13 @@ def _check_names(option: str, names: Sequence[str], known: Collection[str]) -> N
     for name in names:
         if name not in known:
             near = closest(name, list(known), 0.5)
-            hint = f"did you mean {near}?" if near else f"the table has {', '.join(known)}"
+            hint = f"did you mean {near}?" if near else f"the table has {', '.join(known) or 'none'}"
             raise UserError(f"{option} {name}: not in the table; {hint}. (KEY VALUE pairs stand before {option}.)")
 
 
 def _default_folder(args: argparse.Namespace, table: Table) -> Path:
-    suffix = "".join(f"-{name}" for name in ["mini"] * args.mini + [path.stem for path in args.overlay])
+    names = ["mini"] * args.mini + [args.profile] * bool(args.profile) + [path.stem for path in args.overlay]
+    suffix = "".join(f"-{name}" for name in names)
     return Path("output") / table.path.resolve().parent.name / f"tables{suffix}"
 
 
@@ -121,8 +128,8 @@ def _report(args: argparse.Namespace, table: Table, plan: Plan, folder: Path) ->
     from reidzoo.tables import collect, render
     from reidzoo.tables.plot import sweep_plot
 
-    results = collect(table, plan, range(args.seeds), _command(args))
-    variants = args.variants or list(table.variants)
+    results = collect(table, plan, range(args.seeds), _command(args), args.profile)
+    variants = args.variants or plan.variants
     print(render(results, "simple", variants))
     plots = {f"{name}.svg": sweep_plot(results, name) for name in results["sweeps"]}
     text = json.dumps(results, indent=1) + "\n"
@@ -133,15 +140,16 @@ def _report(args: argparse.Namespace, table: Table, plan: Plan, folder: Path) ->
             write_text(own / name, content)
         print(f"\nThis table and the figures of every seed are in {own}/.")
     if args.record:
-        _record(table, text, plots)
+        _record(table, args.profile, text, plots)
 
 
-def _record(table: Table, text: str, plots: dict[str, str]) -> None:
+def _record(table: Table, profile: str, text: str, plots: dict[str, str]) -> None:
     """Put the results into the project and the tables into the documents."""
     from reidzoo.publishing.documents import update_documents
 
     folder = table.path.parent / "results"
-    texts = {f"{table.path.stem}.json": text, **{f"{table.path.stem}-{name}": plot for name, plot in plots.items()}}
+    stem = f"{table.path.stem}-{profile}" if profile else table.path.stem
+    texts = {f"{stem}.json": text, **{f"{stem}-{name}": plot for name, plot in plots.items()}}
     for name, content in texts.items():
         write_text(folder / name, content)
     changed = update_documents(ROOT)
@@ -151,6 +159,7 @@ def _record(table: Table, text: str, plots: dict[str, str]) -> None:
 def _command(args: argparse.Namespace) -> str:
     """Return the command that runs the whole table, without what is of this machine only."""
     words = ["tools/run_table.py", show_path(args.table), *["--mini"] * args.mini]
+    words += ["--profile", args.profile] * bool(args.profile)
     for overlay in args.overlay:
         words += ["--overlay", show_path(overlay)]
     words += ["--seeds", str(args.seeds), *args.opts]

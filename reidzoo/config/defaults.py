@@ -40,6 +40,7 @@ LENGTHS: dict[str, int] = {"INPUT.SIZE": 2, "INPUT.MEAN": 3, "INPUT.STD": 3}
 RANGES: dict[str, Rule] = {
     "SEED": whole(0),
     "SEED_OFFSET": whole(0),
+    "STREAM": Rule("a text", lambda value: isinstance(value, str)),
     "OUTPUT_DIR": TEXT,
     "WEIGHTS_IGNORE": each(
         Rule("a pattern of names, such as head.classifier.*, that does not stand for all", _names_some)
@@ -106,8 +107,10 @@ def get_cfg() -> CfgNode:
     cfg.PLUGINS = []
     # Start of every random number of the run.
     cfg.SEED = 0
-    # Added to SEED; a stage that repeats another one with other random numbers sets it.
+    # Added to SEED.
     cfg.SEED_OFFSET = 0
+    # Name of the stage's random numbers; "" is the stage's own name. Two stages of one name draw the same batches.
+    cfg.STREAM = ""
     # auto (the GPU where there is one), cpu or cuda.
     cfg.DEVICE = "auto"
     # Where the run writes, relative to the working directory; output/FOLDER/STEM for a file FOLDER/STEM.yml.

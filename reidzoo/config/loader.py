@@ -122,7 +122,8 @@ def load_plugins(sources: Iterable[Source], cfg: CfgNode) -> list[str]:
 def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
     """Return the stages' names and frozen configurations, in their order; each is complete and has no ``STAGES``.
 
-    A configuration without stages is one stage, ``train``.
+    A configuration without stages is one stage, ``train``. A stage without a STREAM has its own name there, which
+    stays with it where it is run alone.
 
     Raises:
         ConfigError: a value that code has put into the configuration is out of its range.
@@ -135,6 +136,7 @@ def stage_configs(cfg: CfgNode) -> dict[str, CfgNode]:
         merge = Merge(base.clone(), base, f"STAGES.{name}.")
         merge.add(with_place(_to_plain(differences), f"STAGES.{name}"))
         check_ranges(merge.config, f"STAGES.{name}." if cfg.get("STAGES") else "")
+        merge.config.STREAM = merge.config.STREAM or name
         configs[name] = _freeze(merge.config)
     return configs
 

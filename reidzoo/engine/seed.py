@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from yacs.config import CfgNode
 
@@ -11,8 +12,13 @@ __all__ = ["load_random_state", "random_state", "seed_everything", "seed_of"]
 
 
 def seed_of(cfg: CfgNode) -> int:
-    """Return the number that every random draw of a stage starts from: its weights, its batches, its augmentation."""
-    return cfg.SEED + cfg.SEED_OFFSET
+    """Return the number that every random draw of a stage starts from: its weights, its batches, its augmentation.
+
+    The stage's name is in it: a stage that trains on the sets of an earlier one must not see that one's batches again,
+    image for image and crop for crop.
+    """
+    entropy = [cfg.SEED + cfg.SEED_OFFSET, *cfg.STREAM.encode()]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 def seed_everything(seed: int) -> None:

@@ -18,7 +18,7 @@ __all__ = ["collect", "render"]
 _TWIN = " twin"
 
 
-def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str) -> dict[str, Any]:
+def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str, profile: str = "") -> dict[str, Any]:
     """Return the results of a table from the units that are done: figures in percent.
 
     Args:
@@ -26,6 +26,7 @@ def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str) -> dic
         plan: its units.
         seeds: the seeds to show.
         command: what runs the table.
+        profile: the profile that the rows were run with, for the title.
 
     Returns:
         ``title``, ``metrics``, ``seeds``, ``variants``, ``twins`` (whether a dataset is a rendered twin), ``rows``
@@ -40,13 +41,18 @@ def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str) -> dic
     rows = {name: _row(table, row, plan, seeds) for name, row in table.rows.items()}
     done = [unit for unit in plan.units.values() if unit.done]
     return {
-        "title": table.title,
+        "title": f"{table.title} (profile {profile})" if profile else table.title,
         "metrics": list(table.metrics),
         "seeds": list(seeds),
-        "variants": list(table.variants),
+        "variants": plan.variants,
         "twins": any(row["tested_on"].endswith(_TWIN) for row in rows.values()),
         "rows": list(rows.values()),
-        "claims": [_claim(claim, variant, rows) for claim in table.claims for variant in claim.variants],
+        "claims": [
+            _claim(claim, variant, rows)
+            for claim in table.claims
+            for variant in claim.variants
+            if variant in plan.variants
+        ],
         "sweeps": {name: {"label": sweep.label, "rows": dict(sweep.rows)} for name, sweep in table.sweeps.items()},
         "environment": {
             **environment(),
@@ -60,7 +66,7 @@ def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str) -> dic
 
 def _row(table: Table, row: Row, plan: Plan, seeds: Sequence[int]) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": row.name, "label": row.label, "gap": row.gap, "tested_on": "", "variants": {}}
-    for variant in table.variants:
+    for variant in plan.variants:
         values: dict[str, dict[str, float]] = {metric: {} for metric in table.metrics}
         done = 0
         for seed in seeds if not row.gap else ():

@@ -29,11 +29,11 @@ _METRICS = Rule(
 )
 _TABLE = {
     "TITLE": TYPES[str], "METRICS": _METRICS, "TARGET": TYPES[str], "SEEDS": _COUNT, "OVERLAY": _OVERLAY,
-    "VARIANTS": TYPES[dict], "ROWS": TYPES[dict], "SWEEPS": TYPES[dict], "CLAIMS": TYPES[list],
+    "PROFILES": TYPES[dict], "VARIANTS": TYPES[dict], "ROWS": TYPES[dict], "SWEEPS": TYPES[dict], "CLAIMS": TYPES[list],
 }  # fmt: skip
 _RUN = {
-    "LABEL": TYPES[str], "CONFIG": TYPES[str], "STAGE": TYPES[str], "OVERLAY": TYPES[str], "OVERRIDES": TYPES[dict],
-    "TARGET": TYPES[str], "PAPER": TYPES[dict],
+    "LABEL": TYPES[str], "CONFIG": TYPES[str], "STAGE": TYPES[str], "OVERLAY": TYPES[str], "PROFILES": TYPES[dict],
+    "OVERRIDES": TYPES[dict], "TARGET": TYPES[str], "PAPER": TYPES[dict],
 }  # fmt: skip
 _ROW = {**_RUN, "GAP": TYPES[str]}
 _SWEEP = {**_RUN, "KEY": _KEY, "VALUES": TYPES[list]}
@@ -55,6 +55,7 @@ class Row:
         config: the configuration file; None for a gap.
         stage: the stage whose results these are; None for the configuration's last.
         overlay: the overlay of ``--mini`` where it is not the table's; None where it is.
+        profiles: profile -> the overlay of ``--profile`` where it is not the table's.
         overrides: what differs from the configuration.
         opts: the same as ``[KEY, VALUE, ...]``; what a sweep varies.
         gap: why the row cannot be run; "" if it can.
@@ -68,6 +69,7 @@ class Row:
     config: Path | None = None
     stage: str | None = None
     overlay: Path | None = None
+    profiles: Mapping[str, Path] = field(default_factory=dict)
     overrides: Source | None = None
     opts: tuple[Any, ...] = ()
     gap: str = ""
@@ -104,6 +106,7 @@ class Table:
         metrics: the columns: of ``METRICS``, or an entry next to the targets, such as ``probe/domain_accuracy``.
         seeds: how many seeds a row is run with, where nothing else is said.
         overlays: variant -> the overlay of ``--mini``.
+        profiles: profile -> variant -> the overlay of ``--profile``; a variant that is not there cannot be run with it.
         variants: name -> what it overrides in every row; the name of an only variant may be "".
         rows: name -> row, in the paper's order; the rows of sweeps come last.
         claims: the orderings that the paper claims.
@@ -119,13 +122,16 @@ class Table:
     rows: Mapping[str, Row]
     claims: Sequence[Claim] = ()
     sweeps: Mapping[str, Sweep] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
 
-    def overlay(self, row: Row, variant: str) -> Path:
-        """Return the overlay that ``--mini`` lays over a row: the row's own, or the variant's.
+    def overlay(self, row: Row, variant: str, profile: str = "") -> Path:
+        """Return the overlay that ``--profile``, or ``--mini``, lays over a row: the row's own, or the variant's.
 
         Raises:
             ConfigError: there is none.
         """
+        if profile:
+            return row.profiles.get(profile) or self.profiles[profile][variant]
         path = row.overlay or self.overlays.get(variant)
         if path is None:
             raise ConfigError(f"{row.where}: --mini: neither the table nor the row names an OVERLAY for this row")
@@ -162,6 +168,8 @@ class _Reader:
         """Return the table, or raise at the first mistake in its file."""
         self.metrics, self.variants = self._metrics(), self._variants()
         self.target = _value(self.top, "TARGET")
+        nodes = _value(self.top, "PROFILES", {})
+        self.profiles = {name: self._by_variant(f"PROFILES.{name}", node) for name, node in nodes.items()}
         rows = {name: self._row(name, node) for name, node in _value(self.top, "ROWS", {}).items()}
         sweeps = {}
         for name, node in _value(self.top, "SWEEPS", {}).items():
@@ -177,7 +185,8 @@ class _Reader:
             title=_value(self.top, "TITLE") or self.path.stem,
             metrics=self.metrics,
             seeds=_value(self.top, "SEEDS", 1),
-            overlays=self._overlays(),
+            overlays=self._by_variant("OVERLAY", self.top.get("OVERLAY")),
+            profiles=self.profiles,
             variants=self.variants,
             rows=rows,
             claims=self._claims(rows),
@@ -198,15 +207,23 @@ class _Reader:
         sources = {name: self._overrides(node, f"VARIANTS.{name}") for name, node in nodes.items()}
         return sources or {"": self._overrides(Marked({}, self.where), "VARIANTS")}
 
-    def _overlays(self) -> dict[str, Path]:
-        node = self.top.get("OVERLAY")
+    def _by_variant(self, key: str, node: Marked | None) -> dict[str, Path]:
+        """Return variant -> overlay of a node that names one file for all of them, or one for each."""
         if node is None:
             return {}
+        check_value(node, _OVERLAY, key)
         if isinstance(node.value, dict):
             for name, child in node.value.items():
-                _check_known(Marked(name, child.where), self.variants, "OVERLAY", "variant")
-            return {name: self._file(child, f"OVERLAY.{name}") for name, child in node.value.items()}
-        return dict.fromkeys(self.variants, self._file(node, "OVERLAY"))
+                _check_known(Marked(name, child.where), self.variants, key, "variant")
+            return {name: self._file(child, f"{key}.{name}") for name, child in node.value.items()}
+        return dict.fromkeys(self.variants, self._file(node, key))
+
+    def _own_profiles(self, node: Marked | None, key: str) -> dict[str, Path]:
+        """Return profile -> overlay of a row."""
+        files = node.value if node else {}
+        for name, child in files.items():
+            _check_known(Marked(name, child.where), self.profiles, key, "profile of this table")
+        return {name: self._file(child, f"{key}.{name}") for name, child in files.items()}
 
     def _row(self, name: str, node: Marked) -> Row:
         key = f"ROWS.{name}"
@@ -231,6 +248,7 @@ class _Reader:
             "config": self._file(entries["CONFIG"], f"{key}.CONFIG") if "CONFIG" in entries else None,
             "stage": _value(entries, "STAGE"),
             "overlay": self._file(entries["OVERLAY"], f"{key}.OVERLAY") if "OVERLAY" in entries else None,
+            "profiles": self._own_profiles(entries.get("PROFILES"), f"{key}.PROFILES"),
             "overrides": self._overrides(entries["OVERRIDES"], f"{key}.OVERRIDES") if "OVERRIDES" in entries else None,
         }
 

@@ -104,6 +104,11 @@ class Plan:
     units: Mapping[str, Unit]
     results: Mapping[tuple[str, str, int], str]
 
+    @property
+    def variants(self) -> list[str]:
+        """The variants that can be run, each once."""
+        return list(dict.fromkeys(variant for variant, _, _ in self.results))
+
     def needed(self, variants: Iterable[str], rows: Iterable[str]) -> dict[str, Unit]:
         """Return the units that these rows of these variants need, in the plan's order."""
         variants, rows = set(variants), set(rows)
@@ -123,6 +128,7 @@ def make_plan(
     overlays: Sequence[Path] = (),
     opts: Sequence[Any] = (),
     mini: bool = False,
+    profile: str = "",
 ) -> Plan:
     """Resolve every row of every variant and return what must run.
 
@@ -135,15 +141,16 @@ def make_plan(
         overlays: overlay files for every row.
         opts: ``[KEY, VALUE, ...]``.
         mini: lay the overlays that the table names over the rows, before ``overlays``.
+        profile: the same with those of this profile; variants that it does not name are left out.
 
     Raises:
         ConfigError: a row's configuration is wrong, or its stages refer to one another in a circle.
     """
     stages = {}
-    for variant in table.variants:
+    for variant in table.profiles[profile] if profile else table.variants:
         for name, row in table.rows.items():
             if not row.gap:
-                files = [table.overlay(row, variant), *overlays] if mini else overlays
+                files = [table.overlay(row, variant, profile), *overlays] if mini or profile else overlays
                 stages[variant, name] = _resolve(table, row, variant, files, opts)
     units: dict[str, Unit] = {}
     results = {}

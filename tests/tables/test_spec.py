@@ -51,6 +51,18 @@ def test_variants(table, write):
     assert overlays == [["small.yml", "b.yml"], ["c.yml", "c.yml"]]
 
 
+def test_profiles_are_overlays_by_name_and_variant(table, write):
+    for name in "ab":
+        write(f"{name}.yml", "SEED: 1")
+    read = table(
+        TOP + "VARIANTS: {A: {}, B: {}}\nPROFILES: {whole: a.yml, part: {B: a.yml}}\n"
+        "ROWS:\n  x: {CONFIG: stages.yml}\n  y: {CONFIG: stages.yml, PROFILES: {part: b.yml}}\n"
+    )
+    assert {name: list(files) for name, files in read.profiles.items()} == {"whole": ["A", "B"], "part": ["B"]}
+    assert [read.overlay(read.rows[row], "B", "part").name for row in "xy"] == ["a.yml", "b.yml"]
+    assert read.overlay(read.rows["y"], "A", "whole").name == "a.yml"
+
+
 def test_a_sweep_makes_rows(table):
     read = table(
         TOP + "SWEEPS:\n  beta:\n    LABEL: the beta\n    CONFIG: stages.yml\n    STAGE: first\n"
@@ -89,6 +101,12 @@ def test_a_sweep_may_vary_several_keys_together(table):
         (TOP + "SEEDS: true\n" + ROW, ["SEEDS", "expected an integer"]),
         (TOP + "OVERLAY: smal.yml\n" + ROW, ["OVERLAY", "small.yml?"]),
         (TOP + "OVERLAY: {X: small.yml}\n" + ROW, ["OVERLAY", "variant X"]),
+        (TOP + "PROFILES: {x: smal.yml}\n" + ROW, ["PROFILES.x", "small.yml?"]),
+        (TOP + "PROFILES: {x: 3}\n" + ROW, ["PROFILES.x", "mapping of variants"]),
+        (
+            TOP + "ROWS: {a: {CONFIG: stages.yml, PROFILES: {x: small.yml}}}",
+            ["ROWS.a.PROFILES", "profile of this table x"],
+        ),
         (TOP + "ROWS: {a: {CONFIG: stages.yml, PAPER: {rank-1: 3}}}", ["ROWS.a.PAPER", "rank-1"]),
         (TOP + "ROWS: {a: {CONFIG: stages.yml, PAPER: {mAP: x}}}", ["ROWS.a.PAPER", "expected a number"]),
         (TOP + "VARIANTS: {R50: {}}\nROWS: {a: {GAP: x, PAPER: {R5: {mAP: 3}}}}", ["variant R5", "R50?"]),

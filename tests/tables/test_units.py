@@ -65,6 +65,23 @@ def test_what_wins_over_what(plan, table, write):
     assert (solver.MAX_EPOCHS, solver.ITERS_PER_EPOCH, solver.CHECKPOINT_ITERS, solver.GRAD_CLIP) == (7, 9, 4, 2.0)
 
 
+def test_a_profile_leaves_out_the_variants_it_does_not_name(plan, table, write):
+    text = (
+        TOP
+        + "VARIANTS: {A: {}, B: {}}\nPROFILES: {part: {B: small.yml}}\nROWS: {r: {CONFIG: stages.yml, STAGE: second}}"
+    )
+    made = plan(table(text), profile="part")
+    assert made.variants == ["B"] and made.units[made.results["B", "r", 0]].config.SOLVER.MAX_EPOCHS == 1
+    assert plan(table(text)).variants == ["A", "B"]
+
+
+def test_equal_stages_of_two_names_are_two_runs(plan, table, write):
+    """A stage's name is in its random numbers, so that the same training under another name is another result."""
+    write("twice.yml", "DATASETS: {TRAIN: {train: RandPerson}}\nSTAGES: {one: {}, two: {}}")
+    made = plan(table(TOP + "ROWS: {a: {CONFIG: twice.yml, STAGE: one}, b: {CONFIG: twice.yml}}"), seeds=(0,))
+    assert [unit.config.STREAM for unit in made.units.values()] == ["one", "two"]
+
+
 def test_without_stages_and_with_an_overlay_that_speaks_of_some(plan, table, write):
     write("plain.yml", "DATASETS: {TRAIN: {train: RandPerson}}")
     made = plan(table(TOP + "OVERLAY: small.yml\nROWS: {a: {CONFIG: plain.yml}}"), mini=True)

@@ -17,6 +17,7 @@ NODES = [
     {"type": "DualBranchResNet", "depth": 18, "width": 4},
     {"type": "OSNet", "width": 0.25},
     {"type": "VGG", "net": "vgg_m", "width": 8},
+    {"type": "MobileNetV2", "width": 0.1, "last_stride": 1},
 ]
 
 

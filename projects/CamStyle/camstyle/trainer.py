@@ -15,6 +15,7 @@ from reidzoo import distributed
 from reidzoo.checks import check, number
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.build import final_size
+from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
 from reidzoo.random_streams import TRAINING, random_generator
 from reidzoo.registry import DISCRIMINATOR, MODEL, TRAINER
@@ -111,7 +112,7 @@ class StarGANTrainer(Trainer):
         images = batch["img"]
         camera = torch.from_numpy(np.searchsorted(self.cameras, batch["camid"].cpu().numpy())).to(images.device)
         size = self.cfg.SOLVER.IMS_PER_BATCH
-        rng = random_generator(TRAINING, seed=self.cfg.SEED, epoch=self.epoch, step=self.step)
+        rng = random_generator(TRAINING, seed=seed_of(self.cfg), epoch=self.epoch, step=self.step)
         target, share = rng.integers(0, len(self.cameras), size), rng.random(size)
         ours = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
         return images, camera, *(torch.from_numpy(values[ours]).to(images.device) for values in (target, share))

@@ -40,6 +40,7 @@ from reidzoo.zoo.convert.fastreid import FASTREID
 from reidzoo.zoo.convert.ibn_net import IBN_NET
 from reidzoo.zoo.convert.layout import Layout
 from reidzoo.zoo.convert.mmt import MMT
+from reidzoo.zoo.convert.mobilenet_v2 import MOBILENET_V2
 from reidzoo.zoo.convert.spcl import SPCL
 from reidzoo.zoo.convert.torchreid import TORCHREID
 from reidzoo.zoo.convert.torchvision import TORCHVISION
@@ -49,7 +50,19 @@ __all__ = [
 ]  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (DOMAINMIX, SPCL, MMT, ECN, ADIN, FASTREID, TORCHREID, IBN_NET, TORCHVISION)
+    family.name: family
+    for family in (
+        DOMAINMIX,
+        SPCL,
+        MMT,
+        ECN,
+        ADIN,
+        FASTREID,
+        TORCHREID,
+        IBN_NET,
+        TORCHVISION,
+        MOBILENET_V2,
+    )
 }
 
 
