@@ -154,7 +154,7 @@ def _world_size() -> int:
 @torch.no_grad()
 def _mean_over_groups(means: torch.Tensor, variances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean over the groups of all processes of two (groups, C) statistics."""
-    sums = torch.cat([means.sum(0), variances.sum(0), means.new_tensor([float(len(means))])])
+    sums = torch.cat([means.sum(0), variances.sum(0), means.new_full((1,), float(len(means)))])
     if _world_size() > 1:
         distributed.all_reduce(sums)
     mean, variance = (sums[:-1] / sums[-1]).chunk(2)
@@ -243,7 +243,7 @@ def _pool_statistics(
     Returns:
         mean (C,), biased variance (C,) and number of elements () over all processes.
     """
-    mine = torch.cat([mean, squares, mean.new_tensor([float(count)])])
+    mine = torch.cat([mean, squares, mean.new_full((1,), float(count))])
     everyone = [torch.empty_like(mine) for _ in range(_world_size())]
     distributed.all_gather(everyone, mine)
     table = torch.stack(everyone)
