@@ -22,7 +22,7 @@ from reidzoo.errors import ConfigError
 
 __all__ = [
     "DomainBatchNorm", "GlobalBatchNorm", "GroupBatchNorm", "convert_batch_norm", "deferred_statistics",
-    "joint_statistics", "kept_statistics", "split_batch_norm",
+    "immediate_statistics", "joint_statistics", "kept_statistics", "split_batch_norm",
 ]  # fmt: skip
 
 
@@ -82,6 +82,16 @@ def deferred_statistics() -> Iterator[None]:
     try:
         yield
         _move_waiting()
+    finally:
+        _moves.waiting = outer
+
+
+@contextlib.contextmanager
+def immediate_statistics() -> Iterator[None]:
+    """Move running statistics within each forward pass, as kernels that are recorded have to."""
+    outer, _moves.waiting = _moves.waiting, None
+    try:
+        yield
     finally:
         _moves.waiting = outer
 

@@ -175,10 +175,9 @@ class Trainer:
             if name.split(".")[-1] == "backbone"
         ):
             raise ConfigError("SOLVER.RECOMPUTE: no part has a backbone of blocks; set it to false")
-        if solver.COMPILE and solver.RECOMPUTE:
-            raise ConfigError("SOLVER.COMPILE and SOLVER.RECOMPUTE: torch.compile chooses itself what it keeps; set one")
-        if solver.COMPILE:
-            compile_backbones(self.parts, solver.COMPILE)
+        if solver.COMPILE and (solver.RECOMPUTE or solver.CHUNK):
+            raise ConfigError("SOLVER.COMPILE: what is forwarded twice is not compiled; set it, or RECOMPUTE or CHUNK")
+        self.compiled = compile_backbones(self.parts, solver.COMPILE) if solver.COMPILE else []
 
     def _check_everything_is_trained(self) -> None:
         trained = {id(p) for optim in self.optims.values() for p in optim.parameters}
@@ -218,8 +217,8 @@ class Trainer:
 
     def train_step(self, batch: dict) -> dict[str, Tensor]:
         """Take the current phase's step; returns detached scalars for the log."""
-        if self.cfg.SOLVER.COMPILE:
-            torch.compiler.cudagraph_mark_step_begin()
+        for backbone in self.compiled:
+            backbone.begin_step()
         with deferred_statistics():
             return getattr(self, f"step_{self.phase}")(batch)
 

@@ -52,7 +52,7 @@ def test_half_precision_resumes_bit_by_bit(folder, precision):
     "solver, message",
     [
         ({"CHUNK": 6}, "multiple of MODEL.BN_GROUP"),
-        ({"COMPILE": "default", "RECOMPUTE": True}, "set one"),
+        ({"COMPILE": "default", "RECOMPUTE": True}, "forwarded twice"),
         ({"COMPILE": "fast"}, "SOLVER.COMPILE"),
     ],
 )
