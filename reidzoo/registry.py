@@ -223,9 +223,10 @@ A batch norm in it has statistics of the process's own share of the batch, unles
 
 CLUSTERER = Registry("CLUSTERER", "reidzoo.clustering")
 """``fit_predict(features (N, D)) -> labels``: a numpy array, int64 (N,), -1 = outlier, clusters 0, 1, ... numbered by
-their first member. Features are float32, on the CPU, and left as they are. The labels follow from the features and from
-what the clusterer remembers, never from global random numbers; what it remembers, such as a threshold that it chose
-once, is in ``state_dict`` and ``load_state_dict``, plain values and tensors. Rank 0 alone calls it.
+their first member. Features are float32 and left as they are. They are on the CPU, or with an attribute ``on_device``
+that is true on the training device where they fit. The labels follow from the features and from what the clusterer
+remembers, never from global random numbers; what it remembers, such as a threshold that it chose once, is in
+``state_dict`` and ``load_state_dict``, plain values and tensors. Rank 0 alone calls it.
 ``reidzoo.testing.check_clusterer`` checks this contract."""
 
 DATASET = Registry("DATASET", "reidzoo.datasets")

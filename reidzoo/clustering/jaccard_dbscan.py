@@ -28,6 +28,8 @@ class JaccardDBSCAN:
         ClusteringError: settings out of their ranges.
     """
 
+    on_device = True
+
     def __init__(
         self, k1: int = 30, k2: int = 6, eps: float = 0.6, min_samples: int = 4, count_self: bool = True
     ) -> None:

@@ -28,6 +28,8 @@ class KMeans:
         ClusteringError: settings out of their ranges.
     """
 
+    on_device = True
+
     def __init__(self, num_clusters: int, seed: int = 0, max_iters: int = 100) -> None:
         check_settings(num_clusters, max_iters)
         check(self, whole(0), seed=seed)

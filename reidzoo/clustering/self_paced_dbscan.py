@@ -35,6 +35,8 @@ class SelfPacedDBSCAN:
         ClusteringError: settings out of their ranges.
     """
 
+    on_device = True
+
     def __init__(
         self,
         k1: int = 30,

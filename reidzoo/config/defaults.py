@@ -25,10 +25,11 @@ def _names_some(pattern: Any) -> bool:
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "DEVICE": ("auto", "cpu", "cuda"),
+    "DEVICE": ("auto", "cpu", "cuda", "mps"),
     "DATALOADER.CACHE": ("auto", "on", "off"),
     "INPUT.INTERPOLATION": ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"),
-    "SOLVER.PRECISION": ("fp32", "bf16"),
+    "SOLVER.COMPILE": ("", "graph", "default", "reduce-overhead", "max-autotune"),
+    "SOLVER.PRECISION": ("fp32", "bf16", "fp16"),
     "TEST.METRIC": ("cosine", "euclidean"),
     "TEST.AP": ("step", "trapezoid"),
 }
@@ -58,6 +59,7 @@ RANGES: dict[str, Rule] = {
     "SOLVER.ITERS_PER_EPOCH": whole(0, 10**6),
     "SOLVER.IMS_PER_BATCH": whole(2, 65536),
     "SOLVER.GRAD_CLIP": number(0),
+    "SOLVER.CHUNK": either(one_of(0), whole(2, 65536)),
     "SOLVER.CHECKPOINT_PERIOD": whole(1),
     "SOLVER.CHECKPOINT_ITERS": whole(0),
     "TEST.EVAL_PERIOD": whole(0),
@@ -111,7 +113,7 @@ def get_cfg() -> CfgNode:
     cfg.SEED_OFFSET = 0
     # Name of the stage's random numbers; "" is the stage's own name. Two stages of one name draw the same batches.
     cfg.STREAM = ""
-    # auto (the GPU where there is one), cpu or cuda.
+    # auto (the GPU where there is one), cpu, cuda, or mps (Apple's).
     cfg.DEVICE = "auto"
     # Where the run writes, relative to the working directory; output/FOLDER/STEM for a file FOLDER/STEM.yml.
     cfg.OUTPUT_DIR = "output"
@@ -212,8 +214,21 @@ def _add_run(cfg: CfgNode) -> None:
     cfg.SOLVER.ITERS_PER_EPOCH = 0
     # Images in a batch of each training set, over all processes.
     cfg.SOLVER.IMS_PER_BATCH = 64
-    # fp32 or bf16 (autocast).
+    # fp32, bf16 or fp16 (autocast; fp16 scales the loss, and leaves out a step whose gradient overflows).
     cfg.SOLVER.PRECISION = "fp32"
+    # How backbones are trained faster on a GPU, in one process: graph records their kernels (CUDA graphs: two launches
+    # a step in place of a thousand; nothing else changes), default, reduce-overhead and max-autotune are torch.compile's
+    # modes, which fuse kernels, too, and take minutes to begin; "" for none.
+    cfg.SOLVER.COMPILE = ""
+    # Let cuDNN time its algorithms and take the fastest; two runs may then differ in the last bits.
+    cfg.SOLVER.CUDNN_BENCHMARK = False
+    # Deterministic kernels on the GPU: a run repeats itself, and resumes, bit by bit.
+    cfg.SOLVER.DETERMINISTIC = False
+    # Images of a process that are forwarded at once; 0: its whole batch. Losses are over the whole batch all the same.
+    # Batch norm has a chunk's statistics, or those of MODEL.BN_GROUP, of which a chunk is a multiple.
+    cfg.SOLVER.CHUNK = 0
+    # Compute the backbones' activations again in the backward pass instead of keeping them (gradient checkpointing).
+    cfg.SOLVER.RECOMPUTE = False
     # Channels-last memory layout: faster convolutions.
     cfg.SOLVER.CHANNELS_LAST = True
     # Largest norm of the gradient; 0: not clipped.

@@ -31,11 +31,13 @@ TRAINS = ("train", "train_step", "check_phase", "relabel", "state_dict", "load_s
 
 
 def device_kind(name: str) -> str:
-    """Return ``cuda`` or ``cpu`` for a DEVICE, before this process has a device of its own; see ``pick_device``."""
+    """Return ``cuda``, ``cpu`` or ``mps`` for a DEVICE, before this process has one of its own; see ``pick_device``."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("DEVICE: cuda, but torch finds no CUDA device here; set DEVICE to auto or cpu")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("DEVICE: mps, but torch finds no Apple GPU here; set DEVICE to auto or cpu")
     return name
 
 
@@ -43,7 +45,7 @@ def pick_device(name: str) -> torch.device:
     """Return the device that ``DEVICE`` names: ``auto`` is CUDA where there is one, this process's own.
 
     Raises:
-        ConfigError: it names CUDA, and there is none.
+        ConfigError: it names a kind of device of which there is none.
     """
     name = device_kind(name)
     if name == "cuda":

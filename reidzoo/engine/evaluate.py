@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FIGURES",
     "check_evaluation",
+    "comparing_device",
     "evaluate_dataset",
     "evaluate_targets",
     "extract_table",
     "extract_train_features",
+    "resident",
 ]
 
 FIGURES = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
@@ -89,7 +91,8 @@ def check_evaluation(cfg: CfgNode) -> dict[str, Dataset]:
 def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, float]:
     """Rank the gallery of ``dataset`` for each query and return the usual figures as fractions in [0, 1].
 
-    A model with ``embed_query`` and ``embed_gallery`` has each side embedded by its own.
+    A model with ``embed_query`` and ``embed_gallery`` has each side embedded by its own. Distances are computed on
+    ``device``, by each process those of its share of the queries.
 
     Returns:
         ``FIGURES`` by name, and with ``TEST.ROC`` such as ``TPR@FPR=0.01``.
@@ -112,14 +115,30 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
         features.append(extract_table(cfg, model, table, device, title, method))
     n = len(query)
     queries: Tensor | np.ndarray
-    queries, galleries = torch.cat(features).tensor_split([n])
+    where, table = comparing_device(device), torch.cat(features)
+    queries, galleries = resident(table, where).tensor_split([n])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:
-        queries = average_query_expansion(
-            queries, galleries, cfg.TEST.QUERY_EXPANSION.K, alpha=cfg.TEST.QUERY_EXPANSION.ALPHA
-        )
+        expansion = cfg.TEST.QUERY_EXPANSION
+        queries = average_query_expansion(queries, galleries, expansion.K, alpha=expansion.ALPHA, device=where)
     pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
+    options |= {"device": where, "shard": True}
     result = evaluate_ranking(queries, galleries, pids[:n], pids[n:], camids[:n], camids[n:], **options)
     return result.figures()
+
+
+def comparing_device(device: torch.device) -> torch.device:
+    """Return where features of models on ``device`` are compared: there, or on the CPU where it has no float64."""
+    return torch.device("cpu") if device.type == "mps" else device
+
+
+def resident(features: Tensor, device: torch.device) -> Tensor:
+    """Return ``features`` on the device if they fit into half of its free memory, else as they are.
+
+    A product on the device takes those on the CPU tile by tile, as often as it needs them.
+    """
+    if device.type == "cuda" and features.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
+        return features
+    return features.to(device)
 
 
 def _ranking_options(cfg: CfgNode, dataset: Dataset) -> dict[str, Any]:

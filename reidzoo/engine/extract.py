@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from reidzoo import distributed
 from reidzoo.engine.image_table import ImageTable
+from reidzoo.engine.precision import autocast
 from reidzoo.errors import EvaluationError
 from reidzoo.transforms import Normalize
 
@@ -45,7 +46,7 @@ def extract_features(
         batch_size: images in a batch of one process.
         workers: loader processes.
         flip: add the mirrored image's embedding before the normalisation.
-        precision: ``fp32`` or ``bf16``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
         title: what the progress bar says; empty for none.
         method: the model's method that embeds: ``embed``, ``embed_query`` or ``embed_gallery``.
 
@@ -78,9 +79,9 @@ def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, 
         embed: a MODEL's ``embed``, ``embed_query`` or ``embed_gallery``.
         images: what it takes.
         flip: add the mirrored image's embedding, and normalise the sum.
-        precision: ``fp32`` or ``bf16``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
     """
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with autocast(images.device, precision):
         embedding = embed(images).float()
         if flip:
             embedding = functional.normalize(embedding + embed(images.flip(3)).float())
@@ -102,7 +103,7 @@ def check_finite(features: Tensor, names: Sequence[str]) -> None:
         raise EvaluationError(
             f"the embedding of {names[bad[0]]} holds NaN or infinity, and so do {len(bad) - 1:,} more of "
             f"{len(features):,}: the model has diverged, or its numbers grow too large; look at its training loss, and "
-            f"with SOLVER.PRECISION bf16 try fp32"
+            f"with another SOLVER.PRECISION try fp32"
         )
 
 

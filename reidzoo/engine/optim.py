@@ -41,11 +41,15 @@ class Optimizer:
     Args:
         optimizer: the torch optimizer.
         grad_clip: largest norm of the gradient, 0 for no bound.
+        scaler: multiplies the loss, so that small gradients survive float16, and divides the gradients; a step whose
+            gradient is infinite or NaN is left out, and the factor halved. None for none.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, grad_clip: float = 0.0) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, grad_clip: float = 0.0, scaler: torch.amp.GradScaler | None = None
+    ) -> None:
         self.torch = optimizer
-        self.grad_clip = grad_clip
+        self.grad_clip, self.scaler = grad_clip, scaler
         self.base_lrs = [group["lr"] for group in optimizer.param_groups]
 
     @property
@@ -66,24 +70,37 @@ class Optimizer:
     def minimize(self, loss: Tensor) -> None:
         """Move the parameters one step down the gradient of ``loss``; no other parameter's gradient is touched."""
         parameters = [p for p in self.parameters if p.requires_grad]
+        if self.scaler is not None:
+            loss = self.scaler.scale(loss)
         grads = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, grad in zip(parameters, grads, strict=True):
             parameter.grad = _laid_out_like(parameter, grad)
         distributed.average_gradients(parameters)
         if self.grad_clip:
+            if self.scaler is not None:
+                self.scaler.unscale_(self.torch)
             nn.utils.clip_grad_norm_(parameters, self.grad_clip)
         for group in self.torch.param_groups:
             _complete_momenta(self.torch, group)
-        self.torch.step()
+        self._step()
         self.torch.zero_grad(set_to_none=True)
+
+    def _step(self) -> None:
+        if self.scaler is None:
+            self.torch.step()
+        elif any(parameter.grad is not None for parameter in self.parameters):
+            self.scaler.step(self.torch)
+            self.scaler.update()
 
     def take_over(self, other: Optimizer) -> None:
         """Copy the state, such as Adam's moments, that ``other`` has of the parameters of this one."""
+        self.scaler = other.scaler
         self.torch.state.update({p: other.torch.state[p] for p in self.parameters if p in other.torch.state})
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the torch optimizer's state."""
-        return self.torch.state_dict()
+        """Return the torch optimizer's state, and the scaler's as ``scaler`` where there is one."""
+        scaler = {} if self.scaler is None else {"scaler": self.scaler.state_dict()}
+        return {**self.torch.state_dict(), **scaler}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load a saved state, such as Adam's moments.
@@ -93,7 +110,9 @@ class Optimizer:
                 would walk out of its memory.
         """
         _check_moments(self.torch, state)
-        self.torch.load_state_dict(dict(state))
+        if self.scaler is not None and "scaler" in state:
+            self.scaler.load_state_dict(dict(state["scaler"]))
+        self.torch.load_state_dict({key: value for key, value in state.items() if key != "scaler"})
         for parameter, moments in self.torch.state.items():
             for name, moment in moments.items():
                 if isinstance(moment, Tensor) and moment.shape == parameter.shape:
@@ -145,7 +164,9 @@ def _complete_momenta(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
-def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float) -> dict[str, Optimizer]:
+def build_optimizers(
+    nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float, precision: str = "fp32"
+) -> dict[str, Optimizer]:
     """Build the named optimizers.
 
     Args:
@@ -154,11 +175,19 @@ def build_optimizers(nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_cl
             optimizer's own name), and ``lr_mult``, sub-module -> factor on the learning rate, 0 or more.
         parts: the trainer's parts.
         grad_clip: largest gradient norm, 0 for none.
+        precision: of the networks; each optimizer has a scaler with ``fp16``.
 
     Raises:
         ConfigError: an unknown optimizer, part or argument, or a value out of its range.
     """
-    return {name: Optimizer(_build_one(name, node, parts), grad_clip) for name, node in nodes.items()}
+    return {
+        name: Optimizer(_build_one(name, node, parts), grad_clip, _scaler(parts) if precision == "fp16" else None)
+        for name, node in nodes.items()
+    }
+
+
+def _scaler(parts: nn.ModuleDict) -> torch.amp.GradScaler:
+    return torch.amp.GradScaler(next(parts.parameters()).device.type)
 
 
 def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torch.optim.Optimizer:

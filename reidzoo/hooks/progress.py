@@ -7,6 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 from reidzoo.distributed import is_main
+from reidzoo.engine.host_copy import HostCopy
 from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -16,12 +17,16 @@ __all__ = ["ProgressHook"]
 
 @HOOK.register_module()
 class ProgressHook(Hook):
-    """Draws one bar for the whole stage, on a terminal; in a file or a pipe the log's lines tell the same."""
+    """Draws one bar for the whole stage, on a terminal; in a file or a pipe the log's lines tell the same.
+
+    The loss that it shows is that of the last but one step, so that the device is not waited for.
+    """
 
     priority = 80
 
     def __init__(self) -> None:
         self.bar: tqdm | None = None
+        self._loss: HostCopy | None = None
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Advance the progress bar."""
@@ -34,9 +39,13 @@ class ProgressHook(Hook):
                 dynamic_ncols=True, leave=False, disable=None if is_main() else True,
             )  # fmt: skip
         self.bar.update(images)
-        if not self.bar.disable and runner.iter % 5 == 0:
-            loss = float(sum(outputs.values()))
+        if self.bar.disable:
+            return
+        if self._loss is not None:  # the last step's, which the device has computed by now
+            loss, self._loss = self._loss.get(), None
             self.bar.set_postfix_str(f"epoch {runner.epoch + 1}/{runner.max_epochs} loss {loss:.3f}", refresh=False)
+        if outputs and runner.iter % 5 == 0:
+            self._loss = HostCopy(sum(value.detach() for value in outputs.values()))
 
     def after_train(self, runner: Runner) -> None:
         """Close the progress bar."""

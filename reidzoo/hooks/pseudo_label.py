@@ -15,7 +15,7 @@ from reidzoo.datasets import write_pseudo_labels
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table
 from reidzoo.engine.classifier_rows import ClassifierRows
-from reidzoo.engine.evaluate import extract_table, extract_train_features
+from reidzoo.engine.evaluate import comparing_device, extract_table, extract_train_features, resident
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.files import write_text
@@ -116,6 +116,8 @@ class PseudoLabelHook(Hook):
         rows.restore(runner, first, means, self.keep_moments)
 
     def _labels(self, runner: Runner, features: Tensor) -> Tensor:
+        if is_main() and getattr(runner.clusterer, "on_device", False):
+            features = resident(features, comparing_device(runner.device))
         clusters = broadcast_object(runner.clusterer.fit_predict(features) if is_main() else None)
         labels = size_bounds(clusters, self.min_size, self.max_size or None)
         self._report(runner, clusters, labels)

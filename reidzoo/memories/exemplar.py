@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reidzoo.checks import PROBABILITY, check
-from reidzoo.memories.hybrid import occurrences
+from reidzoo.memories.hybrid import occurrences, sent
 from reidzoo.memories.invariance_memory import InvarianceMemory
 from reidzoo.registry import MEMORY
 
@@ -85,7 +85,8 @@ class ExemplarMemory(InvarianceMemory):
         """Move the keys ``index`` (B,) towards ``feat`` (B, D): K <- alpha K + (1 - alpha) f, normalised (Eq. 2).
 
         Call it after the optimizer's step. A key that occurs several times is moved as often, in the order of the
-        batch. With several processes all give the whole batch, so that their memories stay the same.
+        batch. With several processes all give the whole batch, so that their memories stay the same. Give an ``index``
+        on the CPU, such as a ``HostCopy``'s: for one on another device the step waits.
 
         Raises:
             IndexError: a row is outside 0..N-1.
@@ -95,6 +96,5 @@ class ExemplarMemory(InvarianceMemory):
             raise IndexError(f"memory rows are 0..{len(self.keys) - 1}, got {rows.min()}..{rows.max()}")
         alpha, feat = self.momentum(epoch), feat.detach().to(self.keys)
         for positions in occurrences(rows):
-            moved = torch.from_numpy(rows[positions]).to(self.keys.device)
-            new = feat[torch.from_numpy(positions).to(feat.device)]
+            moved, new = sent(rows[positions], feat.device), feat[sent(positions, feat.device)]
             self.keys[moved] = F.normalize(alpha * self.keys[moved] + (1 - alpha) * new, dim=1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reidzoo.checks import PROBABILITY, check, number
 from reidzoo.registry import MEMORY
 
-__all__ = ["HybridMemory", "occurrences"]
+__all__ = ["HybridMemory", "occurrences", "sent"]
 
 
 @MEMORY.register_module()
@@ -141,7 +141,8 @@ class HybridMemory(nn.Module):
         """Move the rows ``index`` (B,) towards ``feat`` (B, D): v <- m v + (1 - m) f, normalised.
 
         A row that occurs several times is moved as often, in the order of the batch. With several processes all give
-        the whole batch, so that their memories stay the same.
+        the whole batch, so that their memories stay the same. Give an ``index`` on the CPU, such as a ``HostCopy``'s:
+        the rows are put in order there, and for one on another device the step waits.
 
         Raises:
             IndexError: a row is outside 0..S+N-1.
@@ -150,11 +151,10 @@ class HybridMemory(nn.Module):
         if len(rows) and (rows.min() < 0 or rows.max() >= len(self.features)):
             raise IndexError(f"memory rows are 0..{len(self.features) - 1}, got {rows.min()}..{rows.max()}")
         feat = feat.detach().to(self.features)
-        target_rows = torch.from_numpy(np.unique(rows[rows >= self.num_source])).to(self.features.device)
+        target_rows = sent(np.unique(rows[rows >= self.num_source]), self.features.device)
         before = self.features[target_rows]
         for positions in occurrences(rows):
-            moved = torch.from_numpy(rows[positions]).to(self.features.device)
-            new = feat[torch.from_numpy(positions).to(feat.device)]
+            moved, new = sent(rows[positions], feat.device), feat[sent(positions, feat.device)]
             mixed = self.momentum * self.features[moved] + (1 - self.momentum) * new
             self.features[moved] = F.normalize(mixed, dim=1)
         classes = self.labels[target_rows] - self.num_source
@@ -188,6 +188,11 @@ def occurrences(rows: np.ndarray) -> Iterator[np.ndarray]:
     _, first, counts = np.unique(rows[order], return_index=True, return_counts=True)
     for occurrence in range(counts.max(initial=0)):
         yield np.sort(order[first[counts > occurrence] + occurrence])
+
+
+def sent(numbers: np.ndarray, device: torch.device) -> Tensor:
+    """Return ``numbers`` on the device, without waiting for what the device does."""
+    return torch.from_numpy(numbers).to(device, non_blocking=True)
 
 
 def _add_rows(sums: Tensor, index: Tensor, rows: Tensor) -> None:

@@ -7,6 +7,7 @@ from reidzoo.models.batch_norm import (
     GlobalBatchNorm,
     GroupBatchNorm,
     convert_batch_norm,
+    deferred_statistics,
     split_batch_norm,
 )
 from reidzoo.models.embedder import Embedder
@@ -20,6 +21,7 @@ __all__ = [
     "GroupBatchNorm",
     "TwoViewEmbedder",
     "convert_batch_norm",
+    "deferred_statistics",
     "load_weights",
     "safe_read",
     "split_batch_norm",

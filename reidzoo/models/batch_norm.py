@@ -7,7 +7,9 @@ over a quarter of the batch, and their numbers depend on it. Here it is explicit
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,7 +20,97 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from reidzoo.errors import ConfigError
 
-__all__ = ["DomainBatchNorm", "GlobalBatchNorm", "GroupBatchNorm", "convert_batch_norm", "split_batch_norm"]
+__all__ = [
+    "DomainBatchNorm", "GlobalBatchNorm", "GroupBatchNorm", "convert_batch_norm", "deferred_statistics",
+    "immediate_statistics", "joint_statistics", "kept_statistics", "split_batch_norm",
+]  # fmt: skip
+
+
+class _Moves:
+    """What becomes of the running statistics of batches: moved at once, later in one go, or not at all.
+
+    Attributes:
+        kept: they stay as they are.
+        waiting: what is to be moved later, in the order of the forward passes; None where nothing waits.
+    """
+
+    def __init__(self) -> None:
+        self.kept = False
+        self.waiting: list[tuple[GroupBatchNorm, torch.Tensor]] | None = None
+
+
+_moves = _Moves()
+
+
+@contextlib.contextmanager
+def kept_statistics() -> Iterator[None]:
+    """Leave all running statistics alone: batches that are forwarded a second time have moved them already."""
+    before, _moves.kept = _moves.kept, True
+    try:
+        yield
+    finally:
+        _moves.kept = before
+
+
+@contextlib.contextmanager
+def joint_statistics() -> Iterator[None]:
+    """Take what is forwarded inside as one batch: its groups move the running statistics of group norms once.
+
+    Norms over whole batches take each forward pass for a batch of its own.
+    """
+    outer, _moves.waiting = _moves.waiting, []
+    try:
+        yield
+        joint: dict[GroupBatchNorm, torch.Tensor] = {}
+        for norm, sums in _moves.waiting:
+            joint[norm] = joint[norm] + sums if norm in joint else sums
+        if outer is None:
+            _move(list(joint.items()))
+        else:
+            outer += joint.items()
+    finally:
+        _moves.waiting = outer
+
+
+@contextlib.contextmanager
+def deferred_statistics() -> Iterator[None]:
+    """Move the running statistics of group norms at the end, over all processes in one transfer.
+
+    A norm whose running statistics are used inside, in evaluation mode, moves all that wait first.
+    """
+    outer, _moves.waiting = _moves.waiting, []
+    try:
+        yield
+        _move_waiting()
+    finally:
+        _moves.waiting = outer
+
+
+@contextlib.contextmanager
+def immediate_statistics() -> Iterator[None]:
+    """Move running statistics within each forward pass, as kernels that are recorded have to."""
+    outer, _moves.waiting = _moves.waiting, None
+    try:
+        yield
+    finally:
+        _moves.waiting = outer
+
+
+def _move_waiting() -> None:
+    if _moves.waiting:
+        waiting, _moves.waiting = _moves.waiting, []
+        _move(waiting)
+
+
+@torch.no_grad()
+def _move(waiting: list[tuple[GroupBatchNorm, torch.Tensor]]) -> None:
+    """Move each norm's running statistics towards its sums, those of all processes."""
+    if _world_size() > 1 and waiting:
+        flat = torch.cat([sums for _, sums in waiting])
+        distributed.all_reduce(flat)
+        waiting = list(zip((norm for norm, _ in waiting), flat.split([len(sums) for _, sums in waiting])))
+    for norm, sums in waiting:
+        norm._update(*(sums[:-1] / sums[-1]).chunk(2))
 
 
 class _ConvertedBatchNorm(_BatchNorm):
@@ -54,6 +146,7 @@ class _ConvertedBatchNorm(_BatchNorm):
         self.running_var.lerp_(variance.to(self.running_var.dtype), momentum)
 
     def _by_running_statistics(self, maps: torch.Tensor) -> torch.Tensor:
+        _move_waiting()
         return functional.batch_norm(
             maps, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
         )
@@ -110,8 +203,19 @@ class GroupBatchNorm(_ConvertedBatchNorm):
         weight, bias = (None if affine is None else affine.repeat(count) for affine in (self.weight, self.bias))
         columns = functional.batch_norm(columns, mean, variance, weight, bias, True, 1.0, self.eps)
         if self.training and self.track_running_stats:
-            self._update(*_mean_over_groups(mean.view(count, channels), variance.view(count, channels)))
+            self._note(mean.view(count, channels), variance.view(count, channels))
         return _channels_to_groups(columns, maps)
+
+    @torch.no_grad()
+    def _note(self, means: torch.Tensor, variances: torch.Tensor) -> None:
+        """Take the statistics (groups, C) of a batch into account."""
+        if _moves.kept:
+            return
+        sums = torch.cat([means.sum(0), variances.sum(0), means.new_full((1,), float(len(means)))])
+        if _moves.waiting is None or torch.compiler.is_compiling():
+            _move([(self, sums)])
+        else:
+            _moves.waiting.append((self, sums))
 
     def extra_repr(self) -> str:
         """Return the arguments for ``print(model)``."""
@@ -151,16 +255,6 @@ def _world_size() -> int:
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
-@torch.no_grad()
-def _mean_over_groups(means: torch.Tensor, variances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the mean over the groups of all processes of two (groups, C) statistics."""
-    sums = torch.cat([means.sum(0), variances.sum(0), means.new_tensor([float(len(means))])])
-    if _world_size() > 1:
-        distributed.all_reduce(sums)
-    mean, variance = (sums[:-1] / sums[-1]).chunk(2)
-    return mean, variance
-
-
 class GlobalBatchNorm(_ConvertedBatchNorm):
     """Batch norm with statistics over the whole batch, also when several processes share it.
 
@@ -176,9 +270,10 @@ class GlobalBatchNorm(_ConvertedBatchNorm):
             return self._by_running_statistics(maps)
         if _world_size() > 1 and self.training:
             output, mean, variance = _NormaliseTogether.apply(maps, self.weight, self.bias, self.eps)
-            self._update(mean, variance)
+            if not _moves.kept:
+                self._update(mean, variance)
             return output
-        if not (self.training and self.track_running_stats):
+        if not (self.training and self.track_running_stats) or _moves.kept:
             return functional.batch_norm(maps, None, None, self.weight, self.bias, True, 0.0, self.eps)
         return functional.batch_norm(
             maps, self.running_mean, self.running_var, self.weight, self.bias, True, self._count_batch(), self.eps
@@ -243,7 +338,7 @@ def _pool_statistics(
     Returns:
         mean (C,), biased variance (C,) and number of elements () over all processes.
     """
-    mine = torch.cat([mean, squares, mean.new_tensor([float(count)])])
+    mine = torch.cat([mean, squares, mean.new_full((1,), float(count))])
     everyone = [torch.empty_like(mine) for _ in range(_world_size())]
     distributed.all_gather(everyone, mine)
     table = torch.stack(everyone)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidzoo.distributed import gather
+from reidzoo.engine.host_copy import HostCopy
 from reidzoo.registry import MEMORY, TRAINER
 from reidzoo.trainers.source_target import SourceTargetTrainer
 
@@ -49,15 +50,16 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
         memory = self.memory
         halves = batch if "source" in self.sets else {"target": batch}
         rows = {name: self._rows(name, half) for name, half in halves.items()}
+        index = torch.cat(list(rows.values()))
+        written = HostCopy(gather(index))  # on its way while the device computes
         outputs = self.forward(torch.cat([half["img"] for half in halves.values()]))
         feat = functional.normalize(outputs["embedding"].float())
-        index = torch.cat(list(rows.values()))
         scores, labels = memory(feat, index), memory.targets(index)
         sizes = [len(half) for half in rows.values()]
         tensors = {f"{name}_scores": half for name, half in zip(rows, scores.split(sizes))}
         tensors |= {f"{name}_label": half for name, half in zip(rows, labels.split(sizes))}
         scalars = self.minimize("model", tensors=tensors)
-        memory.update(gather(feat.detach()), gather(index))
+        memory.update(gather(feat.detach()), written.get())
         return scalars
 
     def _rows(self, name: str, half: Mapping[str, Tensor]) -> Tensor:

@@ -60,6 +60,8 @@ class NuisanceTrainer(Trainer):
             raise ConfigError(
                 "DISCRIMINATORS: NuisanceTrainer needs one, such as nuisance: {type: NuisanceDiscriminator}"
             )
+        if full_batch and cfg.SOLVER.PRECISION == "fp16":
+            raise ConfigError("SOLVER.PRECISION: gradients added up over an epoch (full_batch) are not scaled; take bf16")
         self.priors: dict[str, Tensor] = {}
         super().__init__(cfg, sets, output_dir, device)
         self.gradients: GradientSum | None = None

@@ -15,14 +15,18 @@ from yacs.config import CfgNode
 
 from reidzoo import distributed
 from reidzoo.datasets import TrainSet
+from reidzoo.engine.backends import backends
 from reidzoo.engine.build import build_loader, build_model
-from reidzoo.engine.optim import build_optimizers
+from reidzoo.engine.compilation import compile_backbones
+from reidzoo.engine.optim import Optimizer, build_optimizers
+from reidzoo.engine.precision import autocast
+from reidzoo.engine.recompute import forward_in_chunks, recompute_blocks
 from reidzoo.engine.run_folder import StageFolder
 from reidzoo.engine.seed import load_random_state, random_state
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.hooks.hook import build_hooks
 from reidzoo.losses import LossSet
-from reidzoo.models import load_weights, safe_read
+from reidzoo.models import deferred_statistics, load_weights, safe_read
 from reidzoo.registry import CLUSTERER, DISCRIMINATOR, MEMORY
 
 __all__ = ["Trainer", "needs"]
@@ -69,7 +73,8 @@ class Trainer:
         self.parts = self.build_parts().to(device)
         if cfg.SOLVER.CHANNELS_LAST:
             self.parts.to(memory_format=torch.channels_last)
-        self.optims = build_optimizers(cfg.OPTIMIZERS, self.parts, cfg.SOLVER.GRAD_CLIP)
+        self._set_up_networks()
+        self.optims = self._build_optimizers()
         self.clusterer = CLUSTERER.build(cfg.CLUSTERER) if cfg.CLUSTERER else None
         self.hooks = build_hooks(cfg.HOOKS)
         self._check_everything_is_trained()
@@ -153,6 +158,27 @@ class Trainer:
             raise ConfigError(f"two parts are called {name!r}; names of discriminators and memories must differ")
         parts[name] = part
 
+    def _build_optimizers(self) -> dict[str, Optimizer]:
+        solver = self.cfg.SOLVER
+        return build_optimizers(self.cfg.OPTIMIZERS, self.parts, solver.GRAD_CLIP, solver.PRECISION)
+
+    def _set_up_networks(self) -> None:
+        """Let backbones be computed again or compiled, as SOLVER says."""
+        solver, model = self.cfg.SOLVER, self.cfg.MODEL
+        if solver.CHUNK and model.BN_DOMAINS > 1:
+            raise ConfigError("SOLVER.CHUNK: a chunk has one domain's images only; set it to 0 with MODEL.BN_DOMAINS")
+        if solver.CHUNK and solver.CHUNK % max(model.BN_GROUP, 1):
+            raise ConfigError(f"SOLVER.CHUNK {solver.CHUNK} is not a multiple of MODEL.BN_GROUP {model.BN_GROUP}")
+        if solver.RECOMPUTE and not sum(
+            recompute_blocks(module)
+            for name, module in self.parts.named_modules()
+            if name.split(".")[-1] == "backbone"
+        ):
+            raise ConfigError("SOLVER.RECOMPUTE: no part has a backbone of blocks; set it to false")
+        if solver.COMPILE and (solver.RECOMPUTE or solver.CHUNK):
+            raise ConfigError("SOLVER.COMPILE: what is forwarded twice is not compiled; set it, or RECOMPUTE or CHUNK")
+        self.compiled = compile_backbones(self.parts, solver.COMPILE) if solver.COMPILE else []
+
     def _check_everything_is_trained(self) -> None:
         trained = {id(p) for optim in self.optims.values() for p in optim.parameters}
         idle = [key for key, p in self.parts.named_parameters() if p.requires_grad and id(p) not in trained]
@@ -166,12 +192,13 @@ class Trainer:
 
     def train(self) -> None:
         """Train until ``max_epochs``, or until a hook asks to stop."""
-        self.call("before_train")
-        self.parts.train()
-        while self.epoch < self.max_epochs and not self.stop:
-            self._train_epoch()
-        if not self.stop:
-            self.call("after_train")
+        with backends(self.cfg):
+            self.call("before_train")
+            self.parts.train()
+            while self.epoch < self.max_epochs and not self.stop:
+                self._train_epoch()
+            if not self.stop:
+                self.call("after_train")
 
     def _train_epoch(self) -> None:
         if self.step == 0:  # an epoch resumed half-way has begun already
@@ -190,17 +217,27 @@ class Trainer:
 
     def train_step(self, batch: dict) -> dict[str, Tensor]:
         """Take the current phase's step; returns detached scalars for the log."""
-        return getattr(self, f"step_{self.phase}")(batch)
+        for backbone in self.compiled:
+            backbone.begin_step()
+        with deferred_statistics():
+            return getattr(self, f"step_{self.phase}")(batch)
 
     def forward(self, images: Tensor, part: str = "model") -> dict[str, Tensor]:
         """Return the outputs of the model, of another part, or of a part's sub-module (``model.gallery``).
 
-        They are computed in the configured precision.
+        They are computed in the configured precision, and with SOLVER.CHUNK in chunks of the batch.
         """
         if self.cfg.SOLVER.CHANNELS_LAST:
             images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cfg.SOLVER.PRECISION == "bf16"):
-            return self.parts.get_submodule(part)(images)
+        network = self.parts.get_submodule(part)
+
+        def run(chunk: Tensor) -> dict[str, Tensor]:
+            with autocast(self.device, self.cfg.SOLVER.PRECISION):
+                return network(chunk)
+
+        if not self.cfg.SOLVER.CHUNK:
+            return run(images)
+        return forward_in_chunks(run, images, self.cfg.SOLVER.CHUNK, list(network.parameters()))
 
     def minimize(
         self, *phases: str, tensors: Mapping[str, Tensor], optimizer: str = "", **options: bool
@@ -281,7 +318,7 @@ class Trainer:
 
         A first classifier gets its optimizer in this way, too: only the configuration says which one.
         """
-        old, self.optims = self.optims, build_optimizers(self.cfg.OPTIMIZERS, self.parts, self.cfg.SOLVER.GRAD_CLIP)
+        old, self.optims = self.optims, self._build_optimizers()
         for name, optim in self.optims.items():
             if keep:
                 optim.take_over(old[name])

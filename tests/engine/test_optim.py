@@ -131,3 +131,46 @@ def test_moments_that_share_memory_get_their_own():
         for name in ("exp_avg", "exp_avg_sq"):
             assert optim.torch.state[parameter][name].stride() == parameter.stride()
     assert torch.equal(optim.torch.state[optim.parameters[0]]["exp_avg"], torch.full((2, 2), 0.25))
+
+
+def scaled(kind="Adam", grad_clip=0.0, **arguments):
+    modules = parts()
+    node = {"type": kind, "lr": 0.1, **arguments}
+    return modules, build_optimizers({"model": node}, modules, grad_clip, "fp16")["model"]
+
+
+@pytest.mark.parametrize("kind, arguments", [("Adam", {}), ("SGD", {"momentum": 0.9}), ("RMSprop", {})])
+@pytest.mark.parametrize("grad_clip", [0.0, 0.5])
+def test_scaling_moves_as_no_scaling_does(kind, arguments, grad_clip):
+    modules, optim = scaled(kind, grad_clip, **arguments)
+    plain = parts()
+    other = build_optimizers({"model": {"type": kind, "lr": 0.1, **arguments}}, plain, grad_clip)["model"]
+    for _ in range(3):
+        for net, each in ((modules, optim), (plain, other)):
+            each.minimize(net["model"](torch.ones(3, 2)).square().sum())
+    for one, two in zip(modules.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["Adam", "SGD", "RMSprop"])
+def test_a_step_whose_gradient_overflows_is_left_out_and_the_factor_halved(kind):
+    modules, optim = scaled(kind)
+    before = [p.detach().clone() for p in modules.parameters()]
+    factor = optim.scaler.get_scale()
+    optim.minimize(modules["model"](torch.ones(3, 2)).sum() * 1e36)  # finite, and infinite times the factor
+    assert all(torch.equal(p, old) for p, old in zip(modules.parameters(), before, strict=True))
+    assert optim.scaler.get_scale() == factor / 2
+    optim.minimize(modules["model"](torch.ones(3, 2)).sum())
+    assert not torch.equal(next(modules["model"].parameters()), before[0])
+
+
+def test_the_scaler_is_saved_and_taken_over():
+    modules, optim = scaled()
+    optim.minimize(modules["model"](torch.ones(3, 2)).sum() * 1e36)
+    state = optim.state_dict()
+    _, fresh = scaled()
+    fresh.load_state_dict(state)
+    assert fresh.scaler.get_scale() == optim.scaler.get_scale() == 2.0**15
+    _, renewed = scaled()
+    renewed.take_over(optim)
+    assert renewed.scaler is optim.scaler

@@ -24,11 +24,14 @@ class ARNTrainer(SourceTargetTrainer):
     ``source_feat`` and ``target_feat`` and so on, and the source's ``pid``.
 
     Raises:
-        ConfigError: other training sets, or a batch norm per domain, which the private encoders cannot have.
+        ConfigError: other training sets, a batch norm per domain, which the private encoders cannot have, or a batch in
+            chunks.
     """
 
     def check(self, cfg: CfgNode, sets: Mapping[str, TrainSet]) -> None:
-        """Check that batch norm has no domains."""
+        """Check that batch norm has no domains, and that the two domains are forwarded together."""
+        if cfg.SOLVER.CHUNK:
+            raise ConfigError("SOLVER.CHUNK: ARN's private encoders see both domains in one forward pass; set it to 0")
         if cfg.MODEL.BN_DOMAINS > 1:
             raise ConfigError(
                 "MODEL.BN_DOMAINS: ARN's private encoders see one domain each; for statistics of each domain set "

@@ -63,6 +63,7 @@ class StarGANTrainer(Trainer):
         if len(self.cameras) < 2:
             raise ConfigError(f"{self.images.datasets[0].name} has one camera only: there is no style to transfer")
         super().__init__(sets=sets, **framework)
+        self.camera_numbers = torch.from_numpy(self.cameras).to(self.device)
 
     def build_parts(self) -> nn.ModuleDict:
         """Build the generator and the discriminator."""
@@ -110,9 +111,11 @@ class StarGANTrainer(Trainer):
     def _draw(self, batch: dict) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the images, their cameras' classes, the cameras to draw them as, and the real part of each mixture."""
         images = batch["img"]
-        camera = torch.from_numpy(np.searchsorted(self.cameras, batch["camid"].cpu().numpy())).to(images.device)
+        camera = torch.searchsorted(self.camera_numbers, batch["camid"])
         size = self.cfg.SOLVER.IMS_PER_BATCH
         rng = random_generator(TRAINING, seed=seed_of(self.cfg), epoch=self.epoch, step=self.step)
         target, share = rng.integers(0, len(self.cameras), size), rng.random(size)
         ours = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
-        return images, camera, *(torch.from_numpy(values[ours]).to(images.device) for values in (target, share))
+        return images, camera, *(
+            torch.from_numpy(values[ours]).to(images.device, non_blocking=True) for values in (target, share)
+        )

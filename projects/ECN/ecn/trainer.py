@@ -14,6 +14,7 @@ from yacs.config import CfgNode
 from reidzoo.checks import PROBABILITY, check
 from reidzoo.datasets import TrainSet
 from reidzoo.distributed import gather, is_main
+from reidzoo.engine.host_copy import HostCopy
 from reidzoo.errors import ConfigError
 from reidzoo.registry import MEMORY, TRAINER
 from reidzoo.trainers import SourceTargetTrainer
@@ -78,6 +79,8 @@ class ECNTrainer(SourceTargetTrainer):
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise Eq. 9 over the model, then write the target's features into the memory (Eq. 2)."""
         domains = batch if "target" in self.sets else {"source": batch}
+        if "target" in domains:
+            written = HostCopy(gather(domains["target"]["index"]))  # on its way while the device computes
         source = self.forward(domains["source"]["img"])
         losses = self.losses["source"]({**domains["source"], **source})
         total = (1 - self.target_weight) * sum(losses.values())
@@ -88,7 +91,7 @@ class ECNTrainer(SourceTargetTrainer):
             losses = {**losses, **target_losses}
         self.optims["model"].minimize(total)
         if "target" in domains:
-            self.remember(feat.detach(), index)
+            self.remember(feat.detach(), written.get())
         return {name: loss.detach() for name, loss in losses.items()}
 
     @property
@@ -103,8 +106,13 @@ class ECNTrainer(SourceTargetTrainer):
         return {"scores": scores, "columns": columns, "weights": weights}
 
     def remember(self, feat: Tensor, index: Tensor) -> None:
-        """Write the whole batch's features into the memory, on every process the same."""
-        self.memory.update(gather(feat), gather(index), self.epoch)
+        """Write the whole batch's features into the memory, on every process the same.
+
+        Args:
+            feat: (B / processes, D) of this process's share.
+            index: (B,) images of the whole batch, on the CPU.
+        """
+        self.memory.update(gather(feat), index, self.epoch)
 
     def invariances(self) -> str:
         """Return which of the invariances are trained, as Table 2 writes them: E+C+N."""

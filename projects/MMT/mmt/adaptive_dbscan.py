@@ -35,6 +35,8 @@ class AdaptiveDBSCAN:
         ClusteringError: settings out of their ranges; later, what ``jaccard_graph`` and ``dbscan`` raise.
     """
 
+    on_device = True
+
     def __init__(self, k1: int = 20, k2: int = 6, share: float = 1.6e-3, min_samples: int = 4) -> None:
         check(self, number(), share=share)
         if not 0 < share <= 1:

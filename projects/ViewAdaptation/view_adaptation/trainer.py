@@ -84,18 +84,25 @@ class ViewAdaptationTrainer(Trainer):
     def embed_views(self, batch: dict) -> list[tuple[Tensor, Tensor]]:
         """Return features (n, D) and identities (n,) of the whole batch's probe images, and of its gallery images."""
         images, pids, views = batch["img"], batch["pid"], batch["viewid"]
-        masks = [views == 0, views == 1]
-        if 2 * int(masks[0].sum()) != len(views) or 2 * int(masks[1].sum()) != len(views):
+        if self.step == 0 or views.device.type == "cpu":
+            self._check_views(views)
+        # As many of either view, so that their places follow without a mask, whose sum the step would wait for.
+        places = views.argsort(stable=True).chunk(2)
+        sides = []
+        for network, side in zip(("model.query", "model.gallery"), places):
+            feat = self.forward(images[side], network)["feat"].float()
+            feat = F.normalize(feat) if self.model.normalise else feat
+            sides.append((gather(feat), gather(pids[side])))
+        return sides
+
+    @staticmethod
+    def _check_views(views: Tensor) -> None:
+        """Check that a batch's two views are equally many; on an accelerator of an epoch's first batch only."""
+        if 2 * int((views == 0).sum()) != len(views) or 2 * int((views == 1).sum()) != len(views):
             raise ConfigError(
                 "ViewAdaptationTrainer needs as many images of view 0 as of view 1 in every batch and process: train "
                 "on a TwoViews dataset with the sampler ViewPairSampler, and an even batch for each process"
             )
-        sides = []
-        for network, mask in zip(("model.query", "model.gallery"), masks):
-            feat = self.forward(images[mask], network)["feat"].float()
-            feat = F.normalize(feat) if self.model.normalise else feat
-            sides.append((gather(feat), gather(pids[mask])))
-        return sides
 
     def compare(self, mapped: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         """Return similarity, distance and match of every pair of a probe and a gallery image."""

@@ -26,4 +26,5 @@ class ViewConfusionLoss(nn.Module):
             viewid: (B,) 0 for the probe's view, 1 for the gallery's; both are there.
         """
         costs = -F.log_softmax(view_logits, dim=1).mean(1)
-        return costs[viewid == 0].mean() + costs[viewid == 1].mean()
+        first, second = viewid == 0, viewid == 1
+        return (costs * first).sum() / first.sum() + (costs * second).sum() / second.sum()

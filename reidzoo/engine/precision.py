@@ -1,0 +1,16 @@
+"""The number format in which networks are computed."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["PRECISIONS", "autocast"]
+
+PRECISIONS: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""SOLVER.PRECISION -> what autocast computes convolutions and products in; None for no autocast."""
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which a network on ``device`` is computed in ``precision``, a key of ``PRECISIONS``."""
+    dtype = PRECISIONS[precision]
+    return torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None)
