@@ -110,7 +110,7 @@ def load_embedder(cfg: CfgNode, weights: str | os.PathLike[str], ignore: tuple[s
     """
     model = build_model(cfg, num_classes=0, initialise=False)
     load_weights(model, weights, ignore=(*CLASSIFIERS, *getattr(model, "training_only", ()), *ignore))
-    return model
+    return model.to(memory_format=torch.channels_last) if cfg.SOLVER.CHANNELS_LAST else model
 
 
 def _without_pretrained(backbone: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from reidzoo.errors import DatasetError, UserError
-from reidzoo.transforms import read_image
+from reidzoo.transforms import read_images
 
 __all__ = ["ImageTable"]
 
@@ -52,15 +52,16 @@ class ImageTable(Dataset):
     def __getitem__(self, rows: np.ndarray) -> Tensor:
         """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
         if self.images is None or self.filled is None:
-            return torch.stack([self._read(row) for row in rows])
-        for row in rows:
-            if not self.filled[row]:
-                self.images[row] = self._read(row)
-                self.filled[row] = True
-        return self.images[torch.as_tensor(rows)]
+            return self._read(rows)
+        places = torch.as_tensor(rows)
+        missing = places[~self.filled[places]].unique()
+        if len(missing):
+            self.images[missing] = self._read(missing.tolist())
+            self.filled[missing] = True
+        return self.images.index_select(0, places)
 
-    def _read(self, row: int) -> Tensor:
-        return read_image(self.paths[row], self.size, self.interpolation)
+    def _read(self, rows: Iterable[int]) -> Tensor:
+        return read_images([self.paths[row] for row in rows], self.size, self.interpolation)
 
     def read_or_say(self, rows: np.ndarray) -> tuple[Tensor, list[tuple[int, str]]]:
         """Return the images of ``rows`` that can be read, uint8 (n, 3, H, W), and (row, why) of those that cannot.
@@ -70,7 +71,7 @@ class ImageTable(Dataset):
         images, unreadable = [torch.empty((0, 3, *self.size), dtype=torch.uint8)], []
         for row in map(int, rows):
             try:
-                images.append(self._read(row)[None])
+                images.append(self._read([row]))
             except DatasetError as error:
                 unreadable.append((row, str(error)))
         return torch.cat(images), unreadable
