@@ -17,13 +17,13 @@ from reidzoo.errors import ConfigError, DatasetError
 __all__ = ["PIXELS_VERSION", "UnfitImageError", "read_image", "read_images", "resize_image"]
 
 PIXELS_VERSION = 2
-"""Raised where the same file gives other pixels. 1 had PIL resize; 2 rounds otherwise: on photographs by 2 levels at most,
+"""Raised where the same file gives other pixels. 1 had PIL resize; 2 rounds otherwise: by 2 levels at most on photographs,
 in 0.4 % of the pixels where they are enlarged, by 1 level in up to 17 % where odd sizes become smaller."""
 INTERPOLATIONS = {method.name.lower(): method for method in Image.Resampling}
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV")
 """The modes of PIL with 8 bits a channel that it turns into RGB."""
 BY_TORCH = ("bilinear", "bicubic")
-"""What torch resizes as PIL does, in 16-bit fixed point and with antialiasing, a batch at once and three times faster."""
+"""What torch resizes as PIL does, in fixed point and with antialiasing, a batch at once and three times faster."""
 TOGETHER = 1 << 20
 """Pixels of decoded images that wait to be resized together, a batch of crops; of larger images there are fewer."""
 METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
