@@ -129,8 +129,8 @@ def build_table(
     cfg: CfgNode, paths: list[str], cache: str | None = None, size: tuple[int, int] | None = None
 ) -> ImageTable:
     """Build the table of ``paths`` at the configured size, or at another one."""
-    shared = cfg.DATALOADER.NUM_WORKERS > 0
-    return ImageTable(paths, size or cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache or cfg.DATALOADER.CACHE, shared)
+    cache, device = cache or cfg.DATALOADER.CACHE, pick_device(cfg.DEVICE)
+    return ImageTable(paths, size or cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache, device)
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
@@ -147,8 +147,8 @@ def build_transforms(cfg: CfgNode) -> Compose:
 
 
 def build_test_table(cfg: CfgNode, paths: list[str]) -> ImageTable:
-    """Build the table of images to be read once, at the size that the model is tested on."""
-    return build_table(cfg, paths, cache="off", size=final_size(cfg))
+    """Build the table of ``paths`` at the size that the model is tested on."""
+    return build_table(cfg, paths, size=final_size(cfg))
 
 
 def build_loader(cfg: CfgNode, sets: Mapping[str, TrainSet], device: torch.device) -> TrainLoader:

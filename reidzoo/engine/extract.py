@@ -27,7 +27,7 @@ def extract_features(
     *,
     device: torch.device,
     batch_size: int = 128,
-    workers: int = 0,
+    workers: int | str = 0,
     flip: bool = False,
     precision: str = "fp32",
     channels_last: bool = True,
@@ -44,7 +44,7 @@ def extract_features(
         normalize: the pixel normalisation the model was trained with.
         device: where to compute.
         batch_size: images in a batch of one process.
-        workers: loader processes.
+        workers: loader processes; see ``worker_count``.
         flip: add the mirrored image's embedding before the normalisation.
         precision: ``fp32`` or ``bf16``.
         channels_last: give the model images in this memory layout; convolutions are faster in it.
@@ -65,7 +65,7 @@ def extract_features(
     silent = None if title and distributed.is_main() else True
     with evaluation_mode(model), tqdm(total=len(rows), desc=title, unit="img", leave=False, disable=silent) as bar:
         for images in table.batches(batches, workers):
-            images = normalize(images.to(device), None)
+            images = normalize(images.to(device, non_blocking=True), None)
             parts.append(embed_images(getattr(model, method), images, flip, precision, channels_last).cpu())
             bar.update(len(images))
     features = torch.cat([part for share in distributed.gather_objects(parts) for part in share])

@@ -11,6 +11,7 @@ from reidzoo.transforms.random_crop import RandomCrop
 from reidzoo.transforms.random_erasing import RandomErasing
 from reidzoo.transforms.random_horizontal_flip import RandomHorizontalFlip
 from reidzoo.transforms.random_sized_rect_crop import RandomSizedRectCrop
+from reidzoo.transforms.to_device import to_device
 
 __all__ = [
     "PIXELS_VERSION",
@@ -25,4 +26,5 @@ __all__ = [
     "read_image",
     "read_images",
     "resize_image",
+    "to_device",
 ]

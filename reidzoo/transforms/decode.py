@@ -17,7 +17,7 @@ from reidzoo.errors import ConfigError, DatasetError
 __all__ = ["PIXELS_VERSION", "UnfitImageError", "read_image", "read_images", "resize_image"]
 
 PIXELS_VERSION = 2
-"""Raised where the same file gives other pixels. 1 had PIL resize; 2 rounds otherwise: by 2 levels at most on photographs,
+"""Raised where a file gives other pixels. 1 had PIL resize; 2 rounds otherwise, on photographs by 2 levels at most:
 in 0.4 % of the pixels where they are enlarged, by 1 level in up to 17 % where odd sizes become smaller."""
 INTERPOLATIONS = {method.name.lower(): method for method in Image.Resampling}
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV")
