@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # On a machine that others use too, OpenMP's waiting threads otherwise spin against the working ones: ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A short spin before they sleep gives back what sleeping costs on a free machine: a third of small networks' speed.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __all__ = ["__version__", "load", "zoo"]
 

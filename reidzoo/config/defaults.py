@@ -17,7 +17,7 @@ from yacs.config import CfgNode
 
 from reidzoo.checks import NODE_OR_NAME, PROBABILITY, TEXT, WEIGHTS, Rule, each, either, number, one_of, whole
 
-__all__ = ["CHOICES", "HINTS", "LENGTHS", "NAMED_ENTRIES", "PLAIN_ENTRIES", "RANGES", "free", "get_cfg"]
+__all__ = ["CHOICES", "HINTS", "LENGTHS", "MIXED", "NAMED_ENTRIES", "PLAIN_ENTRIES", "RANGES", "free", "get_cfg"]
 
 
 def _names_some(pattern: Any) -> bool:
@@ -26,7 +26,7 @@ def _names_some(pattern: Any) -> bool:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "DEVICE": ("auto", "cpu", "cuda", "mps"),
-    "DATALOADER.CACHE": ("auto", "on", "off"),
+    "DATALOADER.CACHE": ("auto", "on", "device", "off"),
     "INPUT.INTERPOLATION": ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"),
     "SOLVER.COMPILE": ("", "graph", "default", "reduce-overhead", "max-autotune"),
     "SOLVER.PRECISION": ("fp32", "bf16", "fp16"),
@@ -52,7 +52,7 @@ RANGES: dict[str, Rule] = {
     "INPUT.MEAN": each(number(0, 1), 3),
     "INPUT.STD": each(number(above=0, most=1), 3),
     "INPUT.VIEWS": whole(1, 16),
-    "DATALOADER.NUM_WORKERS": whole(0, 256),
+    "DATALOADER.NUM_WORKERS": either(one_of("auto"), whole(0, 256)),
     "MODEL.BN_GROUP": either(one_of(0), whole(2, 65536)),
     "MODEL.BN_DOMAINS": whole(1, 16),
     "SOLVER.MAX_EPOCHS": whole(1, 10**6),
@@ -62,6 +62,7 @@ RANGES: dict[str, Rule] = {
     "SOLVER.CHUNK": either(one_of(0), whole(2, 65536)),
     "SOLVER.CHECKPOINT_PERIOD": whole(1),
     "SOLVER.CHECKPOINT_ITERS": whole(0),
+    "SOLVER.CHECKPOINT_SECONDS": whole(0),
     "TEST.EVAL_PERIOD": whole(0),
     "TEST.IMS_PER_BATCH": whole(1, 65536),
     "TEST.PROTOCOL": TEXT,
@@ -74,6 +75,9 @@ RANGES: dict[str, Rule] = {
     "LOG.PERIOD": whole(1),
 }
 """What the values must be, beside their types, which are those of the defaults."""
+
+MIXED: tuple[str, ...] = ("DATALOADER.NUM_WORKERS",)
+"""Keys whose values have several types; their ranges say which."""
 
 HINTS: dict[str, str] = {
     "INPUT.MEAN": "pixels are in [0, 1] here: divide what belongs to 0..255 by 255",
@@ -163,9 +167,11 @@ def _add_data(cfg: CfgNode) -> None:
     )
 
     cfg.DATALOADER = CfgNode()
-    # Worker processes that decode images; 0 decodes in the main process.
-    cfg.DATALOADER.NUM_WORKERS = 0
-    # Keep decoded images in shared memory: auto (where they fit), on or off.
+    # Worker processes that decode images; 0 decodes in the main process, auto asks the machine: on a GPU one a core, 8
+    # at most; on a CPU half as many, none on two cores.
+    cfg.DATALOADER.NUM_WORKERS = "auto"
+    # Keep decoded images, training and test, for the whole run: auto (in memory, where they take a quarter of what is
+    # free or less), on, off, or device (on the GPU, where they take half of what is free or less; else as auto).
     cfg.DATALOADER.CACHE = "auto"
 
     # Which images make a batch.
@@ -233,8 +239,10 @@ def _add_run(cfg: CfgNode) -> None:
     cfg.SOLVER.CHANNELS_LAST = True
     # Largest norm of the gradient; 0: not clipped.
     cfg.SOLVER.GRAD_CLIP = 0.0
-    # Epochs between checkpoints.
+    # Epochs between checkpoints; the last epoch's is always written.
     cfg.SOLVER.CHECKPOINT_PERIOD = 1
+    # Least seconds between them, for short epochs: writing a large model would take a share of each.
+    cfg.SOLVER.CHECKPOINT_SECONDS = 60
     # Iterations between further checkpoints in the middle of an epoch; 0: none.
     cfg.SOLVER.CHECKPOINT_ITERS = 0
 

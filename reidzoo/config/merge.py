@@ -22,7 +22,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.checks import Rule, show
-from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, NAMED_ENTRIES, PLAIN_ENTRIES, RANGES, free, get_cfg
+from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, MIXED, NAMED_ENTRIES, PLAIN_ENTRIES, RANGES, free, get_cfg
 from reidzoo.config.keys import lookup, nearest_key
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
@@ -215,6 +215,8 @@ class Merge:
         kind = type(default)
         if isinstance(child.value, list) and kind in (list, tuple):
             value = kind(self._coerce_elements(child, default, full))
+        elif full in MIXED:
+            value = self._plain(child, full)
         else:
             value = kind(check_value(child, TYPES[kind], self._name(full)))
         if full in CHOICES:

@@ -11,6 +11,7 @@ from torch import Tensor
 from reidzoo.datasets.record import Record
 from reidzoo.errors import ConfigError
 from reidzoo.transforms.decode import read_image
+from reidzoo.transforms.to_device import to_device
 
 __all__ = ["SPACES", "ColorTransfer", "lab_to_rgb", "rgb_to_lab"]
 
@@ -74,11 +75,12 @@ class ColorTransfer:
             return images
         if self._statistics is None:
             self._statistics = self._measure()
-        mean, std = self._statistics.to(images.device)
+        self._statistics = self._statistics.to(images.device)
+        mean, std = self._statistics
         to_space, from_space = SPACES[self.space]
-        old, new = (torch.from_numpy(side[changed]).to(images.device) for side in (own_camera, new_camera))
+        old, new = (to_device(side[changed], images.device) for side in (own_camera, new_camera))
         ratio = torch.where(std[old] > FLAT, std[new] / std[old].clamp(min=FLAT), 1.0)
-        positions = torch.from_numpy(changed).to(images.device)
+        positions = to_device(changed, images.device)
         values = to_space(images[positions].float() / 255)
         values = (values - mean[old, :, None, None]) * ratio[..., None, None] + mean[new, :, None, None]
         restyled = images.clone()

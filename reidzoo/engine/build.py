@@ -112,7 +112,7 @@ def load_embedder(cfg: CfgNode, weights: str | os.PathLike[str], ignore: tuple[s
     """
     model = build_model(cfg, num_classes=0, initialise=False)
     load_weights(model, weights, ignore=(*CLASSIFIERS, *getattr(model, "training_only", ()), *ignore))
-    return model
+    return model.to(memory_format=torch.channels_last) if cfg.SOLVER.CHANNELS_LAST else model
 
 
 def _without_pretrained(backbone: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def build_table(
     cfg: CfgNode, paths: list[str], cache: str | None = None, size: tuple[int, int] | None = None
 ) -> ImageTable:
     """Build the table of ``paths`` at the configured size, or at another one."""
-    shared = cfg.DATALOADER.NUM_WORKERS > 0
-    return ImageTable(paths, size or cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache or cfg.DATALOADER.CACHE, shared)
+    cache, device = cache or cfg.DATALOADER.CACHE, pick_device(cfg.DEVICE)
+    return ImageTable(paths, size or cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache, device)
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
@@ -149,8 +149,8 @@ def build_transforms(cfg: CfgNode) -> Compose:
 
 
 def build_test_table(cfg: CfgNode, paths: list[str]) -> ImageTable:
-    """Build the table of images to be read once, at the size that the model is tested on."""
-    return build_table(cfg, paths, cache="off", size=final_size(cfg))
+    """Build the table of ``paths`` at the size that the model is tested on."""
+    return build_table(cfg, paths, size=final_size(cfg))
 
 
 def build_loader(cfg: CfgNode, sets: Mapping[str, TrainSet], device: torch.device) -> TrainLoader:

@@ -199,6 +199,7 @@ def extract_table(
         workers=cfg.DATALOADER.NUM_WORKERS,
         flip=cfg.TEST.FLIP,
         precision=cfg.SOLVER.PRECISION,
+        channels_last=cfg.SOLVER.CHANNELS_LAST,
         title=title,
         method=method,
     )

@@ -28,9 +28,10 @@ def extract_features(
     *,
     device: torch.device,
     batch_size: int = 128,
-    workers: int = 0,
+    workers: int | str = 0,
     flip: bool = False,
     precision: str = "fp32",
+    channels_last: bool = True,
     title: str = "",
     method: str = "embed",
 ) -> Tensor:
@@ -44,9 +45,10 @@ def extract_features(
         normalize: the pixel normalisation the model was trained with.
         device: where to compute.
         batch_size: images in a batch of one process.
-        workers: loader processes.
+        workers: loader processes; see ``worker_count``.
         flip: add the mirrored image's embedding before the normalisation.
         precision: ``fp32``, ``bf16`` or ``fp16``.
+        channels_last: give the model images in this memory layout; convolutions are faster in it.
         title: what the progress bar says; empty for none.
         method: the model's method that embeds: ``embed``, ``embed_query`` or ``embed_gallery``.
 
@@ -64,15 +66,21 @@ def extract_features(
     silent = None if title and distributed.is_main() else True
     with evaluation_mode(model), tqdm(total=len(rows), desc=title, unit="img", leave=False, disable=silent) as bar:
         for images in table.batches(batches, workers):
-            images = normalize(images.to(device), None)
-            parts.append(embed_images(getattr(model, method), images, flip, precision).cpu())
+            images = normalize(images.to(device, non_blocking=True), None)
+            parts.append(embed_images(getattr(model, method), images, flip, precision, channels_last).cpu())
             bar.update(len(images))
     features = torch.cat([part for share in distributed.gather_objects(parts) for part in share])
     check_finite(features, table.paths)
     return features
 
 
-def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, precision: str = "fp32") -> Tensor:
+def embed_images(
+    embed: Callable[[Tensor], Tensor],
+    images: Tensor,
+    flip: bool,
+    precision: str = "fp32",
+    channels_last: bool = True,
+) -> Tensor:
     """Return what ``embed`` gives for normalised images (B, 3, H, W): float32 (B, D), on their device.
 
     Args:
@@ -80,7 +88,10 @@ def embed_images(embed: Callable[[Tensor], Tensor], images: Tensor, flip: bool, 
         images: what it takes.
         flip: add the mirrored image's embedding, and normalise the sum.
         precision: ``fp32``, ``bf16`` or ``fp16``.
+        channels_last: the memory layout in which ``embed`` is given them.
     """
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    images = images.contiguous(memory_format=layout)
     with autocast(images.device, precision):
         embedding = embed(images).float()
         if flip:

@@ -2,65 +2,64 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from reidzoo.engine.image_cache import Block, current_cache
+from reidzoo.engine.workers import worker_count
 from reidzoo.errors import DatasetError, UserError
-from reidzoo.transforms import read_image
+from reidzoo.transforms import read_images, to_device
 
 __all__ = ["ImageTable"]
 
-CACHE_LIMIT = 4 << 30
-"""Most bytes of decoded images that ``auto`` keeps in memory (Market-1501 at 256 x 128 is 1.3 GB)."""
 
+class ImageTable:
+    """Reads images by row, decoded and resized to uint8, and keeps them where they fit.
 
-class ImageTable(Dataset):
-    """Reads images by row, decoded and resized to uint8, and caches them where they fit in memory.
+    Workers decode only, each kept image once in a run; the table itself lies in this process alone, or on a GPU. So
+    neither their number nor what is kept changes a pixel.
 
     Args:
         paths: the image files.
         size: (height, width).
         interpolation: how to resize, as ``read_image`` names it.
-        cache: ``auto``, ``on`` or ``off``.
-        shared: whether worker processes read, so that the cache must lie in shared memory.
+        cache: ``auto`` (in memory, where they fit), ``on`` (in memory), ``device`` (on ``device``, where they fit, or
+            else as ``auto``; on a CPU as ``on``) or ``off``.
+        device: where the images are wanted.
     """
 
     def __init__(
-        self, paths: list[str], size: tuple[int, int], interpolation: str, cache: str = "auto", shared: bool = False
+        self,
+        paths: list[str],
+        size: tuple[int, int],
+        interpolation: str,
+        cache: str = "auto",
+        device: torch.device | str = "cpu",
     ) -> None:
         self.paths, self.size, self.interpolation = paths, (int(size[0]), int(size[1])), interpolation
-        self.images = self.filled = None
-        needed = len(paths) * 3 * self.size[0] * self.size[1]
-        if cache == "on" or (cache == "auto" and needed <= min(CACHE_LIMIT, _free_shared() if shared else CACHE_LIMIT)):
-            self.images = torch.empty((len(paths), 3, *self.size), dtype=torch.uint8)
-            self.filled = torch.zeros(len(paths), dtype=torch.bool)
-            if shared:
-                self.images.share_memory_()
-                self.filled.share_memory_()
+        self.device = torch.device(device)
+        self._read = partial(read_images, size=self.size, interpolation=interpolation)
+        self._blocks: list[Block] = []
+        self._block, self._row = np.full((2, len(paths)), -1)
+        store, kind = current_cache(), (self.size, interpolation)
+        if cache == "device" and self.device.type != "cpu":
+            self._blocks, (self._block, self._row) = store.place(self, paths, (*kind, self.device), bounded=True)
+        if cache != "off" and (self._block < 0).any():
+            bounded = cache == "auto" or (cache == "device" and self.device.type != "cpu")
+            self._blocks, (self._block, self._row) = store.place(self, paths, (*kind, torch.device("cpu")), bounded)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, rows: np.ndarray) -> Tensor:
         """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
-        if self.images is None or self.filled is None:
-            return torch.stack([self._read(row) for row in rows])
-        for row in rows:
-            if not self.filled[row]:
-                self.images[row] = self._read(row)
-                self.filled[row] = True
-        return self.images[torch.as_tensor(rows)]
-
-    def _read(self, row: int) -> Tensor:
-        return read_image(self.paths[row], self.size, self.interpolation)
+        return next(self.batches([np.asarray(rows)], 0))
 
     def read_or_say(self, rows: np.ndarray) -> tuple[Tensor, list[tuple[int, str]]]:
         """Return the images of ``rows`` that can be read, uint8 (n, 3, H, W), and (row, why) of those that cannot.
@@ -70,47 +69,104 @@ class ImageTable(Dataset):
         images, unreadable = [torch.empty((0, 3, *self.size), dtype=torch.uint8)], []
         for row in map(int, rows):
             try:
-                images.append(self._read(row)[None])
+                images.append(self._read([self.paths[row]]))
             except DatasetError as error:
                 unreadable.append((row, str(error)))
         return torch.cat(images), unreadable
 
-    def batches(
-        self, rows: list[np.ndarray], workers: int, pin: bool = False, read: Callable[[np.ndarray], Any] | None = None
-    ) -> Iterator[Any]:
-        """Yield the result of ``read`` for each list of rows, in order; ``workers`` processes call it.
+    def batches(self, batches: Sequence[np.ndarray], workers: int | str) -> Iterator[Tensor]:
+        """Yield the images of each batch of rows, in order, uint8 (n, 3, H, W).
+
+        They lie where they are kept: on the table's device, or in memory, page-locked if that device is a GPU.
 
         Args:
-            rows: one array of row numbers for each batch.
-            workers: processes that read; 0 reads in this one.
-            pin: put the images into page-locked memory.
-            read: ``read_or_say``; by default the images of the rows, of which each must be readable.
+            batches: one array of row numbers for each batch.
+            workers: processes that decode what is not kept yet; 0 decodes in this one. See ``worker_count``.
 
         Raises:
             DatasetError: an image cannot be read.
         """
-        loader: Iterable[Any] = DataLoader(
-            rows,  # type: ignore[arg-type]  # any sequence is a dataset; torch's annotation says Dataset
-            batch_size=None,
-            collate_fn=partial(_read_or_return_error, read or self.__getitem__),  # is given one entry of ``rows``
-            num_workers=workers,
-            pin_memory=pin,
-            generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
-        )
-        for item in loader:
-            if isinstance(item, UserError):
-                raise item
-            yield item
+        missing = self._missing(batches)
+        work = [[self.paths[row] for row in rows] for rows in missing if len(rows)]
+        decoded = _results(work, self._read, self._workers(workers, sum(map(len, work))), self._pins)
+        for rows, new in zip(batches, missing):
+            images = next(decoded) if len(new) else torch.empty((0, 3, *self.size), dtype=torch.uint8)
+            yield images if rows is new else self._taken(rows, new, images)
+
+    def batches_or_say(
+        self, batches: Sequence[np.ndarray], workers: int | str
+    ) -> Iterator[tuple[Tensor, list[tuple[int, str]]]]:
+        """Yield what ``read_or_say`` gives for each batch of rows, in order."""
+        yield from _results(batches, self.read_or_say, self._workers(workers, sum(map(len, batches))))
+
+    @property
+    def _pins(self) -> bool:
+        return self.device.type == "cuda"
+
+    def _workers(self, workers: int | str, images: int) -> int:
+        return worker_count(workers, images, self.device)
+
+    def _missing(self, batches: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the rows to decode for each batch: a kept image the first time it comes, the others each time."""
+        if not self._blocks:
+            return list(batches)
+        kept = self._block >= 0
+        ready = kept.copy()
+        for number, block in enumerate(self._blocks):
+            mine = self._block == number
+            ready[mine] = block.filled[self._row[mine]]
+        missing = []
+        for rows in batches:
+            missing.append(np.unique(rows[~ready[rows]]))
+            ready[missing[-1]] = kept[missing[-1]]
+        return missing
+
+    def _taken(self, rows: np.ndarray, new: np.ndarray, images: Tensor) -> Tensor:
+        """Keep the decoded ``images`` of the rows ``new`` that have a place, and return the images of ``rows``."""
+        for number, block in enumerate(self._blocks):
+            mine = np.flatnonzero(self._block[new] == number)
+            if len(mine):
+                block.put(self._row[new[mine]], images if len(mine) == len(new) else images[torch.from_numpy(mine)])
+        if len(self._blocks) == 1 and (self._block[rows] == 0).all():
+            return self._blocks[0].take(self._row[rows], self._pins)
+        return self._collected(rows, new, images)
+
+    def _collected(self, rows: np.ndarray, new: np.ndarray, images: Tensor) -> Tensor:
+        """Return the images of ``rows`` from several blocks, and from the decoded ``images`` of the rows ``new``."""
+        device = self._blocks[0].images.device
+        result = torch.empty((len(rows), 3, *self.size), dtype=torch.uint8, device=device)
+        for number in np.unique(self._block[rows]):
+            mine = np.flatnonzero(self._block[rows] == number)
+            if number < 0:
+                part = images[torch.from_numpy(np.searchsorted(new, rows[mine]))]
+            else:
+                part = self._blocks[number].take(self._row[rows[mine]], False)
+            result.index_copy_(0, to_device(mine, device), part)
+        return result.pin_memory() if self._pins and device.type == "cpu" else result
 
 
-def _read_or_return_error(read: Callable[[np.ndarray], Any], rows: np.ndarray) -> Any:
-    """Return what ``read`` does, or a user's mistake: what a worker raises comes with the loader's traceback in it."""
+def _results(work: Sequence[Any], read: Callable[[Any], Any], workers: int, pin: bool = False) -> Iterator[Any]:
+    """Yield the result of ``read`` for each piece of ``work``, in order; ``workers`` processes call it.
+
+    Raises:
+        UserError: what ``read`` raises, without the loader's traceback in it.
+    """
+    loader: Iterable[Any] = DataLoader(
+        work,  # type: ignore[arg-type]  # any sequence is a dataset; torch's annotation says Dataset
+        batch_size=None,
+        collate_fn=partial(_result_or_error, read),  # is given one piece of work
+        num_workers=workers,
+        pin_memory=pin,
+        generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
+    )
+    for item in loader:
+        if isinstance(item, UserError):
+            raise item
+        yield item
+
+
+def _result_or_error(read: Callable[[Any], Any], piece: Any) -> Any:
     try:
-        return read(rows)
+        return read(piece)
     except UserError as error:
         return error
-
-
-def _free_shared() -> int:
-    """Return half of the free shared memory, in bytes; containers often have little."""
-    return shutil.disk_usage("/dev/shm").free // 2 if Path("/dev/shm").is_dir() else CACHE_LIMIT

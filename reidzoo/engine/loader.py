@@ -18,10 +18,11 @@ from reidzoo.datasets import TrainSet
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.errors import ConfigError
 from reidzoo.registry import SAMPLER
-from reidzoo.transforms import BatchDraw
+from reidzoo.transforms import BatchDraw, to_device
 
 __all__ = ["TrainLoader"]
 
+LABELS = ("pid", "camid", "domain", "timeid", "viewid", "index")
 STYLE_STREAM = 2**16
 """The random stream of the camera styles' draws; the augmentation of views draws from streams 0, 1, ..."""
 
@@ -37,7 +38,7 @@ class TrainLoader:
         batch_size: images per set and step, over all processes.
         iters: steps per epoch; 0 for one pass of the first set's sampler.
         seed: the run's seed.
-        workers: loader processes.
+        workers: loader processes; see ``worker_count``.
         device: where the batches go.
         views: independently augmented copies of each image: ``img``, ``img2``, ... The first is what one view gives.
 
@@ -55,7 +56,7 @@ class TrainLoader:
         batch_size: int,
         iters: int,
         seed: int,
-        workers: int,
+        workers: int | str,
         device: torch.device,
         views: int = 1,
     ) -> None:
@@ -101,14 +102,25 @@ class TrainLoader:
             np.concatenate([self._files(n, name, epoch, step, local[name][step]) for n, name in enumerate(self.sets)])
             for step in range(start, self.length)
         ]
-        pin = self.device.type == "cuda"
-        for step, images in enumerate(self.table.batches(table_rows, self.workers, pin), start):
-            images = images.to(self.device, non_blocking=pin).split([len(local[name][step]) for name in self.sets])
+        for step, images in enumerate(self.table.batches(table_rows, self.workers), start):
+            rows = {name: batches[step] for name, batches in local.items()}
+            sizes, labels = [len(own) for own in rows.values()], self._labels(rows)
+            images = images.to(self.device, non_blocking=True)
+            parts = zip(rows.items(), images.split(sizes), labels.split(sizes, dim=1))
             batch = {
-                name: self._batch(number, name, epoch, step, local[name][step], images[number])
-                for number, name in enumerate(self.sets)
+                name: {**self._views(number, name, epoch, step, own, part), **dict(zip(LABELS, columns))}
+                for number, ((name, own), part, columns) in enumerate(parts)
             }
             yield batch if len(batch) > 1 else next(iter(batch.values()))
+
+    def _labels(self, rows: Mapping[str, np.ndarray]) -> Tensor:
+        """Return the ``LABELS`` of all sets' rows side by side, int64 (6, n), on the device: one copy for a batch."""
+        columns = []
+        for name, own in rows.items():
+            data = self.sets[name]
+            by_image = (data.pids, data.camids, data.domains, data.timeids, data.viewids)
+            columns.append(np.stack([*(values[own] for values in by_image), own]))
+        return to_device(np.concatenate(columns, axis=1), self.device)
 
     def _files(self, number: int, name: str, epoch: int, step: int, rows: np.ndarray) -> np.ndarray:
         """Return the table's rows of the images to read for ``rows`` of a set: some styles are files of their own."""
@@ -125,22 +137,15 @@ class TrainLoader:
         share = (self.slice.start, self.slice.stop)
         return BatchDraw(self.seed, epoch, batch, self.batch_size, *share, stream=STYLE_STREAM).uniform(1)[:, 0]
 
-    def _batch(self, number: int, name: str, epoch: int, step: int, rows: np.ndarray, images: Tensor) -> dict:
-        data = self.sets[name]
-        if data.styles is not None:
-            images = data.styles.restyle(images, rows, self._style_numbers(number, epoch, step))
-        columns = {"pid": data.pids, "camid": data.camids, "domain": data.domains, "timeid": data.timeids}
-        batch = {key: torch.from_numpy(values[rows]).to(self.device) for key, values in columns.items()}
-        batch["viewid"] = torch.from_numpy(data.viewids[rows]).to(self.device)
-        batch["index"] = torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
-        return {**self._views(images, epoch, step * len(self.sets) + number), **batch}
-
-    def _views(self, images: Tensor, epoch: int, number: int) -> dict[str, Tensor]:
-        """Augment batch ``number`` of the epoch once for each view, each with its own random draws."""
+    def _views(
+        self, number: int, name: str, epoch: int, step: int, rows: np.ndarray, images: Tensor
+    ) -> dict[str, Tensor]:
+        """Give images their styles and augment them once for each view, each with its own random draws."""
+        styles, batch = self.sets[name].styles, step * len(self.sets) + number
+        if styles is not None:
+            images = styles.restyle(images, rows, self._style_numbers(number, epoch, step))
+        share = (self.slice.start, self.slice.stop)
         return {
-            name: self.transform(
-                images,
-                BatchDraw(self.seed, epoch, number, self.batch_size, self.slice.start, self.slice.stop, stream=view),
-            )
-            for view, name in enumerate(self.view_names)
+            view: self.transform(images, BatchDraw(self.seed, epoch, batch, self.batch_size, *share, stream=stream))
+            for stream, view in enumerate(self.view_names)
         }

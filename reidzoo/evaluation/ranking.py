@@ -12,7 +12,7 @@ from reidzoo.distributed import gather_objects, my_slice
 from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.protocols import JUNK, PROTOCOLS, Labels, Protocol
 from reidzoo.evaluation.ranking_result import RankingResult
-from reidzoo.evaluation.ranks import AP_KINDS, pad_matches, ranks_of_matches, score_ranks, sort_rows
+from reidzoo.evaluation.ranks import AP_KINDS, pad_matches, rank_matches, ranks_of_matches, score_ranks, sort_rows
 from reidzoo.evaluation.rerank import KReciprocal
 from reidzoo.evaluation.roc import RocCounter
 from reidzoo.neighbours.checks import as_ids, check_choice, check_count
@@ -184,15 +184,17 @@ def _score_block(
         else:
             candidates = values[:, torch.from_numpy(columns).to(values.device)]
         _remove(candidates, judgement.removed_rows, judgement.removed_columns)
-        sort_rows(candidates)
-        # NaN is sorted behind infinity.
-        if bool(torch.isnan(candidates[:, -1]).any()) or bool(torch.isnan(matches[:, -1]).any()):
+        # The largest value is NaN where one is, and NaN is sorted behind infinity.
+        if bool(torch.isnan(candidates.max())) or bool(torch.isnan(matches[:, -1]).any()):
             raise EvaluationInputError(
                 f"the distances of queries {rows[0]} to {rows[-1]} hold NaN; look at their source."
             )
-        scores.add(rows, ranks_of_matches(candidates, matches).cpu().numpy(), counts)
-        if counter is not None:
+        if counter is None:
+            ranks = rank_matches(candidates, matches, counts)
+        else:
+            ranks = ranks_of_matches(sort_rows(candidates), matches)
             counter.update(candidates, matches)
+        scores.add(rows, ranks.cpu().numpy(), counts)
 
 
 def _remove(candidates: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> None:

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-__all__ = ["AP_KINDS", "pad_matches", "ranks_of_matches", "score_ranks", "sort_rows"]
+__all__ = ["AP_KINDS", "pad_matches", "rank_matches", "ranks_of_matches", "score_ranks", "sort_rows"]
 
 AP_KINDS = ("step", "trapezoid")
+WORTH_FILTERING = 2048
+"""Candidates of a query from which on the nearer ones are picked out before they are sorted."""
 
 
 def sort_rows(values: torch.Tensor) -> torch.Tensor:
@@ -43,6 +45,35 @@ def ranks_of_matches(candidates: torch.Tensor, matches: torch.Tensor) -> torch.T
     """
     among_matches = torch.arange(1, matches.shape[1] + 1, device=matches.device)
     return torch.searchsorted(candidates, matches.contiguous(), right=True) + among_matches
+
+
+def rank_matches(candidates: torch.Tensor, matches: torch.Tensor, counts: np.ndarray) -> torch.Tensor:
+    """Return what ``ranks_of_matches`` does, of rows that are not sorted; they may be sorted in place.
+
+    Candidates behind a query's farthest match do not count. Where there are many, only the others are sorted: the
+    better the model, the fewer they are.
+
+    Args:
+        candidates: float32 (B, C), no NaN.
+        matches: as for ``ranks_of_matches``.
+        counts: int64 (B,), how many matches of each row are real.
+    """
+    if candidates.device.type != "cpu" or candidates.shape[1] < WORTH_FILTERING:
+        return ranks_of_matches(sort_rows(candidates), matches)
+    ranks = np.ones(matches.shape, dtype=np.int64)
+    rows, found = candidates.numpy(), matches.numpy()
+
+    def rank(queries: np.ndarray) -> None:
+        for row in queries[counts[queries] > 0]:
+            real = found[row, : counts[row]]
+            near = rows[row][rows[row] <= real[-1]]
+            near.sort()
+            ranks[row, : len(real)] = np.searchsorted(near, real, side="right") + np.arange(1, len(real) + 1)
+
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(rank, np.array_split(np.arange(len(rows)), 4 * threads)))
+    return torch.from_numpy(ranks)
 
 
 def pad_matches(values: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:

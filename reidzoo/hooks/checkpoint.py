@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+from reidzoo.distributed import broadcast_object
 from reidzoo.engine.checkpoint import save
 from reidzoo.engine.runner import Runner
 from reidzoo.engine.stop_signal import stop_signal
@@ -15,8 +18,9 @@ __all__ = ["CheckpointHook"]
 class CheckpointHook(Hook):
     """Writes ``last.pth`` every SOLVER.CHECKPOINT_PERIOD epochs and every SOLVER.CHECKPOINT_ITERS steps.
 
-    At the end ``model_final.pth`` takes its place. On SIGTERM, and on the first Ctrl-C, the step is finished and saved;
-    where several processes share the run, all of them stop at the same step.
+    An epoch's is left out less than SOLVER.CHECKPOINT_SECONDS after the one before, or after the start. At the end
+    ``model_final.pth`` takes its place. On SIGTERM, and on the first Ctrl-C, the step is finished and saved; where
+    several processes share the run, all of them stop at the same step.
 
     Attributes:
         asked_to_stop: set it to stop as a signal does.
@@ -26,17 +30,27 @@ class CheckpointHook(Hook):
 
     def __init__(self) -> None:
         self.asked_to_stop = False
+        self._saved_at = time.monotonic()
+
+    def before_train(self, runner: Runner) -> None:
+        """Start the clock."""
+        self._saved_at = time.monotonic()
 
     def save_point(self, runner: Runner) -> None:
         """Save if it is time."""
         iters, epochs = runner.cfg.SOLVER.CHECKPOINT_ITERS, runner.cfg.SOLVER.CHECKPOINT_PERIOD
         ended = runner.step == 0 and runner.epoch == runner.max_epochs
-        by_epoch = runner.step == 0 and epochs and runner.epoch % epochs == 0
+        by_epoch = runner.step == 0 and runner.epoch % epochs == 0 and self._time_is_up(runner)
         by_iter = runner.step > 0 and iters and runner.iter % iters == 0
         asked = stop_signal.agreed(self.asked_to_stop)
         if by_epoch or by_iter or ended or asked:
             save(runner, runner.files.last)
+            self._saved_at = time.monotonic()
         runner.stop = runner.stop or (asked and not ended)
+
+    def _time_is_up(self, runner: Runner) -> bool:
+        """Return whether the last save is long enough ago, by the clock of the first process: all save, or none."""
+        return broadcast_object(time.monotonic() - self._saved_at >= runner.cfg.SOLVER.CHECKPOINT_SECONDS)
 
     def after_train(self, runner: Runner) -> None:
         """Write the final checkpoint, which says that the stage is done."""

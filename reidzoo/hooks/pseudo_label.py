@@ -132,7 +132,7 @@ class PseudoLabelHook(Hook):
             return extract_train_features(runner, self.target, title=title)
         data = runner.sets[self.target]
         paths = [path for path, domain in zip(data.paths, data.domains) if domain == self.domain]
-        table = build_table(runner.cfg, paths, cache="off")
+        table = build_table(runner.cfg, paths)
         return extract_table(runner.cfg, runner.model, table, runner.device, title)
 
     def _report(self, runner: Runner, clusters: Any, labels: Any) -> None:

@@ -48,6 +48,8 @@ class ReadyModel:
     ) -> None:
         self.device = torch.device(device)
         self.module: Any = module.to(self.device).eval().requires_grad_(False)  # with what MODEL's contract asks for
+        if config.SOLVER.CHANNELS_LAST:
+            self.module.to(memory_format=torch.channels_last)
         self.config, self.info = config, info
         self._normalize = Normalize(config.INPUT.MEAN, config.INPUT.STD)
 
@@ -98,8 +100,9 @@ class ReadyModel:
         while batch := list(islice(stream, batch_size or self.config.TEST.IMS_PER_BATCH)):
             names = [name for name, _ in batch]
             pixels = self._normalize(torch.stack([image for _, image in batch]).to(self.device))
-            flip, precision = self.config.TEST.FLIP, self.config.SOLVER.PRECISION
-            parts.append(embed_images(getattr(self.module, method), pixels, flip, precision).cpu())
+            solver = self.config.SOLVER
+            how = (self.config.TEST.FLIP, solver.PRECISION, solver.CHANNELS_LAST)
+            parts.append(embed_images(getattr(self.module, method), pixels, *how).cpu())
             check_finite(parts[-1], names)
         return torch.cat(parts)
 

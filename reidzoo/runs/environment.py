@@ -14,6 +14,7 @@ import torch
 
 from reidzoo import distributed
 from reidzoo.files import write_text
+from reidzoo.transforms import PIXELS_VERSION
 from reidzoo.version import ROOT, __version__
 
 __all__ = ["command_line", "environment", "note_environment"]
@@ -30,6 +31,7 @@ def environment() -> dict[str, str]:
         "reidzoo": __version__,
         "commit": commit or "unknown",
         "uncommitted": ", ".join(_uncommitted()) or "none" if commit else "unknown",
+        "pixels": str(PIXELS_VERSION),  # how images are decoded and resized
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,

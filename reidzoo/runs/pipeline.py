@@ -21,6 +21,8 @@ from reidzoo.datasets.nodes import check_data
 from reidzoo.engine.build import build_train_sets, check_trainer_class, device_kind, load_embedder, pick_device
 from reidzoo.engine.checkpoint import resume, save
 from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
+from reidzoo.engine.freed_memory import keep_freed_memory
+from reidzoo.engine.image_cache import keep_images
 from reidzoo.engine.run_folder import RunFolder
 from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.engine.stop_signal import stop_signal
@@ -80,7 +82,8 @@ class Pipeline:
         self._check_data(("test", "train"), self.stages)
         models = self._fetch_models()
         self._check_parts()
-        with run_lock(self.folder.path), stop_signal.listening():
+        keep_freed_memory()
+        with run_lock(self.folder.path), stop_signal.listening(), keep_images():
             self._open_folder(go_on, models)
             for name, cfg in self.stages.items():
                 if self.folder.stage(name).finished:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reidzoo.transforms.compose import Compose
-from reidzoo.transforms.decode import read_image, resize_image
+from reidzoo.transforms.decode import PIXELS_VERSION, read_image, read_images, resize_image
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.normalize import Normalize
 from reidzoo.transforms.pad_crop import PadCrop
@@ -11,8 +11,10 @@ from reidzoo.transforms.random_crop import RandomCrop
 from reidzoo.transforms.random_erasing import RandomErasing
 from reidzoo.transforms.random_horizontal_flip import RandomHorizontalFlip
 from reidzoo.transforms.random_sized_rect_crop import RandomSizedRectCrop
+from reidzoo.transforms.to_device import to_device
 
 __all__ = [
+    "PIXELS_VERSION",
     "BatchDraw",
     "Compose",
     "Normalize",
@@ -22,5 +24,7 @@ __all__ = [
     "RandomHorizontalFlip",
     "RandomSizedRectCrop",
     "read_image",
+    "read_images",
     "resize_image",
+    "to_device",
 ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from reidzoo.checks import check, whole
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
+from reidzoo.transforms.pieces import cut_pieces
 
 __all__ = ["PadCrop"]
 
@@ -32,7 +31,5 @@ class PadCrop:
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
         """Return the batch (B, C, H, W), of any dtype, shifted."""
-        height, width = images.shape[2:]
-        offsets = (draw.uniform(2) * (2 * self.pad + 1)).astype(int).tolist()
-        padded = F.pad(images, (self.pad,) * 4)
-        return torch.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, offsets)])
+        corners = (draw.uniform(2) * (2 * self.pad + 1)).astype(int) - self.pad
+        return cut_pieces(images, corners, (images.shape[2], images.shape[3]))

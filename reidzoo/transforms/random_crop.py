@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from reidzoo.checks import check, each, whole
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
+from reidzoo.transforms.pieces import cut_pieces
 
 __all__ = ["RandomCrop"]
 
@@ -47,5 +47,5 @@ class RandomCrop:
                 f"RandomCrop: images of {images.shape[2]} x {images.shape[3]} (INPUT.SIZE) hold no piece of "
                 f"{height} x {width}; enlarge INPUT.SIZE or lower the crop's size"
             )
-        offsets = (draw.uniform(2) * (spare[0] + 1, spare[1] + 1)).astype(int).tolist()
-        return torch.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(images, offsets)])
+        corners = (draw.uniform(2) * (spare[0] + 1, spare[1] + 1)).astype(int)
+        return cut_pieces(images, corners, self.size)

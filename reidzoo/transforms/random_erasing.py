@@ -12,6 +12,7 @@ from reidzoo.checks import PROBABILITY, check, each, either, number, ordered
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
+from reidzoo.transforms.to_device import to_device
 
 __all__ = ["RandomErasing"]
 
@@ -67,7 +68,10 @@ class RandomErasing:
         if self._fill.device != images.device:
             self._fill = self._fill.to(images.device)
         erase, rectangles = self.rectangles(draw.uniform(3 + 2 * ATTEMPTS), *images.shape[2:])
-        for i in np.flatnonzero(erase):
+        rectangles[~erase] = 0
+        if images.device.type != "cpu":
+            return images.copy_(torch.where(cover(rectangles, images), self._fill, images))
+        for i in np.flatnonzero(erase):  # a few rows of pixels each, where a mask would touch them all
             top, left, height, width = rectangles[i].tolist()
             images[i, :, top : top + height, left : left + width] = self._fill
         return images
@@ -90,6 +94,20 @@ class RandomErasing:
         high, wide = high[first], wide[first]
         corner = np.floor(position * np.stack([height - high + 1, width - wide + 1], axis=1)).astype(np.int64)
         return (gate < self.p) & fits.any(axis=1), np.column_stack([corner, high, wide])
+
+
+def cover(rectangles: np.ndarray, images: Tensor) -> Tensor:
+    """Return which pixels of the images lie in their rectangles (B, 4): bool (B, 1, H, W), on the images' device."""
+    places = to_device(rectangles, images.device)
+    rows, columns = (
+        _within(places[:, axis, None], places[:, 2 + axis, None], images.shape[2 + axis]) for axis in (0, 1)
+    )
+    return (rows[:, :, None] & columns[:, None, :])[:, None]
+
+
+def _within(first: Tensor, length: Tensor, size: int) -> Tensor:
+    positions = torch.arange(size, device=first.device)
+    return (positions >= first) & (positions < first + length)
 
 
 def _between(bounds: Sequence[float], numbers: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from reidzoo.errors import UserError
 from reidzoo.evaluation import EvaluationInputError, KReciprocal, evaluate_ranking, rerank_k_reciprocal
 from reidzoo.evaluation.protocols import PROTOCOLS, Labels, MultiShotProtocol
 from reidzoo.evaluation.ranking import evaluate_distances
+from reidzoo.evaluation.ranks import rank_matches, ranks_of_matches, sort_rows
 from reidzoo.neighbours.distances import DistanceSource
 
 WORKER = """
@@ -423,3 +424,19 @@ def test_two_gloo_processes_equal_one_to_the_last_bit(tmp_path):
             assert np.array_equal(average, want.per_query_ap, equal_nan=True)
             if want.roc:
                 assert roc == [list(pair) for pair in sorted(want.roc.tpr_at.items())] + want.roc.fpr.tolist()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ranks_of_the_nearer_candidates_alone_are_those_of_all(threads, monkeypatch):
+    """Ties at a match and at the farthest one, queries without a match or with matches before all others, infinity."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    candidates = torch.randint(0, 400, (40, 3000)).float() / 7
+    candidates[torch.rand(candidates.shape) < 0.1] = torch.inf
+    candidates[5] = torch.inf
+    matches, counts = torch.full((40, 6), torch.inf), np.arange(40) % 7
+    for row, count in enumerate(counts):
+        matches[row, :count] = (torch.randint(0, 100 + 8 * row, (count,)).float() / 7).sort().values
+    expected = ranks_of_matches(sort_rows(candidates.clone()), matches).numpy()
+    found = rank_matches(candidates, matches, counts).numpy()
+    real = np.arange(6) < counts[:, None]
+    assert (found[real] == expected[real]).all() and (found >= 1).all() and real.sum() > 100

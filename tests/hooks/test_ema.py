@@ -79,7 +79,7 @@ def train(write_config, tmp_path):
     """Return a function that trains with hooks and returns the final checkpoint."""
 
     def train(name, **hooks):
-        solver = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 3, "MAX_EPOCHS": 3, "CHECKPOINT_PERIOD": 1}
+        solver = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 3, "MAX_EPOCHS": 3, "CHECKPOINT_SECONDS": 0}
         path = write_config(f"{name}.yml", OUTPUT_DIR=str(tmp_path / name), HOOKS=hooks, SOLVER=solver)
         Pipeline(load_config(path)).train()
         return torch.load(tmp_path / name / "model_final.pth", weights_only=True)

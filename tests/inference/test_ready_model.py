@@ -13,6 +13,7 @@ from reidzoo.config import get_cfg
 from reidzoo.errors import DatasetError, EvaluationError
 from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.models import TwoViewEmbedder
+from reidzoo.transforms import resize_image
 
 
 @pytest.fixture
@@ -33,8 +34,7 @@ def on_white(path):
 
 def reference(model, path):
     """Embed one image by the letter: lay on white, resize, divide, normalise, embed, L2."""
-    image = on_white(path).resize((16, 32), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).double() / 255
+    pixels = resize_image(on_white(path), (32, 16), "bilinear").double() / 255
     mean, std = (
         torch.tensor(values).double()[:, None, None] for values in (model.config.INPUT.MEAN, model.config.INPUT.STD)
     )

@@ -8,7 +8,7 @@ import torch
 from PIL import ExifTags, Image
 
 from reidzoo.errors import ConfigError, DatasetError
-from reidzoo.transforms import read_image, resize_image
+from reidzoo.transforms import read_image, read_images, resize_image
 from reidzoo.transforms.decode import UnfitImageError
 
 
@@ -18,17 +18,33 @@ def picture(width, height, mode="RGB"):
     return Image.fromarray(values).convert(mode)
 
 
-def test_equals_decoding_in_full(tmp_path):
-    path = tmp_path / "person.jpg"
-    picture(90, 200).save(path, quality=95)
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"])
+@pytest.mark.parametrize("size", [(64, 32), (256, 128)])
+def test_equals_decoding_in_full_and_resizing_by_pil(tmp_path, interpolation, size):
+    path = tmp_path / "person.png"
+    noise = np.random.default_rng(0).normal(0, 20, (200, 90, 3))
+    Image.fromarray((np.asarray(picture(90, 200)) + noise).clip(0, 255).astype(np.uint8)).save(path)
     with Image.open(path) as file:
-        expected = np.asarray(file.convert("RGB").resize((32, 64), Image.Resampling.BICUBIC))
-    image = read_image(path, (64, 32))
-    assert image.dtype == torch.uint8
-    assert image.is_contiguous()
-    assert (image.permute(1, 2, 0).numpy() == expected).all()
-    bilinear = read_image(str(path), (64, 32), "bilinear")
-    assert (bilinear != image).any()
+        expected = np.asarray(file.convert("RGB").resize(size[::-1], Image.Resampling[interpolation.upper()]))
+    image = read_image(str(path), size, interpolation)
+    assert image.dtype == torch.uint8 and image.is_contiguous()
+    difference = abs(image.permute(1, 2, 0).numpy().astype(int) - expected)
+    assert difference.max() <= 2 and difference.mean() <= 0.2  # the last rounding
+    if interpolation not in ("bilinear", "bicubic"):
+        assert not difference.any()
+
+
+def test_images_together_are_what_each_is_alone(tmp_path, monkeypatch):
+    sizes = [(90, 200), (32, 64), (90, 200), (31, 77), (90, 200), (400, 300), (32, 64)]
+    paths = [tmp_path / f"{n}.png" for n in range(len(sizes))]
+    for n, (path, size) in enumerate(zip(paths, sizes)):
+        Image.fromarray(np.random.default_rng(n).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)).save(path)
+    for interpolation in ("bicubic", "bilinear", "lanczos"):
+        together = read_images(paths, (64, 32), interpolation)
+        assert torch.equal(together, torch.stack([read_image(path, (64, 32), interpolation) for path in paths]))
+    monkeypatch.setattr("reidzoo.transforms.decode.TOGETHER", 20_000)  # some wait for each other, some do not
+    assert torch.equal(read_images(paths, (64, 32), "lanczos"), together)
+    assert read_images([], (64, 32)).shape == (0, 3, 64, 32)
 
 
 def test_its_own_size_is_not_resampled(tmp_path):

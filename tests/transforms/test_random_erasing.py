@@ -9,6 +9,7 @@ import torch
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms import BatchDraw, RandomErasing
+from reidzoo.transforms.random_erasing import cover
 
 
 def plain(image, numbers, p, area, aspect, fill):
@@ -58,6 +59,15 @@ def test_shares_and_ratios_are_in_their_ranges():
     # The whole range of places is used, ends included.
     assert top.min() == 0
     assert (top + height).max() == 256
+
+
+def test_the_mask_of_a_gpu_covers_what_the_slices_of_a_cpu_do():
+    erasing, images = RandomErasing(p=0.5), torch.randn(64, 3, 32, 16)
+    erase, rectangles = erasing.rectangles(BatchDraw(0, 0, 0, 64).uniform(203), 32, 16)
+    rectangles[~erase] = 0
+    expected = erasing(images.clone(), BatchDraw(0, 0, 0, 64))
+    assert 0 < erase.sum() < 64
+    assert torch.equal(torch.where(cover(rectangles, images), erasing._fill, images), expected)
 
 
 def test_what_does_not_fit_is_left_alone():
