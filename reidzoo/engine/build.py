@@ -23,7 +23,8 @@ from reidzoo.weights.loading import CLASSIFIERS
 
 __all__ = [
     "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "build_transforms",
-    "check_trainer_class", "device_kind", "final_size", "load_embedder", "pick_device",
+    "check_trainer_class", "device_kind", "final_interpolation", "final_size", "load_embedder", "pick_device",
+    "without_pretrained",
 ]  # fmt: skip
 
 TRAINS = ("train", "train_step", "check_phase", "relabel", "state_dict", "load_state_dict")
@@ -86,7 +87,7 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
     weights = cfg.MODEL.WEIGHTS or cfg.WEIGHTS.get("model", "") if initialise else ""
     backbone = dict(cfg.BACKBONE)
     if weights or not initialise:  # pretrained weights would be overwritten a moment later
-        backbone = _without_pretrained(backbone)
+        backbone = without_pretrained(backbone)
         node = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in node.items()}
     model = MODEL.build(node, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
     if weights:
@@ -113,7 +114,7 @@ def load_embedder(cfg: CfgNode, weights: str | os.PathLike[str], ignore: tuple[s
     return model
 
 
-def _without_pretrained(backbone: Mapping[str, Any]) -> dict[str, Any]:
+def without_pretrained(backbone: Mapping[str, Any]) -> dict[str, Any]:
     """Return a backbone's node with ``pretrained: ""``, if its class takes that argument: it need not."""
     taken = "pretrained" in backbone
     if not taken and isinstance(backbone.get("type"), str):
@@ -126,11 +127,15 @@ def _has_pretrained(value: object) -> bool:
 
 
 def build_table(
-    cfg: CfgNode, paths: list[str], cache: str | None = None, size: tuple[int, int] | None = None
+    cfg: CfgNode,
+    paths: list[str],
+    cache: str | None = None,
+    size: tuple[int, int] | None = None,
+    interpolation: str = "",
 ) -> ImageTable:
-    """Build the table of ``paths`` at the configured size, or at another one."""
-    shared = cfg.DATALOADER.NUM_WORKERS > 0
-    return ImageTable(paths, size or cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache or cfg.DATALOADER.CACHE, shared)
+    """Build the table of ``paths`` at the configured size and by the configured interpolation, or by others."""
+    shared, interpolation = cfg.DATALOADER.NUM_WORKERS > 0, interpolation or cfg.INPUT.INTERPOLATION
+    return ImageTable(paths, size or cfg.INPUT.SIZE, interpolation, cache or cfg.DATALOADER.CACHE, shared)
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
@@ -146,9 +151,14 @@ def build_transforms(cfg: CfgNode) -> Compose:
     return Compose(cfg.INPUT.TRANSFORMS, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)
 
 
-def build_test_table(cfg: CfgNode, paths: list[str]) -> ImageTable:
-    """Build the table of images to be read once, at the size that the model is tested on."""
-    return build_table(cfg, paths, cache="off", size=final_size(cfg))
+def build_test_table(cfg: CfgNode, paths: list[str], cache: str = "off") -> ImageTable:
+    """Build the table of images to be read once, at the size and by the interpolation that the model is tested with."""
+    return build_table(cfg, paths, cache, final_size(cfg), final_interpolation(cfg))
+
+
+def final_interpolation(cfg: CfgNode) -> str:
+    """Return how test images are resized: INPUT.TEST_INTERPOLATION, or INPUT.INTERPOLATION where that is empty."""
+    return cfg.INPUT.TEST_INTERPOLATION or cfg.INPUT.INTERPOLATION
 
 
 def build_loader(cfg: CfgNode, sets: Mapping[str, TrainSet], device: torch.device) -> TrainLoader:

@@ -120,7 +120,8 @@ class Trainer:
                     f"computed; its phases are {', '.join(self.loss_phases)}"
                 )
             phases.setdefault(phase, {})[name] = node
-        losses = {phase: LossSet(nodes, gather=distributed.gather) for phase, nodes in phases.items()}
+        given = {"num_classes": self.num_classes, "dim": dim}
+        losses = {phase: LossSet(nodes, distributed.gather, given) for phase, nodes in phases.items()}
         self._add_part(parts, "losses", nn.ModuleDict(losses))
         self._load_initial_weights(parts)
         return parts

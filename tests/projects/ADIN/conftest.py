@@ -15,9 +15,10 @@ SMALLER = [
 ]  # fmt: skip
 TURNS = [
     "STAGES.adversarial.HOOKS.alternation.epochs", "{model: 1, nuisance: 1, head: 0.5}",
-    "STAGES.adversarial.HOOKS.alternation.penalty_steps", "2",
-    "STAGES.adversarial.HOOKS.alternation.rules.max_rounds", "4",
+    "STAGES.adversarial.HOOKS.alternation.rule.max_rounds", "4",
 ]  # fmt: skip
+
+PENALTY = ["STAGES.adversarial.HOOKS.alternation.steps", "{penalty: 2}"]
 
 
 @pytest.fixture
@@ -31,9 +32,17 @@ def project() -> Path:
 def tiny(project, tiny_root, tmp_path):
     """Return a function that loads a file of the project with overrides, so small that it runs in a second."""
 
-    def load(*opts: object, file: str = "mini.yml", name: str = "run", alternates: bool = True) -> object:
+    def load(
+        *opts: object,
+        file: str = "mini.yml",
+        overlay: str = "",
+        name: str = "run",
+        alternates: bool = True,
+        steps: bool = True,
+    ) -> object:
         folder = ["DATASETS.ROOT", os.fspath(tiny_root), "OUTPUT_DIR", os.fspath(tmp_path / name)]
-        turns = TURNS if alternates else []
-        return load_config(project / file, opts=[*SMALLER, *turns, *folder, *map(str, opts)])
+        turns = [*TURNS, *(PENALTY if steps else [])] if alternates else []
+        overlays = [project / overlay] if overlay else []
+        return load_config(project / file, [*SMALLER, *turns, *folder, *map(str, opts)], overlays)
 
     return load
