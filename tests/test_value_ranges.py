@@ -187,7 +187,7 @@ ARGUMENTS = {
     "AlternationHook.steps": maybe(named(whole(1, 10**6))), "AlternationHook.validation": maybe(name),
     "identity_margin": share, "nuisance_drop": share, "stop_nuisance": share, "stop_identity": share,
     "max_rounds": whole(1), "max_rescues": whole(0), "final_rescue": flag, "relative": flag, "max_actions": whole(0),
-    "switches": unchanged, "GeM.p": positive, "CenterLoss.num_classes": whole(1, 10**7),
+    "neighbours_by": choice("scores", "tested"), "switches": unchanged, "GeM.p": positive, "CenterLoss.num_classes": whole(1, 10**7),
 }  # fmt: skip
 """Argument -> whether a value of it makes sense. ``nothing`` of VALUES does, say, as a name of a file that is there."""
 
