@@ -187,7 +187,8 @@ ARGUMENTS = {
     "AlternationHook.steps": maybe(named(whole(1, 10**6))), "AlternationHook.validation": maybe(name),
     "identity_margin": share, "nuisance_drop": share, "stop_nuisance": share, "stop_identity": share,
     "max_rounds": whole(1), "max_rescues": whole(0), "final_rescue": flag, "relative": flag, "max_actions": whole(0),
-    "neighbours_by": choice("scores", "tested"), "switches": unchanged, "GeM.p": positive, "CenterLoss.num_classes": whole(1, 10**7),
+    "neighbours_by": choice("scores", "tested"), "switches": unchanged, "GeM.p": positive,
+    "shares": listed(real(1e-300, 1e7), 1), "CenterLoss.num_classes": whole(1, 10**7),
 }  # fmt: skip
 """Argument -> whether a value of it makes sense. ``nothing`` of VALUES does, say, as a name of a file that is there."""
 
@@ -285,7 +286,7 @@ REQUIRED = {
     },
     "CenterLoss": {"num_classes": 4, "dim": 6}, "FolderDataset": {"folder": "people"},
     "CSVDataset": {"file": "list.csv"},
-    "TwoViews": {"dataset": "Market1501"}, "HoldOut": {"dataset": "Market1501"}, "Unlabeled": {"dataset": "Market1501"},
+    "TwoViews": {"dataset": "Market1501"}, "Thinned": {"dataset": "Market1501", "shares": [1, 1, 1]}, "HoldOut": {"dataset": "Market1501"}, "Unlabeled": {"dataset": "Market1501"},
     "HoldOutIdentities": {"dataset": "Market1501"}, "CamStyled": {"dataset": "Market1501"},
     "PseudoLabeled": {"dataset": "Market1501", "labels": "written"}, "CUHK03": {"test_identities": 4},
     "ResNet": {"depth": 18, "width": 4}, "DualBranchResNet": {"depth": 18, "width": 4}, "VGG": {"width": 4},

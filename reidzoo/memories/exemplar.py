@@ -41,9 +41,8 @@ class ExemplarMemory(InvarianceMemory):
         exemplar: whether an image is to find its own class.
         neighbours: k, the size of the neighbourhood with the image itself; 0 for none.
         neighbours_from: the first epoch, counted from 0, with neighbourhoods.
-        neighbours_by: ``scores`` takes the images with the greatest of the step's scores, as the paper; ``tested`` those
-            nearest by the features that are tested, which a hook finds before each epoch and gives to
-            ``take_neighbours``.
+        neighbours_by: ``scores`` takes the images with the greatest of the step's scores, as in the paper; ``tested``
+            those nearest by the features that are tested, which a hook gives to ``take_neighbours`` before each epoch.
 
     Attributes:
         keys: (N, D) float32 buffer; rows are L2-normalised, or zeros until their image is met.

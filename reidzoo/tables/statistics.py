@@ -53,7 +53,7 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def seeds_needed(differences: Sequence[float], effect: float, power: float = 0.8) -> int | None:
-    """Return how many seeds it takes to see a difference of ``effect``, if it varies with the seed as ``differences`` do.
+    """Return how many seeds it takes to see a difference of ``effect`` that varies with the seed as ``differences`` do.
 
     That is the least number with which a paired t-test, two-sided at 5 %, finds it with probability ``power``. The
     standard deviation of few differences is itself uncertain by half and more, and so is the answer, by its square.

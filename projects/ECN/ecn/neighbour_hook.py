@@ -17,7 +17,8 @@ __all__ = ["NeighbourHook"]
 class NeighbourHook(Hook):
     """Extracts the target's features, as tested, and gives each image's neighbours to the memory and the sampler.
 
-    The memory is ``MiniBatchExemplars`` with ``NeighbourSampler``, or ``ExemplarMemory`` with ``neighbours_by: tested``.
+    The memory is ``MiniBatchExemplars``, with ``NeighbourSampler``, or ``ExemplarMemory`` with ``neighbours_by:
+    tested``.
     """
 
     priority = 10
