@@ -29,8 +29,8 @@ class MSMT17(Dataset):
     Version 1 keeps its images in ``train`` and ``test``, version 2 (the same images with faces blurred) in
     ``mask_train_v2`` and ``mask_test_v2``; both name them in four lists, ``0000/0000_000_01_0303morning_0015_0.jpg 0``:
     the identity's folder, and in the name identity, image, camera, day and time, frame, box; then the pid. Training is
-    ``list_train`` and ``list_val`` together, which show the same 1,041 identities; ``part: train`` and ``part: val`` are
-    either of them, a split for validation by the authors of MSMT17. The test identities are numbered
+    ``list_train`` and ``list_val`` together, which show the same 1,041 identities; ``part: train`` and ``part: val``
+    are either of them, a split for validation by the authors of MSMT17. The test identities are numbered
     from 0 again: pid 0 is not a distractor here, and it is another person than pid 0 of the training images.
 
     Args:

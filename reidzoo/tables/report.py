@@ -32,8 +32,8 @@ def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str, profil
         ``title``, ``metrics``, ``seeds``, ``variants``, ``twins`` (whether a dataset is a rendered twin), ``rows``
         (``name``, ``label``, ``gap``, ``tested_on``, and per variant ``done`` (how many seeds), ``paper``, and per
         metric ``values`` by seed, ``mean``, ``interval``), ``claims`` (``values``: better - worse by seed, their
-        ``mean`` and ``interval``, the ``paper``'s difference, how many seeds are ``needed`` to see that, ``verdict``), ``sweeps`` (name -> ``label`` and, by
-        value, the names of its ``rows``), ``environment``.
+        ``mean`` and ``interval``, the ``paper``'s difference, how many seeds are ``needed`` to see that,
+        ``verdict``), ``sweeps`` (name -> ``label`` and, by value, the names of its ``rows``), ``environment``.
 
     Raises:
         UserError: a unit was not tested on its row's TARGET.
