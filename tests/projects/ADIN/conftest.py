@@ -11,6 +11,7 @@ PROJECT = Path(__file__).parents[3] / "projects" / "ADIN"
 SMALLER = [
     "INPUT.SIZE", "[36, 18]", "INPUT.TRANSFORMS.crop.size", "[32, 16]", "BACKBONE.width", "4", "HEAD.width", "8",
     "SOLVER.IMS_PER_BATCH", "16", "DEVICE", "cpu", "TEST.IMS_PER_BATCH", "64",
+    "DATASETS.TRAIN.train.per_identity", "1",
     "STAGES.identity.SOLVER.MAX_EPOCHS", "2", "STAGES.nuisance.SOLVER.MAX_EPOCHS", "2",
 ]  # fmt: skip
 TURNS = [
