@@ -42,7 +42,7 @@ class Rule:
     accepts: Callable[[Any], bool]
 
 
-def check(owner: object, rule: Rule, **values: Any) -> None:
+def check(owner: object, rule: Rule, /, **values: Any) -> None:
     """Check the arguments ``values``, by name, of ``owner``: an object that is being built, or the name to blame.
 
     Raises:

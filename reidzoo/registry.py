@@ -29,7 +29,7 @@ from reidzoo.suggest import did_you_mean
 
 __all__ = [
     "BACKBONE", "CLUSTERER", "DATASET", "DISCRIMINATOR", "HEAD", "HOOK", "LOSS", "MEMORY", "MODEL", "SAMPLER",
-    "SCHEME", "TRAINER", "TRANSFORM", "Registry",
+    "SCHEME", "SWITCH_RULE", "TRAINER", "TRANSFORM", "Registry",
 ]  # fmt: skip
 
 MISFITS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
@@ -282,6 +282,16 @@ expect its ``Runner``, do not fit.
 none. ``state_dict`` and ``load_state_dict`` are optional, both or neither: plain values and tensors, kept in every
 checkpoint under the hook's name. Every process calls every hook. ``reidzoo.testing.check_hook`` checks this
 contract."""
+
+SWITCH_RULE = Registry("SWITCH_RULE", "reidzoo.hooks")
+"""What decides by measures on held-out images which action ``AlternationHook`` takes next; ``reidzoo.hooks.SwitchRule``
+is the base. ``begin(measured)`` is called once with the measures before the first action, a mapping of names to
+numbers; ``decide(measured)`` after each action, and once right after ``begin``: it returns the next action's name, or
+``end``. ``actions`` and ``measures`` name what it may return, without ``end``, and what it looks up: both are checked
+before the training. ``thresholds``, a mapping of names to numbers, goes into the record of each decision.
+
+The decision follows from the measures and from what the rule remembers, which is in ``state_dict`` and
+``load_state_dict``, plain values that JSON can hold. ``reidzoo.testing.check_switch_rule`` checks this contract."""
 
 SCHEME = Registry("SCHEME", "reidzoo.zoo.lookup", "reidzoo.engine.run_folder")
 """A function ``scheme(name) -> Path``: the file on this machine that ``SCHEME://name`` means wherever weights are

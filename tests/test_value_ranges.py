@@ -40,7 +40,7 @@ REPOSITORY = Path(__file__).parent.parent
 NAN, INF = math.nan, math.inf
 REGISTRIES = (
     "BACKBONE", "CLUSTERER", "DATASET", "DISCRIMINATOR", "HEAD", "HOOK", "LOSS", "MEMORY", "MODEL", "SAMPLER",
-    "TRAINER", "TRANSFORM",
+    "SWITCH_RULE", "TRAINER", "TRANSFORM",
 )  # fmt: skip
 
 VALUES = [
@@ -151,12 +151,12 @@ ARGUMENTS = {
     "normalise_weights": flag, "num_classes": whole(2, 10**6), "num_clusters": whole(1),
     "num_instances": whole(1, 8), "optimizers": listed(name), "order": listed(name, 1),
     "outliers": choice("drop", "singletons"), "p": share, "pad": whole(0, 4096), "pairs": whole(1), "part": name,
-    "patience": whole(1), "penalty_steps": whole(0, 10**6), "penalty_weight": not_negative, "per_class": flag,
+    "patience": whole(1), "penalty_weight": not_negative, "per_class": flag,
     "per_identity": whole(1), "period": whole(0), "pooling": choice("avg", "max", "gem"), "private": flag,
     "pretrained": some(choice("", None), nothing), "protocol": maybe(name), "quality": whole(1, 100),
     "reconstruct": choice("feature", "image"), "reconstruction_weight": not_negative,
     "reduction": choice("mean", "sum", "conv", "linear"), "residual_blocks": whole(0, 1000), "reversal": not_negative,
-    "root": flag, "rows": whole(1, 10**4), "rules": maybe(named(nothing)), "seed": whole(0), "share": real(1e-12, 1),
+    "root": flag, "rows": whole(1, 10**4), "seed": whole(0), "share": real(1e-12, 1),
     "sigmas": listed(positive, 1), "size": listed(whole(1, 5000), 2, 2), "slope": slope, "smoothing": real(0, 0.99999),
     "space": choice("lab", "rgb"), "split": whole(0), "start": name, "std": listed(real(1e-9, 10), 3, 3),
     "mean": listed(share, 3, 3), "steps": named(whole(0, 10**6), 1), "stem_pool": choice("padded", "ceil"),
@@ -174,6 +174,7 @@ ARGUMENTS = {
     "TripletLoss.margin": maybe(not_negative), "OSNet.norm": choice("bn", "ibn", "ain"),
     "OSNet.width": lambda v: is_number(v) and 64 * v >= 2 and 64 * v % 2 == 0 and v < 100,
     "MobileNetV2.width": lambda v: is_number(v) and 0 < v <= 4,
+    "DualBranchMobileNetV2.width": lambda v: is_number(v) and 0 < v <= 4,
     "ResNet.width": lambda v: width(v) and v % 2 == 0, "DualBranchResNet.width": lambda v: width(v) and v % 2 == 0,
     "VGG.width": lambda v: width(v) and v % 2 == 0, "CUHK03NP.split": choice("detected", "labeled"),
     "HoldOut.part": choice("train", "val"), "HoldOutIdentities.part": choice("train", "val"),
@@ -182,7 +183,13 @@ ARGUMENTS = {
     "ViewPairSampler.num_instances": lambda v: whole(2, 8)(v) and v % 2 == 0,
     "NeighbourSampler.neighbours": maybe(nothing),
     "Normalize.mean": listed(share, 3, 3), "PadCrop.pad": whole(0, 4096), "CSVDataset.protocol": name,
-    "GeM.p": positive, "CenterLoss.num_classes": whole(1, 10**7),
+    "rule": nothing, "turns": named(listed(name, 1), 1), "lasting": maybe(named(whole(0))),
+    "resets": maybe(named(name)),
+    "AlternationHook.steps": maybe(named(whole(1, 10**6))), "AlternationHook.validation": maybe(name),
+    "identity_margin": share, "nuisance_drop": share, "stop_nuisance": share, "stop_identity": share,
+    "max_rounds": whole(1), "max_rescues": whole(0), "final_rescue": flag, "relative": flag, "max_actions": whole(0),
+    "neighbours_by": choice("scores", "tested"), "switches": unchanged, "GeM.p": positive,
+    "shares": listed(real(1e-300, 1e7), 1), "CenterLoss.num_classes": whole(1, 10**7),
 }  # fmt: skip
 """Argument -> whether a value of it makes sense. ``nothing`` of VALUES does, say, as a name of a file that is there."""
 
@@ -200,6 +207,7 @@ KEYS = {
     "WEIGHTS_IGNORE": listed(lambda value: name(value) and value != "*"), "DATASETS.ROOT": name,
     "DATASETS.TESTS": listed(name), "INPUT.SIZE": size, "INPUT.MEAN": listed(share, 3, 3),
     "INPUT.STD": listed(real(1e-9, 10), 3, 3), "INPUT.INTERPOLATION": nothing, "INPUT.VIEWS": whole(1, 100),
+    "INPUT.TEST_INTERPOLATION": choice(""),
     "DATALOADER.NUM_WORKERS": some(choice("auto"), whole(0, 1000)), "DATALOADER.CACHE": nothing,
     "MODEL.WEIGHTS": choice(""),
     "MODEL.BN_GROUP": some(choice(0), whole(2, 10**5)), "MODEL.BN_DOMAINS": whole(1, 100),
@@ -236,7 +244,8 @@ GIVEN = {
     "BACKBONE": {}, "CLUSTERER": {}, "DATASET": {"root"}, "DISCRIMINATOR": {"in_channels", "num_cameras", "size"},
     "HEAD": {"in_channels", "num_classes"}, "HOOK": set(), "LOSS": {"args", "kwargs"},
     "MEMORY": {"dim", "size", "num_source", "num_target"}, "MODEL": {"backbone", "head", "num_classes", "num_cameras"},
-    "SAMPLER": {"data", "batch_size"}, "TRAINER": {"cfg", "sets", "output_dir", "device", "framework", "given"},
+    "SAMPLER": {"data", "batch_size"}, "SWITCH_RULE": set(),
+    "TRAINER": {"cfg", "sets", "output_dir", "device", "framework", "given"},
     "TRANSFORM": set(),
 }  # fmt: skip
 
@@ -274,15 +283,19 @@ SMALL = {"type": "ResNet", "depth": 18, "width": 4, "pretrained": ""}
 REQUIRED = {
     "KMeans": {"num_clusters": 3}, "MultiStepSchedule": {"milestones": [1]}, "RandomCrop": {"size": [24, 12]},
     "EpochPhaseHook": {"order": ["model"]}, "IterationPhaseHook": {"steps": {"model": 1}},
-    "FreezeHook": {"modules": ["backbone"]}, "AlternationHook": {"validation": "Market1501"},
-    "ThresholdPhaseHook": {"start": "model", "rules": {"model": [{"metric": "a/mAP", "above": 0.5, "next": "model"}]}},
+    "FreezeHook": {"modules": ["backbone"]}, "ConstantThresholds": {"start": "model", "switches": {}},
+    "AlternationHook": {
+        "rule": {"type": "ConstantThresholds", "start": "a", "switches": {}}, "turns": {"a": ["model"]},
+    },
     "CenterLoss": {"num_classes": 4, "dim": 6}, "FolderDataset": {"folder": "people"},
     "CSVDataset": {"file": "list.csv"},
-    "TwoViews": {"dataset": "Market1501"}, "HoldOut": {"dataset": "Market1501"}, "Unlabeled": {"dataset": "Market1501"},
+    "TwoViews": {"dataset": "Market1501"},
+    "Thinned": {"dataset": "Market1501", "shares": [1, 1, 1]}, "HoldOut": {"dataset": "Market1501"},
+    "Unlabeled": {"dataset": "Market1501"},
     "HoldOutIdentities": {"dataset": "Market1501"}, "CamStyled": {"dataset": "Market1501"},
     "PseudoLabeled": {"dataset": "Market1501", "labels": "written"}, "CUHK03": {"test_identities": 4},
     "ResNet": {"depth": 18, "width": 4}, "DualBranchResNet": {"depth": 18, "width": 4}, "VGG": {"width": 4},
-    "OSNet": {"width": 0.25}, "MobileNetV2": {"width": 0.1},
+    "OSNet": {"width": 0.25}, "MobileNetV2": {"width": 0.1}, "DualBranchMobileNetV2": {"width": 0.1},
     "SharedPrivateNetwork": {"features": 8, "width": 4, "image_widths": [4, 3]},
     "StarGANGenerator": {"width": 4, "residual_blocks": 1}, "StarGANDiscriminator": {"width": 4, "layers": 2},
     "DualBranchHead": {"width": 4}, "TwoPathHead": {"features": 8}, "MLPDiscriminator": {"widths": [4]},
@@ -355,6 +368,11 @@ def use_hook(node, root):
         assert 0 <= hook.factor(0.5, 3) <= 1
 
 
+def use_switch_rule(node, root):
+    rule = registry.SWITCH_RULE.build(node)
+    rule.begin(dict.fromkeys(rule.measures, 0.5))
+
+
 def use_head(node, root):
     seen(registry.HEAD.build(node, in_channels=8, num_classes=3), torch.zeros(2, 8, 4, 2))
 
@@ -410,7 +428,7 @@ def use_trainer(node, root):
 USES = {
     "BACKBONE": use_backbone, "CLUSTERER": use_clusterer, "DATASET": use_dataset, "DISCRIMINATOR": use_discriminator,
     "HEAD": use_head, "HOOK": use_hook, "LOSS": use_loss, "MEMORY": use_memory, "MODEL": use_model,
-    "SAMPLER": use_sampler, "TRAINER": use_trainer, "TRANSFORM": use_transform,
+    "SAMPLER": use_sampler, "SWITCH_RULE": use_switch_rule, "TRAINER": use_trainer, "TRANSFORM": use_transform,
 }  # fmt: skip
 TRAINED_BY = {
     "AdversarialTrainer": "projects/DomainMix/mini.yml", "NuisanceTrainer": "projects/ADIN/mini.yml",

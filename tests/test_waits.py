@@ -77,7 +77,9 @@ def looks(function: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, ast.unparse(node)
         elif isinstance(node, ast.Subscript) and _is_mask(node.slice):
             yield node.lineno, ast.unparse(node)
-        elif isinstance(node, ast.If | ast.While) and any(word in ast.unparse(node.test) for word in (".any()", ".all()")):
+        elif isinstance(node, ast.If | ast.While) and any(
+            word in ast.unparse(node.test) for word in (".any()", ".all()")
+        ):
             yield node.lineno, f"if {ast.unparse(node.test)}"
 
 

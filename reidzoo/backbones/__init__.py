@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reidzoo.backbones.dual_branch import DualBranchResNet
+from reidzoo.backbones.dual_branch_mobilenet_v2 import DualBranchMobileNetV2
 from reidzoo.backbones.ibn import IBN
 from reidzoo.backbones.mobilenet_v2 import MobileNetV2
 from reidzoo.backbones.non_local import NonLocal
@@ -10,4 +11,4 @@ from reidzoo.backbones.osnet import OSNet
 from reidzoo.backbones.resnet import ResNet
 from reidzoo.backbones.vgg import VGG
 
-__all__ = ["IBN", "VGG", "DualBranchResNet", "MobileNetV2", "NonLocal", "OSNet", "ResNet"]
+__all__ = ["IBN", "VGG", "DualBranchMobileNetV2", "DualBranchResNet", "MobileNetV2", "NonLocal", "OSNet", "ResNet"]

@@ -23,6 +23,7 @@ COMMANDS = {
     "test": "test trained models on many datasets",
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
+    "draw": "draw a dataset's imbalance, a model's retrieval rows, or camera styles",
     "render": "draw small twins of the datasets, to run everything on",
     "show-config": "print a configuration with everything resolved",
     "registry": "print every registered part",

@@ -191,7 +191,7 @@ def embed(
 
     from reidzoo.engine.image_table import ImageTable
 
-    table = ImageTable([image.path for image in images], model.size, model.config.INPUT.INTERPOLATION, cache="off")
+    table = ImageTable([image.path for image in images], model.size, model.interpolation, cache="off")
     with tqdm(total=len(images), unit="img") as bar:
         for method in dict.fromkeys(methods):  # splits are one behind the other, and so are their methods
             rows = np.array([row for row, own in enumerate(methods) if own == method])

@@ -28,6 +28,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "DEVICE": ("auto", "cpu", "cuda", "mps"),
     "DATALOADER.CACHE": ("auto", "on", "device", "off"),
     "INPUT.INTERPOLATION": ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"),
+    "INPUT.TEST_INTERPOLATION": ("", "nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"),
     "SOLVER.COMPILE": ("", "graph", "default", "reduce-overhead", "max-autotune"),
     "SOLVER.PRECISION": ("fp32", "bf16", "fp16"),
     "TEST.METRIC": ("cosine", "euclidean"),
@@ -154,6 +155,8 @@ def _add_data(cfg: CfgNode) -> None:
     cfg.INPUT.STD = [0.229, 0.224, 0.225]
     # How images are resized: nearest, bilinear, bicubic, lanczos, box or hamming.
     cfg.INPUT.INTERPOLATION = "bicubic"
+    # How they are resized for tests; "" for the same way.
+    cfg.INPUT.TEST_INTERPOLATION = ""
     # Independently augmented copies of each image in a batch: img, img2, ...
     cfg.INPUT.VIEWS = 1
     # Training transforms in their order, after the resize. Normalize takes MEAN and STD from above.

@@ -17,11 +17,13 @@ from reidzoo.datasets.label_file import read_pseudo_labels, write_pseudo_labels
 from reidzoo.datasets.market1501 import Market1501
 from reidzoo.datasets.market_layout import MarketLayout
 from reidzoo.datasets.msmt17 import MSMT17
+from reidzoo.datasets.msmt17_renamed import MSMT17Renamed
 from reidzoo.datasets.nuisance import nuisance_classes, nuisance_frequencies, nuisance_labels
 from reidzoo.datasets.pseudo_labeled import PseudoLabeled
 from reidzoo.datasets.randperson import RandPerson
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.style_folder import StyleFolder
+from reidzoo.datasets.thinned import Thinned
 from reidzoo.datasets.train_set import TrainSet
 from reidzoo.datasets.two_views import TwoViews
 from reidzoo.datasets.unlabeled import Unlabeled
@@ -43,12 +45,14 @@ __all__ = [
     "FolderDataset",
     "HoldOut",
     "HoldOutIdentities",
+    "MSMT17Renamed",
     "Market1501",
     "MarketLayout",
     "PseudoLabeled",
     "RandPerson",
     "Record",
     "StyleFolder",
+    "Thinned",
     "TrainSet",
     "TwoViews",
     "Unlabeled",

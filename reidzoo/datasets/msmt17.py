@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from reidzoo.checks import check, one_of
 from reidzoo.datasets.base import Dataset, absent_files, examples
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
@@ -17,6 +18,7 @@ LISTS = {
     "query": ("list_query.txt",),
     "gallery": ("list_gallery.txt",),
 }
+PARTS = {"train": (1041, 30248), "val": (1041, 2373)}
 TIMES = {"morning": 0, "noon": 1, "afternoon": 2}
 
 
@@ -27,13 +29,18 @@ class MSMT17(Dataset):
     Version 1 keeps its images in ``train`` and ``test``, version 2 (the same images with faces blurred) in
     ``mask_train_v2`` and ``mask_test_v2``; both name them in four lists, ``0000/0000_000_01_0303morning_0015_0.jpg 0``:
     the identity's folder, and in the name identity, image, camera, day and time, frame, box; then the pid. Training is
-    ``list_train`` and ``list_val`` together, which show the same 1,041 identities. The test identities are numbered
+    ``list_train`` and ``list_val`` together, which show the same 1,041 identities; ``part: train`` and ``part: val``
+    are either of them, a split for validation by the authors of MSMT17. The test identities are numbered
     from 0 again: pid 0 is not a distractor here, and it is another person than pid 0 of the training images.
 
     Args:
         root: the folder that holds the datasets.
         folder: the dataset's folder, where it has an unusual name, or to choose between the versions if both are there
             (version 1 is found first).
+        part: of the training images: ``all``, ``train`` (30,248) or ``val`` (2,373).
+
+    Raises:
+        ConfigError: an unknown part.
     """
 
     name = "MSMT17"
@@ -50,11 +57,18 @@ class MSMT17(Dataset):
     published = {"train": (1041, 32621), "query": (3060, 11659), "gallery": (3060, 82161)}
     pattern = re.compile(r"(?:[^/]*/)?[^_/]+_[^_/]+_(\d+)_\d*(morning|noon|afternoon)")
 
+    def __init__(self, root: str | os.PathLike[str] = "datasets", folder: str | None = None, part: str = "all") -> None:
+        check(self, one_of("all", "train", "val"), part=part)
+        super().__init__(root, folder)
+        self.train_lists = {"all": LISTS["train"], "train": ("list_train.txt",), "val": ("list_val.txt",)}[part]
+        if part != "all":
+            self.published = {**self.published, "train": PARTS[part]}
+
     def scan(self, split: str) -> list[Record]:
         """Read the lists of one split; every image they name must be there."""
         images = self.part("train", "mask_train_v2") if split == "train" else self.part("test", "mask_test_v2")
         records = []
-        for name in LISTS[split]:
+        for name in self.train_lists if split == "train" else LISTS[split]:
             listed = self._read_list(self.part(name), images)
             absent = absent_files(record.path for record in listed)
             if absent:

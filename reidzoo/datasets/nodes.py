@@ -17,7 +17,7 @@ from reidzoo.registry import DATASET
 
 __all__ = [
     "Node", "as_mapping", "check_data", "check_node", "innermost", "is_same_dataset", "layers", "listed",
-    "readable_now", "sources", "train_nodes",
+    "readable_now", "sources", "train_nodes", "validation_part",
 ]  # fmt: skip
 
 Node = str | Mapping[str, Any]
@@ -97,6 +97,24 @@ def readable_now(node: Node) -> Node:
 
 def _awaits_labels(node: Any) -> bool:
     return isinstance(node, Mapping) and "dataset" in node and ("labels" in node or _awaits_labels(node["dataset"]))
+
+
+def validation_part(train: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the node of the only training set with ``part: val`` where a wrapper in it has ``part: train``.
+
+    None where there are several training sets, or no such wrapper.
+    """
+    nodes = list(train_nodes(train))
+    return _with_part(nodes[0]) if len(nodes) == 1 else None
+
+
+def _with_part(node: Any) -> dict[str, Any] | None:
+    if not isinstance(node, Mapping):
+        return None
+    if node.get("part") == "train":
+        return {**node, "part": "val"}
+    inner = _with_part(node.get("dataset"))
+    return None if inner is None else {**node, "dataset": inner}
 
 
 def check_data(cfg: CfgNode, uses: Sequence[str] = ("test", "train"), seen: set[tuple[str, ...]] | None = None) -> None:

@@ -23,7 +23,8 @@ from reidzoo.weights.loading import CLASSIFIERS
 
 __all__ = [
     "build_loader", "build_model", "build_table", "build_test_table", "build_train_sets", "build_transforms",
-    "check_trainer_class", "device_kind", "final_size", "load_embedder", "pick_device",
+    "check_trainer_class", "device_kind", "final_interpolation", "final_size", "load_embedder", "pick_device",
+    "without_pretrained",
 ]  # fmt: skip
 
 TRAINS = ("train", "train_step", "check_phase", "relabel", "state_dict", "load_state_dict")
@@ -88,7 +89,7 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
     weights = cfg.MODEL.WEIGHTS or cfg.WEIGHTS.get("model", "") if initialise else ""
     backbone = dict(cfg.BACKBONE)
     if weights or not initialise:  # pretrained weights would be overwritten a moment later
-        backbone = _without_pretrained(backbone)
+        backbone = without_pretrained(backbone)
         node = {key: {**v, "pretrained": ""} if _has_pretrained(v) else v for key, v in node.items()}
     model = MODEL.build(node, backbone=backbone, head=cfg.HEAD, num_classes=num_classes)
     if weights:
@@ -115,7 +116,7 @@ def load_embedder(cfg: CfgNode, weights: str | os.PathLike[str], ignore: tuple[s
     return model.to(memory_format=torch.channels_last) if cfg.SOLVER.CHANNELS_LAST else model
 
 
-def _without_pretrained(backbone: Mapping[str, Any]) -> dict[str, Any]:
+def without_pretrained(backbone: Mapping[str, Any]) -> dict[str, Any]:
     """Return a backbone's node with ``pretrained: ""``, if its class takes that argument: it need not."""
     taken = "pretrained" in backbone
     if not taken and isinstance(backbone.get("type"), str):
@@ -128,11 +129,15 @@ def _has_pretrained(value: object) -> bool:
 
 
 def build_table(
-    cfg: CfgNode, paths: list[str], cache: str | None = None, size: tuple[int, int] | None = None
+    cfg: CfgNode,
+    paths: list[str],
+    cache: str | None = None,
+    size: tuple[int, int] | None = None,
+    interpolation: str = "",
 ) -> ImageTable:
-    """Build the table of ``paths`` at the configured size, or at another one."""
-    cache, device = cache or cfg.DATALOADER.CACHE, pick_device(cfg.DEVICE)
-    return ImageTable(paths, size or cfg.INPUT.SIZE, cfg.INPUT.INTERPOLATION, cache, device)
+    """Build the table of ``paths`` at the configured size and by the configured interpolation, or by others."""
+    cache, interpolation = cache or cfg.DATALOADER.CACHE, interpolation or cfg.INPUT.INTERPOLATION
+    return ImageTable(paths, size or cfg.INPUT.SIZE, interpolation, cache, pick_device(cfg.DEVICE))
 
 
 def final_size(cfg: CfgNode) -> tuple[int, int]:
@@ -149,8 +154,13 @@ def build_transforms(cfg: CfgNode) -> Compose:
 
 
 def build_test_table(cfg: CfgNode, paths: list[str]) -> ImageTable:
-    """Build the table of ``paths`` at the size that the model is tested on."""
-    return build_table(cfg, paths, size=final_size(cfg))
+    """Build the table of ``paths`` at the size and by the interpolation that the model is tested with."""
+    return build_table(cfg, paths, size=final_size(cfg), interpolation=final_interpolation(cfg))
+
+
+def final_interpolation(cfg: CfgNode) -> str:
+    """Return how test images are resized: INPUT.TEST_INTERPOLATION, or INPUT.INTERPOLATION where that is empty."""
+    return cfg.INPUT.TEST_INTERPOLATION or cfg.INPUT.INTERPOLATION
 
 
 def build_loader(cfg: CfgNode, sets: Mapping[str, TrainSet], device: torch.device) -> TrainLoader:

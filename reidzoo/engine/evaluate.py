@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import build_dataset
-from reidzoo.engine.build import build_test_table, final_size
+from reidzoo.engine.build import build_test_table, final_interpolation, final_size
 from reidzoo.engine.extract import extract_features
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.runner import Runner
@@ -53,7 +53,8 @@ def extract_train_features(trainer: Runner, name: str = "", title: str = "") -> 
     sets = [trainer.sets[name]] if name else list(trainer.sets.values())
     paths = [path for data in sets for path in data.paths]
     table = trainer.loader.table
-    if table.paths != paths or table.size != final_size(trainer.cfg):
+    tested = final_size(trainer.cfg), final_interpolation(trainer.cfg)
+    if table.paths != paths or (table.size, table.interpolation) != tested:
         table = build_test_table(trainer.cfg, paths)
     return extract_table(trainer.cfg, trainer.extractor, table, trainer.device, title)
 

@@ -82,7 +82,11 @@ class LogHook(Hook):
     def _totals(self) -> Tensor:
         """Return the sums (losses,) in float64 on the CPU, in one transfer."""
         sums = list(self.sums.values())
-        return torch.stack([x.to(sums[0].device) for x in sums]).cpu().double() if sums else torch.zeros(0, dtype=torch.float64)
+        return (
+            torch.stack([x.to(sums[0].device) for x in sums]).cpu().double()
+            if sums
+            else torch.zeros(0, dtype=torch.float64)
+        )
 
     def _write(self, runner: Runner, row: Mapping[str, Any]) -> None:
         line = (json.dumps(row) + "\n").encode()

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from reidzoo.engine.build import final_size
+from reidzoo.engine.build import final_interpolation, final_size
 from reidzoo.engine.extract import check_finite, embed_images
 from reidzoo.transforms import Normalize, read_image, resize_image
 from reidzoo.transforms.decode import UnfitImageError
@@ -57,6 +57,11 @@ class ReadyModel:
     def size(self) -> tuple[int, int]:
         """Height and width that images are resized to, in pixels."""
         return final_size(self.config)
+
+    @property
+    def interpolation(self) -> str:
+        """How images are resized, as ``read_image`` names it."""
+        return final_interpolation(self.config)
 
     @property
     def embedding_dim(self) -> int:
@@ -112,7 +117,7 @@ class ReadyModel:
             images = [images]
         for number, image in enumerate(images):
             if isinstance(image, (str, os.PathLike)):
-                yield os.fspath(image), read_image(image, self.size, self.config.INPUT.INTERPOLATION)
+                yield os.fspath(image), read_image(image, self.size, self.interpolation)
             else:
                 yield f"image {number}", self._resize(image, number)
 
@@ -125,7 +130,7 @@ class ReadyModel:
             found = type(image).__name__
             raise TypeError(f"image {number}: expected a path, a PIL image or a uint8 tensor, got {found}")
         try:
-            return resize_image(image, self.size, self.config.INPUT.INTERPOLATION)
+            return resize_image(image, self.size, self.interpolation)
         except UnfitImageError as error:
             raise ValueError(f"image {number} {error}") from None
 

@@ -24,8 +24,8 @@ class CenterLoss(nn.Module):
     **Minimum**: 0, where every feature is its class's centre.
 
     Args:
-        num_classes: C, the classes of the training set.
-        dim: D of the features.
+        num_classes: C, the classes of the training set; a configuration may leave it out.
+        dim: D of the features; a configuration may leave it out where it is the embedding's.
         alpha: how far the centres move, in [0, 1].
 
     Raises:

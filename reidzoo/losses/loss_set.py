@@ -43,6 +43,7 @@ class LossSet(nn.Module):
         nodes: the losses by name.
         gather: makes the whole batch from this process's share of it, along the first dimension and with gradient. Each
             tensor is gathered once, in the same order on every process. None where one process has the batch.
+        given: arguments that a loss's constructor requires may come from here, where its node leaves them out.
 
     Attributes:
         losses: the modules by name.
@@ -53,7 +54,10 @@ class LossSet(nn.Module):
     """
 
     def __init__(
-        self, nodes: Mapping[str, Mapping[str, Any]], gather: Callable[[Tensor], Tensor] | None = None
+        self,
+        nodes: Mapping[str, Mapping[str, Any]],
+        gather: Callable[[Tensor], Tensor] | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.gather = gather
@@ -63,7 +67,7 @@ class LossSet(nn.Module):
         for name, node in nodes.items():
             if "." in name or hasattr(nn.ModuleDict, name):
                 raise ConfigError(f"loss {name!r}: this name is taken or has a dot in it; call the loss something else")
-            loss = _build(name, node)
+            loss = _build(name, node, given or {})
             self.losses[name] = loss
             self.weights[name] = _weight(name, node.get("weight", 1.0))
             self._inputs[name] = _find_inputs(name, loss, node.get("inputs", {}))
@@ -125,7 +129,7 @@ class LossSet(nn.Module):
         )
 
 
-def _build(name: str, node: Mapping[str, Any]) -> nn.Module:
+def _build(name: str, node: Mapping[str, Any], given: Mapping[str, Any]) -> nn.Module:
     if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
         raise ConfigError(f"loss {name!r}: expected an entry with a 'type', got {node!r}")
     cls = LOSS.get(node["type"])
@@ -133,8 +137,10 @@ def _build(name: str, node: Mapping[str, Any]) -> nn.Module:
         raise ConfigError(
             f"loss {name!r}: {node['type']} is not a class derived from torch.nn.Module; wrap a function in one"
         )
+    required = {key for key, item in inspect.signature(cls).parameters.items() if item.default is item.empty}
+    filled = {key: value for key, value in given.items() if key in required}
     try:
-        return LOSS.build({key: value for key, value in node.items() if key not in RESERVED})
+        return LOSS.build({**filled, **{key: value for key, value in node.items() if key not in RESERVED}})
     except ConfigError as error:
         raise ConfigError(f"loss {name!r}: {error}") from None
 

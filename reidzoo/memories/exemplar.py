@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reidzoo.checks import PROBABILITY, check
+from reidzoo.checks import PROBABILITY, check, one_of
 from reidzoo.memories.hybrid import occurrences, sent
-from reidzoo.memories.invariance_memory import InvarianceMemory
+from reidzoo.memories.invariance_memory import InvarianceMemory, invariance_targets
 from reidzoo.registry import MEMORY
 
 __all__ = ["ExemplarMemory"]
@@ -41,15 +41,19 @@ class ExemplarMemory(InvarianceMemory):
         exemplar: whether an image is to find its own class.
         neighbours: k, the size of the neighbourhood with the image itself; 0 for none.
         neighbours_from: the first epoch, counted from 0, with neighbourhoods.
+        neighbours_by: ``scores`` takes the images with the greatest of the step's scores, as in the paper; ``tested``
+            those nearest by the features that are tested, which a hook gives to ``take_neighbours`` before each epoch.
 
     Attributes:
         keys: (N, D) float32 buffer; rows are L2-normalised, or zeros until their image is met.
+        neighbours_of: int64 buffer (N, k) with ``tested``, -1 before they are found; None otherwise.
 
     Raises:
         ConfigError: an argument is out of its range.
     """
 
     keys: Tensor
+    neighbours_of: Tensor | None
 
     def __init__(
         self,
@@ -61,15 +65,31 @@ class ExemplarMemory(InvarianceMemory):
         exemplar: bool = True,
         neighbours: int = 6,
         neighbours_from: int = 5,
+        neighbours_by: str = "scores",
     ) -> None:
         super().__init__(temperature, exemplar, neighbours, neighbours_from)
+        check(self, one_of("scores", "tested"), neighbours_by=neighbours_by)
         check(self, PROBABILITY, momentum_start=momentum_start, momentum_per_epoch=momentum_per_epoch)
         self.momentum_start, self.momentum_per_epoch = momentum_start, momentum_per_epoch
         self.register_buffer("keys", torch.zeros(size, dim))
+        found = torch.full((size, neighbours), -1) if neighbours_by == "tested" else None
+        self.register_buffer("neighbours_of", found)
 
     def momentum(self, epoch: int) -> float:
         """Return alpha, the old key's share in an update during ``epoch`` (from 0)."""
         return min(self.momentum_start + self.momentum_per_epoch * epoch, 1.0)
+
+    @torch.no_grad()
+    def take_neighbours(self, nearest: Tensor) -> None:
+        """Take the coming epoch's neighbours, int64 (N, k), each image's own number first; only with ``tested``."""
+        if self.neighbours_of is not None:
+            self.neighbours_of.copy_(nearest)
+
+    def targets(self, scores: Tensor, index: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the soft labels of ``scores`` (B, N), as ``InvarianceMemory`` does, or with the tested neighbours."""
+        if self.neighbours_of is None or not self.with_neighbours(epoch):
+            return super().targets(scores, index, epoch)
+        return invariance_targets(scores, index, self.neighbours, self.exemplar, self.neighbours_of[index])
 
     def forward(self, feat: Tensor, index: Tensor | None = None) -> Tensor:
         """Return the scores (B, N) of L2-normalised ``feat`` (B, D), in float32: the exponents of Eq. 3.

@@ -36,6 +36,10 @@ class InvarianceMemory(nn.Module):
         self.temperature = temperature
         self.exemplar, self.neighbours, self.neighbours_from = exemplar, neighbours, neighbours_from
 
+    def with_neighbours(self, epoch: int) -> bool:
+        """Return whether images have neighbours beside themselves in ``epoch``."""
+        return self.neighbours > 1 and epoch >= self.neighbours_from
+
     def targets(self, scores: Tensor, index: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the soft labels of ``scores`` (B, N) in ``epoch`` for the images ``index`` (B,).
 
@@ -47,7 +51,9 @@ class InvarianceMemory(nn.Module):
 
 
 @torch.no_grad()
-def invariance_targets(scores: Tensor, index: Tensor, neighbours: int, exemplar: bool = True) -> tuple[Tensor, Tensor]:
+def invariance_targets(
+    scores: Tensor, index: Tensor, neighbours: int, exemplar: bool = True, nearest: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the weights of ECN's Eq. 6 and 8 as columns and weights, both (B, k + 1), or (B, 1) without neighbours.
 
     The ``neighbours`` greatest of the current scores, which may include the image itself, weigh 1/k each, and the
@@ -59,11 +65,12 @@ def invariance_targets(scores: Tensor, index: Tensor, neighbours: int, exemplar:
         index: int64 (B,), each image's own column.
         neighbours: k; 0 for none.
         exemplar: whether the image's own column counts.
+        nearest: int64 (B, k), the neighbours in place of those by the scores.
     """
     columns = index[:, None]
     weights = scores.new_full(columns.shape, float(exemplar))
     if neighbours:
-        nearest = greatest(scores, neighbours)
+        nearest = greatest(scores, neighbours) if nearest is None else nearest
         shares = torch.where(nearest == columns, 0.0, 1.0 / neighbours)
         columns, weights = torch.cat([nearest, columns], dim=1), torch.cat([shares.to(scores.dtype), weights], dim=1)
     return columns, weights

@@ -15,7 +15,7 @@ from yacs.config import CfgNode
 
 from reidzoo.config.references import referenced_stages
 from reidzoo.datasets.nodes import as_mapping, innermost, train_nodes
-from reidzoo.engine.build import final_size
+from reidzoo.engine.build import final_interpolation, final_size
 from reidzoo.errors import UserError, WeightsError
 from reidzoo.weights.loading import CLASSIFIERS
 
@@ -41,6 +41,8 @@ def portable_config(cfg: CfgNode, module: nn.Module, repository: Path) -> dict[s
     config: dict[str, Any] = {"PLUGINS": relative_plugins(plugins, repository)}
     config |= {key: _without_weights(cfg[key]) for key in _NODES}
     config["INPUT"] |= {"SIZE": list(final_size(cfg)), "TRANSFORMS": {"normalize": {"type": "Normalize"}}}
+    config["INPUT"] |= {"INTERPOLATION": final_interpolation(cfg)}
+    config["INPUT"].pop("TEST_INTERPOLATION", None)
     types = [as_mapping(innermost(node))["type"] for node in train_nodes(cfg.DATASETS.TRAIN)]
     config["DATASETS"] = {
         "ROOT": cfg.DATASETS.ROOT,

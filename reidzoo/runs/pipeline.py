@@ -18,7 +18,14 @@ from reidzoo import distributed
 from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import fill_seed, map_references, map_texts, weight_words
 from reidzoo.datasets.nodes import check_data
-from reidzoo.engine.build import build_train_sets, check_trainer_class, device_kind, load_embedder, pick_device
+from reidzoo.engine.build import (
+    build_train_sets,
+    check_trainer_class,
+    device_kind,
+    final_interpolation,
+    load_embedder,
+    pick_device,
+)  # fmt: skip
 from reidzoo.engine.checkpoint import resume, save
 from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
 from reidzoo.engine.freed_memory import keep_freed_memory
@@ -31,6 +38,7 @@ from reidzoo.files import write_text
 from reidzoo.hooks.hook import build_hooks
 from reidzoo.registry import TRAINER
 from reidzoo.runs.environment import note_environment
+from reidzoo.runs.rehearsal import rehearse
 from reidzoo.runs.run_lock import run_lock
 from reidzoo.weights.cache import sha256_of
 from reidzoo.weights.loading import local_file
@@ -179,7 +187,7 @@ class Pipeline:
             check_data(self.stages[name], uses, seen)
 
     def _check_parts(self) -> None:
-        """Check weights, tests and hooks of all stages, so that no mistake in them stops the run later."""
+        """Check weights, tests, hooks and parts of all stages, so that no mistake in them stops the run later."""
         for name, cfg in self.stages.items():
             _check_training(name, cfg)
             if "evaluate" in cfg.HOOKS:
@@ -189,6 +197,7 @@ class Pipeline:
             for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
                 if path and not self._is_ours(path) and not Path(path).exists():
                     raise WeightsError(f"{key}: there is no file, run or model called {path} (stage {name})")
+        rehearse(self.stages, self.folder.path)
 
     def _is_ours(self, path: str) -> bool:
         return any(stage.path in Path(path).parents for stage in self.folder.stages.values())
@@ -280,6 +289,8 @@ def _compare_preprocessing(cfg: CfgNode, weights: Path) -> None:
         return
     for key in PREPROCESSING:
         theirs, ours = header.config["INPUT"][key], cfg.INPUT[key]
+        if key == "INTERPOLATION":
+            ours = final_interpolation(cfg)
         if theirs != (list(ours) if isinstance(ours, tuple) else ours):
             logger.warning("%s was trained with INPUT.%s %s, and is tested with %s", weights, key, theirs, ours)
 

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from reidzoo.errors import UserError
 from reidzoo.runs.environment import environment
 from reidzoo.tables.spec import Claim, Row, Table
-from reidzoo.tables.statistics import MIN_SEEDS, coverage, interval, verdict
+from reidzoo.tables.statistics import MIN_SEEDS, coverage, interval, seeds_needed, verdict
 from reidzoo.tables.units import Plan
 
 __all__ = ["collect", "render"]
@@ -32,8 +32,8 @@ def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str, profil
         ``title``, ``metrics``, ``seeds``, ``variants``, ``twins`` (whether a dataset is a rendered twin), ``rows``
         (``name``, ``label``, ``gap``, ``tested_on``, and per variant ``done`` (how many seeds), ``paper``, and per
         metric ``values`` by seed, ``mean``, ``interval``), ``claims`` (``values``: better - worse by seed, their
-        ``mean`` and ``interval``, the ``paper``'s difference, ``verdict``), ``sweeps`` (name -> ``label`` and, by
-        value, the names of its ``rows``), ``environment``.
+        ``mean`` and ``interval``, the ``paper``'s difference, how many seeds are ``needed`` to see that,
+        ``verdict``), ``sweeps`` (name -> ``label`` and, by value, the names of its ``rows``), ``environment``.
 
     Raises:
         UserError: a unit was not tested on its row's TARGET.
@@ -114,13 +114,15 @@ def _claim(claim: Claim, variant: str, rows: Mapping[str, Mapping[str, Any]]) ->
     by_seed = [side["metrics"][claim.metric]["values"] for side in (worse, better)]
     differences = {seed: by_seed[1][seed] - by_seed[0][seed] for seed in by_seed[0] if seed in by_seed[1]}
     papers = [side["paper"].get(claim.metric) for side in (worse, better)]
+    paper = papers[1] - papers[0] if None not in papers else None
     return {
         "worse": claim.worse,
         "better": claim.better,
         "metric": claim.metric,
         "variant": variant,
         **_summary(differences),
-        "paper": papers[1] - papers[0] if None not in papers else None,
+        "paper": paper,
+        "needed": seeds_needed(list(differences.values()), paper or 0.0),
         "verdict": verdict(list(differences.values())),
     }
 
@@ -160,6 +162,8 @@ def caption(results: Mapping[str, Any]) -> str:
     if results["claims"]:
         text += " Differences are paired by seed; a claim holds if their interval is above 0, does not hold if it is"
         text += f" below, and is undecided otherwise and with fewer than {MIN_SEEDS} seeds."
+    if any(claim.get("needed") for claim in results["claims"]):
+        text += " Seeds for it: so many would show the paper's difference with 80 % power, if seeds vary as these do."
     if results["claims"] and count >= MIN_SEEDS:
         text += f" Where there is no difference, about {50 * (1 - covered):.0f} % of claims hold by chance."
     return text
@@ -189,14 +193,16 @@ def _rows_table(results: Mapping[str, Any], variant: str, form: str) -> str:
 
 def _claims_table(results: Mapping[str, Any], claims: Sequence[Mapping[str, Any]], form: str) -> str:
     labels = {row["name"]: row["label"] for row in results["rows"]}
-    lines = []
+    lines, with_needed = [], any(claim.get("needed") for claim in claims)  # older results lack it
     for claim in claims:
         what = f"{labels[claim['worse']]} < {labels[claim['better']]}"
         where = ", ".join(filter(None, [claim["metric"], claim["variant"]]))
         paper = "-" if claim["paper"] is None else f"{claim['paper']:+.1f}"
         outcome = claim["verdict"] if claim["values"] else "-"
-        lines.append([what, where, _figure(claim, "+"), paper, outcome])
-    return _tabulate(lines, ["claim", "in", "difference", "paper", "verdict"], form)
+        needed = [str(claim.get("needed") or "-")] if with_needed else []
+        lines.append([what, where, _figure(claim, "+"), paper, *needed, outcome])
+    needed = ["seeds for it"] if with_needed else []
+    return _tabulate(lines, ["claim", "in", "difference", "paper", *needed, "verdict"], form)
 
 
 def _tabulate(lines: Sequence[Sequence[str]], head: Sequence[str], form: str) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, nct, t
 
-__all__ = ["HOLDS", "MIN_SEEDS", "UNDECIDED", "WRONG", "coverage", "interval", "verdict"]
+__all__ = ["HOLDS", "MIN_SEEDS", "UNDECIDED", "WRONG", "coverage", "interval", "seeds_needed", "verdict"]
 
 HOLDS, WRONG, UNDECIDED = "holds", "does not hold", "undecided"
 MIN_SEEDS = 3
@@ -50,6 +50,31 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
         random_state=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
     return float(ends.low), float(ends.high)
+
+
+def seeds_needed(differences: Sequence[float], effect: float, power: float = 0.8) -> int | None:
+    """Return how many seeds it takes to see a difference of ``effect`` that varies with the seed as ``differences`` do.
+
+    That is the least number with which a paired t-test, two-sided at 5 %, finds it with probability ``power``. The
+    standard deviation of few differences is itself uncertain by half and more, and so is the answer, by its square.
+
+    Args:
+        differences: better - worse, one per seed.
+        effect: the true difference to see; its sign does not matter.
+        power: how often it is to be seen.
+
+    Returns:
+        The number; None with fewer than ``MIN_SEEDS`` differences, without an effect, or where it is above 1,000.
+    """
+    if len(differences) < MIN_SEEDS or effect == 0 or not np.isfinite(differences).all():
+        return None
+    deviation = float(np.std(differences, ddof=1))
+    if deviation == 0.0:
+        return 2
+    seeds = np.arange(2, 1001)
+    bound, shift = t.ppf(0.975, seeds - 1), abs(effect) / deviation * np.sqrt(seeds)
+    enough = np.flatnonzero(nct.sf(bound, seeds - 1, shift) >= power)
+    return int(seeds[enough[0]]) if len(enough) else None
 
 
 def verdict(differences: Sequence[float]) -> str:

@@ -26,12 +26,13 @@ from reidzoo.testing.loss import check_loss
 from reidzoo.testing.memory import check_memory
 from reidzoo.testing.processes import in_two_processes
 from reidzoo.testing.sampler import check_sampler
+from reidzoo.testing.switch_rule import check_switch_rule
 from reidzoo.testing.tiny import SOURCE, TARGET
 from reidzoo.testing.trainer import check_trainer
 from reidzoo.testing.transform import check_transform
 
 __all__ = [
     "SOURCE", "TARGET", "ContractError", "check_backbone", "check_clusterer", "check_dataset", "check_discriminator",
-    "check_head", "check_hook", "check_loss", "check_memory", "check_sampler", "check_trainer", "check_transform",
-    "in_two_processes",
+    "check_head", "check_hook", "check_loss", "check_memory", "check_sampler", "check_switch_rule", "check_trainer",
+    "check_transform", "in_two_processes",
 ]  # fmt: skip

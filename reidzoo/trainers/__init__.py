@@ -6,8 +6,9 @@ from reidzoo.trainers.domain_adaptation import DomainAdaptationTrainer
 from reidzoo.trainers.nuisance import NuisanceTrainer
 from reidzoo.trainers.source_target import SourceTargetTrainer
 from reidzoo.trainers.trainer import Trainer, needs
+from reidzoo.trainers.validation import Validation
 
 __all__ = [
     "AdversarialTrainer", "BaselineTrainer", "DomainAdaptationTrainer", "NuisanceTrainer", "SourceTargetTrainer",
-    "Trainer", "needs",
+    "Trainer", "Validation", "needs",
 ]  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.checks import FLAG, check
-from reidzoo.datasets import TrainSet, nuisance_frequencies, nuisance_labels
+from reidzoo.datasets import Dataset, TrainSet, nuisance_frequencies, nuisance_labels
 from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm
 from reidzoo.registry import DISCRIMINATOR, TRAINER
 from reidzoo.trainers.gradient_sum import GradientSum
 from reidzoo.trainers.trainer import Trainer, needs
+from reidzoo.trainers.validation import Validation
 
 __all__ = ["NuisanceTrainer"]
 
@@ -61,7 +62,9 @@ class NuisanceTrainer(Trainer):
                 "DISCRIMINATORS: NuisanceTrainer needs one, such as nuisance: {type: NuisanceDiscriminator}"
             )
         if full_batch and cfg.SOLVER.PRECISION == "fp16":
-            raise ConfigError("SOLVER.PRECISION: gradients added up over an epoch (full_batch) are not scaled; take bf16")
+            raise ConfigError(
+                "SOLVER.PRECISION: gradients added up over an epoch (full_batch) are not scaled; take bf16"
+            )
         self.priors: dict[str, Tensor] = {}
         super().__init__(cfg, sets, output_dir, device)
         self.gradients: GradientSum | None = None
@@ -141,6 +144,24 @@ class NuisanceTrainer(Trainer):
             tensors[f"{name}_label"] = nuisance_labels(part.label, batch["camid"], batch["timeid"])
             tensors[f"{name}_prior"] = prior.expand(len(embedding), -1)
         return tensors
+
+    def validator(self, dataset: Dataset) -> Callable[[], dict[str, float]]:
+        """Return a function that measures the present classifiers on images held out of the training set.
+
+        It returns the accuracies ``identity``, and ``nuisance``, the mean over the discriminators.
+
+        Args:
+            dataset: whose training images these are: the other part of the ``HoldOut`` that is trained on.
+
+        Raises:
+            ConfigError: an image is trained on, or its identity is not.
+        """
+        return partial(self._measure, Validation(dataset, self.data, self.cfg))
+
+    def _measure(self, validation: Validation) -> dict[str, float]:
+        critics = {name: self.parts[name] for name in self.priors}
+        with evaluation_mode(*self.parts.values()):
+            return validation.measure(self.embed, self.model.head.classifier, critics, self.device)
 
     @torch.no_grad()
     def reset_heads(self, generator: torch.Generator) -> None:

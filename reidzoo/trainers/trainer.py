@@ -125,7 +125,8 @@ class Trainer:
                     f"computed; its phases are {', '.join(self.loss_phases)}"
                 )
             phases.setdefault(phase, {})[name] = node
-        losses = {phase: LossSet(nodes, gather=distributed.gather) for phase, nodes in phases.items()}
+        given = {"num_classes": self.num_classes, "dim": dim}
+        losses = {phase: LossSet(nodes, distributed.gather, given) for phase, nodes in phases.items()}
         self._add_part(parts, "losses", nn.ModuleDict(losses))
         self._load_initial_weights(parts)
         return parts
@@ -170,9 +171,7 @@ class Trainer:
         if solver.CHUNK and solver.CHUNK % max(model.BN_GROUP, 1):
             raise ConfigError(f"SOLVER.CHUNK {solver.CHUNK} is not a multiple of MODEL.BN_GROUP {model.BN_GROUP}")
         if solver.RECOMPUTE and not sum(
-            recompute_blocks(module)
-            for name, module in self.parts.named_modules()
-            if name.split(".")[-1] == "backbone"
+            recompute_blocks(module) for name, module in self.parts.named_modules() if name.split(".")[-1] == "backbone"
         ):
             raise ConfigError("SOLVER.RECOMPUTE: no part has a backbone of blocks; set it to false")
         if solver.COMPILE and (solver.RECOMPUTE or solver.CHUNK):

@@ -193,3 +193,18 @@ def test_wrong_rows(row):
 def test_wrong_arguments(arguments):
     with pytest.raises(ConfigError, match=next(iter(arguments))):
         ExemplarMemory(D, N, **arguments)
+
+
+def test_soft_labels_of_tested_neighbours():
+    """The image weighs 1 and the others 1/k, whatever the scores are; before they begin the image is alone."""
+    memory = ExemplarMemory(4, 6, neighbours=3, neighbours_from=1, neighbours_by="tested")
+    memory.take_neighbours(torch.tensor([[n, (n + 1) % 6, (n + 2) % 6] for n in range(6)]))
+    scores, index = torch.randn(2, 6), torch.tensor([4, 0])
+    columns, weights = memory.targets(scores, index, 1)
+    dense = torch.zeros(2, 6).scatter_add_(1, columns, weights)
+    expected = torch.zeros(2, 6)
+    expected[0, [4, 5, 0]] = torch.tensor([1, 1 / 3, 1 / 3])
+    expected[1, [0, 1, 2]] = torch.tensor([1, 1 / 3, 1 / 3])
+    torch.testing.assert_close(dense, expected)
+    assert memory.targets(scores, index, 0)[0].tolist() == [[4], [0]]
+    assert "neighbours_of" in memory.state_dict() and "neighbours_of" not in ExemplarMemory(4, 6).state_dict()

@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
-from reidzoo.tables.statistics import HOLDS, UNDECIDED, WRONG, coverage, interval, verdict
+from reidzoo.tables.statistics import HOLDS, UNDECIDED, WRONG, coverage, interval, seeds_needed, verdict
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 6])
@@ -45,3 +46,25 @@ def test_verdicts():
     assert verdict([1.0, 2.0]) == UNDECIDED
     assert verdict([0.0, 0.0, 0.0]) == UNDECIDED
     assert verdict([float("nan"), 1.0, 2.0]) == UNDECIDED
+
+
+@pytest.mark.parametrize("effect, deviation", [(1.7, 1.2), (0.6, 1.5), (2.0, 1.0)])
+def test_seeds_needed_have_the_power_in_a_simulation(effect, deviation):
+    """So many seeds find the difference in about 80 % of t-tests; two thirds of them do not."""
+    unit = np.array([-1.0, 0.0, 1.0, -1.0, 1.0]) / np.std([-1.0, 0.0, 1.0, -1.0, 1.0], ddof=1)
+    count = seeds_needed(list(deviation * unit), effect)
+    rng = np.random.default_rng(0)
+    found = {}
+    for seeds in (count, max(2 * count // 3, 2)):
+        draws = rng.normal(effect, deviation, (4000, seeds))
+        found[seeds] = (ttest_1samp(draws, 0.0, axis=1).pvalue < 0.05).mean()
+    enough, fewer = found.values()
+    assert 0.78 < enough < 0.95 and fewer < enough - 0.05
+
+
+def test_seeds_needed_where_there_is_nothing_to_say():
+    assert seeds_needed([1.0, 2.0], 1.0) is None  # too few to know how they vary
+    assert seeds_needed([1.0, 2.0, 3.0], 0.0) is None
+    assert seeds_needed([1.0, 2.0, 3.0], 1e-6) is None  # more than a thousand
+    assert seeds_needed([1.0, 1.0, 1.0], 0.5) == 2
+    assert seeds_needed([1.0, 2.0, 4.0], -1.0) == seeds_needed([1.0, 2.0, 4.0], 1.0)

@@ -18,6 +18,7 @@ NODES = [
     {"type": "OSNet", "width": 0.25},
     {"type": "VGG", "net": "vgg_m", "width": 8},
     {"type": "MobileNetV2", "width": 0.1, "last_stride": 1},
+    {"type": "DualBranchMobileNetV2", "width": 0.1},
 ]
 
 

@@ -21,8 +21,10 @@ PSEUDO = {"DATASETS": {"TRAIN": {"train": None, "target": UNLABELLED}}, "CLUSTER
 MEMORY = {"memory": {"type": "MemoryHook"}}
 ADAPTS = {**ADAPTATION, "TRAINER": {"type": "DomainAdaptationTrainer"}, "CLUSTERER": CLUSTERER}
 FROM_MEMORY = {"type": "PseudoLabelHook", "features": "memory", "outliers": "singletons"}
+RULE = {"type": "ConstantThresholds", "start": "model", "switches": {}}
 HELD = {"type": "HoldOutIdentities", "dataset": SOURCE, "held_out": 2}
 CASES = {
+    "AlternationHook": {"rule": RULE, "turns": {"model": ["model"]}, "steps": {"model": 2}},
     "CheckpointHook": {},
     "CosineSchedule": {},
     "ConstantSchedule": {},
@@ -42,9 +44,9 @@ CASES = {
     "PseudoLabelHook": {"outliers": "singletons"},
     "RenewOptimizersHook": {"begin_epoch": 1},
     "StopOnNaNHook": {},
-    "ThresholdPhaseHook": {"start": "model", "rules": {}},
 }
 NEEDS = {
+    "AlternationHook": {"TRAINER": {"type": "Validated"}, "DATASETS": {"TRAIN": {"train": {**HELD, "part": "train"}}}},
     "EarlyStopHook": {"TRAINER": {"type": "Validated"}, "DATASETS": {"TRAIN": {"train": {**HELD, "part": "train"}}}},
     "ExportPseudoLabelsHook": {"CLUSTERER": CLUSTERER},
     "MemoryHook": {**ADAPTS, "HOOKS": {"cluster": FROM_MEMORY}},
@@ -53,7 +55,10 @@ NEEDS = {
 
 
 class Validated(BaselineTrainer):
-    """A trainer that early stopping can ask."""
+    """A trainer that early stopping and an alternation can ask."""
+
+    def validator(self, dataset):
+        return lambda: {"weight": float(next(self.model.parameters()).abs().mean())}
 
     def validation_loss(self, batch):
         return self.forward(batch["img"])["feat"].square().mean()

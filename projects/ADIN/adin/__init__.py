@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from adin.alternation import Alternation
-from adin.alternation_hook import AlternationHook
-from adin.timeline import timeline_plot
-from adin.validation import Validation
+from adin.authors_rule import AuthorsRule
 
-__all__ = ["Alternation", "AlternationHook", "Validation", "timeline_plot"]
+__all__ = ["AuthorsRule"]

@@ -116,6 +116,8 @@ class StarGANTrainer(Trainer):
         rng = random_generator(TRAINING, seed=seed_of(self.cfg), epoch=self.epoch, step=self.step)
         target, share = rng.integers(0, len(self.cameras), size), rng.random(size)
         ours = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
-        return images, camera, *(
-            torch.from_numpy(values[ours]).to(images.device, non_blocking=True) for values in (target, share)
+        return (
+            images,
+            camera,
+            *(torch.from_numpy(values[ours]).to(images.device, non_blocking=True) for values in (target, share)),
         )

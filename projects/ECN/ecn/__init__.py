@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecn.mini_batch import MiniBatchExemplars
 from ecn.mini_batch_trainer import MiniBatchTrainer
 from ecn.neighbour_hook import NeighbourHook
+from ecn.neighbour_log_hook import NeighbourLogHook
 from ecn.neighbour_sampler import NeighbourSampler
 from ecn.trainer import ECNTrainer
 from ecn.two_path_head import TwoPathHead
@@ -14,6 +15,7 @@ __all__ = [
     "MiniBatchExemplars",
     "MiniBatchTrainer",
     "NeighbourHook",
+    "NeighbourLogHook",
     "NeighbourSampler",
     "TwoPathHead",
 ]

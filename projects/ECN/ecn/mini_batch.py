@@ -36,6 +36,8 @@ class MiniBatchExemplars(InvarianceMemory):
         ConfigError: an argument is out of its range.
     """
 
+    neighbours_of: Tensor
+
     def __init__(
         self,
         dim: int,
@@ -48,9 +50,10 @@ class MiniBatchExemplars(InvarianceMemory):
         super().__init__(temperature, exemplar, neighbours, neighbours_from)
         self.register_buffer("neighbours_of", torch.zeros(size, max(neighbours - 1, 0), dtype=torch.int64))
 
-    def with_neighbours(self, epoch: int) -> bool:
-        """Return whether the batches of ``epoch`` hold neighbours."""
-        return self.neighbours > 1 and epoch >= self.neighbours_from
+    @torch.no_grad()
+    def take_neighbours(self, nearest: Tensor) -> None:
+        """Take the neighbours of the coming epoch, int64 (N, k), each image's own number first."""
+        self.neighbours_of.copy_(nearest[:, 1:])
 
     def anchors(self, batch_size: int, epoch: int) -> int:
         """Return P for a batch of ``batch_size`` images."""

@@ -21,8 +21,11 @@ class MiniBatchTrainer(ECNTrainer):
         The losses gather what they are given, so with R processes each anchor stands there R times; the mean is the
         same, and so is its gradient.
         """
-        scores = self.memory(gather(feat), gather(index), self.epoch)
+        index = gather(index)
+        scores = self.memory(gather(feat), index, self.epoch)
         columns, weights = self.memory.targets(scores.detach(), index, self.epoch)
+        self.anchors, others = index[: len(scores)], index[len(scores) :]
+        self.nearest = others[columns[:, :-1]]
         return {"scores": scores, "columns": columns, "weights": weights}
 
     def remember(self, feat: Tensor, index: Tensor) -> None:

@@ -15,7 +15,11 @@ __all__ = ["NeighbourHook"]
 
 @HOOK.register_module()
 class NeighbourHook(Hook):
-    """Extracts the target's features and gives ``MiniBatchExemplars`` and the sampler each image's neighbours."""
+    """Extracts the target's features, as tested, and gives each image's neighbours to the memory and the sampler.
+
+    The memory is ``MiniBatchExemplars``, with ``NeighbourSampler``, or ``ExemplarMemory`` with ``neighbours_by:
+    tested``.
+    """
 
     priority = 10
 
@@ -29,12 +33,14 @@ class NeighbourHook(Hook):
         if exemplars.with_neighbours(runner.epoch):
             features = extract_train_features(runner, "target", title="finding neighbours")
             nearest, _ = nearest_neighbours(features, exemplars.neighbours)
-            exemplars.neighbours_of.copy_(nearest[:, 1:])
+            exemplars.take_neighbours(nearest)
         self._set_sampler(runner)
 
     @staticmethod
     def _set_sampler(runner: Runner) -> None:
         exemplars: Any = runner.parts["exemplar"]
+        if runner.cfg.SAMPLER.type != "NeighbourSampler":
+            return
         node = {"type": runner.cfg.SAMPLER.type}
         if exemplars.with_neighbours(runner.epoch):
             node["neighbours"] = exemplars.neighbours_of.cpu().numpy()

@@ -36,6 +36,10 @@ class ECNTrainer(SourceTargetTrainer):
     Args:
         target_weight: lambda.
 
+    Attributes:
+        anchors, nearest: the target's images that the last step compared, int64 (B,), and those that N chose for each,
+            (B, k), as rows of the target; k is 0 without N.
+
     Raises:
         ConfigError: lambda is not in [0, 1]; the sets, the losses, the head and the memory do not go together.
     """
@@ -103,6 +107,7 @@ class ECNTrainer(SourceTargetTrainer):
         """Return the scores of this process's share of the target batch and its soft labels (Eq. 3 and 6)."""
         scores = self.memory(feat, index)
         columns, weights = self.memory.targets(scores, index, self.epoch)
+        self.anchors, self.nearest = index, columns[:, :-1]
         return {"scores": scores, "columns": columns, "weights": weights}
 
     def remember(self, feat: Tensor, index: Tensor) -> None:
@@ -150,3 +155,9 @@ class ECNTrainer(SourceTargetTrainer):
         if ("exemplar" in cfg.MEMORIES) != ("target" in sets):
             has = "has none" if "target" in sets else "has one"
             raise ConfigError(f"MEMORIES: a set 'target' and a memory 'exemplar' go together; the configuration {has}")
+        finds = any(node.get("type") == "NeighbourHook" for node in cfg.HOOKS.values())
+        if cfg.MEMORIES.get("exemplar", {}).get("neighbours_by") == "tested" and not finds:
+            raise ConfigError(
+                "MEMORIES.exemplar: neighbours_by: tested needs somebody to find them; add HOOKS.neighbours {type: "
+                "NeighbourHook}"
+            )

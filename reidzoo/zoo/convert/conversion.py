@@ -126,6 +126,7 @@ def _config(family: Family, layout: Layout, options: Mapping[str, str]) -> dict[
     """Return the configuration to build and to feed the model."""
     cfg = get_cfg()
     inputs = _plain(cfg.INPUT)
+    del inputs["TEST_INTERPOLATION"]  # a model file has one way, that of the tests
     # Of the transforms the test needs this one; how it was trained is not known from the file.
     inputs["TRANSFORMS"] = {"normalize": {"type": "Normalize"}}
     inputs.update(SIZE=list(_size(family, options)), INTERPOLATION=family.interpolation, **layout.inputs)

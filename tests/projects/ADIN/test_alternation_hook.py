@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import xml.etree.ElementTree as ET
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 import reidzoo.trainers.trainer
+from reidzoo.engine.run_folder import RunFolder
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import Hook
 from reidzoo.runs.pipeline import Pipeline
@@ -44,7 +44,7 @@ class Scripted:
     def __init__(self, *values):
         self.values = list(values)
 
-    def measure(self, runner):
+    def measure(self, *_):
         found = self.values.pop(0) if len(self.values) > 1 else self.values[0]
         return dict(zip(("identity", "nuisance"), found))
 
@@ -64,7 +64,7 @@ class Recorder(Hook):
 @pytest.fixture
 def pretrained(tiny):
     """Return the folder of a run whose first two stages are done."""
-    cfg = tiny("STAGES.adversarial.HOOKS.alternation.rules.max_rounds", 1)
+    cfg = tiny("STAGES.adversarial.HOOKS.alternation.rule.max_rounds", 1)
     pipeline = Pipeline(cfg)
     pipeline.train()
     return pipeline.folder.path
@@ -84,56 +84,105 @@ def build(cfg):
     )
 
 
-def test_turns_their_lengths_and_learning_rates(tiny, pretrained, monkeypatch):
-    import adin.alternation_hook
+def scripted(monkeypatch, *accuracies):
+    monkeypatch.setattr("reidzoo.trainers.nuisance.Validation", lambda *_: Scripted(*accuracies))
 
-    good, fallen, hurt = (0.6, 0.9), (0.6, 0.7), (0.3, 0.7)
-    script = Scripted(good, good, good, fallen, fallen, hurt, hurt, good, good)
-    monkeypatch.setattr(adin.alternation_hook, "Validation", lambda *_: script)
-    shutil.rmtree(pretrained / "adversarial")
-    trainer = build(tiny())
-    recorder = Recorder()
+
+def train(cfg):
+    """Train the last stage and return the trainer and each turn's steps, (phase, learning rate)."""
+    trainer, recorder = build(cfg), Recorder()
     items = [*trainer.hooks.items(), ("recorder", recorder)]
     trainer.hooks = dict(sorted(items, key=lambda item: item[1].priority))
     trainer.train()
-    turns = {epoch: [phase for at, phase, _ in recorder.steps if at == epoch] for epoch, _, _ in recorder.steps}
-    lengths = [(steps[0], len(steps)) for steps in turns.values()]
+    turns: dict[int, list] = {}
+    for epoch, phase, rate in recorder.steps:
+        turns.setdefault(epoch, []).append((phase, rate))
+    return trainer, list(turns.values())
+
+
+GOOD, FALLEN, HURT = (0.6, 0.9), (0.6, 0.7), (0.3, 0.7)
+
+
+def test_turns_their_lengths_and_learning_rates(tiny, pretrained, monkeypatch):
+    scripted(monkeypatch, GOOD, GOOD, GOOD, FALLEN, FALLEN, HURT, HURT, GOOD, GOOD)
+    shutil.rmtree(pretrained / "adversarial")
+    trainer, turns = train(tiny())
+    lengths = [(steps[0][0], len(steps)) for steps in turns]
     heads = [("nuisance", 3), ("head", 2)]  # 60 images, batches of 16: 3 steps are an epoch
     assert lengths == [("penalty", 2), *heads, *heads, ("model", 3), *heads, ("penalty", 2), *heads]
     assert trainer.max_epochs == trainer.epoch == len(lengths)
-    rates = {phase: [lr for at, _, lr in recorder.steps if at == epoch] for epoch, phase, _ in recorder.steps}
+    rates = {steps[0][0]: [rate for _, rate in steps] for steps in turns}
     assert rates == {
         "penalty": [0.01, 0.01], "nuisance": pytest.approx([0.1, 0.1, 0.01]), "head": [0.1, 0.1],
         "model": pytest.approx([0.01, 0.01, 0.001]),
     }  # fmt: skip
     record = json.loads((pretrained / "adversarial/alternation.json").read_text())
     assert [switch["to"] for switch in record["switches"]] == ["penalty", "renew", "rescue", "penalty", "end"]
-    assert record["switches"][2]["identity"] == 0.3 and record["switches"][2]["trigger_identity"] == pytest.approx(0.59)
+    why = record["switches"][2]
+    assert why["measured"]["identity"] == 0.3 and why["thresholds"]["trigger_identity"] == pytest.approx(0.59)
 
 
-def test_decay_factor_0_ends_turns_as_the_authors_code_does(project):
-    from adin import AlternationHook
+@pytest.mark.parametrize("factor, kept", [(0.0, 0.0), (0.1, 0.1)], ids=["StepLR's gamma False", "as it was meant"])
+def test_the_codes_schedule_within_turns_and_after_40_penalties(tiny, pretrained, monkeypatch, factor, kept):
+    scripted(monkeypatch, GOOD)
+    hook = "STAGES.adversarial.HOOKS.alternation"
+    opts = [f"{hook}.lasting.penalty", 2, f"{hook}.decay_factor", factor, f"{hook}.epochs.head", 1]
+    shutil.rmtree(pretrained / "adversarial")
+    _, turns = train(tiny(*opts, file="duke_market_code.yml", overlay="small.yml", steps=False))
+    rates = [[rate for _, rate in steps] for steps in turns]
+    late = pytest.approx([0.1, 0.1, 0.1 * kept])  # of three steps two are the first two thirds
+    assert rates[0] == rates[3] == [0.01] * 3 and rates[6] == pytest.approx([0.01 * kept] * 3)
+    assert all(rates[n] == late for n in (1, 2, 4, 5))
 
-    rates = []
-    hook = AlternationHook("Market1501", decay_factor=0.0)
-    runner = SimpleNamespace(loader=SimpleNamespace(length=30), optims={})
-    for hook.turns in (["head"], ["penalty"]):
-        runner.optims = {hook.turns[0]: SimpleNamespace(scale_lr=rates.append)}
-        for step in range(30):
-            hook.before_train_iter(runner, step)
-    assert rates == [1.0] * 20 + [0.0] * 10 + [1.0] * 30
+
+def test_the_penaltys_momentum_lives_through_the_run(tiny, pretrained, monkeypatch):
+    """The second penalty's turn knows of the first one's steps; other phases begin without moments each time."""
+    scripted(monkeypatch, GOOD)
+    shutil.rmtree(pretrained / "adversarial")
+    cfg = tiny("STAGES.adversarial.HOOKS.alternation.rule.max_rounds", 2)
+    trainer, moments = build(cfg), []
+
+    class Looker(Hook):
+        priority = 11
+
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if batch_idx == 0:
+                states = runner.optims["penalty"].torch.state, runner.optims["nuisance"].torch.state
+                moments.append((runner.phase, *(len(state) for state in states)))
+
+    trainer.hooks = dict(sorted([*trainer.hooks.items(), ("looker", Looker())], key=lambda item: item[1].priority))
+    trainer.train()
+    known = [(phase, penalty > 0, nuisance > 0) for phase, penalty, nuisance in moments]
+    assert known == [
+        ("penalty", False, False), ("nuisance", True, False), ("head", True, False),
+        ("penalty", True, False), ("nuisance", True, False), ("head", True, False),
+    ]  # fmt: skip
+
+
+def test_the_texts_rule_trains_one_problem_until_a_threshold_and_then_the_other(tiny, monkeypatch):
+    falling = (0.52, 0.9)
+    hook = "STAGES.adversarial.HOOKS.alternation"
+    Pipeline(tiny(f"{hook}.rule.max_actions", 1, file="mini_paper.yml", name="paper", alternates=False)).train()
+    scripted(monkeypatch, (0.6, 0.9), falling, (0.61, 0.9), (0.61, 0.9), (0.58, 0.9), (0.58, 0.9), falling, (0.6, 0.9))
+    cfg = tiny(f"{hook}.rule.max_actions", 5, file="mini_paper.yml", name="paper", alternates=False)
+    shutil.rmtree(RunFolder.of_config(cfg).stage("adversarial").path)
+    trainer, turns = train(cfg)
+    assert [steps[0][0] for steps in turns] == ["model", "model", "nuisance", "penalty", "nuisance", "penalty", "model"]
+    switches = trainer.hooks["alternation"].switches
+    assert [switch["to"] for switch in switches] == ["identity", "identity", *["adversarial"] * 2, "identity", "end"]
+    assert switches[3]["thresholds"] == {"below_identity": pytest.approx(0.55)}
 
 
 def test_a_run_writes_why_it_switched_and_draws_it(tiny, pretrained, caplog):
     record = json.loads((pretrained / "adversarial/alternation.json").read_text())
-    assert record["rules"]["max_rounds"] == 1 and record["timeline"][0]["phase"] == ""
+    assert record["rule"]["max_rounds"] == 1 and record["timeline"][0]["phase"] == ""
     for switch in record["switches"]:
-        assert {"round", "iter", "from", "to", "identity", "nuisance", "goal", "trigger_nuisance"} <= set(switch)
+        assert {"number", "iter", "from", "to"} <= set(switch) and set(switch["measured"]) == {"identity", "nuisance"}
     assert record["switches"][0]["from"] == "begin" and record["switches"][-1]["to"] == "end"
     ET.parse(pretrained / "adversarial/alternation.svg")
     results = json.loads((pretrained / "adversarial/results.json").read_text())
     assert set(results) == {"Market1501 twin", "probe"} and "camid_accuracy" in results["probe"]
-    assert "identities" in (pretrained / "log.txt").read_text() and "trigger" in (pretrained / "log.txt").read_text()
+    assert "trigger_identity" in (pretrained / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("code", [False, True], ids=["steps", "full batch"])
@@ -166,20 +215,41 @@ def test_the_joint_schedule_runs(tiny):
 
 def test_mistakes_are_named(tiny, pretrained):
     for opts, message in (
-        (["epochs.penalty", 3], "epochs of model, nuisance and head"),
-        (["rules.max_round", 3], "max_round"),
-        (["rules.nuisance_drop", 10], "nuisance_drop must be"),
+        (["epochs.penal", 3], "epochs names penal"),
+        (["steps.head", 3], "give epochs or steps of head, not both"),
+        (["lasting.pen", 3], "lasting names pen"),
+        (["resets.penalty", "everything"], "no method reset_everything"),
+        (["rule.max_round", 3], "max_round"),
+        (["rule.nuisance_drop", 10], "nuisance_drop must be"),
         (["decay_at", 20], "decay_at must be"),
         (["validation", "{type: HoldOut, dataset: DukeMTMC, part: train}"], "held out"),
         (["validation", "{type: HoldOut, dataset: Market1501, part: val}"], "held out"),
     ):
         with pytest.raises(ConfigError, match=message):
             build(tiny(f"STAGES.adversarial.HOOKS.alternation.{opts[0]}", *opts[1:])).train()
-    with pytest.raises(ConfigError, match="LOSSES of phase penalty"):
+    with pytest.raises(ConfigError, match="a loss of phase penalty"):
         build(tiny("STAGES.adversarial.LOSSES.adv", "null")).train()
+    with pytest.raises(ConfigError, match="finds no validation part"):
+        build(tiny("DATASETS.TRAIN.train", "DukeMTMC")).train()
 
 
-def test_a_mistake_in_the_last_stages_hook_is_found_before_the_first_stage(tiny, tmp_path):
-    with pytest.raises(ConfigError, match="max_round"):
-        Pipeline(tiny("STAGES.adversarial.HOOKS.alternation.rules.max_round", 3)).train()
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("HOOKS.alternation.rule.max_round", 3, "max_round"),
+        ("OPTIMIZERS.penalty.params", "[model.head.nothing]", "model.head.nothing"),
+        ("LOSSES.adv", "null", "a loss of phase penalty"),
+    ],
+)
+def test_a_mistake_in_the_last_stage_is_found_before_the_first_one(tiny, tmp_path, key, value, message):
+    with pytest.raises(ConfigError, match=message):
+        Pipeline(tiny(f"STAGES.adversarial.{key}", value)).train()
     assert not (tmp_path / "run/identity").exists()
+
+
+@pytest.mark.parametrize("reduction", ["conv", "linear"])
+def test_both_reductions_of_the_dual_branch_train(tiny, reduction):
+    small = ["BACKBONE.pretrained", "''", "BACKBONE.depth", 18, "HEAD.reduction", reduction]
+    hook = ["STAGES.adversarial.HOOKS.alternation.rule.max_rounds", 1]
+    results = Pipeline(tiny(*small, *hook, file="duke_market_dual.yml")).train()
+    assert set(results["adversarial"]) == {"Market1501 twin", "probe"}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from yacs.config import CfgNode
 
-from reidzoo.datasets import Dataset, nuisance_labels
-from reidzoo.distributed import broadcast_object
-from reidzoo.engine.build import build_table, final_size
-from reidzoo.engine.extract import evaluation_mode
+from reidzoo.datasets import Dataset, TrainSet, nuisance_labels
+from reidzoo.engine.build import build_test_table
 from reidzoo.errors import ConfigError
 from reidzoo.losses.branches import branch_log_probabilities
-from reidzoo.trainers import NuisanceTrainer
 from reidzoo.transforms import Normalize
 
 __all__ = ["Validation"]
@@ -25,14 +24,15 @@ class Validation:
 
     Args:
         dataset: whose training images these are: the other part of the ``HoldOut`` that is trained on.
-        runner: the trainer.
+        data: the training set.
+        cfg: the stage's configuration.
 
     Raises:
         ConfigError: an image is trained on, or its identity is not.
     """
 
-    def __init__(self, dataset: Dataset, runner: NuisanceTrainer) -> None:
-        data, records = runner.data, dataset.train
+    def __init__(self, dataset: Dataset, data: TrainSet, cfg: CfgNode) -> None:
+        records = dataset.train
         classes = {record.pid: int(label) for record, label in zip(data.records, data.pids)}
         trained = set(data.paths)
         seen = [record.path for record in records if record.path in trained]
@@ -45,34 +45,42 @@ class Validation:
                 f"are {', '.join(sorted(folders))}. Train on {{type: HoldOut, dataset: D, part: train}} and validate "
                 f"on the same with part: val"
             )
-        self.table = build_table(runner.cfg, [record.path for record in records], size=final_size(runner.cfg))
+        self.cfg = cfg
+        self.table = build_test_table(cfg, [record.path for record in records], cache=cfg.DATALOADER.CACHE)
         self.identities = np.array([classes[record.pid] for record in records])
         self.camids, self.timeids = (np.array([getattr(r, key) for r in records]) for key in ("camid", "timeid"))
 
-    def measure(self, runner: NuisanceTrainer) -> dict[str, float]:
-        """Return the accuracies: ``identity``, and ``nuisance``, the mean over the discriminators."""
-        with evaluation_mode(*runner.parts.values()):
-            predicted = self._predict(runner)
-        critics: dict[str, Any] = {name: runner.parts[name] for name in runner.priors}
+    def measure(
+        self, embed: Callable[[Tensor], Tensor], head: nn.Module, critics: Mapping[str, Any], device: torch.device
+    ) -> dict[str, float]:
+        """Return the accuracies: ``identity``, and ``nuisance``, the mean over the discriminators.
+
+        Args:
+            embed: normalised images (B, 3, H, W) to embeddings (B, D); in evaluation mode, as the others.
+            head: the classifier of the identities.
+            critics: the discriminators, by name.
+            device: where all of them are.
+        """
+        predicted = self._predict(embed, {"": head, **critics}, device)
         labels = {name: nuisance_labels(part.label, self.camids, self.timeids) for name, part in critics.items()}
         nuisances = [float((predicted[name] == label).mean()) for name, label in labels.items()]
-        accuracies = {
+        return {
             "identity": float((predicted[""] == self.identities).mean()),
             "nuisance": float(np.mean(nuisances)),
         }
-        return broadcast_object(accuracies)  # what depends on it must be the same on every process
 
     @torch.no_grad()
-    def _predict(self, runner: NuisanceTrainer) -> dict[str, np.ndarray]:
-        """Return the predicted classes of every image, of the identity (named "") and of each discriminator."""
-        cfg, rows = runner.cfg, np.arange(len(self.table))
+    def _predict(
+        self, embed: Callable[[Tensor], Tensor], parts: Mapping[str, nn.Module], device: torch.device
+    ) -> dict[str, np.ndarray]:
+        """Return the classes (N,) that each part tells of every image."""
+        cfg, rows = self.cfg, np.arange(len(self.table))
         normalize = Normalize(cfg.INPUT.MEAN, cfg.INPUT.STD)
         size = cfg.TEST.IMS_PER_BATCH
         batches = [rows[i : i + size] for i in range(0, len(rows), size)]
         predicted: dict[str, list[Tensor]] = {}
         for images in self.table.batches(batches, cfg.DATALOADER.NUM_WORKERS):
-            embedding = runner.embed(normalize(images.to(runner.device), None))
-            parts = {"": runner.model.head.classifier, **{name: runner.parts[name] for name in runner.priors}}
+            embedding = embed(normalize(images.to(device), None))
             for name, part in parts.items():
                 predicted.setdefault(name, []).append(_classes(part(embedding)).cpu())
         return {name: torch.cat(blocks).numpy() for name, blocks in predicted.items()}

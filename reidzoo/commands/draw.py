@@ -1,0 +1,163 @@
+"""Draw a dataset's imbalance, a model's retrieval rows, or images under other cameras' styles."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reidzoo.commands.arguments import add_trust
+from reidzoo.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from reidzoo.datasets import Dataset, Record
+
+__all__ = ["EXAMPLE", "add_arguments", "run"]
+
+EXAMPLE = """reidzoo draw imbalance --dataset MSMT17 --data-root datasets-mini --output imbalance.svg
+reidzoo draw ranking --dataset Market1501 --data-root datasets-mini --weights domainmix_mini --output ranking.png
+reidzoo draw styles --dataset Market1501 --data-root datasets-mini --output styles.png"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "what", choices=["imbalance", "ranking", "styles"],
+        help="imbalance: images, cameras and times of day of the training identities; ranking: queries and the images "
+        "nearest to them, green where right; styles: training images as the dataset's other cameras would see them",
+    )  # fmt: skip
+    parser.add_argument("--dataset", required=True, metavar="NODE", help="a name, or '{type: NAME, ...}'")
+    parser.add_argument("--data-root", default="datasets", metavar="DIR", help="the folder of datasets")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="FILE", help=".svg of imbalance, else .png or .jpg"
+    )
+    parser.add_argument(
+        "--weights", action="append", default=[], metavar="MODEL",
+        help="of ranking: a model of the zoo, a run's folder, a model file or a checkpoint; repeat it to compare",
+    )  # fmt: skip
+    parser.add_argument("--rows", type=int, default=6, metavar="N", help="queries, or images; spread over the dataset")
+    parser.add_argument("--top", type=int, default=10, metavar="K", help="of ranking: how many of the nearest")
+    parser.add_argument(
+        "--style-folder", action="append", default=[], metavar="DIR",
+        help="of styles: a folder of style images, shown below ColorTransfer's; repeat it to compare",
+    )  # fmt: skip
+    parser.add_argument("--size", type=int, nargs=2, default=(128, 64), metavar=("H", "W"), help="of each image")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda", "auto"])
+    add_trust(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the picture.
+
+    Raises:
+        UserError: the dataset or a model cannot be had, or a number is below 1.
+    """
+    import yaml
+
+    from reidzoo.datasets import build_dataset
+
+    if min(args.rows, args.top, *args.size) < 1:
+        raise UserError("--rows, --top and --size take numbers from 1 up")
+    ending = ".svg" if args.what == "imbalance" else ".png"
+    endings = {".svg"} if args.what == "imbalance" else {".png", ".jpg"}
+    if args.output.suffix not in endings:
+        raise UserError(
+            f"--output {args.output}: draw {args.what} writes {' or '.join(sorted(endings))}, such as x{ending}"
+        )
+    dataset = build_dataset(yaml.safe_load(args.dataset), root=args.data_root)
+    {"imbalance": _imbalance, "ranking": _ranking, "styles": _styles}[args.what](args, dataset)
+    print(f"This is in {args.output}.")
+
+
+def _imbalance(args: argparse.Namespace, dataset: Dataset) -> None:
+    from reidzoo.files import write_text
+    from reidzoo.visualization import imbalance, imbalance_plot
+
+    columns = ([getattr(record, key) for record in dataset.train] for key in ("pid", "camid", "timeid"))
+    counted = imbalance(*columns)
+    for name, values in counted.items():
+        print(f"{name} of an identity: {values.min()} to {values.max()}, {values.mean():.1f} on average")
+    twin = " (rendered twin)" if dataset.is_twin else ""
+    write_text(args.output, imbalance_plot(counted, f"{dataset.name}{twin}: the training identities"))
+
+
+def _ranking(args: argparse.Namespace, dataset: Dataset) -> None:
+    import torch
+
+    from reidzoo.inference import load
+    from reidzoo.visualization import RIGHT, WRONG, image_sheet
+
+    if not args.weights:
+        raise UserError("draw ranking takes --weights MODEL")
+    queries, gallery = _spread(dataset.query, args.rows), dataset.gallery
+    rows = []
+    models = [load(weights, device=args.device, trust=args.trust) for weights in args.weights]
+    nearest = []
+    for model in models:
+        sides = (model.embed_query, queries), (model.embed_gallery, gallery)
+        first, second = (embed([record.path for record in records]) for embed, records in sides)
+        nearest.append(torch.cdist(first, second).argsort(dim=1).tolist())
+    for number, query in enumerate(queries):
+        for order in nearest:
+            ranked = [gallery[column] for column in order[number] if not _is_own(gallery[column], query)][: args.top]
+            found = [(_pixels(record, args.size), RIGHT if record.pid == query.pid else WRONG) for record in ranked]
+            rows.append([(_pixels(query, args.size), None), *found])
+    _save(image_sheet(rows), args.output)
+
+
+def _is_own(record: Record, query: Record) -> bool:
+    """Return whether Market-1501's protocol leaves an image out: the query's person under the query's camera."""
+    return record.pid == query.pid and record.camid == query.camid
+
+
+def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
+    import numpy as np
+    import torch
+
+    from reidzoo.datasets import ColorTransfer, StyleFolder
+    from reidzoo.visualization import image_sheet
+
+    records = dataset.train
+    cameras = sorted({record.camid for record in records})
+    numbers = (np.arange(len(cameras)) + 0.5) / len(cameras)
+    transfer, folders = ColorTransfer(records), [StyleFolder(records, folder) for folder in args.style_folder]
+    sheet = []
+    for record in _spread(records, args.rows):
+        rows, real = np.full(len(cameras), records.index(record)), _pixels(record, args.size)
+        copies = torch.from_numpy(np.stack([real] * len(cameras))).permute(0, 3, 1, 2)
+        styled = transfer.restyle(copies, rows, numbers).permute(0, 2, 3, 1).numpy()
+        sheet.append([(image, None) for image in (real, *styled)])
+        for folder in folders:
+            paths = [*(r.path for r in records), *folder.paths]
+            files = (paths[row] for row in folder.files(rows, numbers))
+            sheet.append([(real, None), *((_read(path, args.size), None) for path in files)])
+    _save(image_sheet(sheet), args.output)
+
+
+def _spread(records: Sequence[Record], count: int) -> list[Record]:
+    """Return ``count`` of the records, from the first to the last."""
+    import numpy as np
+
+    if not records:
+        raise UserError("the dataset has no images to draw from")
+    return [records[row] for row in np.unique(np.linspace(0, len(records) - 1, min(count, len(records))).astype(int))]
+
+
+def _pixels(record: Record, size: tuple[int, int]) -> np.ndarray:
+    return _read(record.path, size)
+
+
+def _read(path: str, size: tuple[int, int]) -> np.ndarray:
+    from reidzoo.transforms import read_image
+
+    return read_image(path, (size[0], size[1]), "bicubic").permute(1, 2, 0).numpy()
+
+
+def _save(image: Any, path: Path) -> None:
+    from reidzoo.files import write_whole
+
+    with write_whole(path) as file:
+        image.save(file, "PNG" if path.suffix == ".png" else "JPEG", quality=90)

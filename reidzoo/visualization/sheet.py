@@ -1,0 +1,38 @@
+"""Sheets of images: rows of pictures, some with a coloured frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["RIGHT", "WRONG", "image_sheet"]
+
+RIGHT, WRONG = (34, 136, 51), (238, 102, 119)
+"""Tol's green and red; the frame of a wrong image is thinner, for those who do not see the colours apart."""
+FRAME, GAP = 3, 2
+"""Pixels."""
+
+Cell = tuple[np.ndarray, tuple[int, int, int] | None]
+
+
+def image_sheet(rows: Sequence[Sequence[Cell]]) -> Image.Image:
+    """Return one picture of rows of images of one size.
+
+    Args:
+        rows: each a list of (uint8 (H, W, 3), colour of its frame or None); shorter rows are filled with white.
+    """
+    height, width = rows[0][0][0].shape[:2]
+    step_y, step_x = height + 2 * FRAME + GAP, width + 2 * FRAME + GAP
+    sheet = np.full((len(rows) * step_y - GAP, max(map(len, rows)) * step_x - GAP, 3), 255, np.uint8)
+    for top, row in enumerate(rows):
+        for left, (image, colour) in enumerate(row):
+            y, x = top * step_y, left * step_x
+            if colour is not None:
+                thick = FRAME if colour == RIGHT else FRAME - 2
+                inset = FRAME - thick
+                area = sheet[y + inset : y + step_y - GAP - inset, x + inset : x + step_x - GAP - inset]
+                area[:] = colour
+            sheet[y + FRAME : y + FRAME + height, x + FRAME : x + FRAME + width] = image
+    return Image.fromarray(sheet)

@@ -1,0 +1,83 @@
+"""``reidzoo draw``: every picture on tiny data, and what is refused before anything is written."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from reidzoo.commands import call
+from reidzoo.datasets import Market1501
+from reidzoo.errors import UserError
+from reidzoo.visualization import RIGHT
+
+
+def draw(root, what, output, *words, dataset="Market1501"):
+    call("draw", what, "--dataset", dataset, "--data-root", root, "--output", output, *words)
+    return output
+
+
+def test_imbalance(tiny_root, tmp_path, read_svg, capsys):
+    _, description, words = read_svg(draw(tiny_root, "imbalance", tmp_path / "x.svg", dataset="MSMT17").read_text())
+    assert "images of an identity: 6 to 6, 6.0 on average" in description
+    assert "times of day of an identity: 3 to 3" in capsys.readouterr().out
+    assert "MSMT17 (rendered twin): the training identities" in words
+
+
+class Halves:
+    """Stands for a model: an image's embedding is the mean colour of its two halves, which are the person's."""
+
+    def embed(self, paths):
+        images = [np.asarray(Image.open(path)).astype(np.float32) for path in paths]
+        return torch.tensor(np.stack([[image[:16].mean((0, 1)), image[16:].mean((0, 1))] for image in images])).flatten(
+            1
+        )
+
+    embed_query = embed_gallery = embed
+
+
+def test_ranking_frames_what_is_right_and_leaves_out_what_the_protocol_does(tiny_root, tmp_path, monkeypatch):
+    monkeypatch.setattr("reidzoo.inference.load", lambda *words, **options: Halves())
+    words = ["--weights", "a", "--weights", "b", "--rows", 3, "--top", 2, "--size", 32, 16]
+    sheet = np.asarray(Image.open(draw(tiny_root, "ranking", tmp_path / "x.png", *words)))
+    assert sheet.shape == (6 * 40 - 2, 3 * 24 - 2, 3)  # three queries of two models, with the query and two others
+    queries = [Market1501(tiny_root).query[row] for row in (0, 11, 23)]
+    for number, query in enumerate(queries):
+        for row in (2 * number, 2 * number + 1):
+            cell = sheet[row * 40 + 3 : row * 40 + 35, 3:19]
+            assert np.array_equal(cell, np.asarray(Image.open(query.path)))
+            assert tuple(sheet[row * 40, 24]) == RIGHT  # the colours tell the people apart
+
+
+def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path):
+    folder = tmp_path / "styles"
+    folder.mkdir()
+    for record in Market1501(tiny_root).train:
+        for other in {0, 1, 2} - {record.camid}:
+            stem = record.path.rsplit("/", 1)[-1].removesuffix(".jpg")
+            shutil.copy(record.path, folder / f"{stem}_fake_{record.camid + 1}to{other + 1}.jpg")
+    words = ["--rows", 2, "--size", 32, 16, "--style-folder", folder]
+    sheet = np.asarray(Image.open(draw(tiny_root, "styles", tmp_path / "x.png", *words)))
+    assert sheet.shape == (4 * 40 - 2, 4 * 24 - 2, 3)  # two images by two ways: the real one, then three cameras
+    real, own, others = sheet[3:35, 3:19], sheet[3:35, 27:43], sheet[3:35, 51:67]
+    assert np.array_equal(real, own) and not np.array_equal(real, others)
+    assert np.array_equal(sheet[43:75, 3:19], sheet[43:75, 51:67])  # the folder's are copies
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["ranking", "x.png"], "takes --weights"),
+        (["imbalance", "x.png"], "writes .svg"),
+        (["styles", "x.svg"], "writes .jpg or .png"),
+        (["styles", "x.png", "--rows", 0], "numbers from 1 up"),
+        (["styles", "x.png", "--style-folder", "."], "style images"),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_written(tiny_root, tmp_path, words, message):
+    with pytest.raises(UserError, match=message):
+        draw(tiny_root, words[0], tmp_path / words[1], *words[2:])
+    assert not list(tmp_path.iterdir())

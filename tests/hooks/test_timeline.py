@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from matplotlib.figure import Figure
+
+from reidzoo.hooks import draw_timeline, timeline_plot
+
+THRESHOLDS = {"goal": 0.6, "trigger_identity": 0.59, "trigger_nuisance": 0.8}
+
+
+def point(n, phase):
+    return {
+        "iter": 10 * n,
+        "number": n // 4 + 1,
+        "phase": phase,
+        "measured": {"identity": 0.6 - n / 100, "nuisance": 0.9},
+    }
+
+
+def record():
+    phases = ["", "penalty", "nuisance", "head", "model", "nuisance", "head"]
+    switches = [{"iter": at, "thresholds": THRESHOLDS} for at in (0, 30, 60)]
+    return {"timeline": [point(n, phase) for n, phase in enumerate(phases)], "switches": switches}
+
+
+def test_a_band_for_each_turn_and_lines_of_measures_and_thresholds():
+    figure = Figure()
+    draw_timeline(figure, record())
+    (axes,) = figure.axes
+    assert [band.get_label() for band in axes.patches] == ["penalty", "nuisance", "head", "model", "nuisance", "head"]
+    ends = [band.get_path().get_extents(band.get_patch_transform()) for band in axes.patches]
+    assert [(end.x0, end.x1) for end in ends] == [(10 * n, 10 * n + 10) for n in range(6)]
+    styles = [(band.get_facecolor(), band.get_hatch()) for band in axes.patches]
+    assert len(set(styles)) == 4
+    lines = {line.get_label(): line for line in axes.lines}
+    assert [name for name, line in lines.items() if line.get_linestyle() == "--"] == [
+        "trigger, identity", "trigger, nuisance",
+    ]  # fmt: skip
+    assert list(lines["identity"].get_xdata()) == [0, 10, 20, 30, 40, 50, 60]
+    assert lines["identity"].get_ydata()[4] == pytest.approx(0.56) and set(lines["nuisance"].get_ydata()) == {0.9}
+    assert set(lines["trigger, identity"].get_ydata()) == {0.59}
+
+
+def test_it_is_described(read_svg):
+    _, description, words = read_svg(timeline_plot(record()))
+    assert "step 40, action 2, after model: identity 0.560, nuisance 0.900" in description.splitlines()
+    assert description.startswith("step 0, action 1, after the start: ")
+    assert {"penalty", "trigger, nuisance", "identity"} <= words
+
+
+def test_a_run_that_has_just_begun_and_a_rule_without_thresholds(read_svg):
+    svg = timeline_plot({"timeline": [point(0, "")], "switches": [{"iter": 0, "thresholds": {}}]})
+    assert read_svg(svg)[2] >= {"identity", "nuisance"}
