@@ -17,7 +17,7 @@ from reidzoo.registry import DATASET
 
 __all__ = [
     "Node", "as_mapping", "check_data", "check_node", "innermost", "is_same_dataset", "layers", "listed",
-    "readable_now", "sources", "train_nodes",
+    "readable_now", "sources", "train_nodes", "validation_part",
 ]  # fmt: skip
 
 Node = str | Mapping[str, Any]
@@ -86,6 +86,21 @@ def is_same_dataset(first: Node, second: Node) -> bool:
     """Return whether two nodes name one dataset, even by another split or another of its test sets."""
     first, second = as_mapping(innermost(first)), as_mapping(innermost(second))
     return first["type"] == second["type"] and all(first.get(argument) == second.get(argument) for argument in LOCATING)
+
+
+def validation_part(train: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the node of the only training set with ``part: val`` where a wrapper has ``part: train``, or None."""
+    nodes = list(train_nodes(train))
+    return _with_part(nodes[0]) if len(nodes) == 1 else None
+
+
+def _with_part(node: Any) -> dict[str, Any] | None:
+    if not isinstance(node, Mapping):
+        return None
+    if node.get("part") == "train":
+        return {**node, "part": "val"}
+    inner = _with_part(node.get("dataset"))
+    return None if inner is None else {**node, "dataset": inner}
 
 
 def readable_now(node: Node) -> Node:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reidzoo.checks import check, whole
 from reidzoo.datasets import TrainSet, build_dataset
-from reidzoo.datasets.nodes import check_node
+from reidzoo.datasets.nodes import check_node, validation_part
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table, final_size
 from reidzoo.engine.extract import evaluation_mode
@@ -88,7 +88,12 @@ class EarlyStopHook(Hook):
             raise ConfigError(f"HOOKS: EarlyStopHook: {type(runner).__name__} has no validation_loss(batch)")
         self.validation_loss = runner.validation_loss
         cfg = runner.cfg
-        node = self.node or _validation_part(cfg.DATASETS.TRAIN)
+        node = self.node or validation_part(cfg.DATASETS.TRAIN)
+        if node is None:
+            raise ConfigError(
+                "HOOKS: EarlyStopHook finds no validation part: train on one dataset with part: train, such as {type: "
+                "HoldOutIdentities, dataset: D, part: train}, or name its validation"
+            )
         data = TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT)])
         _check_identities(data, runner.sets)
         self.loader = TrainLoader(
@@ -142,28 +147,6 @@ class EarlyStopHook(Hook):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a checkpoint's state."""
         self.losses, self.best, self.stopped = list(state["losses"]), dict(state["best"]), state["stopped"]
-
-
-def _validation_part(train: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the node of the only training set with ``part: val``."""
-    nodes = list(train.values())
-    node = nodes[0][0] if len(nodes) == 1 and isinstance(nodes[0], list | tuple) and len(nodes[0]) == 1 else nodes[0]
-    validation = _with_part(node) if len(nodes) == 1 and isinstance(node, Mapping) else None
-    if validation is None:
-        raise ConfigError(
-            "HOOKS: EarlyStopHook finds no validation part: train on one dataset with part: train, such as {type: "
-            "HoldOutIdentities, dataset: D, part: train}, or name its validation"
-        )
-    return validation
-
-
-def _with_part(node: Any) -> dict[str, Any] | None:
-    if not isinstance(node, Mapping):
-        return None
-    if node.get("part") == "train":
-        return {**node, "part": "val"}
-    inner = _with_part(node.get("dataset"))
-    return None if inner is None else {**node, "dataset": inner}
 
 
 def _check_identities(data: TrainSet, sets: Mapping[str, TrainSet]) -> None:
