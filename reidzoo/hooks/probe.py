@@ -29,7 +29,7 @@ logger = logging.getLogger("reidzoo")
 
 @HOOK.register_module()
 class ProbeHook(Hook):
-    """Fits a fresh linear classifier of the domain, camera or view to frozen features, and tests it on other identities.
+    """Fits a fresh linear classifier of domain, camera or view to frozen features, and tests it on other identities.
 
     Its result is called ``probe`` in ``metrics.jsonl`` and ``results.json``, next to the unseen targets:
     ``domain_accuracy``, the mean over the domains of the share classified correctly, and ``domain_chance``. The images,
