@@ -88,22 +88,8 @@ def is_same_dataset(first: Node, second: Node) -> bool:
     return first["type"] == second["type"] and all(first.get(argument) == second.get(argument) for argument in LOCATING)
 
 
-def readable_now(node: Node) -> Node:
-    """Return the part of a node that can be read before training, within wrappers that need a stage's labels."""
-    while isinstance(node, Mapping) and _awaits_labels(node):
-        node = node["dataset"]
-    return node
-
-
-def _awaits_labels(node: Any) -> bool:
-    return isinstance(node, Mapping) and "dataset" in node and ("labels" in node or _awaits_labels(node["dataset"]))
-
-
 def validation_part(train: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the node of the only training set with ``part: val`` where a wrapper in it has ``part: train``.
-
-    None where there are several training sets, or no such wrapper.
-    """
+    """Return the node of the only training set with ``part: val`` where a wrapper has ``part: train``, or None."""
     nodes = list(train_nodes(train))
     return _with_part(nodes[0]) if len(nodes) == 1 else None
 
@@ -115,6 +101,17 @@ def _with_part(node: Any) -> dict[str, Any] | None:
         return {**node, "part": "val"}
     inner = _with_part(node.get("dataset"))
     return None if inner is None else {**node, "dataset": inner}
+
+
+def readable_now(node: Node) -> Node:
+    """Return the part of a node that can be read before training, within wrappers that need a stage's labels."""
+    while isinstance(node, Mapping) and _awaits_labels(node):
+        node = node["dataset"]
+    return node
+
+
+def _awaits_labels(node: Any) -> bool:
+    return isinstance(node, Mapping) and "dataset" in node and ("labels" in node or _awaits_labels(node["dataset"]))
 
 
 def check_data(cfg: CfgNode, uses: Sequence[str] = ("test", "train"), seen: set[tuple[str, ...]] | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reidzoo.checks import check, one_of, whole
+from reidzoo.checks import FLAG, check, one_of, whole
 from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
@@ -22,13 +22,15 @@ __all__ = ["TwoViews"]
 class TwoViews(DatasetWrapper):
     """A wrapper that keeps two cameras of each training identity; ``viewid`` is 0 (probe) or 1 (gallery).
 
-    Identities that one camera sees are left out: they have no pair. Query and gallery are the dataset's.
+    Identities that one camera sees have no pair. They are left out, and so are the images of further cameras. Query and
+    gallery are the dataset's.
 
     Args:
         dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
         views: ``random``: two cameras, drawn for each identity, in random order ("for each person we randomly select
             two cameras to be the probe and gallery views"); ``camera``: the dataset has two, the first is the probe's.
         seed: seed of the draw; not the run's.
+        unpaired: keep what would be left out, with ``viewid`` -1: for a stage that classifies, and pairs nothing.
         root: the folder that holds the datasets.
 
     Raises:
@@ -41,12 +43,14 @@ class TwoViews(DatasetWrapper):
         dataset: str | Mapping[str, Any] | Dataset,
         views: str = "random",
         seed: int = 0,
+        unpaired: bool = False,
         root: str | os.PathLike[str] = "datasets",
     ) -> None:
         check(self, one_of("random", "camera"), views=views)
         check(self, whole(0), seed=seed)
+        check(self, FLAG, unpaired=unpaired)
         super().__init__(dataset, root)
-        self.views, self.seed = views, seed
+        self.views, self.seed, self.unpaired = views, seed, unpaired
 
     def scan(self, split: str) -> list[Record]:
         """Return the wrapped dataset's records; those of the training split with their views."""
@@ -65,7 +69,7 @@ class TwoViews(DatasetWrapper):
                 f"TwoViews: no training identity of {self.name} is seen by two cameras; there are no pairs"
             )
         views = [chosen.get(record.pid, {}).get(record.camid, -1) for record in records]
-        return [record._replace(viewid=view) for record, view in zip(records, views) if view >= 0]
+        return [record._replace(viewid=view) for record, view in zip(records, views) if self.unpaired or view >= 0]
 
     def _choose(self, pid: int, cameras: list[int]) -> dict[int, int]:
         """Return camera -> view of one identity; it does not depend on which others there are."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import logging
 import math
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reidzoo.checks import check, whole
 from reidzoo.datasets import TrainSet, build_dataset
@@ -44,10 +45,12 @@ class EarlyStopHook(Hook):
 
     The loss is what the trainer's ``validation_loss(batch)`` returns, a scalar of the whole batch, in evaluation mode
     and without gradient. It is measured after every epoch; its mean is over the same batches each time, which the
-    stage's own sampler draws from the validation set, without augmentation. It is called ``validation`` in
-    ``metrics.jsonl`` and ``results.json``, next to the unseen targets; the test sets have no part in it. The best
+    stage's own sampler draws from the validation set, without augmentation. The test sets have no part in it. The best
     epoch's weights of all parts are restored where SOLVER.MAX_EPOCHS ends the training, too; the optimizers are not
     touched.
+
+    It is called ``validation`` in ``metrics.jsonl`` and ``results.json``, next to the unseen targets: ``loss``,
+    ``best_loss``, ``kept_epoch``, counted from 1, and ``untrained``, 1 where the model is kept as the stage began.
 
     Args:
         validation: node of the dataset whose training images are validated on. None takes that of the training set,
@@ -80,6 +83,7 @@ class EarlyStopHook(Hook):
         self.node, self.patience, self.batches, self.begin_epoch = validation, patience, batches, begin_epoch
         self.losses: list[float] = []
         self.best: dict[str, Any] = {}
+        self.began = self.kept = ""
         self.stopped = False
 
     def before_train(self, runner: Runner) -> None:
@@ -102,6 +106,7 @@ class EarlyStopHook(Hook):
             workers=cfg.DATALOADER.NUM_WORKERS,
             device=runner.device,
         )
+        self.began = self.began or _fingerprint(runner.model)
         if self.stopped:  # killed between its last epoch and the final checkpoint
             runner.max_epochs = runner.epoch
 
@@ -114,17 +119,31 @@ class EarlyStopHook(Hook):
             raise UserError(f"the loss on the validation data is {loss} after epoch {runner.epoch + 1}")
         if loss < min(self.losses, default=math.inf):
             self.best = {name: copy.deepcopy(part.state_dict()) for name, part in runner.parts.items()}
+            self.kept = _fingerprint(runner.model)
         self.losses.append(loss)
         best = self.losses.index(min(self.losses))
         self.stopped = len(self.losses) - 1 - best >= self.patience
-        runner.metrics = {**runner.metrics, "validation": {"loss": loss, "best_loss": self.losses[best]}}
+        figures = {
+            "loss": loss,
+            "best_loss": self.losses[best],
+            "kept_epoch": self.begin_epoch + best + 1,
+            "untrained": int(self.kept == self.began),
+        }
+        runner.metrics = {**runner.metrics, "validation": figures}
         if self.stopped:
             runner.max_epochs = runner.epoch + 1
             if is_main():
                 logger.info("stopped after epoch %d; validation losses: %s", runner.epoch + 1, self._listed_losses())
-        if runner.epoch + 1 == runner.max_epochs and self.best:
-            for name, state in self.best.items():
-                runner.parts[name].load_state_dict(state)
+        if runner.epoch + 1 == runner.max_epochs:
+            self._restore(runner, figures)
+
+    def _restore(self, runner: Runner, figures: Mapping[str, float]) -> None:
+        """Load the best epoch's weights, and say so."""
+        for name, state in self.best.items():
+            runner.parts[name].load_state_dict(state)
+        if is_main():
+            as_it_began = ": the model is what it was when the stage began" if figures["untrained"] else ""
+            logger.info("the weights of epoch %d are kept%s", figures["kept_epoch"], as_it_began)
 
     def _measure(self, runner: Runner) -> float:
         """Return the mean loss, the same on every process."""
@@ -137,11 +156,26 @@ class EarlyStopHook(Hook):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the losses so far and the best epoch's weights."""
-        return {"losses": list(self.losses), "best": self.best, "stopped": self.stopped}
+        return {
+            "losses": list(self.losses),
+            "best": self.best,
+            "began": self.began,
+            "kept": self.kept,
+            "stopped": self.stopped,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a checkpoint's state."""
         self.losses, self.best, self.stopped = list(state["losses"]), dict(state["best"]), state["stopped"]
+        self.began, self.kept = state.get("began", ""), state.get("kept", "")
+
+
+def _fingerprint(model: nn.Module) -> str:
+    """Return a hash of the parameters; buffers move with every batch that a network in training mode sees."""
+    digest = hashlib.sha256()
+    for parameter in model.parameters():
+        digest.update(parameter.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _validation_part(train: Mapping[str, Any]) -> Mapping[str, Any]:

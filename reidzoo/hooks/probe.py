@@ -1,4 +1,4 @@
-"""A linear probe: how much of a nuisance, the domain or the camera, the features still tell."""
+"""A linear probe: how much of a nuisance, the domain, the camera or the view, the features still tell."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from reidzoo.checks import NODE_OR_NAME, check, each, number, one_of, whole
 from reidzoo.datasets import TrainSet, build_dataset
-from reidzoo.datasets.nodes import check_node
+from reidzoo.datasets.nodes import check_node, validation_part
 from reidzoo.distributed import is_main
 from reidzoo.engine.build import build_test_table
 from reidzoo.engine.evaluate import extract_table
@@ -27,7 +29,7 @@ logger = logging.getLogger("reidzoo")
 
 @HOOK.register_module()
 class ProbeHook(Hook):
-    """Fits a fresh linear classifier of the domain or the camera to frozen features, and tests it on other identities.
+    """Fits a fresh linear classifier of domain, camera or view to frozen features, and tests it on other identities.
 
     Its result is called ``probe`` in ``metrics.jsonl`` and ``results.json``, next to the unseen targets:
     ``domain_accuracy``, the mean over the domains of the share classified correctly, and ``domain_chance``. The images,
@@ -36,10 +38,14 @@ class ProbeHook(Hook):
     chosen by it.
 
     Args:
-        label: ``domain`` or ``camid``.
+        label: ``domain``, ``camid``, or ``view``, the ``viewid`` that ``TwoViews`` gives: images of view 0 are embedded
+            by the model's ``embed_query``, of view 1 by its ``embed_gallery``, if it has these. Identities with views
+            are few, so that each half of them is tested on by a classifier of the other half.
         datasets: the datasets whose training images are probed, a domain each; by default those of the stage's training
             sets. Named datasets make stages that train on different sets comparable. Their identities serve for the
             split only, so a dataset that training sees as ``Unlabeled`` is named as it is.
+        part: ``train`` probes what is trained on; ``val``, where no datasets are named, identities that are held out of
+            it: the only training set with ``part: val`` where a wrapper in it has ``part: train``.
         images: the largest number of images of one domain or camera to learn from, and as many to test on.
         l2: regularisation, see ``linear_probe``.
         period: epochs between two probes; 0 for one at the end of the stage.
@@ -52,20 +58,22 @@ class ProbeHook(Hook):
         self,
         label: str = "domain",
         datasets: Sequence[str | Mapping[str, Any]] = (),
+        part: str = "train",
         images: int = 500,
         l2: float = 1e-3,
         period: int = 0,
         seed: int = 0,
     ) -> None:
-        check(self, one_of("domain", "camid"), label=label)
+        check(self, one_of("domain", "camid", "view"), label=label)
+        check(self, one_of("train", "val"), part=part)
         check(self, each(NODE_OR_NAME), datasets=datasets)
         for node in datasets:
             check_node(self, datasets=node)
         check(self, whole(1), images=images)
         check(self, number(0), l2=l2)
         check(self, whole(0), period=period, seed=seed)
-        self.label, self.datasets, self.images, self.l2 = label, list(datasets), images, l2
-        self.period, self.seed = period, seed
+        self.label, self.datasets, self.part = label, list(datasets), part
+        self.images, self.l2, self.period, self.seed = images, l2, period, seed
 
     def before_train(self, runner: Runner) -> None:
         """Check, before anything is trained, that there is something to classify."""
@@ -84,26 +92,63 @@ class ProbeHook(Hook):
     def _probe(self, runner: Runner) -> tuple[float, float]:
         paths, labels, learns, tests = self._choose(runner)
         rows = np.concatenate([learns, tests])
-        table = build_test_table(runner.cfg, [paths[row] for row in rows])
-        features = extract_table(runner.cfg, runner.model, table, runner.device, f"probing the {self.label}")
-        train, test = features.split([len(learns), len(tests)])
-        return linear_probe(train, labels[learns], test, labels[tests], self.l2)
+        features = self._embed(runner, [paths[row] for row in rows], labels[rows])
+        sides = list(zip(features.split([len(learns), len(tests)]), (labels[learns], labels[tests])))
+        turns = [sides, sides[::-1]] if self.label == "view" else [sides]
+        accuracies, chances = zip(*[linear_probe(*learnt, *tested, self.l2) for learnt, tested in turns])
+        return float(np.mean(accuracies)), chances[0]
+
+    def _embed(self, runner: Runner, paths: Sequence[str], labels: np.ndarray) -> Tensor:
+        """Return the features (N, D) of images; with two networks, each view's by its own."""
+        methods = ["embed"] * len(paths)
+        if self.label == "view" and hasattr(runner.model, "embed_query"):
+            methods = [("embed_query", "embed_gallery")[view] for view in labels]
+        order: list[int] = []
+        found: list[Tensor] = []
+        for method in dict.fromkeys(methods):
+            rows = [row for row, chosen in enumerate(methods) if chosen == method]
+            table = build_test_table(runner.cfg, [paths[row] for row in rows])
+            order += rows
+            found.append(
+                extract_table(runner.cfg, runner.model, table, runner.device, f"probing the {self.label}", method)
+            )
+        return torch.cat(found)[np.argsort(order)]
 
     def _choose(self, runner: Runner) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-        """Return all paths, their labels, and the rows to learn from and to test on."""
-        sets = list(runner.sets.values())
-        if self.datasets:
-            sets = [TrainSet([build_dataset(node, root=runner.cfg.DATASETS.ROOT) for node in self.datasets])]
-        paths = [path for data in sets for path in data.paths]
+        """Return the paths and labels of the images that have one, and the rows to learn from and to test on."""
+        sets = self._sets(runner)
+        paths = np.array([path for data in sets for path in data.paths])
         identities = _numbered_on([_own_identity_where_unknown(data.pids) for data in sets])
-        labels = _numbered_on([data.domains if self.label == "domain" else data.camids for data in sets])
+        labels = self._labels(sets)
+        paths, identities, labels = (column[labels >= 0] for column in (paths, identities, labels))
         try:
-            return paths, labels, *probe_split(labels, identities, self.images, self.seed)
+            return paths.tolist(), labels, *probe_split(labels, identities, self.images, self.seed)
         except EvaluationInputError as error:
             raise ConfigError(
                 f"HOOKS: ProbeHook cannot tell {self.label} apart in {self._names(sets)}: {error}. "
                 f"Name the datasets to probe under its 'datasets', or set the hook to null"
             ) from None
+
+    def _sets(self, runner: Runner) -> list[TrainSet]:
+        """Return the sets whose images are probed."""
+        root, nodes = runner.cfg.DATASETS.ROOT, self.datasets
+        if not nodes and self.part == "train":
+            return list(runner.sets.values())
+        if not nodes:
+            held_out = validation_part(runner.cfg.DATASETS.TRAIN)
+            if held_out is None:
+                raise ConfigError(
+                    "HOOKS: ProbeHook: part: val finds no validation part: train on one dataset with part: train, such "
+                    "as {type: HoldOutIdentities, dataset: D, part: train}, or name the datasets to probe"
+                )
+            nodes = [held_out]
+        return [TrainSet([build_dataset(node, root=root) for node in nodes])]
+
+    def _labels(self, sets: Sequence[TrainSet]) -> np.ndarray:
+        """Return the label of each image, -1 where it has none."""
+        if self.label == "view":  # a view means the same in every set
+            return np.concatenate([data.viewids for data in sets])
+        return _numbered_on([data.domains if self.label == "domain" else data.camids for data in sets])
 
     @staticmethod
     def _names(sets: Sequence[TrainSet]) -> str:

@@ -46,7 +46,7 @@ class Validation:
                 f"on the same with part: val"
             )
         self.cfg = cfg
-        self.table = build_test_table(cfg, [record.path for record in records], cache=cfg.DATALOADER.CACHE)
+        self.table = build_test_table(cfg, [record.path for record in records])
         self.identities = np.array([classes[record.pid] for record in records])
         self.camids, self.timeids = (np.array([getattr(r, key) for r in records]) for key in ("camid", "timeid"))
 

@@ -27,6 +27,12 @@ def test_two_random_cameras_of_each_identity(tiny_root):
     assert {record._replace(viewid=-1) for record in kept} < set(plain.train)
 
 
+def test_what_has_no_pair_can_be_kept(tiny_root):
+    dataset = TwoViews("Market1501", unpaired=True, root=tiny_root)
+    assert [r._replace(viewid=-1) for r in dataset.train] == Market1501(tiny_root).train
+    assert [r for r in dataset.train if r.viewid >= 0] == TwoViews("Market1501", root=tiny_root).train
+
+
 def test_the_draw_depends_on_seed_and_identity_alone(tiny_root):
     whole = views_of(TwoViews("Market1501", root=tiny_root))
     half = {"type": "HoldOutIdentities", "dataset": "Market1501", "held_out": 6}

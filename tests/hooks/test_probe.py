@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from reidzoo.config import load_config
+from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.engine.build import build_train_sets
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import ProbeHook
@@ -64,6 +65,60 @@ def test_features_that_are_the_camera_tell_every_images_camera(write_config, mon
         "reidzoo.hooks.probe.extract_table", lambda cfg, model, paths, *_: torch.eye(3)[[cameras[p] for p in paths]]
     )
     assert ProbeHook("camid")._probe(runner) == (1.0, pytest.approx(1 / 3))
+
+
+class TwoNetworks(torch.nn.Module):
+    """Two mappings of an image's mean colour; what ``gallery`` adds to it tells the views apart."""
+
+    def __init__(self, gallery=0.0):
+        super().__init__()
+        self.added = gallery
+
+    def embed(self, images):
+        return images.mean((2, 3))
+
+    embed_query = embed
+
+    def embed_gallery(self, images):
+        return images.mean((2, 3)) + self.added
+
+
+def view_runner(write_config, model, **held):
+    node = {"type": "HoldOutIdentities", "part": "train", "dataset": "Market1501", "held_out": 6, **held}
+    cfg = load_config(write_config(DATASETS={"TRAIN": {"train": {"type": "TwoViews", "dataset": node}}}))
+    return SimpleNamespace(cfg=cfg, sets=build_train_sets(cfg), model=model, device=torch.device("cpu"))
+
+
+def test_each_view_is_embedded_by_its_own_network(write_config):
+    """One image's colours say little of its view; the network that embeds it says all."""
+    for part in ("train", "val"):
+        accuracy, chance = ProbeHook("view", part=part)._probe(view_runner(write_config, TwoNetworks(gallery=50.0)))
+        assert (accuracy, chance) == (1.0, 0.5)
+        accuracy, _ = ProbeHook("view", part=part)._probe(view_runner(write_config, TwoNetworks()))
+        assert accuracy < 0.9
+
+
+def test_views_of_held_out_identities_are_probed_in_both_directions(write_config):
+    runner = view_runner(write_config, TwoNetworks())
+    paths, labels, learns, tests = ProbeHook("view", part="val")._choose(runner)
+    trained = {record.path for record in runner.sets["train"].records}
+    assert not trained & set(paths) and set(labels.tolist()) == {0, 1}
+    assert sorted([*learns, *tests]) == list(range(len(paths)))
+
+
+def test_an_image_without_a_view_is_not_probed(write_config):
+    runner = view_runner(write_config, TwoNetworks())
+    expected = ProbeHook("view")._choose(runner)[0]
+    node = {**runner.cfg.DATASETS.TRAIN["train"], "unpaired": True}
+    kept = TrainSet([build_dataset(node, root=runner.cfg.DATASETS.ROOT)])
+    assert len(kept) > len(expected)
+    runner.sets = {"train": kept}
+    assert ProbeHook("view")._choose(runner)[0] == expected
+
+
+def test_without_identities_held_out_there_is_no_part_val(write_config, tmp_path):
+    with pytest.raises(ConfigError, match="ProbeHook: part: val finds no validation part"):
+        run(write_config, tmp_path, "run", "HOOKS.probe", "{type: ProbeHook, label: view, part: val}")
 
 
 def test_domains_of_two_unlabelled_training_sets(write_config, tmp_path):
