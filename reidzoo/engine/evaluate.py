@@ -116,8 +116,8 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
         features.append(extract_table(cfg, model, table, device, title, method))
     n = len(query)
     queries: Tensor | np.ndarray
-    where, table = comparing_device(device), torch.cat(features)
-    queries, galleries = resident(table, where).tensor_split([n])
+    where = comparing_device(device)
+    queries, galleries = resident(torch.cat(features), where).tensor_split([n])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:
         expansion = cfg.TEST.QUERY_EXPANSION
         queries = average_query_expansion(queries, galleries, expansion.K, alpha=expansion.ALPHA, device=where)
