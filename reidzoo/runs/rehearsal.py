@@ -58,6 +58,6 @@ def _without_weights(cfg: CfgNode) -> CfgNode:
     for node in cfg.MODEL.values():
         if isinstance(node, CfgNode) and "pretrained" in node:
             node.pretrained = ""
-    cfg.DATALOADER.CACHE, cfg.DATALOADER.NUM_WORKERS = "off", 0
+    cfg.DATALOADER.CACHE, cfg.DATALOADER.NUM_WORKERS, cfg.SOLVER.COMPILE = "off", 0, ""
     cfg.freeze()
     return cfg
