@@ -21,10 +21,10 @@ def draw(root, what, output, *words, dataset="Market1501"):
 
 
 def test_imbalance(tiny_root, tmp_path, read_svg, capsys):
-    _, description, words = read_svg(draw(tiny_root, "imbalance", tmp_path / "x.svg", dataset="MSMT17").read_text())
+    title, description, words = read_svg(draw(tiny_root, "imbalance", tmp_path / "x.svg", dataset="MSMT17").read_text())
     assert "images of an identity: 6 to 6, 6.0 on average" in description
     assert "times of day of an identity: 3 to 3" in capsys.readouterr().out
-    assert "MSMT17 (rendered twin): the training identities" in words
+    assert title == "MSMT17 (rendered twin): the training identities" and "cameras of an identity" in words
 
 
 class Halves:

@@ -189,7 +189,9 @@ def test_a_run_writes_why_it_switched_and_draws_it(tiny, pretrained, caplog):
 def test_stopped_in_the_middle_of_turns_and_resumed_equals_uninterrupted(tiny, tmp_path, monkeypatch, code):
     file = "duke_market_code.yml" if code else "mini.yml"
     # The code's rule may rescue for ever.
-    small = ["BACKBONE.pretrained", "''", "BACKBONE.depth", 18, "STAGES.adversarial.SOLVER.MAX_EPOCHS", 8] if code else []
+    small = (
+        ["BACKBONE.pretrained", "''", "BACKBONE.depth", 18, "STAGES.adversarial.SOLVER.MAX_EPOCHS", 8] if code else []
+    )
 
     def config(name):
         return tiny(*small, "SOLVER.CHECKPOINT_ITERS", 2, file=file, name=name)
