@@ -25,11 +25,11 @@ def imbalance(pids: Sequence[int], camids: Sequence[int], timeids: Sequence[int]
         pids: identities of N images; those of -1, which is none, are left out.
         camids, timeids: their cameras and times of day; a time of -1 is not known.
     """
-    pids, camids, timeids = (np.asarray(values, np.int64) for values in (pids, camids, timeids))
-    known = pids >= 0
-    counted = {"images": np.unique(pids[known], return_counts=True)[1], "cameras": _distinct(pids, camids, known)}
-    if known.any() and (timeids[known] >= 0).all():
-        counted["times of day"] = _distinct(pids, timeids, known)
+    people, cameras, times = (np.asarray(values, np.int64) for values in (pids, camids, timeids))
+    known = people >= 0
+    counted = {"images": np.unique(people[known], return_counts=True)[1], "cameras": _distinct(people, cameras, known)}
+    if known.any() and (times[known] >= 0).all():
+        counted["times of day"] = _distinct(people, times, known)
     return counted
 
 
