@@ -268,8 +268,9 @@ one alone, and what ``needs`` declares of a phase's losses and optimizer is chec
 
 A step moves parameters through ``minimize`` and leaves ``phase`` to hooks. What it keeps between steps is in parts
 (buffers of a module), so that a resumed run ends as one that was never stopped. What several processes have to agree
-on, such as a memory's rows, it computes from the gathered batch. ``reidzoo.testing.check_trainer`` checks this
-contract."""
+on, such as a memory's rows, it computes from the gathered batch. Optional are ``validation_loss(batch)``, by which
+``EarlyStopHook`` stops, and ``validator(dataset)``, by which ``AlternationHook`` decides.
+``reidzoo.testing.check_trainer`` checks this contract."""
 
 HOOK = Registry("HOOK", "reidzoo.hooks")
 """Methods named after moments, those of ``reidzoo.hooks.Hook`` with their signatures: ``before_train(runner)``,
