@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from shared import ARGS, base_yaml, best_of, config, device, fill_cache, free, say, timed
