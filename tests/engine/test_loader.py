@@ -71,3 +71,15 @@ def test_two_sets_have_views_of_their_own(batches):
 def test_no_view_is_a_mistake(batches):
     with pytest.raises(ConfigError, match=r"INPUT\.VIEWS"):
         batches(**views(0))
+
+
+@pytest.mark.parametrize("sets", [{"train": "Market1501"}, {"source": "RandPerson", "target": "MSMT17"}])
+def test_labels_are_those_of_the_rows(batches, write_config, sets):
+    (cfg,) = stage_configs(load_config(write_config("labels.yml", DATASETS={"TRAIN": sets}))).values()
+    data = build_train_sets(cfg)
+    for batch in batches(DATASETS={"TRAIN": sets}):
+        for name, own in batch.items() if len(sets) > 1 else [("train", batch)]:
+            assert own.keys() == {"img", "pid", "camid", "domain", "timeid", "viewid", "index"}
+            for key in ("pid", "camid", "domain", "timeid", "viewid"):
+                assert own[key].dtype == torch.int64
+                assert own[key].tolist() == getattr(data[name], f"{key}s")[own["index"].numpy()].tolist()
