@@ -32,6 +32,18 @@ CASES = [
     ("", "clustering.py --images 32768 --dim 2048 --skip-reference"),
     ("", "clustering.py --images 131072 --dim 256 --skip-reference"),
     ("Market-1501's training set", "kmeans.py --images 12936 --dim 2048 --clusters 500"),
+    ("", "training.py --rounds 12"),
+    ("", "training.py --rounds 12 --precision bf16"),
+    ("", "training.py --net osnet --rounds 8 --each 5"),
+    ("", "training.py --net r50ibn --rounds 6 --each 3"),
+    *(("", f"loader.py --batches 40 --rounds 5 --workers {workers}") for workers in (0, 1, 2)),
+    *(("", f"loader.py --batches 40 --rounds 5 --workers {workers} --cache on") for workers in (0, 1, 2)),
+    ("", "extraction.py --images 2048 --rounds 5"),
+    ("", "extraction.py --images 2048 --rounds 5 --cache off"),
+    ("", "extraction.py --net r50ibn --images 256"),
+    ("", "latency.py --calls 200 --rounds 5"),
+    ("", "startup.py --what help --rounds 5"),
+    ("", "startup.py --what load --rounds 5"),
 ]
 SMALL = [
     ("", "ranking.py"),
@@ -41,6 +53,12 @@ SMALL = [
     ("", "clustering.py"),
     ("", "clustering.py --images 2000 --reference-images 500"),
     ("", "kmeans.py"),
+    ("", "training.py --each 2 --rounds 2 --ids 16"),
+    ("", "loader.py --batches 2 --rounds 2 --workers 1"),
+    ("", "loader.py --batches 2 --rounds 2 --cache on"),
+    ("", "extraction.py --images 128 --batch 64"),
+    ("", "latency.py --calls 5"),
+    ("", "startup.py --rounds 1"),
 ]
 HEADER = ["what", "ours", "memory", "reference", "memory", "ratio", "of memory", "answers", "load before"]
 
@@ -86,8 +104,11 @@ def page(results: list[tuple[str, str, dict[str, Any]]], small: bool) -> str:
         results: name, command and figures of each benchmark.
         small: whether these are the small sizes, of which the text warns.
     """
-    lines = ["# Benchmarks", "", "Written by `make bench`: each part against a reference, on the same features"]
-    lines += ["in the same run. Memory is the peak beyond the features. Features are synthetic.", ""]
+    lines = ["# Benchmarks", "", "Written by `make bench`: each part against a reference, on the same data"]
+    lines += [
+        "in the same run. Memory is the peak beyond the data, which are synthetic. What a ratio is of, seconds or"
+    ]
+    lines += ["CPU time, the script says.", ""]
     if small:
         lines += ["**Small sizes** (`make bench SMALL=1`), where starting up counts most: no figures to go by.", ""]
     lines += [f"- {name}: {value}" for name, value in machine().items()]

@@ -17,14 +17,14 @@ from reidzoo.transforms import Normalize
 def loader() -> dict:
     """Images per second of the loader with augmentation on the device, without a model."""
     found: dict = {}
-    for cache in ("on", "off"):
+    for cache in ("device", "on", "off"):
         for workers in (0, 2) if ARGS.tiny else (0, 4, 8, 16):
             cfg = config(base_yaml("r50"), "DATALOADER.CACHE", cache, "DATALOADER.NUM_WORKERS", workers)
             source = build_loader(cfg, build_train_sets(cfg), device())
-            if cache == "on":
+            if cache != "off":
                 found["decode_img_s_one_process"] = round(fill_cache(source.table))
             batches = source.epoch(0)
-            count = 4 if ARGS.tiny else 40 if cache == "on" else 20
+            count = 4 if ARGS.tiny else 20 if cache == "off" else 40
             for _ in range(2 + 2 * workers):  # what the workers have prepared meanwhile is not to count
                 next(batches)
             seconds, _ = timed(lambda b=batches, c=count: [next(b)["img"] for _ in range(c)])
@@ -58,8 +58,11 @@ def extract() -> dict:
                 bare()
             found[f"bare {tag} {precision}"] = round(batch / best_of(bare, 3 if ARGS.tiny else 10))
 
-            def ours(model: nn.Module = model, precision: str = precision) -> None:
-                extract_features(model, table, normalize, device=device(), batch_size=batch, precision=precision)
+            def ours(
+                model: nn.Module = model, precision: str = precision, layout: torch.memory_format = layout
+            ) -> None:
+                how = {"precision": precision, "channels_last": layout is torch.channels_last}
+                extract_features(model, table, normalize, device=device(), batch_size=batch, **how)
 
             ours()
             found[f"ours, model {tag}, {precision}"] = round(len(table) / best_of(ours, 2))

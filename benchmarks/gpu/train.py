@@ -88,15 +88,11 @@ def ours(
     """Return what builds a step of the trainer, its images decoded beforehand."""
 
     def make() -> Steps:
-        trainer = make_trainer(CASE, "SOLVER.PRECISION", precision, "DATALOADER.CACHE", "on", *opts, drop_hooks=drop)
+        cache = "device" if on_device else "on"
+        trainer = make_trainer(CASE, "SOLVER.PRECISION", precision, "DATALOADER.CACHE", cache, *opts, drop_hooks=drop)
         fill_cache(trainer.loader.table)
         if compiled:
             trainer.model.backbone.compile()
-        if on_device:  # what a cache on the device would give
-            stored = trainer.loader.table.images.to(device())
-            trainer.loader.table.batches = lambda rows, workers, pin=False: (
-                stored[torch.as_tensor(r).to(device())] for r in rows
-            )
         return Steps(trainer)
 
     return make

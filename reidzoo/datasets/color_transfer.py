@@ -103,7 +103,7 @@ class ColorTransfer:
 def rgb_to_lab(images: Tensor) -> Tensor:
     """Return sRGB images (B, 3, H, W) in 0..1 as CIE Lab (D65) over 100, so that L is in 0..1."""
     linear = torch.where(images > 0.04045, ((images + 0.055) / 1.055) ** 2.4, images / 12.92)
-    xyz = _mix(linear, XYZ) / images.new_tensor(WHITE)[:, None, None]
+    xyz = _mix(linear, XYZ) / _white(images)
     f = torch.where(xyz > (6 / 29) ** 3, xyz.clamp(min=1e-6) ** (1 / 3), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     x, y, z = f.unbind(1)
     return torch.stack([1.16 * y - 0.16, 5 * (x - y), 2 * (y - z)], dim=1)
@@ -115,8 +115,12 @@ def lab_to_rgb(images: Tensor) -> Tensor:
     y = (lightness + 0.16) / 1.16
     f = torch.stack([y + a / 5, y, y - b / 2], dim=1)
     xyz = torch.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29))
-    linear = _mix(xyz * images.new_tensor(WHITE)[:, None, None], RGB)
+    linear = _mix(xyz * _white(images), RGB)
     return torch.where(linear > 0.0031308, 1.055 * linear.clamp(min=1e-6) ** (1 / 2.4) - 0.055, 12.92 * linear)
+
+
+def _white(images: Tensor) -> Tensor:
+    return to_device(np.array(WHITE), images.device).to(images.dtype)[:, None, None]
 
 
 def _mix(images: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:

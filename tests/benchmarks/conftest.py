@@ -21,5 +21,6 @@ def module(name):
 @pytest.fixture
 def load(monkeypatch):
     """A function that loads a script by its name; nothing is left behind in ``sys.modules``."""
-    monkeypatch.setitem(sys.modules, "common", module("common"))
+    for shared in ("common", "people"):
+        monkeypatch.setitem(sys.modules, shared, module(shared))
     return module

@@ -71,3 +71,35 @@ def test_two_sets_have_views_of_their_own(batches):
 def test_no_view_is_a_mistake(batches):
     with pytest.raises(ConfigError, match=r"INPUT\.VIEWS"):
         batches(**views(0))
+
+
+@pytest.mark.parametrize("sets", [{"train": "Market1501"}, {"source": "RandPerson", "target": "MSMT17"}])
+def test_labels_are_those_of_the_rows(batches, write_config, sets):
+    (cfg,) = stage_configs(load_config(write_config("labels.yml", DATASETS={"TRAIN": sets}))).values()
+    data = build_train_sets(cfg)
+    for batch in batches(DATASETS={"TRAIN": sets}):
+        for name, own in batch.items() if len(sets) > 1 else [("train", batch)]:
+            assert own.keys() == {"img", "pid", "camid", "domain", "timeid", "viewid", "index"}
+            for key in ("pid", "camid", "domain", "timeid", "viewid"):
+                assert own[key].dtype == torch.int64
+                assert own[key].tolist() == getattr(data[name], f"{key}s")[own["index"].numpy()].tolist()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("cache", ["device", "on"])
+@pytest.mark.parametrize("crop", [{"pad": 2}, {"type": "RandomSizedRectCrop"}])
+def test_nothing_in_the_loader_waits_for_a_gpu_and_the_pixels_are_a_cpus(write_config, cache, crop):
+    changes = {"INPUT": {"SIZE": [32, 16], "TRANSFORMS": {"crop": crop}}, "DATALOADER": {"CACHE": cache}}
+    (cfg,) = stage_configs(load_config(write_config(DEVICE="cuda", **changes))).values()
+    loaders = [build_loader(cfg, build_train_sets(cfg), torch.device(kind)) for kind in ("cuda", "cpu")]
+    plain, first = list(loaders[1].epoch(1)), list(loaders[0].epoch(0))  # which fills the cache
+    assert first[0]["img"].device.type == "cuda"
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = list(loaders[0].epoch(1))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    tolerance = 1e-6 if "pad" in crop else 1 / 255 / 0.2  # a scaled byte may be rounded otherwise
+    for ours, theirs in zip(found, plain, strict=True):
+        for key, value in theirs.items():
+            torch.testing.assert_close(ours[key].cpu(), value, rtol=0, atol=tolerance if key == "img" else 0)

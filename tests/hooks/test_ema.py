@@ -90,7 +90,8 @@ def train(write_config, tmp_path):
 @pytest.fixture
 def trainer(write_config, tmp_path):
     (tmp_path / "run").mkdir()
-    cfg = load_config(write_config(HOOKS=EMA))
+    solver = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 4, "MAX_EPOCHS": 2, "CHECKPOINT_SECONDS": 0}
+    cfg = load_config(write_config(HOOKS=EMA, SOLVER=solver))
     sets, device = build_train_sets(cfg), torch.device("cpu")
     trainer = TRAINER.build(cfg.TRAINER, cfg=cfg, sets=sets, output_dir=tmp_path / "run", device=device)
     trainer.hooks["recorder"] = Recorder()

@@ -10,6 +10,7 @@ from PIL import Image
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms import BatchDraw, RandomSizedRectCrop
+from reidzoo.transforms.random_sized_rect_crop import _resized, scale_rectangles
 
 
 def plain(image, numbers, area, aspect):
@@ -69,3 +70,16 @@ def test_float_images_differ_by_rounding_only():
 def test_wrong_arguments(arguments):
     with pytest.raises(ConfigError, match=next(iter(arguments))):
         RandomSizedRectCrop(**arguments)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_the_batch_of_a_gpu_is_scaled_as_the_images_of_a_cpu(dtype):
+    images = torch.randint(0, 256, (32, 3, 24, 12)).to(dtype)
+    crop = RandomSizedRectCrop(area=(0.3, 1.0))
+    rectangles = crop.rectangles(BatchDraw(0, 0, 0, 32).uniform(22), 24, 12)
+    rectangles[0] = (0, 0, 24, 12)
+    expected = torch.cat([_resized(images[n : n + 1], (24, 12), *box) for n, box in enumerate(rectangles.tolist())])
+    found = scale_rectangles(images, rectangles)
+    assert found.dtype == dtype and torch.equal(found[0], images[0])
+    difference = (found.float() - expected.float()).abs().max()
+    assert difference <= (1 if dtype == torch.uint8 else 1e-3)  # fixed point on the CPU
