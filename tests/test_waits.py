@@ -69,9 +69,8 @@ def looks(function: ast.AST) -> Iterator[tuple[int, str]]:
             called = node.func
             if isinstance(called, ast.Attribute):
                 of_torch = isinstance(called.value, ast.Name) and called.value.id == "torch"
-                if called.attr in (FUNCTIONS if of_torch else LOOKS):
-                    yield node.lineno, ast.unparse(node)
-                elif called.attr == "to" and "from_numpy" in ast.unparse(called) and not _non_blocking(node):
+                sent = called.attr == "to" and "from_numpy" in ast.unparse(called) and not _non_blocking(node)
+                if sent or called.attr in (FUNCTIONS if of_torch else LOOKS):
                     yield node.lineno, ast.unparse(node)
             elif isinstance(called, ast.Name) and called.id in CASTS and _may_be_tensor(node.args):
                 yield node.lineno, ast.unparse(node)
