@@ -47,6 +47,8 @@ ALLOWED = {
     ("reidzoo/trainers/domain_adaptation.py", "relabel"): "between epochs",
     ("reidzoo/trainers/adversarial.py", "_domains"): "a number of a numpy array",
     ("reidzoo/trainers/nuisance.py", "build_discriminator"): "once",
+    ("reidzoo/trainers/validation.py", "measure"): "between phases",
+    ("reidzoo/trainers/validation.py", "_predict"): "between phases",
     ("reidzoo/backbones/vgg.py", "_take_normalised_rgb"): "once",
     ("reidzoo/memories/hybrid.py", "occurrences"): "of numpy arrays",
     ("reidzoo/losses/labels.py", "check_labels"): "on the CPU alone",

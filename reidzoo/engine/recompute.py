@@ -104,8 +104,8 @@ def _checked(outputs: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
     for name, value in outputs.items():
         if not value.dim() or len(value) != rows:
             raise ConfigError(
-                f"SOLVER.CHUNK: the output {name!r} of shape {tuple(value.shape)} has no row for each of {rows} images; "
-                f"this model cannot be computed in chunks, set SOLVER.CHUNK 0"
+                f"SOLVER.CHUNK: the output {name!r}, of shape {tuple(value.shape)} has no row for each of {rows}. "
+                f"This model cannot be computed in chunks, set SOLVER.CHUNK 0"
             )
     return outputs
 
