@@ -47,6 +47,8 @@ ALLOWED = {
     ("reidzoo/trainers/domain_adaptation.py", "relabel"): "between epochs",
     ("reidzoo/trainers/adversarial.py", "_domains"): "a number of a numpy array",
     ("reidzoo/trainers/nuisance.py", "build_discriminator"): "once",
+    ("reidzoo/trainers/validation.py", "measure"): "between phases",
+    ("reidzoo/trainers/validation.py", "_predict"): "between phases",
     ("reidzoo/backbones/vgg.py", "_take_normalised_rgb"): "once",
     ("reidzoo/memories/hybrid.py", "occurrences"): "of numpy arrays",
     ("reidzoo/losses/labels.py", "check_labels"): "on the CPU alone",
@@ -69,9 +71,8 @@ def looks(function: ast.AST) -> Iterator[tuple[int, str]]:
             called = node.func
             if isinstance(called, ast.Attribute):
                 of_torch = isinstance(called.value, ast.Name) and called.value.id == "torch"
-                if called.attr in (FUNCTIONS if of_torch else LOOKS) or (
-                    called.attr == "to" and "from_numpy" in ast.unparse(called) and not _non_blocking(node)
-                ):
+                sent = called.attr == "to" and "from_numpy" in ast.unparse(called) and not _non_blocking(node)
+                if sent or called.attr in (FUNCTIONS if of_torch else LOOKS):
                     yield node.lineno, ast.unparse(node)
             elif isinstance(called, ast.Name) and called.id in CASTS and _may_be_tensor(node.args):
                 yield node.lineno, ast.unparse(node)

@@ -24,16 +24,18 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 from env import env
 from loading import extract, loader
 from parity import parity
+from peer import peer
 from resume import checkpoint, resume
 from retrieval import cluster, rank
 from shared import ARGS, device, free, left, say, write_data
 from train import compiled, train
+from variants import variants
 from waits import profile, waits
 
 SECTIONS: dict[str, tuple[Callable[[], dict], float]] = {
-    "env": (env, 5), "parity": (parity, 20), "waits": (waits, 15), "train": (train, 90), "profile": (profile, 15),
-    "loader": (loader, 30), "extract": (extract, 20), "rank": (rank, 25), "cluster": (cluster, 30),
-    "checkpoint": (checkpoint, 10), "resume": (resume, 40), "compiled": (compiled, 90),
+    "env": (env, 5), "parity": (parity, 20), "variants": (variants, 40), "waits": (waits, 25), "train": (train, 90),
+    "peer": (peer, 40), "profile": (profile, 20), "loader": (loader, 30), "extract": (extract, 20), "rank": (rank, 25),
+    "cluster": (cluster, 30), "checkpoint": (checkpoint, 10), "resume": (resume, 40), "compiled": (compiled, 90),
 }  # fmt: skip
 """Name -> what measures it, and the seconds that it may take."""
 

@@ -29,16 +29,20 @@ def page(results: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def section(name: str, found: Any, seconds: float | None) -> str:
+def section(name: str, results: Any, seconds: float | None) -> str:
     """Return one section: figures by name as one table, figures by case and name as another."""
     title = f"## {name}" + (f" ({seconds} s)" if seconds is not None else "") + "\n"
-    if not isinstance(found, dict):
-        return f"{title}\n{found}\n"
-    plain = {key: value for key, value in found.items() if not isinstance(value, dict | list)}
-    nested = {key: value for key, value in found.items() if isinstance(value, dict)}
+    if not isinstance(results, dict):
+        return f"{title}\n{results}\n"
+    plain = {key: value for key, value in results.items() if not isinstance(value, dict | list)}
+    nested = {key: value for key, value in results.items() if isinstance(value, dict)}
     tables = []
     if nested:
-        columns = list(dict.fromkeys(column for value in nested.values() for column in value))
+        columns = list(
+            dict.fromkeys(
+                key for value in nested.values() for key, found in value.items() if not isinstance(found, list)
+            )
+        )
         rows = [[key, *(value.get(column, "") for column in columns)] for key, value in nested.items()]
         tables.append(tabulate(rows, ["", *columns], tablefmt="pipe"))
     if plain:

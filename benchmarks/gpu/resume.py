@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from shared import ARGS, Steps, free, left, make_trainer, say, switches, timed
+from shared import ARGS, Steps, free, left, make_trainer, say, timed
 
+from reidzoo.engine.backends import backends
 from reidzoo.engine.checkpoint import resume as take_up
 from reidzoo.engine.checkpoint import save
 from reidzoo.trainers import Trainer
+
+KINDS = {
+    "default": (),
+    "DETERMINISTIC": ("SOLVER.DETERMINISTIC", "True"),
+    "DETERMINISTIC, graph": ("SOLVER.DETERMINISTIC", "True", "SOLVER.COMPILE", "graph"),
+}
 
 
 def checkpoint() -> dict:
@@ -36,24 +43,25 @@ def resume() -> dict:
 
     def straight(*opts: Any, save_at: int = 0) -> Trainer:
         trainer = make_trainer(*opts)
-        step = Steps(trainer)
-        for number in range(whole):
-            step()
-            if number + 1 == save_at:
-                save(trainer, trainer.output_dir / "last.pth")
+        with backends(trainer.cfg):
+            step = Steps(trainer)
+            for number in range(whole):
+                step()
+                if number + 1 == save_at:
+                    save(trainer, trainer.output_dir / "last.pth")
         return trainer
 
     for case in ("r18", "r50ibn"):
         for precision in ("fp32", "bf16"):
-            for name, flags in {"default": {}, "deterministic": {"deterministic": True}}.items():
+            for name, more in KINDS.items():
                 if left() < 40 and not ARGS.tiny:
                     break
-                opts = (case, "SOLVER.PRECISION", precision, "DATALOADER.CACHE", "on")
-                with switches(**flags):
-                    first = straight(*opts, save_at=half)
-                    second = straight(*opts)
-                    third = make_trainer(*opts)
-                    take_up(third, first.output_dir / "last.pth")
+                opts = (case, "SOLVER.PRECISION", precision, "DATALOADER.CACHE", "on", *more)
+                first = straight(*opts, save_at=half)
+                second = straight(*opts)
+                third = make_trainer(*opts)
+                take_up(third, first.output_dir / "last.pth")
+                with backends(third.cfg):
                     step = Steps(third)
                     for _ in range(whole - half):
                         step()

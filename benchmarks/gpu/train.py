@@ -18,21 +18,14 @@ def bare_step(
     case: str, precision: str, batch: int, classes: int, channels_last: bool = True, compiled: bool = False
 ) -> Callable[[], None]:
     """Return a step of a plain PyTorch loop with the same network, torch's own batch norm, and data on the device."""
-    keep, build.convert_batch_norm = build.convert_batch_norm, lambda model, group=0: model
-    try:
-        cfg = config(base_yaml(case))
-        torch.manual_seed(0)
-        model = build.build_model(cfg, classes).to(device()).train()
-    finally:
-        build.convert_batch_norm = keep
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model.to(memory_format=layout)
+    model = bare_model(case, classes, layout)
     if compiled:
         model.backbone.compile()
     optimizer = torch.optim.Adam(
         [p for p in model.parameters() if p.requires_grad], 3.5e-4, weight_decay=5e-4, fused=True
     )
-    height, width = cfg.INPUT.SIZE
+    height, width = config(base_yaml(case)).INPUT.SIZE
     images = [torch.randn(batch, 3, height, width, device=device()).contiguous(memory_format=layout) for _ in range(4)]
     pid = torch.arange(batch, device=device()) // 4
     count = 0
@@ -55,6 +48,17 @@ def bare_step(
         optimizer.step()
 
     return step
+
+
+def bare_model(case: str, classes: int, layout: torch.memory_format) -> Any:
+    """Return the network of a case with torch's own batch norm, in training mode on the device."""
+    keep, build.convert_batch_norm = build.convert_batch_norm, lambda model, group=0: model
+    try:
+        torch.manual_seed(0)
+        model = build.build_model(config(base_yaml(case)), classes).to(device()).train()
+    finally:
+        build.convert_batch_norm = keep
+    return model.to(memory_format=layout)
 
 
 CASE = "r50ibn"
@@ -82,39 +86,36 @@ def bare(precision: str, **options: bool) -> Callable[[], Callable[[], None]]:
     return lambda: bare_step(CASE, precision, 16 if ARGS.tiny else 64, 16 if ARGS.tiny else 128, **options)
 
 
-def ours(
-    precision: str, *opts: Any, drop: tuple[str, ...] = (), compiled: bool = False, on_device: bool = False
-) -> Callable[[], Callable[[], None]]:
+def ours(precision: str, *opts: Any, case: str = CASE) -> Callable[[], Callable[[], None]]:
     """Return what builds a step of the trainer, its images decoded beforehand."""
 
     def make() -> Steps:
-        cache = "device" if on_device else "on"
-        trainer = make_trainer(CASE, "SOLVER.PRECISION", precision, "DATALOADER.CACHE", cache, *opts, drop_hooks=drop)
+        trainer = make_trainer(case, "DATALOADER.CACHE", "on", "SOLVER.PRECISION", precision, *opts)
         fill_cache(trainer.loader.table)
-        if compiled:
-            trainer.model.backbone.compile()
         return Steps(trainer)
 
     return make
 
 
-WAITING = ("stop_on_nan", "log", "progress")
+GRAPH = ("SOLVER.COMPILE", "graph")
+ON_DEVICE = ("DATALOADER.CACHE", "device")
 
 
 def train() -> dict:
     """Images per second of ours, cached images in memory, and of a bare loop, in one process, one after the other."""
     found: dict = {}
-    for precision in ("bf16", "fp32"):
-        put(found, f"bare {precision}", bare(precision))
-        put(found, f"ours {precision}", ours(precision))
-    put(found, "ours bf16, cudnn.benchmark", ours("bf16"), benchmark=True)
-    put(found, "bare bf16, cudnn.benchmark", bare("bf16"), benchmark=True)
-    put(found, "ours bf16, images on the device", ours("bf16", on_device=True))
-    put(found, "ours bf16, images on the device, no hook that waits", ours("bf16", drop=WAITING, on_device=True))
-    put(found, "ours bf16, 4 workers", ours("bf16", "DATALOADER.NUM_WORKERS", 2 if ARGS.tiny else 4))
-    put(found, "ours bf16, BN_GROUP 16", ours("bf16", "MODEL.BN_GROUP", 4 if ARGS.tiny else 16))
-    put(found, "ours fp32 without TF32", ours("fp32"), conv_tf32=False)
-    put(found, "bare bf16, NCHW", bare("bf16", channels_last=False))
+    put(found, "bare bf16", bare("bf16"))
+    put(found, "ours bf16", ours("bf16"))
+    put(found, "ours bf16, graph", ours("bf16", *GRAPH))
+    put(found, "ours bf16, graph, cache on the device", ours("bf16", *GRAPH, *ON_DEVICE))
+    put(found, "ours bf16, graph, cache on the device, benchmark", ours("bf16", *GRAPH, *ON_DEVICE), benchmark=True)
+    put(found, "ours fp16, graph, cache on the device", ours("fp16", *GRAPH, *ON_DEVICE))
+    put(found, "bare fp32", bare("fp32"))
+    put(found, "ours fp32", ours("fp32"))
+    group = ("MODEL.BN_GROUP", 4 if ARGS.tiny else 16)
+    put(found, "ours bf16, BN_GROUP 16", ours("bf16", *group))
+    put(found, "ours bf16, BN_GROUP 16, graph", ours("bf16", *group, *GRAPH))
+    put(found, "ours bf16, 4 workers", ours("bf16", *GRAPH, "DATALOADER.NUM_WORKERS", 2 if ARGS.tiny else 4))
     for precision in ("bf16", "fp32"):
         a, b = found[f"ours {precision}"], found[f"bare {precision}"]
         if isinstance(a, dict) and isinstance(b, dict) and "img_s" in a and "img_s" in b:
@@ -124,9 +125,10 @@ def train() -> dict:
 
 
 def compiled() -> dict:
-    """The same with a compiled backbone: ``backbone.compile()`` keeps every name of the state dict."""
+    """The same with the backbone compiled by torch: kernels fused, and recorded into CUDA graphs."""
     found: dict = {}
     if ARGS.compile:
-        put(found, "bare bf16, compiled backbone", bare("bf16", compiled=True), 90, benchmark=True)
-        put(found, "ours bf16, compiled backbone", ours("bf16", compiled=True, on_device=True), 60, benchmark=True)
+        put(found, "bare bf16, compiled backbone", bare("bf16", compiled=True), 90)
+        put(found, "ours bf16, COMPILE reduce-overhead", ours("bf16", "SOLVER.COMPILE", "reduce-overhead"), 60)
+        put(found, "ours bf16, COMPILE default", ours("bf16", "SOLVER.COMPILE", "default"), 60)
     return found

@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiler
 
 import reidzoo
+from reidzoo.errors import UserError
 
 
 def waits() -> dict:
@@ -19,8 +20,17 @@ def waits() -> dict:
     if not is_cuda():
         return {"skipped": "needs CUDA"}
     found: dict = {}
-    for name, opts in {"cached, no workers": (), "2 workers": ("DATALOADER.NUM_WORKERS", 2)}.items():
-        trainer = make_trainer("r50ibn", "SOLVER.PRECISION", "bf16", "DATALOADER.CACHE", "on", *opts)
+    cases = {
+        "cached": (), "2 workers": ("DATALOADER.NUM_WORKERS", 2), "graph": ("SOLVER.COMPILE", "graph"),
+        "fp16": ("SOLVER.PRECISION", "fp16"), "cache on the device": ("DATALOADER.CACHE", "device"),
+        "BN_GROUP": ("MODEL.BN_GROUP", 16),
+    }  # fmt: skip
+    for name, opts in cases.items():
+        try:
+            trainer = make_trainer("r50ibn", "DATALOADER.CACHE", "on", "SOLVER.PRECISION", "bf16", *opts)
+        except UserError as error:
+            found[name] = str(error)
+            continue
         fill_cache(trainer.loader.table)
         step = Steps(trainer)
         for _ in range(3):
@@ -55,8 +65,13 @@ def place_of_ours() -> str:
 
 
 def profile() -> dict:
-    """Say how much of a step the device works, and on what."""
-    trainer = make_trainer("r50ibn", "SOLVER.PRECISION", "bf16", "DATALOADER.CACHE", "on")
+    """Say how much of a step the device works, and on what; as it is, and with recorded kernels."""
+    return {name: profile_one(*opts) for name, opts in {"plain": (), "graph": ("SOLVER.COMPILE", "graph")}.items()}
+
+
+def profile_one(*opts: str) -> dict:
+    """Profile some steps with the options."""
+    trainer = make_trainer("r50ibn", "SOLVER.PRECISION", "bf16", "DATALOADER.CACHE", "on", *opts)
     fill_cache(trainer.loader.table)
     step = Steps(trainer)
     for _ in range(2 if ARGS.tiny else 8):
@@ -74,8 +89,9 @@ def profile() -> dict:
         "device_ms": 1e3 * busy / count,
         "busy": round(busy / seconds, 3),
         "launches": sum(r.count for r in rows if r.key.startswith(("cudaLaunchKernel", "cuLaunchKernel"))) / count,
-        "host_waits": {r.key: r.count / count for r in rows if "Synchronize" in r.key},
+        "graph_launches": sum(r.count for r in rows if r.key.startswith("cudaGraphLaunch")) / count,
+        "host_waits": sum(r.count for r in rows if "Synchronize" in r.key) / count,
         "top": [[r.key[:90], round(getattr(r, kind) / 1e3 / count, 3), r.count / count] for r in kernels[:20]],
     }  # fmt: skip
-    say("profile", {k: v for k, v in found.items() if k != "top"})
+    say("profile", opts, {k: v for k, v in found.items() if k != "top"})
     return found

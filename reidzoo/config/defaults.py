@@ -226,8 +226,8 @@ def _add_run(cfg: CfgNode) -> None:
     # fp32, bf16 or fp16 (autocast; fp16 scales the loss, and leaves out a step whose gradient overflows).
     cfg.SOLVER.PRECISION = "fp32"
     # How backbones are trained faster on a GPU, in one process: graph records their kernels (CUDA graphs: two launches
-    # a step in place of a thousand; nothing else changes), default, reduce-overhead and max-autotune are torch.compile's
-    # modes, which fuse kernels, too, and take minutes to begin; "" for none.
+    # a step in place of a thousand; nothing else changes); default, reduce-overhead and max-autotune are modes of
+    # torch.compile, which fuses kernels, too, and takes minutes to begin; "" for none.
     cfg.SOLVER.COMPILE = ""
     # Let cuDNN time its algorithms and take the fastest; two runs may then differ in the last bits.
     cfg.SOLVER.CUDNN_BENCHMARK = False

@@ -25,7 +25,7 @@ Run = Callable[[Tensor], dict[str, Tensor]]
 
 
 def forward_in_chunks(run: Run, images: Tensor, size: int, parameters: Sequence[nn.Parameter]) -> dict[str, Tensor]:
-    """Return what ``run`` makes of the batch, with the memory of a chunk of it (Gao et al., RepL4NLP 2021, "GradCache").
+    """Return what ``run`` makes of the batch, with the memory of a chunk of it (Gao et al., RepL4NLP 2021).
 
     The first pass keeps no activations; losses see the outputs of the whole batch, so that batch-hard mining is over
     all of it. In the backward pass each chunk is forwarded once more, and the gradients of its outputs go through it.
@@ -84,7 +84,8 @@ class _Chunks(torch.autograd.Function):
             if not pairs:
                 continue
             values, of_values = zip(*pairs)
-            for place, grad in enumerate(torch.autograd.grad(values, ctx.parameters, of_values, allow_unused=True)):
+            found = torch.autograd.grad(values, ctx.parameters, of_values, allow_unused=True)
+            for place, grad in enumerate(found):
                 sums[place] = _sum(sums[place], grad)
         return None, None, None, None, *sums
 
@@ -103,8 +104,8 @@ def _checked(outputs: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
     for name, value in outputs.items():
         if not value.dim() or len(value) != rows:
             raise ConfigError(
-                f"SOLVER.CHUNK: the output {name!r} of shape {tuple(value.shape)} has no row for each of {rows} images; "
-                f"this model cannot be computed in chunks, set SOLVER.CHUNK 0"
+                f"SOLVER.CHUNK: the output {name!r}, of shape {tuple(value.shape)} has no row for each of {rows}. "
+                f"This model cannot be computed in chunks, set SOLVER.CHUNK 0"
             )
     return outputs
 

@@ -273,11 +273,18 @@ class GlobalBatchNorm(_ConvertedBatchNorm):
             if not _moves.kept:
                 self._update(mean, variance)
             return output
-        if not (self.training and self.track_running_stats) or _moves.kept:
+        if not (self.training and self.track_running_stats):
             return functional.batch_norm(maps, None, None, self.weight, self.bias, True, 0.0, self.eps)
-        return functional.batch_norm(
-            maps, self.running_mean, self.running_var, self.weight, self.bias, True, self._count_batch(), self.eps
-        )
+        mean, variance = self.running_mean, self.running_var
+        if _moves.kept:  # copies, which move in their place: a pass done again has to keep what the first one kept
+            mean, variance, momentum = _copy(mean), _copy(variance), self.momentum or 0.0
+        else:
+            momentum = self._count_batch()
+        return functional.batch_norm(maps, mean, variance, self.weight, self.bias, True, momentum, self.eps)
+
+
+def _copy(statistic: torch.Tensor | None) -> torch.Tensor | None:
+    return None if statistic is None else statistic.clone()
 
 
 class _NormaliseTogether(torch.autograd.Function):

@@ -46,7 +46,7 @@ def test_a_compiled_backbone_is_one_graph_and_learns_the_same(traced, group):
     for _ in range(2):
         outputs, expected = parts["model"](images), plain(images)
         torch.testing.assert_close(outputs["logits"], expected["logits"], rtol=1e-4, atol=1e-5)
-        for net, value in ((parts["model"], outputs), (plain, expected)):
+        for value in (outputs, expected):
             value["logits"].square().sum().backward()
     for (name, one), other in zip(parts["model"].named_parameters(), plain.parameters(), strict=True):
         if other.grad is not None:
