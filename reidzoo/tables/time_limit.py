@@ -18,7 +18,7 @@ class TimeUp(Exception):
 
 @contextlib.contextmanager
 def time_limit(seconds: float | None, grace: float = GRACE) -> Iterator[None]:
-    """Raise ``TimeUp`` in the body when ``seconds`` have passed, and what Ctrl-C raises ``grace`` after; None: never."""
+    """Raise ``TimeUp`` in the body after ``seconds``, and ``grace`` later what Ctrl-C raises; None is no limit."""
     if seconds is None:
         yield
         return
