@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("table", type=Path, metavar="TABLE", help="a table file, such as projects/*/table1.yml")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N - 1 (default: the table's SEEDS)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="run these rows only")
+    parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="run these rows only, in this order")
     parser.add_argument("--variants", nargs="+", default=[], metavar="NAME", help="run these variants only")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--mini", action="store_true", help="lay the table's OVERLAY over every row's configuration")
@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overlay", action="append", default=[], type=Path, metavar="FILE", help="and lay this YAML over"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many stages run side by side")
+    parser.add_argument(
+        "--seconds", type=int, metavar="S", help="stop after S seconds as Ctrl-C does; the same command goes on"
+    )
     parser.add_argument("--output-dir", type=Path, metavar="DIR", help="default: output/PROJECT/tables[-OVERLAY]")
     parser.add_argument("--dry-run", action="store_true", help="run nothing; list what would run, print what is there")
     parser.add_argument("--record", action="store_true", help="put the table into the project and its README")
@@ -48,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run, print and write the table."""
     from reidzoo.tables import make_plan, read_table
+    from reidzoo.tables.time_limit import TimeUp
 
     if args.record and not (ROOT / "pyproject.toml").is_file():
         raise UserError("--record writes into the repository's documents; run it in a checkout")
@@ -58,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
     _check_names("--only", args.only, table.rows)
     _check_names("--variants", args.variants, table.variants)
     args.seeds = table.seeds if args.seeds is None else args.seeds
-    if args.seeds < 1 or args.jobs < 1:
-        raise UserError("--seeds and --jobs take a number from 1 up")
+    if args.seeds < 1 or args.jobs < 1 or (args.seconds is not None and args.seconds < 1):
+        raise UserError("--seeds, --jobs and --seconds take a number from 1 up")
     folder = args.output_dir or _default_folder(args, table)
     plan = make_plan(table, folder, range(args.seeds), args.overlay, args.opts, args.mini, args.profile)
     if args.profile:
@@ -70,10 +74,12 @@ def run(args: argparse.Namespace) -> None:
         _report(args, table, plan, folder)
         return
     try:
-        failed = _run(units, args.jobs, folder)
+        failed = _run(units, args.jobs, folder, args.seconds)
     except KeyboardInterrupt:
         _report(args, table, plan, folder)
         raise
+    except TimeUp:
+        failed = {}
     _report(args, table, plan, folder)
     for key, reason in failed.items():
         print(f"failed: {plan.units[key].name}: {reason}", file=sys.stderr)
@@ -101,18 +107,23 @@ def _list(units: dict[str, Unit]) -> None:
     print(f"{sum(unit.done for unit in units.values())} of {len(units)} done\n")
 
 
-def _run(units: dict[str, Unit], jobs: int, folder: Path) -> dict[str, str]:
-    """Run what is not done and return what failed."""
+def _run(units: dict[str, Unit], jobs: int, folder: Path, seconds: int | None) -> dict[str, str]:
+    """Run what is not done and return what failed.
+
+    Raises:
+        TimeUp: ``seconds`` have passed, and what ran has saved itself.
+    """
     from reidzoo.datasets.nodes import check_data
     from reidzoo.tables import Scheduler
     from reidzoo.tables.lock import locked
+    from reidzoo.tables.time_limit import time_limit
 
     seen: set[tuple[str, ...]] = set()
     for unit in units.values():
         if not unit.done:
             check_data(unit.config, seen=seen)  # now, and not after hours at a later unit
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with locked(folder) as inherited:
+    with locked(folder) as inherited, time_limit(seconds):
         return Scheduler(units, jobs, _train_command, inherited=inherited).run()
 
 

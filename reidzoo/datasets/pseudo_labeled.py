@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from reidzoo.checks import PATH, check
+from reidzoo.checks import PATH, check, one_of
 from reidzoo.datasets.base import Dataset, examples, relative_path
 from reidzoo.datasets.label_file import read_pseudo_labels
 from reidzoo.datasets.record import Record
@@ -27,6 +28,9 @@ class PseudoLabeled(DatasetWrapper):
         dataset: the wrapped dataset's name, its configuration entry, or the dataset itself.
         labels: the CSV file, columns ``path,label``, one line for every training image of the dataset; paths are
             relative to the dataset's folder.
+        oracle: what the true identities do to the labels, to find out what is wrong with them and never to report:
+            ``none``; ``split`` parts every label by identity, so that each is pure, and leaves out parts of one image;
+            ``merge`` gives the images of an identity one label, so that none is spread over several.
         root: the folder that holds the datasets.
 
     Raises:
@@ -38,10 +42,13 @@ class PseudoLabeled(DatasetWrapper):
         dataset: str | Mapping[str, Any] | Dataset,
         labels: str | os.PathLike[str],
         root: str | os.PathLike[str] = "datasets",
+        oracle: str = "none",
     ) -> None:
         check(self, PATH, labels=labels)
+        check(self, one_of("none", "split", "merge"), oracle=oracle)
         super().__init__(dataset, root)
         self.labels = os.path.expanduser(os.fspath(labels))
+        self.oracle = oracle
         self._label_of = read_pseudo_labels(self.labels)
 
     def scan(self, split: str) -> list[Record]:
@@ -51,8 +58,15 @@ class PseudoLabeled(DatasetWrapper):
             return records
         paths = [relative_path(record.path, self.folder) for record in records]
         self._check_images(paths)
-        labels = [self._label_of[path] for path in paths]
-        return [record._replace(pid=label) for record, label in zip(records, labels) if label != -1]
+        labelled = [(record, self._label_of[path]) for record, path in zip(records, paths)]
+        labelled = [(record, label) for record, label in labelled if label != -1]
+        if self.oracle != "none" and any(record.pid < 0 for record, _ in labelled):
+            raise DatasetError(f"PseudoLabeled: oracle: {self.oracle} needs {self.name}'s identities; wrap it as it is")
+        if self.oracle == "merge":
+            return [record for record, _ in labelled]
+        if self.oracle == "split":
+            return _split(labelled)
+        return [record._replace(pid=label) for record, label in labelled]
 
     def _check_images(self, paths: list[str]) -> None:
         present = set(paths)
@@ -69,3 +83,11 @@ class PseudoLabeled(DatasetWrapper):
                 lines.append(f"  {len(unlabelled)} are in the dataset but have no label: {examples(unlabelled)}")
             lines.append("Use the file that was written for this dataset, or run the stage that writes it again.")
             raise DatasetError("\n".join(lines))
+
+
+def _split(labelled: list[tuple[Record, int]]) -> list[Record]:
+    """Return the records under a label for each pair of label and identity that has two images or more."""
+    sizes = Counter((label, record.pid) for record, label in labelled)
+    numbers = {pair: number for number, pair in enumerate(sorted(pair for pair, size in sizes.items() if size > 1))}
+    pairs = [(record, (label, record.pid)) for record, label in labelled]
+    return [record._replace(pid=numbers[pair]) for record, pair in pairs if pair in numbers]

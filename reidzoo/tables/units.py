@@ -110,15 +110,23 @@ class Plan:
         return list(dict.fromkeys(variant for variant, _, _ in self.results))
 
     def needed(self, variants: Iterable[str], rows: Iterable[str]) -> dict[str, Unit]:
-        """Return the units that these rows of these variants need, in the plan's order."""
-        variants, rows = set(variants), set(rows)
-        keys = [key for (variant, row, _), key in self.results.items() if variant in variants and row in rows]
-        wanted_keys = set(keys)
-        for key in keys:
-            further = [need for need in self.units[key].needs if need not in wanted_keys]
-            wanted_keys.update(further)
-            keys += further
-        return {key: unit for key, unit in self.units.items() if key in wanted_keys}
+        """Return the units that these rows of these variants need: seed by seed, then in the order of the rows.
+
+        What is stopped early has thus run the rows that were named first.
+        """
+        variants, rows = list(variants), list(rows)
+        found = [key for key in self.results if key[0] in variants and key[1] in rows]
+        found.sort(key=lambda key: (key[2], rows.index(key[1]), variants.index(key[0])))
+        units: dict[str, Unit] = {}
+        for result in found:
+            self._add_with_needs(self.results[result], units)
+        return units
+
+    def _add_with_needs(self, key: str, units: dict[str, Unit]) -> None:
+        if key not in units:
+            for need in self.units[key].needs:
+                self._add_with_needs(need, units)
+            units[key] = self.units[key]
 
 
 def make_plan(

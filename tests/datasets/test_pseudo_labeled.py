@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from collections import defaultdict
+from pathlib import Path
+
 import pytest
 
-from reidzoo.datasets import MSMT17, PseudoLabeled, build_dataset, write_pseudo_labels
+from reidzoo.datasets import MSMT17, PseudoLabeled, Unlabeled, build_dataset, write_pseudo_labels
 from reidzoo.errors import DatasetError
+
+from ..conftest import draw_person
 
 
 @pytest.fixture
@@ -37,3 +42,26 @@ def test_labels_of_other_images_are_an_error(tmp_path, dataset):
 def test_missing_file_stops_at_once(tmp_path, dataset):
     with pytest.raises(DatasetError, match="no such file"):
         PseudoLabeled(dataset, labels=tmp_path / "none.csv")
+
+
+def test_the_oracle_splits_labels_by_identity_or_merges_identities(tmp_path):
+    """Labels 0: A A B, 1: B B A A, 2: C; A's third and fourth image lie in B's cluster."""
+    people, labels = ["A", "A", "B", "B", "B", "A", "A", "C", "C"], [0, 0, 0, 1, 1, 1, 1, 2, -1]
+    for n, person in enumerate(people):
+        draw_person(tmp_path / "people" / "train" / person / f"c1_{n}.jpg", n, 1, n)
+    dataset = build_dataset({"type": "FolderDataset", "folder": "people"}, tmp_path)
+    order = [int(Path(record.path).stem[3:]) for record in dataset.train]
+    path = tmp_path / "labels.csv"
+    write_pseudo_labels(path, dataset.train, [labels[n] for n in order], dataset.folder)
+
+    def groups(oracle):
+        found = defaultdict(list)
+        for record in PseudoLabeled(dataset, labels=path, oracle=oracle).train:
+            found[record.pid].append(int(Path(record.path).stem[3:]))
+        return sorted(sorted(group) for group in found.values())
+
+    assert groups("none") == [[0, 1, 2], [3, 4, 5, 6], [7]]
+    assert groups("split") == [[0, 1], [3, 4], [5, 6]]  # B's image 2 and C's image 7 have no other beside them
+    assert groups("merge") == [[0, 1, 5, 6], [2, 3, 4], [7]]
+    with pytest.raises(DatasetError, match="oracle: merge needs people's identities"):
+        assert PseudoLabeled(Unlabeled(dataset), labels=path, oracle="merge").train

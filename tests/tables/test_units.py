@@ -27,6 +27,14 @@ def test_needed_units_come_after_what_they_need(plan):
     assert not made.needed(["no such variant"], ["last"])
 
 
+def test_units_are_run_seed_by_seed_in_the_order_of_the_rows(plan):
+    made = plan()
+    given = [(unit.seed, unit.stage) for unit in made.needed([""], ["two", "one", "last"]).values()]
+    assert given == [(seed, stage) for seed in (0, 1) for stage in ("first", "second", "third")]
+    backwards = list(made.needed([""], ["other", "two"]).values())
+    assert [unit.key for unit in backwards[1:3]] == [made.results["", row, 0] for row in ("other", "two")]
+
+
 def test_a_unit_is_a_plain_configuration_of_its_own(plan):
     made = plan()
     unit = made.units[made.results["", "two", 1]]
