@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"ratio {of_cpu:.2f} x")
     equal = options.what != "help" or "--config-file" in answers["ours"]
     difference = f"against python {' '.join(beneath)}; the help {'is' if equal else 'IS NOT'} complete"
+    print(difference)
     notes = [f"adds {ours.cpu - theirs.cpu:.2f} s of CPU time"]
     figures = {"reference": theirs, "ratio": of_cpu, "agree": equal, "difference": difference, "notes": notes}
     record(options.json, title, ours, memory_ratio=0.0, **figures)
