@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from reidzoo import distributed
+from reidzoo.engine.host_copy import HostCopy
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.precision import autocast
 from reidzoo.errors import EvaluationError
@@ -65,13 +66,26 @@ def extract_features(
     parts = []
     silent = None if title and distributed.is_main() else True
     with evaluation_mode(model), tqdm(total=len(rows), desc=title, unit="img", leave=False, disable=silent) as bar:
-        for images in table.batches(batches, workers):
-            images = normalize(images.to(device, non_blocking=True), None)
-            parts.append(embed_images(getattr(model, method), images, flip, precision, channels_last).cpu())
-            bar.update(len(images))
+        pixels = (normalize(images.to(device, non_blocking=True)) for images in table.batches(batches, workers))
+        embed = getattr(model, method)
+        for part in _fetched(embed_images(embed, images, flip, precision, channels_last) for images in pixels):
+            parts.append(part)
+            bar.update(len(part))
     features = torch.cat([part for share in distributed.gather_objects(parts) for part in share])
     check_finite(features, table.paths)
     return features
+
+
+def _fetched(outputs: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield each output in the host's memory, a batch late: it is on its way while the device computes the next."""
+    before: HostCopy | None = None
+    for output in outputs:
+        now = HostCopy(output)
+        if before is not None:
+            yield before.get().clone()  # page-locked memory is for few batches
+        before = now
+    if before is not None:
+        yield before.get().clone()
 
 
 def embed_images(

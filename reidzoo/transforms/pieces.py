@@ -22,12 +22,12 @@ def cut_pieces(images: Tensor, corners: np.ndarray, size: tuple[int, int]) -> Te
     if images.device.type != "cpu" or images.dtype == torch.bfloat16:  # which numpy does not have
         return gather_pieces(images, corners, size)
     # On a CPU rows of pixels are copied several times faster than pixels are gathered.
-    source, (h, w) = images.detach().numpy(), size
-    pieces = np.zeros((*source.shape[:2], h, w), source.dtype)
-    for image, piece, (top, left) in zip(source, pieces, corners.tolist()):
-        inside = image[:, max(0, top) : max(0, top + h), max(0, left) : max(0, left + w)]
-        above, before = max(0, -top), max(0, -left)
-        piece[:, above : above + inside.shape[1], before : before + inside.shape[2]] = inside
+    source, corners = images.detach().numpy(), corners.astype(np.int64)
+    pieces = np.zeros((*source.shape[:2], *size), source.dtype)
+    first, end = ((corners + shift).clip(0, source.shape[2:]) for shift in (0, size))  # what lies inside, in the image
+    inside = np.hstack([first, end, first - corners, end - corners]).tolist()  # ... and in the piece
+    for n, (top, left, bottom, right, to_top, to_left, to_bottom, to_right) in enumerate(inside):
+        pieces[n, :, to_top:to_bottom, to_left:to_right] = source[n, :, top:bottom, left:right]
     return torch.from_numpy(pieces)
 
 

@@ -17,6 +17,8 @@ from reidzoo.transforms.to_device import to_device
 __all__ = ["RandomErasing"]
 
 ATTEMPTS = 100
+FEW = 8
+"""Attempts that are looked at first: one of them fits in nearly every image."""
 
 
 @TRANSFORM.register_module()
@@ -71,9 +73,10 @@ class RandomErasing:
         rectangles[~erase] = 0
         if images.device.type != "cpu":
             return images.copy_(torch.where(cover(rectangles, images), self._fill, images))
+        pixels, fill = (images, self._fill) if images.dtype == torch.bfloat16 else (images.numpy(), self._fill.numpy())
         for i in np.flatnonzero(erase):  # a few rows of pixels each, where a mask would touch them all
             top, left, height, width = rectangles[i].tolist()
-            images[i, :, top : top + height, left : left + width] = self._fill
+            pixels[i, :, top : top + height, left : left + width] = fill
         return images
 
     def rectangles(self, numbers: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,15 +88,22 @@ class RandomErasing:
             width: of the images.
         """
         gate, position, attempts = numbers[:, 0], numbers[:, 1:3], numbers[:, 3:]
+        erase, sizes = self._first_fit(attempts[:, : 2 * FEW], height, width)
+        others = np.flatnonzero(~erase)  # nearly always none
+        if len(others):
+            erase[others], sizes[others] = self._first_fit(attempts[others], height, width)
+        corner = np.floor(position * (np.array([height + 1, width + 1]) - sizes)).astype(np.int64)
+        return (gate < self.p) & erase, np.column_stack([corner, sizes])
+
+    def _first_fit(self, attempts: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return whether an attempt of each image fits (B,), and height and width of the first that does (B, 2)."""
         pixels = height * width * _between(self.area, attempts[:, 0::2])
         ratio = _between(self.aspect, attempts[:, 1::2])
         high = np.rint(np.sqrt(pixels * ratio)).astype(np.int64)
         wide = np.rint(np.sqrt(pixels / ratio)).astype(np.int64)
         fits = (high < height) & (wide < width)
-        first = np.arange(len(numbers)), fits.argmax(axis=1)
-        high, wide = high[first], wide[first]
-        corner = np.floor(position * np.stack([height - high + 1, width - wide + 1], axis=1)).astype(np.int64)
-        return (gate < self.p) & fits.any(axis=1), np.column_stack([corner, high, wide])
+        first = np.arange(len(attempts)), fits.argmax(axis=1)
+        return fits.any(axis=1), np.stack([high[first], wide[first]], axis=1)
 
 
 def cover(rectangles: np.ndarray, images: Tensor) -> Tensor:
