@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from train import bare_model, ours
 
-CASE = "r50"
 WORKERS = 8
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -64,9 +63,9 @@ def identity_batches(data: Images, batch: int) -> Iterator[list[int]]:
         yield [row for pid in random.sample(sorted(rows), batch // 4) for row in random.choices(rows[pid], k=4)]
 
 
-def peer_step(batches: Iterator[tuple[Tensor, Tensor]], classes: int) -> Callable[[], None]:
+def peer_step(case: str, batches: Iterator[tuple[Tensor, Tensor]], classes: int) -> Callable[[], None]:
     """Return the peer's step."""
-    model = bare_model(CASE, classes, torch.contiguous_format)
+    model = bare_model(case, classes, torch.contiguous_format)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3.5e-4, weight_decay=5e-4)
     scaler = torch.amp.GradScaler(device().type)
 
@@ -94,7 +93,8 @@ def peer_step(batches: Iterator[tuple[Tensor, Tensor]], classes: int) -> Callabl
 
 def peer() -> dict:
     """Images per second of the peer's step from disk and from the device's memory, and of ours, and their ratios."""
-    cfg = config(base_yaml(CASE))
+    case = "r18" if ARGS.tiny else "r50"
+    cfg = config(base_yaml(case))
     batch, (height, width) = cfg.SOLVER.IMS_PER_BATCH, map(int, cfg.INPUT.SIZE)
     data = Images(sorted((Path(ARGS.work) / "data").rglob("bounding_box_train/*.jpg")), (height, width), 10)
     classes = max(data.pids) + 1
@@ -110,18 +110,18 @@ def peer() -> dict:
         free()
 
     kept = [(torch.randn(batch, 3, height, width, device=device()), torch.arange(batch, device=device()) // 4)]
-    put("peer, images on the device", lambda: peer_step(iter(lambda: kept[0], None), classes), benchmark=True)
+    put("peer, images on the device", lambda: peer_step(case, iter(lambda: kept[0], None), classes), benchmark=True)
     loader = DataLoader(
         data, batch_sampler=identity_batches(data, batch), num_workers=1 if ARGS.tiny else WORKERS, pin_memory=True
     )
-    put(f"peer, {WORKERS} workers", lambda: peer_step(iter(loader), classes), benchmark=True)
+    put(f"peer, {WORKERS} workers", lambda: peer_step(case, iter(loader), classes), benchmark=True)
     for name, opts in {
         "ours": (),
         "ours, COMPILE graph": ("SOLVER.COMPILE", "graph"),
         "ours, COMPILE graph, CACHE device": ("SOLVER.COMPILE", "graph", "DATALOADER.CACHE", "device"),
     }.items():
         try:
-            put(name, ours("bf16", *opts, case=CASE))
+            put(name, ours("bf16", *opts, case=case))
         except Exception as error:
             found[name] = f"{type(error).__name__}: {error}"
             say("peer", name, found[name])

@@ -260,7 +260,8 @@ class GlobalBatchNorm(_ConvertedBatchNorm):
 
     In one process it is ``nn.BatchNorm``. In N, the processes exchange count, mean and sum of squares of each channel
     (one collective forward, one backward), and the shares may differ in size. Unlike ``nn.SyncBatchNorm`` it works with
-    gloo on CPU. Statistics are in float32 also for half-precision maps. The arguments are ``nn.BatchNorm2d``'s.
+    gloo on CPU, and on CUDA no layer makes the host wait. Statistics are in float32 also for half-precision maps. The
+    arguments are ``nn.BatchNorm2d``'s.
     """
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -269,6 +270,8 @@ class GlobalBatchNorm(_ConvertedBatchNorm):
         if not self.training and self.running_mean is not None:
             return self._by_running_statistics(maps)
         if _world_size() > 1 and self.training:
+            if maps.is_cuda and self.weight is not None and self.bias is not None:
+                return self._by_kernels(maps)
             output, mean, variance = _NormaliseTogether.apply(maps, self.weight, self.bias, self.eps)
             if not _moves.kept:
                 self._update(mean, variance)
@@ -282,9 +285,66 @@ class GlobalBatchNorm(_ConvertedBatchNorm):
             momentum = self._count_batch()
         return functional.batch_norm(maps, mean, variance, self.weight, self.bias, True, momentum, self.eps)
 
+    def _by_kernels(self, maps: torch.Tensor) -> torch.Tensor:
+        """Normalise over all processes by the kernels that ``nn.SyncBatchNorm`` is made of."""
+        moved = self.track_running_stats and not _moves.kept
+        running = (self.running_mean, self.running_var) if moved else (None, None)
+        momentum = self._count_batch() if moved else 0.0
+        return _NormaliseByKernels.apply(maps, self.weight, self.bias, *running, momentum, self.eps)
+
 
 def _copy(statistic: torch.Tensor | None) -> torch.Tensor | None:
     return None if statistic is None else statistic.clone()
+
+
+class _NormaliseByKernels(torch.autograd.Function):
+    """What ``_NormaliseTogether`` computes, on a CUDA device, in one kernel and one collective each way.
+
+    ``nn.SyncBatchNorm``'s own function leaves out processes without images by a boolean mask, for which the host waits
+    in every layer; here every process has some. The running statistics move within.
+    """
+
+    @staticmethod
+    def forward(ctx, maps, weight, bias, running_mean, running_var, momentum, eps):  # noqa: ANN001
+        maps = _dense(maps)
+        mean, scale = torch.batch_norm_stats(maps, eps)
+        mine = torch.cat([mean, scale, mean.new_full((1,), float(maps.numel() // maps.shape[1]))])
+        everyone = [torch.empty_like(mine) for _ in range(_world_size())]
+        distributed.all_gather(everyone, mine)
+        table = torch.stack(everyone)
+        means, scales = table[:, :-1].chunk(2, dim=1)
+        counts = table[:, -1].contiguous()
+        mean, scale = torch.batch_norm_gather_stats_with_counts(
+            maps, means, scales, running_mean, running_var, momentum, eps, counts
+        )
+        ctx.save_for_backward(maps, weight, mean, scale, counts.to(torch.int32))
+        return torch.batch_norm_elemt(maps, weight, bias, mean, scale, eps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):  # noqa: ANN001
+        maps, weight, mean, scale, counts = ctx.saved_tensors
+        needs_maps, needs_weight, needs_bias = ctx.needs_input_grad[:3]
+        grad = _dense(grad)
+        # A parameter's gradient is this process's share: the data-parallel wrapper adds those up.
+        sums, products, grad_weight, grad_bias = torch.batch_norm_backward_reduce(
+            grad, maps, mean, scale, weight, needs_maps, needs_weight, needs_bias
+        )
+        grad_maps = None
+        if needs_maps:
+            both = torch.cat([sums, products])
+            distributed.all_reduce(both)
+            sums, products = both.chunk(2)
+            grad_maps = torch.batch_norm_backward_elemt(
+                grad, maps, mean, scale, weight.to(mean.dtype), sums, products, counts
+            )
+        return grad_maps, grad_weight if needs_weight else None, grad_bias if needs_bias else None, *(None,) * 4
+
+
+def _dense(maps: torch.Tensor) -> torch.Tensor:
+    """Return maps in a layout that the kernels read: channels-last or contiguous."""
+    last = maps.dim() == 4 and maps.is_contiguous(memory_format=torch.channels_last)
+    return maps if last else maps.contiguous()
 
 
 class _NormaliseTogether(torch.autograd.Function):
