@@ -49,6 +49,8 @@ SETS = {"DomainAdaptationTrainer": 2, "SourcePretrainTrainer": 2, "MutualMeanTra
 """Batches of 64 images that a step of these trainers passes through a network; the others pass one."""
 LAST = 30.0
 """Seconds kept for the end: units save themselves, and the results are written."""
+FILES = ("results.json", "metrics.jsonl", "pseudo_labels.json", "pseudo_labels.csv", "unit.json")
+"""The small files of a unit."""
 TINY = ("SOLVER.MAX_EPOCHS", "1", "SOLVER.ITERS_PER_EPOCH", "2", "TEST.IMS_PER_BATCH", "256")
 
 
@@ -201,7 +203,7 @@ def _collect(args: argparse.Namespace, tables: dict[str, tuple[Table, Plan]], un
         print(render(results, "simple", plan.variants), "\n")
     for unit in units.values():
         target = args.out / "units" / unit.name
-        files = ("results.json", "metrics.jsonl", "pseudo_labels.json", "unit.json") if unit.done else ()
+        files = FILES if unit.done else ()
         for file in (unit.folder / name for name in files):
             if file.is_file():
                 target.mkdir(parents=True, exist_ok=True)
