@@ -171,7 +171,9 @@ def _steps(unit: Unit) -> int:
 def _options(args: argparse.Namespace, size: Sequence[int]) -> list[str]:
     opts = ["DATASETS.ROOT", args.data_root, "DEVICE", args.device, "SOLVER.CHECKPOINT_PERIOD", "1000"]
     opts += ["INPUT.SIZE", str(list(size)), "INPUT.TRANSFORMS.crop.pad", str(size[0] * 10 // 256)]
-    return [*opts, *["SOLVER.PRECISION", "bf16"] * (args.device == "cuda"), *args.opts]
+    if args.device == "cuda":
+        opts += ["SOLVER.PRECISION", "bf16", "DATALOADER.NUM_WORKERS", "2"]  # of each process, and there are several
+    return [*opts, *args.opts]
 
 
 def _plan(args: argparse.Namespace, size: Sequence[int]) -> tuple[dict[str, tuple[Table, Plan]], dict[str, Unit]]:
