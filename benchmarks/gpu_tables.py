@@ -49,6 +49,8 @@ SETS = {"DomainAdaptationTrainer": 2, "SourcePretrainTrainer": 2, "MutualMeanTra
 """Batches of 64 images that a step of these trainers passes through a network; the others pass one."""
 LAST = 30.0
 """Seconds kept for the end: units save themselves, and the results are written."""
+FILES = ("results.json", "metrics.jsonl", "pseudo_labels.json", "pseudo_labels.csv", "unit.json")
+"""The small files of a unit."""
 TINY = ("SOLVER.MAX_EPOCHS", "1", "SOLVER.ITERS_PER_EPOCH", "2", "TEST.IMS_PER_BATCH", "256")
 
 
@@ -169,7 +171,9 @@ def _steps(unit: Unit) -> int:
 def _options(args: argparse.Namespace, size: Sequence[int]) -> list[str]:
     opts = ["DATASETS.ROOT", args.data_root, "DEVICE", args.device, "SOLVER.CHECKPOINT_PERIOD", "1000"]
     opts += ["INPUT.SIZE", str(list(size)), "INPUT.TRANSFORMS.crop.pad", str(size[0] * 10 // 256)]
-    return [*opts, *["SOLVER.PRECISION", "bf16"] * (args.device == "cuda"), *args.opts]
+    if args.device == "cuda":
+        opts += ["SOLVER.PRECISION", "bf16", "DATALOADER.NUM_WORKERS", "2"]  # of each process, and there are several
+    return [*opts, *args.opts]
 
 
 def _plan(args: argparse.Namespace, size: Sequence[int]) -> tuple[dict[str, tuple[Table, Plan]], dict[str, Unit]]:
@@ -201,7 +205,7 @@ def _collect(args: argparse.Namespace, tables: dict[str, tuple[Table, Plan]], un
         print(render(results, "simple", plan.variants), "\n")
     for unit in units.values():
         target = args.out / "units" / unit.name
-        files = ("results.json", "metrics.jsonl", "pseudo_labels.json", "unit.json") if unit.done else ()
+        files = FILES if unit.done else ()
         for file in (unit.folder / name for name in files):
             if file.is_file():
                 target.mkdir(parents=True, exist_ok=True)
