@@ -36,7 +36,8 @@ TINY = {
             "SAMPLER": {"num_instances": 4},
             "DISCRIMINATORS": {"similarity": {"widths": [8, 12]}, "view": {"widths": [8]}},
             "SOLVER": {"MAX_EPOCHS": 3},
-            "HOOKS": {"turns": {"begin_epoch": 1}, "early_stop": {"batches": 2, "begin_epoch": 0}},
+            "TRAINER": {"fit_batches": 2, "fit_steps": 3},
+            "HOOKS": {"turns": {"steps": {"joint": 1}}},
         },
     },
 }
