@@ -47,7 +47,9 @@ class ViewAdaptationTrainer(Trainer):
       two steps; without, one step on the losses' sum (``model``).
 
     Losses of phase ``model`` find ``similarity`` (n, m), ``squared_distance`` (n, m) and ``match`` (n, m), those of the
-    others ``view_logits`` (B, 2) and ``viewid`` (B,).
+    others ``view_logits`` (B, 2) and ``viewid`` (B,). Those of phase ``confusion`` also find ``other_viewid``, the
+    views exchanged, and ``probe_feat`` and ``gallery_feat``; without a D_d they find nothing else, and no phase
+    ``discriminator`` may be taken.
 
     Args:
         cfg, sets, output_dir, device: as for ``Trainer``.
@@ -108,7 +110,7 @@ class ViewAdaptationTrainer(Trainer):
     def step_confusion(self, batch: dict) -> dict[str, Tensor]:
         """Train the mappings against the view discriminator, and nothing else."""
         with self._fixed_norms():
-            tensors = self.classify_views(self.embed_views(batch))
+            tensors = self.oppose(self.embed_views(batch))
         optimizer = "confusion" if "confusion" in self.optims else "model"
         return self.minimize("confusion", tensors=tensors, optimizer=optimizer, whole=True)
 
@@ -122,7 +124,7 @@ class ViewAdaptationTrainer(Trainer):
             return {**self.minimize("model", tensors=compared, whole=True), **confused}
         with self._fixed_norms():
             mapped = self.embed_views(batch)
-            tensors = {**self.compare(mapped), **self.classify_views(mapped)}
+            tensors = {**self.compare(mapped), **self.oppose(mapped)}
         return self.minimize("model", "confusion", tensors=tensors, whole=True)
 
     def validation_loss(self, batch: dict) -> Tensor:
@@ -150,7 +152,8 @@ class ViewAdaptationTrainer(Trainer):
 
     def _fixed_norms(self) -> AbstractContextManager[None]:
         """Return the mode in which the mappings are trained against D_d; gradients do not depend on it."""
-        return evaluation_mode(self.model, self.parts["view"]) if self.norm == "eval" else nullcontext()
+        opposed = [self.parts[name] for name in ("model", "view") if name in self.parts]
+        return evaluation_mode(*opposed) if self.norm == "eval" else nullcontext()
 
     def embed_views(self, batch: dict) -> list[tuple[Tensor, Tensor]]:
         """Return features (n, D) and identities (n,) of the whole batch's probe images, and of its gallery images."""
@@ -183,6 +186,14 @@ class ViewAdaptationTrainer(Trainer):
             "squared_distance": squared_distances(probe, gallery),
             "match": probe_pid[:, None] == gallery_pid[None, :],
         }
+
+    def oppose(self, mapped: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        """Return what makes the views alike: both views' features, and with a D_d its logits and the views."""
+        features = {"probe_feat": mapped[0][0], "gallery_feat": mapped[1][0]}
+        if "view" not in self.parts:
+            return features
+        classified = self.classify_views(mapped)
+        return {**features, **classified, "other_viewid": 1 - classified["viewid"]}
 
     def classify_views(self, mapped: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         """Return D_d's logits of the view of every image, and the true view."""
