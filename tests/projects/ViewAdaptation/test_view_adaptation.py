@@ -83,7 +83,7 @@ def test_the_papers_networks(file, channels):
     assert (sizes == [6_528_640, 14_714_688]) == (file == "cuhk03.yml")
 
 
-@pytest.mark.parametrize("name", ["table2", "table6", "table7", "table_weighting", "sweeps", "alternation"])
+@pytest.mark.parametrize("name", ["table2", "table6", "table7", "table_weighting", "sweeps", "table_alternation"])
 def test_every_rows_model_is_small_at_mini_size(name, tmp_path):
     plan = make_plan(read_table(REPOSITORY / "projects" / "ViewAdaptation" / f"{name}.yml"), tmp_path, [0], mini=True)
     configs = {str((cfg.BACKBONE, cfg.MODEL, cfg.HEAD)): cfg for cfg in (unit.config for unit in plan.units.values())}
