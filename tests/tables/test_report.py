@@ -59,7 +59,7 @@ def test_epochs_kept_by_early_stopping_and_threads_are_told(table, plan):
     results = collect(read, made, range(3), "")
     assert results["environment"]["run_threads"] == ["3"] and results["environment"]["torch"] == "2.0"
     (stage,) = found(results, "one")["stops"]
-    text = f"The first, {stage} 7, 3, 9 (its model is that of the stage before at seed 1)"
+    text = f"{stage} 7, 3, 9 (its model is that of the stage before at seed 1)"
     assert f"Epochs that early stopping kept, seed by seed: {text}." in render(results)
 
 
