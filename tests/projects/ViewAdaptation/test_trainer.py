@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.datasets.nodes import validation_part
 from reidzoo.errors import ConfigError
+from reidzoo.losses import MMDLoss
 from reidzoo.models import TwoViewEmbedder
+
+PROJECT = Path(__file__).parents[3] / "projects" / "ViewAdaptation"
 
 PLAIN = {
     "STAGES.adapt.SOLVER.GRAD_CLIP": 0.0,
@@ -166,7 +171,7 @@ def test_joint_takes_a_step_of_either_loss_where_confusion_has_an_optimizer(buil
         compared = turns.compare(turns.embed_views(batch))
     turns.phase = "model"
     paired = turns.minimize("model", tensors=compared, whole=True)
-    assert scalars == pytest.approx({**paired, **confused})
+    torch.testing.assert_close(scalars, {**paired, **confused})
     for part in ("model", "similarity"):
         for ours, expected in zip(joint.parts[part].parameters(), turns.parts[part].parameters()):
             torch.testing.assert_close(ours, expected)
@@ -200,6 +205,35 @@ def test_literal_algorithm_1_erases_the_identities_and_joint_does_not(build):
             take(trainer, phase, batch)
         after[phase] = pair_loss(trainer, batches[0]) / start
     assert after["joint"] < 4 and after["confusion"] > 10 * after["joint"]
+
+
+def row(name):
+    """Return the overrides of stage 3 in a row of Table VII."""
+    text = yaml.safe_load((PROJECT / "table7.yml").read_text())
+    return text["ROWS"][name]["OVERRIDES"]["STAGES"]["adapt"]
+
+
+@pytest.mark.parametrize("name", ["cuhk03_dan", "cuhk03_adda"])
+def test_other_view_adaptations_move_the_gallerys_network_alone(build, name):
+    trainer = build(overlay={"STAGES": {"adapt": row(name)}})
+    batch = next(trainer.loader.epoch(0))
+    before = copy.deepcopy(trainer.model)
+    with trainer._fixed_norms():
+        mapped = trainer.embed_views(batch)
+        (probe, _), (gallery, _) = mapped
+        if name == "cuhk03_dan":
+            expected = MMDLoss([1.0, 2.0, 4.0, 8.0])(probe, gallery)
+        else:  # the probe's images are to be taken for the gallery's as well, but their network does not move
+            logits = trainer.parts["view"](torch.cat([probe, gallery]))
+            wrong = torch.tensor([1] * len(probe) + [0] * len(gallery))
+            expected = 2 * F.cross_entropy(logits, wrong)
+    trainer.phase = "confusion"
+    scalars = trainer.train_step(batch)
+    assert scalars["confusion"].item() == pytest.approx(expected.item(), rel=1e-4)
+    pairs = zip(trainer.model.named_parameters(), before.parameters())
+    moved = {key.split(".")[0] for (key, after), first in pairs if not torch.equal(after, first)}
+    assert moved == {"gallery"}
+    trainer.check_phase("joint")
 
 
 def test_normalised_features(build):
