@@ -98,7 +98,7 @@ class ViewAdaptationTrainer(Trainer):
         """Train the view discriminator on the mappings as they are."""
         with torch.no_grad(), evaluation_mode(self.model):  # or batch norm would move with the images
             drawn = [self.embed_views(one) for one in self._batches_to_fit(batch)]
-        mapped = [tuple(torch.cat(column) for column in zip(*sides)) for sides in zip(*drawn)]
+        mapped = [(torch.cat(feats), torch.cat(pids)) for feats, pids in (zip(*sides) for sides in zip(*drawn))]
         if self.fit_steps > 1:
             self.parts["view"].load_state_dict(self.first_view)
             self.optims["view"].torch.state.clear()
