@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -13,14 +16,20 @@ from reidzoo.weights.imagenet import load_pretrained
 
 __all__ = ["VGG"]
 
+logger = logging.getLogger("reidzoo")
+
 VGG_16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")
 VGG_M = ((96, 7, 2, 0), "norm", "pool", (256, 5, 2, 1), "norm", "pool", (512, 3, 1, 1), (512, 3, 1, 1),
          (512, 3, 1, 1), "pool")  # fmt: skip
 """(channels, kernel, stride, padding) of the convolutions."""
 VGG_M_FILE = "vggm-786f2434.pth"
 VGG_M_URL = f"http://data.lip6.fr/cadene/pretrainedmodels/{VGG_M_FILE}"
-VGG_M_MEAN = (123.68, 116.779, 103.939)
-"""Subtracted from its blue, green and red in 0..255, in this order, as the file's publisher lists it."""
+VGG_M_INPUTS = {
+    "listed": ("bgr", (123.68, 116.779, 103.939)),
+    "bgr": ("bgr", (103.939, 116.779, 123.68)),
+    "rgb": ("rgb", (123.68, 116.779, 103.939)),
+}
+"""What its file may have been trained on: the order of the colours, and their means in 0..255 in this order."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -39,8 +48,12 @@ class VGG(nn.Module):
             network as deep as VGG-16 hardly trains from random weights.
         pretrained: "" for random weights (Kaiming normal, fan out); "imagenet" for torchvision's ``IMAGENET1K_V1``, or
             the published weights of VGG-M; or the path of a file with this backbone's names, or of a run's checkpoint.
-            VGG-M's were trained on blue, green and red from 0 to 255: its first convolution is rewritten so that it
-            takes what the others take, which is exact since that layer pads nothing.
+            VGG-M's were trained on colours from 0 to 255: its first convolution is rewritten so that it takes what the
+            others take, which is exact since that layer pads nothing.
+        vgg_m_input: what the published weights of VGG-M take. ``listed``, as their publisher lists it: blue, green,
+            red, less the mean in the order of red, green, blue, which may be a slip. ``bgr`` has the mean in the
+            colours' own order, as other conversions of VGGs; ``rgb`` is what the first release may have been. The
+            publisher calls the file unusable (issue 52 of Cadene/pretrained-models.pytorch), and a warning says so.
 
     Attributes:
         out_channels: ``8 * width``.
@@ -50,12 +63,20 @@ class VGG(nn.Module):
         WeightsError: ``pretrained`` names weights that do not exist for this shape, cannot be had, or do not fit.
     """
 
-    def __init__(self, net: str = "vgg_16", width: int = 64, batch_norm: bool = False, pretrained: str = "") -> None:
+    def __init__(
+        self,
+        net: str = "vgg_16",
+        width: int = 64,
+        batch_norm: bool = False,
+        pretrained: str = "",
+        vgg_m_input: str = "listed",
+    ) -> None:
         super().__init__()
         check(self, one_of("vgg_16", "vgg_m"), net=net)
         check(self, whole(2, 1024, multiple_of=2), width=width)
         check(self, FLAG, batch_norm=batch_norm)
         check(self, WEIGHTS, pretrained=pretrained)
+        check(self, one_of(*VGG_M_INPUTS), vgg_m_input=vgg_m_input)
         self.net, self.width, self.batch_norm = net, width, batch_norm
         layers = _vgg_16(width, batch_norm) if net == "vgg_16" else _vgg_m(width, batch_norm)
         self.features = nn.Sequential(*layers)
@@ -68,7 +89,11 @@ class VGG(nn.Module):
         if pretrained:
             load_pretrained(self, self._source(pretrained), _without_classifier)
         if pretrained == "imagenet" and net == "vgg_m":
-            _take_normalised_rgb(*self.features[0].parameters())
+            logger.warning(
+                "VGG-M's published weights are known to give bad results, and which colours they take is not known: "
+                "compare vgg_m_input listed, bgr and rgb by the training loss, or take net: vgg_16"
+            )
+            _take_normalised_rgb(*self.features[0].parameters(), *VGG_M_INPUTS[vgg_m_input])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map after the last pooling.
@@ -145,10 +170,12 @@ def _without_classifier(name: str) -> str | None:
 
 
 @torch.no_grad()
-def _take_normalised_rgb(weight: nn.Parameter, bias: nn.Parameter) -> None:
-    """Rewrite a convolution of (blue, green, red) - mean to one of normalised (red, green, blue) with equal outputs."""
-    flipped = weight.flip(1)
-    mean, std = (torch.tensor(values).to(flipped) for values in (MEAN, STD))
-    offset = 255 * mean - torch.tensor(VGG_M_MEAN[::-1]).to(flipped)
-    bias.add_((flipped * offset[None, :, None, None]).sum((1, 2, 3)))
-    weight.copy_(flipped * (255 * std)[None, :, None, None])
+def _take_normalised_rgb(
+    weight: nn.Parameter, bias: nn.Parameter, order: str = "bgr", means: Sequence[float] = VGG_M_INPUTS["listed"][1]
+) -> None:
+    """Rewrite a convolution of colours less ``means``, both in ``order``, to one of normalised (red, green, blue)."""
+    turned, means = (weight.flip(1), means[::-1]) if order == "bgr" else (weight.clone(), means)
+    mean, std = (torch.tensor(values).to(turned) for values in (MEAN, STD))
+    offset = 255 * mean - torch.tensor(means).to(turned)
+    bias.add_((turned * offset[None, :, None, None]).sum((1, 2, 3)))
+    weight.copy_(turned * (255 * std)[None, :, None, None])

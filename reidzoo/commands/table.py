@@ -137,12 +137,14 @@ def _train_command(unit: Unit) -> list[str]:
 def _report(args: argparse.Namespace, table: Table, plan: Plan, folder: Path) -> None:
     """Print and write the table as far as it is, and put it into the project if that is wanted."""
     from reidzoo.tables import collect, render
-    from reidzoo.tables.plot import sweep_plot
+    from reidzoo.tables.plot import cmc_plot, ranks, sweep_plot
 
     results = collect(table, plan, range(args.seeds), _command(args), args.profile)
     variants = args.variants or plan.variants
     print(render(results, "simple", variants))
     plots = {f"{name}.svg": sweep_plot(results, name) for name in results["sweeps"]}
+    if len(ranks(results)) > 2:
+        plots["cmc.svg"] = cmc_plot(results)
     text = json.dumps(results, indent=1) + "\n"
     if not args.dry_run:
         own = folder / table.path.stem

@@ -25,6 +25,8 @@ class MLPDiscriminator(nn.Module):
         num_classes: n, the number of domains, 2 or more.
         slope: the leaky ReLU's negative slope, in [0, 1].
         norm: whether there is batch norm.
+        standardise: batch norm without weights before the first layer. Directions in which the classes' means differ by
+            little, next to what all features have in common, are then as large as others, and learnt as fast.
     """
 
     def __init__(
@@ -34,13 +36,14 @@ class MLPDiscriminator(nn.Module):
         num_classes: int = 2,
         slope: float = 0.2,
         norm: bool = True,
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         check(self, each(WIDTH), widths=widths)
         check(self, whole(2, 65536), num_classes=num_classes)
         check(self, PROBABILITY, slope=slope)
-        check(self, FLAG, norm=norm)
-        layers: list[nn.Module] = []
+        check(self, FLAG, norm=norm, standardise=standardise)
+        layers: list[nn.Module] = [nn.BatchNorm1d(in_channels, affine=False)] if standardise else []
         for width in widths:
             layers += [nn.Linear(in_channels, width), *([nn.BatchNorm1d(width)] if norm else []), nn.LeakyReLU(slope)]
             in_channels = width

@@ -67,6 +67,20 @@ class ContrastiveLoss(nn.Module):
             costs, pairs = costs.triu(diagonal=1), len(feat) * (len(feat) - 1) // 2
         return costs.sum() / (max(pairs, 1) if self.reduction == "mean" else 1)
 
+    @torch.no_grad()
+    def active(self, feat: Tensor, pid: Tensor) -> Tensor:
+        """Return the share of the batch's pairs of two identities that lie within the margin, those which are pushed.
+
+        It is a scalar in [0, 1], NaN where there is no such pair. At 0 the loss does nothing but pull.
+
+        Args:
+            feat: (B, D).
+            pid: (B,) identities.
+        """
+        squared, unlike = squared_distances(feat, feat), pid[:, None] != pid[None, :]
+        reach = squared / feat.shape[1] if self.form == "code" else squared.sqrt()
+        return (reach[unlike] < self.margin).float().mean()
+
     def _costs(self, squared: Tensor, same: Tensor, dimension: int) -> Tensor:
         """Return each pair's cost, of squared distances and whether it is of one identity, both (B, M)."""
         if self.form == "code":

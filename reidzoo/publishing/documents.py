@@ -64,9 +64,12 @@ def _origin(results: Mapping[str, Any]) -> str:
     """Return the text that says how the figures of a table were obtained."""
     run = results["environment"]
     commits = ", ".join(commit[:7] for commit in run["commits"]) or "none yet"
+    threads = (
+        f"{', '.join(run['run_threads'])} threads in each, " if run.get("run_threads") else ""
+    )  # not in older records
     return (
         f"By `{run['command']}`: {run['units']} runs, {show_time(run['seconds'])} of run time in all, "
-        f"torch {run['torch']}, {run['device']}, commit {commits}."
+        f"torch {run['torch']}, {run['device']}, {threads}commit {commits}."
     )
 
 

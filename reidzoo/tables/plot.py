@@ -1,4 +1,4 @@
-"""Draws a sweep as SVG: at each value our mean with its interval and the paper's figure, a panel for each metric."""
+"""Draws tables as SVG: a sweep, our mean with its interval and the paper's figure at each value; and rows as CMC curves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_sweep", "sweep_plot"]
+__all__ = ["cmc_plot", "draw_cmc", "draw_sweep", "ranks", "sweep_plot"]
 
 _ASIDE = 0.12
 """Horizontal distance of the variants at one value, so that their intervals do not overlap."""
@@ -68,3 +68,47 @@ def _sweep_rows(results: Mapping[str, Any], name: str) -> list[Mapping[str, Any]
     """Return the variants of the sweep's rows, in its order."""
     rows = {row["name"]: row["variants"] for row in results["rows"]}
     return [rows[row] for row in results["sweeps"][name]["rows"].values()]
+
+
+def ranks(results: Mapping[str, Any]) -> list[int]:
+    """Return the k of a table's metrics ``rank-k``, in ascending order."""
+    return sorted(int(metric.removeprefix("rank-")) for metric in results["metrics"] if metric.startswith("rank-"))
+
+
+def cmc_plot(results: Mapping[str, Any]) -> str:
+    """Return the SVG of the rows' CMC curves through the table's metrics ``rank-k``."""
+    draw = partial(draw_cmc, results=results)
+    lines = []
+    for target, rows in _rows_by_target(results).items():
+        for name, points, paper in rows:
+            text = ", ".join(f"rank-{k} {value:.1f} %" for k, value in points.items())
+            theirs = ", ".join(f"rank-{k} {value:.1f} %" for k, value in paper.items())
+            lines.append(f"{target}: {name}: {text}{f'; paper {theirs}' if theirs else ''}")
+    return svg_text(draw, f"{results['title']}: CMC", "\n".join(lines))
+
+
+def draw_cmc(figure: Figure, results: Mapping[str, Any]) -> None:
+    """Draw a panel for each data set: our rows' means as lines, the paper's figures as dashed ones of the same colour."""
+    targets = _rows_by_target(results)
+    panels = figure.subplots(1, max(len(targets), 1), squeeze=False)[0]
+    for axes, (target, rows) in zip(panels, targets.items()):
+        for number, (name, points, paper) in enumerate(rows):
+            axes.plot(list(points), list(points.values()), "o-", color=f"C{number}", label=name)
+            if paper:
+                axes.plot(list(paper), list(paper.values()), "o--", color=f"C{number}", markerfacecolor="white")
+        axes.set(title=target, xlabel="rank", ylabel="matched, %", ylim=(0, 100))
+        axes.set_xticks(ranks(results))
+
+
+def _rows_by_target(results: Mapping[str, Any]) -> dict[str, list[tuple[str, dict[int, float], dict[int, float]]]]:
+    """Return what a row was tested on -> the names, our means and the paper's figures of the rows that have values."""
+    targets: dict[str, list[tuple[str, dict[int, float], dict[int, float]]]] = {}
+    for row in results["rows"]:
+        for variant, cell in row["variants"].items():
+            means = {k: cell["metrics"][f"rank-{k}"]["mean"] for k in ranks(results)}
+            points = {k: mean for k, mean in means.items() if mean is not None}
+            paper = {k: cell["paper"][f"rank-{k}"] for k in ranks(results) if f"rank-{k}" in cell["paper"]}
+            if points:
+                name = f"{row['label']} {variant}".strip()
+                targets.setdefault(row["tested_on"], []).append((name, points, paper))
+    return targets

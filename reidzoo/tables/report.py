@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -11,7 +11,7 @@ from reidzoo.errors import UserError
 from reidzoo.runs.environment import environment
 from reidzoo.tables.spec import Claim, Row, Table
 from reidzoo.tables.statistics import MIN_SEEDS, coverage, interval, seeds_needed, verdict
-from reidzoo.tables.units import Plan
+from reidzoo.tables.units import Plan, Unit
 
 __all__ = ["collect", "render"]
 
@@ -31,9 +31,10 @@ def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str, profil
     Returns:
         ``title``, ``metrics``, ``seeds``, ``variants``, ``twins`` (whether a dataset is a rendered twin), ``rows``
         (``name``, ``label``, ``gap``, ``tested_on``, and per variant ``done`` (how many seeds), ``paper``, and per
-        metric ``values`` by seed, ``mean``, ``interval``), ``claims`` (``values``: better - worse by seed, their
-        ``mean`` and ``interval``, the ``paper``'s difference, how many seeds are ``needed`` to see that,
-        ``verdict``), ``sweeps`` (name -> ``label`` and, by value, the names of its ``rows``), ``environment``.
+        metric ``values`` by seed, ``mean``, ``interval``; and ``stops``, stage -> ``kept_epoch`` and ``untrained`` by
+        seed, where training was stopped early), ``claims`` (``values``: better - worse by seed, their ``mean`` and
+        ``interval``, the ``paper``'s difference, how many seeds are ``needed`` to see that, ``verdict``), ``sweeps``
+        (name -> ``label`` and, by value, the names of its ``rows``), ``environment``.
 
     Raises:
         UserError: a unit was not tested on its row's TARGET.
@@ -57,7 +58,9 @@ def collect(table: Table, plan: Plan, seeds: Sequence[int], command: str, profil
         "environment": {
             **environment(),
             "command": command,
-            "commits": sorted({unit.commit for unit in done}),
+            "commits": sorted({unit.environment("commit") for unit in done}),
+            "torch": ", ".join(sorted({unit.environment("torch") for unit in done})) or environment()["torch"],
+            "run_threads": sorted({unit.environment("threads") for unit in done}),
             "units": len(done),
             "seconds": round(sum(unit.seconds for unit in done)),
         },
@@ -68,12 +71,14 @@ def _row(table: Table, row: Row, plan: Plan, seeds: Sequence[int]) -> dict[str, 
     entry: dict[str, Any] = {"name": row.name, "label": row.label, "gap": row.gap, "tested_on": "", "variants": {}}
     for variant in plan.variants:
         values: dict[str, dict[str, float]] = {metric: {} for metric in table.metrics}
+        stops: dict[str, dict[str, dict[str, float]]] = {}
         done = 0
         for seed in seeds if not row.gap else ():
             unit = plan.units[plan.results[variant, row.name, seed]]
             if not unit.done:
                 continue
             done += 1
+            _add_stops(stops, plan, unit, str(seed))
             results = unit.results()
             entry["tested_on"], figures = _target(row, results)
             for metric in table.metrics:
@@ -84,8 +89,19 @@ def _row(table: Table, row: Row, plan: Plan, seeds: Sequence[int]) -> dict[str, 
             "done": done,
             "paper": dict(row.paper.get(variant, {})),
             "metrics": {metric: _summary(by_seed) for metric, by_seed in values.items()},
+            **({"stops": stops} if stops else {}),
         }
     return entry
+
+
+def _add_stops(stops: dict[str, dict[str, dict[str, float]]], plan: Plan, unit: Unit, seed: str) -> None:
+    """Add the epochs that early stopping kept in a unit and in those it needs: stage -> ``kept_epoch``, ... -> seed."""
+    for needed in unit.needs:
+        _add_stops(stops, plan, plan.units[needed], seed)
+    validation = unit.results().get("validation", {}) if unit.files.results.exists() else {}
+    for figure in ("kept_epoch", "untrained"):
+        if figure in validation:
+            stops.setdefault(unit.stage, {}).setdefault(figure, {})[seed] = validation[figure]
 
 
 def _target(row: Row, results: Mapping[str, Mapping[str, float]]) -> tuple[str, Mapping[str, float]]:
@@ -146,6 +162,8 @@ def render(results: Mapping[str, Any], form: str = "simple", variants: Sequence[
     claims = [claim for claim in results["claims"] if claim["variant"] in (shown or results["variants"])]
     if claims:
         blocks.append(_claims_table(results, claims, form))
+    if kept := "; ".join(_kept_epochs(results)):
+        blocks.append(f"Epochs that early stopping kept, seed by seed: {kept}.")
     return "\n\n".join([*blocks, caption(results)])
 
 
@@ -203,6 +221,20 @@ def _claims_table(results: Mapping[str, Any], claims: Sequence[Mapping[str, Any]
         lines.append([what, where, _figure(claim, "+"), paper, *needed, outcome])
     needed = ["seeds for it"] if with_needed else []
     return _tabulate(lines, ["claim", "in", "difference", "paper", *needed, "verdict"], form)
+
+
+def _kept_epochs(results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the epochs of each stage that was stopped early, the seeds at which it trained nothing, and its rows."""
+    rows: dict[str, list[str]] = {}
+    for row in results["rows"]:
+        for variant, cell in row["variants"].items():
+            for stage, stop in cell.get("stops", {}).items():
+                epochs = ", ".join(str(epoch) for epoch in stop["kept_epoch"].values())
+                same = [seed for seed, untrained in stop["untrained"].items() if untrained]
+                note = f" (its model is that of the stage before at seed {', '.join(same)})" if same else ""
+                rows.setdefault(f"{stage} {epochs}{note}", []).append(f"{row['label']} {variant}".strip())
+    for text, labels in rows.items():
+        yield text if len(rows) == 1 else f"{text} in {' / '.join(labels)}"
 
 
 def _tabulate(lines: Sequence[Sequence[str]], head: Sequence[str], form: str) -> str:

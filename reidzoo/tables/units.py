@@ -68,11 +68,10 @@ class Unit:
         """Return dataset -> metric -> fraction, once it is done."""
         return self.files.read_results()
 
-    @property
-    def commit(self) -> str:
-        """The commit of the code that it ran with last."""
+    def environment(self, key: str) -> str:
+        """Return what ``environment.json`` says of its last process: ``commit``, ``torch``, ``threads`` ..."""
         run = RunFolder(self.folder, [])
-        return run.read_environment()["commit"] if run.environment.exists() else "unknown"
+        return run.read_environment().get(key, "unknown") if run.environment.exists() else "unknown"
 
     def write(self) -> Path:
         """Write the configuration into the folder and return its path; running that file repeats the unit."""

@@ -55,17 +55,24 @@ def test_vgg_m_by_hand():
     torch.testing.assert_close(maps, plain_vgg_m(net.state_dict(), images), rtol=1e-4, atol=1e-5)
 
 
-def test_vgg_ms_weights_take_what_the_others_take(monkeypatch, tmp_path):
-    """The published file was trained on blue, green, red in 0..255 less their means; ours takes ImageNet's norm."""
+@pytest.mark.parametrize("taken, colours, means", [
+    ("listed", (2, 1, 0), (123.68, 116.779, 103.939)),
+    ("bgr", (2, 1, 0), (103.939, 116.779, 123.68)),
+    ("rgb", (0, 1, 2), (123.68, 116.779, 103.939)),
+])  # fmt: skip
+def test_vgg_ms_weights_take_what_the_others_take(monkeypatch, tmp_path, caplog, taken, colours, means):
+    """The published file was trained on colours in 0..255 less their means; ours takes ImageNet's norm."""
     published = {f"{name}": value for name, value in VGG("vgg_m").state_dict().items()}
     published["features.0.bias"] = torch.randn(96)
     torch.save({**published, "classif.0.weight": torch.zeros(1)}, tmp_path / "vggm.pth")
     monkeypatch.setenv("REIDZOO_HOME", str(tmp_path))
     monkeypatch.setattr(module, "VGG_M_FILE", "vggm.pth")
-    net = VGG("vgg_m", pretrained="imagenet")
+    with caplog.at_level("WARNING", logger="reidzoo"):
+        net = VGG("vgg_m", pretrained="imagenet", vgg_m_input=taken)
+    assert "compare vgg_m_input listed, bgr and rgb" in caplog.text
     pixels = torch.rand(2, 3, 128, 64)  # red, green, blue in 0..1
     mean, std = (torch.tensor(values)[:, None, None] for values in (module.MEAN, module.STD))
-    raw = 255 * pixels.flip(1) - torch.tensor([123.68, 116.779, 103.939])[:, None, None]
+    raw = 255 * pixels[:, list(colours)] - torch.tensor(means)[:, None, None]
     expected = plain_vgg_m(published, raw)
     torch.testing.assert_close(net((pixels - mean) / std), expected, rtol=1e-3, atol=1e-3 * expected.abs().max())
 

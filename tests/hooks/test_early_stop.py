@@ -68,7 +68,7 @@ def test_it_stops_after_its_patience_with_the_best_epochs_weights(run, tmp_path)
     for key, value in best["parts"]["model"].items():
         assert torch.equal(state["parts"]["model"][key], value), key
     results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert results["validation"] == {"loss": 1.5, "best_loss": 1.0}
+    assert results["validation"] == {"loss": 1.5, "best_loss": 1.0, "kept_epoch": 2, "untrained": 0}
     assert (
         results["Market1501 twin"] == json.loads((tmp_path / "two epochs/results.json").read_text())["Market1501 twin"]
     )
@@ -95,6 +95,15 @@ def test_epochs_before_it_begins_are_no_candidates(run):
     assert evaluations(rows) == [3.0, 2.0, 4.0, 5.0] and state["epoch"] == 5
     _, best = run((3.0, 2.0, 1.0), name="three epochs")
     assert all(torch.equal(state["parts"]["model"][k], v) for k, v in best["parts"]["model"].items())
+
+
+def test_a_stage_that_keeps_the_model_it_began_with_says_so(run, monkeypatch, trainer_class, tmp_path):
+    """As where an adversary's first epochs train the discriminator alone."""
+    step = trainer_class.step_model
+    monkeypatch.setattr(trainer_class, "step_model", lambda self, batch: step(self, batch) if self.epoch else {})
+    run((1.0, 3.0, 2.0), patience=5)
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["validation"] == {"loss": 2.0, "best_loss": 1.0, "kept_epoch": 1, "untrained": 1}
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

@@ -126,3 +126,16 @@ def test_nan_is_not_hidden():
 def test_mistakes_are_named(arguments):
     with pytest.raises(ConfigError, match="ContrastiveLoss"):
         ContrastiveLoss(**arguments)
+
+
+@pytest.mark.parametrize("form, margin", [("hadsell", 2.0), ("code", 1.0)])
+def test_the_share_of_pairs_that_are_pushed_is_that_of_pairs_with_a_cost(form, margin):
+    feat, pid = (
+        torch.randn(7, 4, generator=torch.manual_seed(0), dtype=torch.float64),
+        torch.tensor([0, 0, 1, 1, 2, 3, 3]),
+    )
+    loss = ContrastiveLoss(margin=margin, reduction="sum", form=form)
+    costs = [loss(feat[[i, j]], pid[[i, j]]).item() for i in range(7) for j in range(i + 1, 7) if pid[i] != pid[j]]
+    share = sum(cost > 0 for cost in costs) / len(costs)
+    assert 0 < share < 1 and loss.active(feat, pid).item() == pytest.approx(share)
+    assert loss.active(feat[:2], pid[:2]).isnan()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from reidzoo.tables.plot import draw_sweep, sweep_plot
+from reidzoo.tables.plot import cmc_plot, draw_cmc, draw_sweep, sweep_plot
 
 RECORDED = sorted((Path(__file__).parents[2] / "projects").glob("*/results/*-*.svg"))
 
@@ -73,10 +73,46 @@ def test_a_sweep_without_a_figure_yet_is_drawn(read_svg):
 
 @pytest.mark.parametrize("picture", RECORDED, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
 def test_a_recorded_picture_is_what_its_results_give(picture, read_svg):
-    table, _, name = picture.stem.partition("-")
+    table, _, name = picture.stem.rpartition("-")
     results = json.loads(picture.with_name(f"{table}.json").read_text())
-    assert read_svg(picture.read_text()) == read_svg(sweep_plot(results, name))
+    drawn = cmc_plot(results) if name == "cmc" else sweep_plot(results, name)
+    assert read_svg(picture.read_text()) == read_svg(drawn)
 
 
 def test_there_are_recorded_pictures():
     assert len(RECORDED) >= 6
+
+
+@pytest.fixture
+def ranked():
+    """Two rows of one data set, one of another, and a gap."""
+
+    def row(label, tested_on, means, paper=()):
+        metrics = {f"rank-{k}": {"mean": mean} for k, mean in zip((1, 5, 10), means)}
+        cell = {"paper": {f"rank-{k}": value for k, value in paper}, "metrics": metrics}
+        return {"label": label, "tested_on": tested_on, "variants": {"": cell}}
+
+    nothing = (None, None, None)
+    rows = [row("one", "A twin", (10.0, 50.0, 70.0), [(1, 60.0), (5, 80.0)]), row("two", "A twin", (20.0, 40.0, None))]
+    rows += [row("three", "B twin", (5.0, 6.0, 7.0)), row("gap", "", nothing, [(1, 9.0)])]
+    return {"title": "T", "metrics": ["rank-10", "rank-1", "mAP", "rank-5"], "variants": [""], "rows": rows}
+
+
+def test_cmc_curves_have_a_panel_for_each_data_set(ranked):
+    figure = Figure()
+    draw_cmc(figure, ranked)
+    assert [axes.get_title() for axes in figure.axes] == ["A twin", "B twin"]
+    left = figure.axes[0]
+    assert points(left, "one") == [[[1, 10], [5, 50], [10, 70]]] and points(left, "two") == [[[1, 20], [5, 40]]]
+    dashed = [line.get_xydata().tolist() for line in left.lines if line.get_linestyle() == "--"]
+    assert dashed == [[[1, 60], [5, 80]]]
+
+
+def test_cmc_curves_are_described(ranked, read_svg):
+    title, description, _ = read_svg(cmc_plot(ranked))
+    assert title == "T: CMC"
+    assert description.splitlines() == [
+        "A twin: one: rank-1 10.0 %, rank-5 50.0 %, rank-10 70.0 %; paper rank-1 60.0 %, rank-5 80.0 %",
+        "A twin: two: rank-1 20.0 %, rank-5 40.0 %",
+        "B twin: three: rank-1 5.0 %, rank-5 6.0 %, rank-10 7.0 %",
+    ]

@@ -47,6 +47,22 @@ def test_figures_and_claims_follow_from_the_seeds(table, plan):
     assert json.loads(json.dumps(results)) == results
 
 
+def test_epochs_kept_by_early_stopping_and_threads_are_told(table, plan):
+    read, made = table(), plan(seeds=range(3))
+    finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})
+    for seed, kept in enumerate((7, 3, 9)):
+        folder = made.units[made.results["", "one", seed]].folder
+        results = json.loads((folder / "results.json").read_text())
+        results["validation"] = {"loss": 1.0, "kept_epoch": kept, "untrained": int(seed == 1)}
+        (folder / "results.json").write_text(json.dumps(results))
+        (folder / "environment.json").write_text(json.dumps({"commit": "a", "torch": "2.0", "threads": "3"}))
+    results = collect(read, made, range(3), "")
+    assert results["environment"]["run_threads"] == ["3"] and results["environment"]["torch"] == "2.0"
+    (stage,) = found(results, "one")["stops"]
+    text = f"{stage} 7, 3, 9 (its model is that of the stage before at seed 1)"
+    assert f"Epochs that early stopping kept, seed by seed: {text}." in render(results)
+
+
 def test_the_printed_table(table, plan):
     read, made = table(), plan(seeds=range(3))
     finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})

@@ -125,13 +125,13 @@ def test_mistakes_in_rows(plan, table, row, parts):
 def test_done_and_time(plan):
     unit = next(iter(plan().units.values()))
     unit.folder.mkdir(parents=True)
-    assert (unit.done, unit.seconds, unit.commit) == (False, 0.0, "unknown")
+    assert (unit.done, unit.seconds, unit.environment("commit")) == (False, 0.0, "unknown")
     unit.note(12.5, ["x"])
     (unit.folder / "results.json").write_text('{"A": {"mAP": 0.5}}')
     assert not unit.done
     (unit.folder / "model_final.pth").write_text("")
     (unit.folder / "environment.json").write_text('{"commit": "abc"}')
-    assert (unit.done, unit.seconds, unit.commit) == (True, 12.5, "abc")
+    assert (unit.done, unit.seconds, unit.environment("commit")) == (True, 12.5, "abc")
     assert unit.results() == {"A": {"mAP": 0.5}}
 
 

@@ -6,10 +6,9 @@ from arn.difference_loss import DifferenceLoss
 from arn.fcn_encoder import FCNEncoder
 from arn.feature_decoder import FeatureDecoder
 from arn.image_decoder import ImageDecoder
-from arn.mmd_loss import MMDLoss
 from arn.shared_private_network import SharedPrivateNetwork
 from arn.trainer import ARNTrainer
 
 __all__ = [
-    "ARNTrainer", "DifferenceLoss", "FCNEncoder", "FeatureDecoder", "ImageDecoder", "MMDLoss", "SharedPrivateNetwork",
+    "ARNTrainer", "DifferenceLoss", "FCNEncoder", "FeatureDecoder", "ImageDecoder", "SharedPrivateNetwork",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet
 from reidzoo.errors import ConfigError
+from reidzoo.losses import ContrastiveLoss
 from reidzoo.registry import TRAINER
 from reidzoo.trainers import SourceTargetTrainer
 
@@ -19,6 +20,9 @@ __all__ = ["ARNTrainer"]
 @TRAINER.register_module()
 class ARNTrainer(SourceTargetTrainer):
     """Minimises Eq. 5 of ARN (Li et al., CVPRW 2018) over a ``SharedPrivateNetwork``; its weights are the losses'.
+
+    Beside the losses ``metrics.jsonl`` has ``active``, the share of the batch's pairs of two identities that lie within
+    the margin of Eq. 2, if there is a ``ContrastiveLoss``.
 
     The training sets are ``source`` and ``target``, forwarded together, source first. Losses find each output twice, as
     ``source_feat`` and ``target_feat`` and so on, and the source's ``pid``.
@@ -44,4 +48,8 @@ class ARNTrainer(SourceTargetTrainer):
         tensors = dict(batch["source"])
         for name, value in outputs.items():
             tensors[f"source_{name}"], tensors[f"target_{name}"] = value.chunk(2)
-        return self.minimize("model", tensors=tensors)
+        scalars = self.minimize("model", tensors=tensors)
+        for loss in self.losses["model"].losses.values():
+            if isinstance(loss, ContrastiveLoss):
+                scalars["active"] = loss.active(tensors["source_feat"].float(), tensors["pid"])
+        return scalars

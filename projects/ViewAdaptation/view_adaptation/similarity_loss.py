@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reidzoo.checks import FLAG, check, number, one_of
+from reidzoo.errors import ConfigError
 from reidzoo.registry import LOSS
 
 __all__ = ["SimilarityLoss", "adaptive_weights"]
@@ -31,6 +32,9 @@ class SimilarityLoss(nn.Module):
         gamma: weight of the distances.
         margin: m, in the units of the distance.
         adaptive: Eq. 5 and 6 in place of Eq. 2.
+        uniform: Eq. 5 with weights 1/|P| and 1/|N| in place of Eq. 6. In Eq. 2 a batch's positives count as the few
+            pairs that they are, in Eq. 5 as much as all negatives, so that its pull is many times as hard whatever the
+            weights; this is that balance without a preference for hard pairs.
         form: ``corrected`` or ``printed``.
         wn_inside: w_n within the hinge, ``max(0, m - w_n d_n)^2``, as printed: w_n d_n is nearly 0, and m no margin.
         wn_printed: w_n over the sum of exp(+d), as printed: the weights do not add up to 1 but vanish.
@@ -50,13 +54,19 @@ class SimilarityLoss(nn.Module):
         wn_inside: bool = False,
         wn_printed: bool = False,
         log_sum: bool = False,
+        uniform: bool = False,
     ) -> None:
         super().__init__()
         check(self, number(0), gamma=gamma)
         check(self, number(above=0), margin=margin)
         check(self, one_of("corrected", "printed"), form=form)
-        check(self, FLAG, adaptive=adaptive, wn_inside=wn_inside, wn_printed=wn_printed, log_sum=log_sum)
+        check(
+            self, FLAG, adaptive=adaptive, wn_inside=wn_inside, wn_printed=wn_printed, log_sum=log_sum, uniform=uniform
+        )
+        if uniform and not adaptive:
+            raise ConfigError("SimilarityLoss: uniform are weights of Eq. 5; set adaptive true")
         self.gamma, self.margin, self.adaptive, self.form = gamma, margin, adaptive, form
+        self.uniform = uniform
         printed = form == "printed"
         self.wn_inside, self.wn_printed, self.log_sum = wn_inside or printed, wn_printed or printed, log_sum or printed
 
@@ -78,7 +88,8 @@ class SimilarityLoss(nn.Module):
 
     def _equation_5(self, similarity: Tensor, squared_distance: Tensor, match: Tensor) -> Tensor:
         distance = squared_distance.sqrt()
-        w_p, w_n = adaptive_weights(distance.detach(), match, self.wn_printed)
+        hardness = torch.zeros_like(distance) if self.uniform else distance.detach()
+        w_p, w_n = adaptive_weights(hardness, match, self.wn_printed)
         pull = (w_p * squared_distance).sum(1)
         if self.wn_inside:
             push = ((self.margin - w_n * distance).clamp(min=0).square() * ~match).sum(1)
@@ -91,7 +102,7 @@ class SimilarityLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the settings, for ``print(model)``."""
-        names = ("gamma", "margin", "adaptive", "form", "wn_inside", "wn_printed", "log_sum")
+        names = ("gamma", "margin", "adaptive", "form", "wn_inside", "wn_printed", "log_sum", "uniform")
         return ", ".join(f"{name}={getattr(self, name)}" for name in names)
 
 

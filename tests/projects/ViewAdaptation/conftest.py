@@ -36,7 +36,8 @@ TINY = {
             "SAMPLER": {"num_instances": 4},
             "DISCRIMINATORS": {"similarity": {"widths": [8, 12]}, "view": {"widths": [8]}},
             "SOLVER": {"MAX_EPOCHS": 3},
-            "HOOKS": {"turns": {"begin_epoch": 1}, "early_stop": {"batches": 2, "begin_epoch": 0}},
+            "TRAINER": {"fit_batches": 2, "fit_steps": 3},
+            "HOOKS": {"turns": {"steps": {"joint": 1}}},
         },
     },
 }
@@ -47,10 +48,10 @@ TINY = {
 def tiny_config(tiny_root, tmp_path):
     """Return a function that loads one of the project's files with ``TINY`` over it, and overrides over that."""
 
-    def load(file="cuhk03.yml", **changes):
+    def load(file="cuhk03.yml", above=None, **changes):
         opts = [text for key, value in changes.items() for text in (key, str(value))]
         overlay = {**TINY, "DATASETS": {"ROOT": str(tiny_root)}, "OUTPUT_DIR": str(tmp_path / "run")}
-        return load_config(PROJECT / file, overlays=[overlay], opts=opts)
+        return load_config(PROJECT / file, overlays=[overlay, *([above] if above else [])], opts=opts)
 
     return load
 
@@ -59,13 +60,13 @@ def tiny_config(tiny_root, tmp_path):
 def build(tiny_config, tmp_path):
     """Return a function that builds the trainer of a stage, without the weights of the stages before it."""
 
-    def build(stage="adapt", file="cuhk03.yml", **changes):
+    def build(stage="adapt", file="cuhk03.yml", overlay=None, **changes):
         changes = {"STAGES.similarity.WEIGHTS.model": "null", **changes}
         changes = {
             **dict.fromkeys([f"STAGES.adapt.WEIGHTS.{part}" for part in ("model", "similarity")], "null"),
             **changes,
         }
-        cfg = Pipeline(tiny_config(file, **changes)).stages[stage]
+        cfg = Pipeline(tiny_config(file, overlay, **changes)).stages[stage]
         seed_everything(cfg.SEED)
         sets = build_train_sets(cfg)
         trainer = TRAINER.build(cfg.TRAINER, cfg=cfg, sets=sets, output_dir=tmp_path, device=torch.device("cpu"))

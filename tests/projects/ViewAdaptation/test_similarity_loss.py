@@ -234,3 +234,21 @@ def test_wrong_arguments():
     for arguments in ({"form": "literal"}, {"margin": 0.0}, {"gamma": -1.0}):
         with pytest.raises(ConfigError, match="SimilarityLoss: "):
             LOSS.build({"type": "SimilarityLoss", **arguments})
+
+
+def test_uniform_weights_balance_positives_and_negatives_alone(pairs):
+    similarity, distance, match = pairs
+    total = 0.0
+    for z, d, y in zip(similarity.tolist(), distance.tolist(), match.tolist()):
+        for same in (True, False):
+            chosen = [j for j, is_same in enumerate(y) if is_same is same]
+            costs = [d[j] ** 2 if same else max(0.0, MARGIN - d[j]) ** 2 for j in chosen]
+            total += GAMMA * sum(costs) / max(len(costs), 1)
+        total += sum(-math.log(sigmoid(a) if same else 1 - sigmoid(a)) for a, same in zip(z, y)) / len(y)
+    loss = SimilarityLoss(GAMMA, MARGIN, uniform=True)
+    assert loss(similarity, distance.square(), match).item() == pytest.approx(total / len(similarity))
+
+
+def test_uniform_weights_are_of_equation_5():
+    with pytest.raises(ConfigError, match="uniform are weights of Eq"):
+        SimilarityLoss(adaptive=False, uniform=True)

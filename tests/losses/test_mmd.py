@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from arn import MMDLoss
+
+from reidzoo.losses import MMDLoss
 
 
 def plain(source, target, sigmas):

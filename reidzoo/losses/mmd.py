@@ -1,4 +1,4 @@
-"""The maximum mean discrepancy in the code that ARN's authors published."""
+"""The maximum mean discrepancy of two sets of features."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ __all__ = ["MMDLoss"]
 
 @LOSS.register_module()
 class MMDLoss(nn.Module):
-    """The squared maximum mean discrepancy of the domains' shared features; not in the paper.
+    """The squared maximum mean discrepancy of the features of two domains or views.
 
     Gretton et al., "A kernel two-sample test" (JMLR 2012), Eq. 5, the biased estimate, with the kernel ``sum_sigma
-    exp(-|x - y|^2 / (2 sigma^2))``.
+    exp(-|x - y|^2 / (2 sigma^2))``. It is in the code that ARN's authors published, not in their paper, and the term of
+    deep adaptation networks (Long et al., ICML 2015), with equal weights of the kernels.
 
     Args:
         sigmas: of the kernel, positive, in the units of the features' distance.
