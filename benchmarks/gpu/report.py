@@ -19,14 +19,15 @@ rounds; all rows of a section come from one process, one after the other.
 """
 
 
-def page(results: dict[str, Any]) -> str:
-    """Return the whole page as Markdown."""
+def page(runs: dict[str, dict[str, Any]]) -> str:
+    """Return the whole page as Markdown: the runs by name, the newest first."""
+    return "\n".join([INTRODUCTION, *(f"# {name}\n\n{part(results)}" for name, results in runs.items())])
+
+
+def part(results: dict[str, Any]) -> str:
+    """Return the sections of one run."""
     seconds = results.get("seconds", {})
-    parts = [
-        INTRODUCTION,
-        *(section(name, found, seconds.get(name)) for name, found in results.items() if name != "seconds"),
-    ]
-    return "\n".join(parts)
+    return "\n".join(section(name, found, seconds.get(name)) for name, found in results.items() if name != "seconds")
 
 
 def section(name: str, results: Any, seconds: float | None) -> str:
@@ -51,4 +52,4 @@ def section(name: str, results: Any, seconds: float | None) -> str:
 
 
 if __name__ == "__main__":
-    print(page(json.loads(Path(sys.argv[1]).read_text())), end="")
+    print(page({Path(file).stem: json.loads(Path(file).read_text()) for file in sys.argv[1:]}), end="")
