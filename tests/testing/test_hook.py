@@ -58,7 +58,7 @@ class Validated(BaselineTrainer):
     """A trainer that early stopping and an alternation can ask."""
 
     def validator(self, dataset):
-        return lambda: {"weight": float(next(self.model.parameters()).abs().mean())}
+        return lambda: {"weight": next(self.model.parameters()).detach().abs().mean().item()}
 
     def validation_loss(self, batch):
         return self.forward(batch["img"])["feat"].square().mean()
