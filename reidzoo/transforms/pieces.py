@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reidzoo.transforms.to_device import to_device
 
-__all__ = ["cut_pieces", "gather_pieces"]
+__all__ = ["cut_pieces", "gather_pieces", "gather_pixels"]
 
 
 def cut_pieces(images: Tensor, corners: np.ndarray, size: tuple[int, int]) -> Tensor:
@@ -32,12 +32,32 @@ def cut_pieces(images: Tensor, corners: np.ndarray, size: tuple[int, int]) -> Te
 
 
 def gather_pieces(images: Tensor, corners: np.ndarray, size: tuple[int, int]) -> Tensor:
-    """Return what ``cut_pieces`` does by one gather of pixels, which suits a GPU: a few kernels, and no wait."""
-    places = to_device(corners.astype(np.int64), images.device)
-    rows, columns = (
-        places[:, axis, None] + torch.arange(length, device=images.device) for axis, length in enumerate(size)
+    """Return what ``cut_pieces`` does by one gather of pixels, which suits a GPU: few kernels, and no wait."""
+    (rows, above_or_below), (columns, beside) = (
+        _places(corners[:, axis], length, images.shape[2 + axis]) for axis, length in enumerate(size)
     )
-    (height, width), batch = images.shape[2:], torch.arange(len(images), device=images.device)[:, None, None]
-    outside = ((rows < 0) | (rows >= height))[:, :, None] | ((columns < 0) | (columns >= width))[:, None, :]
-    rows, columns = rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
-    return images[batch, :, rows, columns].permute(0, 3, 1, 2).masked_fill_(outside[:, None], 0)
+    places = np.hstack([np.arange(len(images))[:, None], rows, columns])
+    pieces = gather_pixels(images, to_device(places, images.device), size[0])
+    if above_or_below.any():
+        pieces.masked_fill_(to_device(above_or_below, images.device)[:, None, :, None], 0)
+    if beside.any():
+        pieces.masked_fill_(to_device(beside, images.device)[:, None, None, :], 0)
+    return pieces
+
+
+def gather_pixels(images: Tensor, places: Tensor, height: int) -> Tensor:
+    """Return pixels of each image, (B, C, h, w), channels last in memory.
+
+    Args:
+        images: (B, C, H, W).
+        places: int64 (B, 1 + h + w), on their device: the image's number, rows and columns.
+        height: h.
+    """
+    rows, columns = places[:, 1 : 1 + height], places[:, 1 + height :]
+    return images[places[:, :1, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _places(starts: np.ndarray, length: int, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of ``length`` pixels from each start on, int64 (B, length), and which lie outside."""
+    positions = starts.astype(np.int64)[:, None] + np.arange(length)
+    return positions.clip(0, limit - 1), (positions < 0) | (positions >= limit)

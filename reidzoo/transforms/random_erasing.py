@@ -72,7 +72,7 @@ class RandomErasing:
         erase, rectangles = self.rectangles(draw.uniform(3 + 2 * ATTEMPTS), *images.shape[2:])
         rectangles[~erase] = 0
         if images.device.type != "cpu":
-            return images.copy_(torch.where(cover(rectangles, images), self._fill, images))
+            return torch.where(cover(rectangles, images), self._fill, images, out=images)
         pixels, fill = (images, self._fill) if images.dtype == torch.bfloat16 else (images.numpy(), self._fill.numpy())
         for i in np.flatnonzero(erase):  # a few rows of pixels each, where a mask would touch them all
             top, left, height, width = rectangles[i].tolist()
@@ -108,15 +108,17 @@ class RandomErasing:
 
 def cover(rectangles: np.ndarray, images: Tensor) -> Tensor:
     """Return which pixels of the images lie in their rectangles (B, 4): bool (B, 1, H, W), on the images' device."""
-    places = to_device(rectangles, images.device)
+    height, width = images.shape[2:]
     rows, columns = (
-        _within(places[:, axis, None], places[:, 2 + axis, None], images.shape[2 + axis]) for axis in (0, 1)
+        _within(rectangles[:, axis, None], rectangles[:, 2 + axis, None], size)
+        for axis, size in enumerate((height, width))
     )
-    return (rows[:, :, None] & columns[:, None, :])[:, None]
+    inside = to_device(np.hstack([rows, columns]), images.device)[:, None]
+    return inside[:, :, :height, None] & inside[:, :, None, height:]
 
 
-def _within(first: Tensor, length: Tensor, size: int) -> Tensor:
-    positions = torch.arange(size, device=first.device)
+def _within(first: np.ndarray, length: np.ndarray, size: int) -> np.ndarray:
+    positions = np.arange(size)
     return (positions >= first) & (positions < first + length)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from reidzoo.checks import check, number, ordered
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
+from reidzoo.transforms.pieces import gather_pixels
 from reidzoo.transforms.to_device import to_device
 
 __all__ = ["RandomSizedRectCrop"]
@@ -81,26 +82,23 @@ def scale_rectangles(images: Tensor, rectangles: np.ndarray) -> Tensor:
         images: (B, C, H, W).
         rectangles: int64 (B, 4): top, left, height and width.
     """
-    places = to_device(rectangles, images.device)
+    height, device = images.shape[2], images.device
     (above, below, down), (left, right, across) = (
-        _neighbours(places[:, axis, None], places[:, 2 + axis, None], images.shape[2 + axis]) for axis in (0, 1)
+        _neighbours(rectangles[:, axis, None], rectangles[:, 2 + axis, None], images.shape[2 + axis]) for axis in (0, 1)
     )
-    batch = torch.arange(len(images), device=images.device)[:, None, None]
-
-    def between_columns(rows: Tensor) -> Tensor:
-        first, second = (images[batch, :, rows[:, :, None], columns[:, None]].float() for columns in (left, right))
-        return torch.lerp(first, second, across[:, None, :, None])
-
-    scaled = torch.lerp(between_columns(above), between_columns(below), down[:, :, None, None]).permute(0, 3, 1, 2)
+    corners = [np.hstack([np.arange(len(images))[:, None], r, c]) for r in (above, below) for c in (left, right)]
+    pixels = [gather_pixels(images, places, height).float() for places in to_device(np.stack(corners), device)]
+    ways = to_device(np.hstack([down, across]), device)[:, None]
+    upper, lower = (torch.lerp(pixels[n], pixels[n + 1], ways[:, :, None, height:]) for n in (0, 2))
+    scaled = torch.lerp(upper, lower, ways[:, :, :height, None])
     return scaled if images.is_floating_point() else scaled.round_().to(images.dtype)
 
 
-def _neighbours(first: Tensor, length: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _neighbours(first: np.ndarray, length: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return, for ``size`` pixels over ``length`` from ``first`` on (B, 1), the pixels to either side and the way."""
-    positions = torch.arange(size, device=first.device) + 0.5
-    source = (positions * (length.float() / size) - 0.5).clamp(min=0)
-    lower = source.long()
-    return first + lower, first + (lower + 1).minimum(length - 1), source - lower
+    source = np.maximum((np.arange(size) + 0.5) * (length / size) - 0.5, 0)
+    lower = source.astype(np.int64)
+    return first + lower, first + np.minimum(lower + 1, length - 1), (source - lower).astype(np.float32)
 
 
 def _resized(image: Tensor, size: tuple[int, int], top: int, left: int, height: int, width: int) -> Tensor:

@@ -25,3 +25,13 @@ def test_equals_the_formula(dtype):
 def test_wrong_arguments(mean, std):
     with pytest.raises(ConfigError, match="Normalize"):
         Normalize(mean, std)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_large_batch_is_what_its_images_are(layout):
+    images = torch.randint(0, 256, (5, 3, 256, 256), dtype=torch.uint8).contiguous(memory_format=layout)
+    normalize = Normalize(MEAN, STD)
+    result = normalize(images)
+    assert result.is_contiguous(memory_format=layout)
+    assert torch.equal(result, torch.cat([normalize(image[None]) for image in images]))
+    assert normalize(images[:0]).shape == (0, 3, 256, 256)
