@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -72,10 +72,13 @@ class Optimizer:
         parameters = [p for p in self.parameters if p.requires_grad]
         if self.scaler is not None:
             loss = self.scaler.scale(loss)
-        grads = torch.autograd.grad(loss, parameters, allow_unused=True)
+        if distributed.world_size() > 1:
+            distributed.averaged_backward(loss, parameters)
+            grads: Sequence[Tensor | None] = [parameter.grad for parameter in parameters]
+        else:
+            grads = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, grad in zip(parameters, grads, strict=True):
             parameter.grad = _laid_out_like(parameter, grad)
-        distributed.average_gradients(parameters)
         if self.grad_clip:
             if self.scaler is not None:
                 self.scaler.unscale_(self.torch)

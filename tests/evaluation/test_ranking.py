@@ -437,7 +437,7 @@ def test_ranks_of_the_nearer_candidates_alone_are_those_of_all(threads, monkeypa
     for row, count in enumerate(counts):
         matches[row, :count] = (torch.randint(0, 100 + 8 * row, (count,)).float() / 7).sort().values
     expected = ranks_of_matches(sort_rows(candidates.clone()), matches).numpy()
-    assert (count_ranks(candidates, matches).numpy()[real := np.arange(6) < counts[:, None]] == expected[real]).all()
-    found = rank_matches(candidates, matches, counts).numpy()
     real = np.arange(6) < counts[:, None]
+    assert (count_ranks(candidates, matches).numpy()[real] == expected[real]).all()
+    found = rank_matches(candidates, matches, counts).numpy()
     assert (found[real] == expected[real]).all() and (found >= 1).all() and real.sum() > 100
