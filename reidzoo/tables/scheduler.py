@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from reidzoo.tables.launchers import Job, LocalLauncher
-from reidzoo.tables.launchers.local import Launcher
+from reidzoo.tables.launchers import Job, Launcher, LocalLauncher
 from reidzoo.tables.progress import Progress
 from reidzoo.tables.units import LOG, Unit
 

@@ -10,7 +10,8 @@ import yaml
 
 from reidzoo.checks import check, one_of
 from reidzoo.errors import UserError
-from reidzoo.tables.launchers.local import Launcher, LocalLauncher
+from reidzoo.tables.launchers.launcher import Launcher
+from reidzoo.tables.launchers.local_launcher import LocalLauncher
 
 __all__ = ["LAUNCHERS", "build_launcher", "read_options"]
 
@@ -44,10 +45,10 @@ def build_launcher(
         raise UserError(f"--launcher {name}: the package is not installed; pip install 'reidzoo[{name}]'")
     try:
         if name == "submitit":
-            from reidzoo.tables.launchers.submitit import SubmititLauncher
+            from reidzoo.tables.launchers.submitit_launcher import SubmititLauncher
 
             return SubmititLauncher(folder, given)
-        from reidzoo.tables.launchers.ray import RayLauncher
+        from reidzoo.tables.launchers.ray_launcher import RayLauncher
 
         return RayLauncher(given)
     except (TypeError, ValueError, NameError, RuntimeError) as error:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reidzoo.tables.launchers.command import run_command
-from reidzoo.tables.launchers.local import Job
+from reidzoo.tables.launchers.launcher import Job
+from reidzoo.tables.launchers.run_command import run_command
 
 __all__ = ["RayLauncher"]
 

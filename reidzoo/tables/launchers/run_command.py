@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +28,8 @@ def run_command(command: Sequence[str], log: str, folder: str) -> int:
     def pass_on(number: int, frame: Any) -> None:
         process.send_signal(number)
 
-    before = signal.signal(signal.SIGTERM, pass_on) if _in_main_thread() else None
+    in_main = threading.current_thread() is threading.main_thread()  # where alone Python hears signals
+    before = signal.signal(signal.SIGTERM, pass_on) if in_main else None
     try:
         return process.wait()
     except BaseException:
@@ -37,9 +39,3 @@ def run_command(command: Sequence[str], log: str, folder: str) -> int:
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
-
-
-def _in_main_thread() -> bool:
-    import threading
-
-    return threading.current_thread() is threading.main_thread()
