@@ -10,7 +10,7 @@ and phases may freeze and thaw what they like.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,9 +20,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 __all__ = [
-    "average_gradients", "barrier", "broadcast_object", "gather", "gather_objects", "is_main", "my_slice", "rank",
-    "shutdown", "start", "world_size",
+    "average_gradients", "averaged_backward", "barrier", "broadcast_object", "gather", "gather_objects", "is_main",
+    "my_slice", "rank", "shutdown", "start", "world_size",
 ]  # fmt: skip
+
+
+BUCKET = 2**22
+"""Values that are sent together while the backward pass goes on: 16 MiB of float32."""
 
 
 def start(device: str) -> None:
@@ -122,3 +126,62 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     flat /= world_size()
     for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
         grad.copy_(part.view_as(grad))
+
+
+def averaged_backward(loss: Tensor, parameters: Sequence[nn.Parameter]) -> None:
+    """Set each parameter's ``grad`` to the mean over the ranks of its gradient of ``loss``; no other's is touched.
+
+    A bucket of gradients is sent as soon as it is whole, the last layers' first, while the backward pass goes on. The
+    ranks send the same buckets in the same order, also where a parameter has no gradient, in a phase say that does not
+    reach it: it is then without one on all of them.
+    """
+    for parameter in parameters:
+        parameter.grad = None
+    if not parameters:
+        return
+    buckets = _Buckets(parameters)
+    handles = [p.register_post_accumulate_grad_hook(buckets.note) for p in parameters]
+    try:
+        torch.autograd.backward(loss, inputs=list(parameters))
+    finally:
+        for handle in handles:
+            handle.remove()
+    buckets.finish()
+
+
+class _Buckets:
+    """Gradients that are sent together, in the order in which a backward pass makes them."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        self.members: list[list[nn.Parameter]] = [[]]
+        for parameter in reversed(parameters):
+            last = self.members[-1]
+            if last and (sum(p.numel() for p in last) >= BUCKET or last[0].dtype != parameter.dtype):
+                self.members.append(last := [])
+            last.append(parameter)
+        self.place = {id(p): number for number, members in enumerate(self.members) for p in members}
+        self.missing = [len(members) for members in self.members]
+        self.sent: list[tuple[list[Tensor], Tensor, Any]] = []
+
+    def note(self, parameter: Tensor) -> None:
+        """Take note of a gradient, and send the buckets that are whole, none before its turn."""
+        self.missing[self.place[id(parameter)]] -= 1
+        while len(self.sent) < len(self.members) and not self.missing[len(self.sent)]:
+            self._send()
+
+    def _send(self) -> None:
+        grads = [p.grad for p in self.members[len(self.sent)] if p.grad is not None]
+        flat = torch.cat([grad.reshape(-1) for grad in grads]) if grads else torch.empty(0)
+        self.sent.append((grads, flat, dist.all_reduce(flat, async_op=True) if grads else None))
+
+    def finish(self) -> None:
+        """Send what is left, and write the means as they arrive."""
+        while len(self.sent) < len(self.members):
+            self._send()
+        for grads, flat, work in self.sent:
+            if work is None:
+                continue
+            work.wait()
+            flat /= world_size()
+            for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+                grad.copy_(part.view_as(grad))

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from reidzoo import distributed
 from reidzoo.distributed import my_slice
+from reidzoo.version import ROOT
 
 from .conftest import ADVERSARIAL
 
@@ -77,3 +83,92 @@ def test_slices_cover_all_queries_in_order(monkeypatch, count, world):
         assert start % 512 == 0 or start == count
         seen += range(start, stop)
     assert seen == list(range(count))
+
+
+class Alone:
+    """Stands in for a second process with the same gradients: a sum over both is twice one's own."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def all_reduce(self, flat, async_op=False):
+        self.sizes.append(flat.numel())
+        flat *= 2
+        return SimpleNamespace(wait=lambda: None)
+
+
+@pytest.mark.parametrize("bucket", [1, 40, 10**6])
+def test_gradients_are_averaged_in_buckets_from_the_last_layer_on(monkeypatch, bucket):
+    other = Alone()
+    monkeypatch.setattr(distributed, "BUCKET", bucket)
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed.dist, "all_reduce", other.all_reduce)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 5), torch.nn.Linear(5, 2))
+    net[1].requires_grad_(False)
+    spare = torch.nn.Parameter(torch.zeros(7))  # no part of the loss
+    parameters = [p for p in [*net.parameters(), spare] if p.requires_grad]
+    images = torch.randn(6, 3)
+    expected = torch.autograd.grad(net(images).square().sum(), parameters, allow_unused=True)
+    net[0].weight.grad = torch.ones_like(net[0].weight)  # left behind, and not to be added
+    distributed.averaged_backward(net(images).square().sum(), parameters)
+    for parameter, grad in zip(parameters, expected, strict=True):
+        assert parameter.grad is None if grad is None else torch.equal(parameter.grad, grad)
+    assert net[1].weight.grad is None and spare.grad is None
+    sizes = [2, 10, 4, 12] if bucket == 1 else [28]
+    assert other.sizes == sizes
+
+
+WORKER = """
+import sys
+import torch, torch.distributed as dist
+from reidzoo import distributed
+torch.set_num_threads(1)
+folder, rank, world = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous{world}", rank=rank, world_size=world)
+distributed.BUCKET = 20
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Linear(3, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
+images = torch.randn(8, 3)
+share = images.chunk(world)[rank]
+loss = distributed.gather(net(share)).square().mean()
+distributed.averaged_backward(loss, list(net.parameters())) if world > 1 else loss.backward()
+if rank == 0:
+    torch.save([p.grad for p in net.parameters()], f"{folder}/{world}.pt")
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_averaged_gradients_of_processes_are_those_of_one(tmp_path):
+    for world in (1, 2, 4):
+        runs = [
+            subprocess.Popen([sys.executable, "-c", WORKER, tmp_path, str(rank), str(world)]) for rank in range(world)
+        ]
+        assert [run.wait(timeout=300) for run in runs] == [0] * world
+    one, two, four = (torch.load(tmp_path / f"{world}.pt", weights_only=True) for world in (1, 2, 4))
+    for a, b, c in zip(one, two, four, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(a, c, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_two_launchers_as_on_two_machines_equal_one_process(write_config, train_in_one_and_two, tmp_path):
+    """One torchrun a machine, as the README says, both on this one."""
+    config = write_config(LOG={"PERIOD": 1}, **SUPERVISED, MODEL={"BN_GROUP": 8})
+    (one, _) = train_in_one_and_two(config)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    launch += ["--master-addr=127.0.0.1", f"--master-port={port}"]
+    train = ["-m", "reidzoo", "train", "--config-file", config, "--output-dir", tmp_path / "nodes"]
+    runs = [
+        subprocess.Popen([*launch, f"--node-rank={node}", f"--log-dir={tmp_path / f'log{node}'}", *train], cwd=ROOT)
+        for node in range(2)
+    ]
+    assert [run.wait(timeout=600) for run in runs] == [0, 0]
+    rows = [(run / "metrics.jsonl").read_text().splitlines() for run in (one, tmp_path / "nodes")]
+    assert len(rows[0]) == len(rows[1]) == 9
+    for first, second in zip(*(map(json.loads, lines) for lines in rows)):
+        if "evaluation" not in first:
+            assert first == pytest.approx(second, rel=1e-4)

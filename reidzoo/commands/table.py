@@ -40,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many stages run side by side")
     parser.add_argument(
+        "--launcher", default="local", metavar="NAME",
+        help="local: processes of this machine; submitit: SLURM's jobs; ray: tasks of a Ray cluster",
+    )  # fmt: skip
+    parser.add_argument(
+        "--launcher-option", action="append", default=[], metavar="KEY=VALUE",
+        help="for the cluster, such as slurm_partition=gpu, gpus_per_node=1, or num_gpus=1 with ray",
+    )  # fmt: skip
+    parser.add_argument(
         "--seconds", type=int, metavar="S", help="stop after S seconds as Ctrl-C does; the same command goes on"
     )
     parser.add_argument("--output-dir", type=Path, metavar="DIR", help="default: output/PROJECT/tables[-OVERLAY]")
@@ -74,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
         _report(args, table, plan, folder)
         return
     try:
-        failed = _run(units, args.jobs, folder, args.seconds)
+        failed = _run(units, args, folder)
     except KeyboardInterrupt:
         _report(args, table, plan, folder)
         raise
@@ -107,15 +115,17 @@ def _list(units: dict[str, Unit]) -> None:
     print(f"{sum(unit.done for unit in units.values())} of {len(units)} done\n")
 
 
-def _run(units: dict[str, Unit], jobs: int, folder: Path, seconds: int | None) -> dict[str, str]:
+def _run(units: dict[str, Unit], args: argparse.Namespace, folder: Path) -> dict[str, str]:
     """Run what is not done and return what failed.
 
     Raises:
-        TimeUp: ``seconds`` have passed, and what ran has saved itself.
+        TimeUp: ``--seconds`` have passed, and what ran has saved itself.
     """
     from reidzoo.datasets.nodes import check_data
     from reidzoo.tables import Scheduler
+    from reidzoo.tables.launchers import build_launcher
     from reidzoo.tables.lock import locked
+    from reidzoo.tables.scheduler import shared_environment
     from reidzoo.tables.time_limit import time_limit
 
     seen: set[tuple[str, ...]] = set()
@@ -123,8 +133,10 @@ def _run(units: dict[str, Unit], jobs: int, folder: Path, seconds: int | None) -
         if not unit.done:
             check_data(unit.config, seen=seen)  # now, and not after hours at a later unit
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with locked(folder) as inherited, time_limit(seconds):
-        return Scheduler(units, jobs, _train_command, inherited=inherited).run()
+    with locked(folder) as inherited, time_limit(args.seconds):
+        environment, files = shared_environment(args.jobs), folder / "jobs"
+        launcher = build_launcher(args.launcher, args.launcher_option, files, environment, inherited)
+        return Scheduler(units, args.jobs, _train_command, launcher=launcher).run()
 
 
 def _train_command(unit: Unit) -> list[str]:

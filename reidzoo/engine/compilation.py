@@ -34,7 +34,7 @@ def compile_backbones(parts: nn.ModuleDict, mode: str) -> list[Any]:
         raise ConfigError("SOLVER.COMPILE: no part has a module 'backbone' to compile; set SOLVER.COMPILE ''")
     made = [GraphedForward(b) if mode == "graph" else _Compiled(b, mode) for b in backbones]
     for backbone, forward in zip(backbones, made):
-        backbone.forward = forward  # type: ignore[method-assign, assignment]
+        backbone.forward = forward
     return made
 
 

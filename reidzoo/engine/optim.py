@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -72,16 +72,19 @@ class Optimizer:
         parameters = [p for p in self.parameters if p.requires_grad]
         if self.scaler is not None:
             loss = self.scaler.scale(loss)
-        grads = torch.autograd.grad(loss, parameters, allow_unused=True)
+        if distributed.world_size() > 1:
+            distributed.averaged_backward(loss, parameters)
+            grads: Sequence[Tensor | None] = [parameter.grad for parameter in parameters]
+        else:
+            grads = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, grad in zip(parameters, grads, strict=True):
             parameter.grad = _laid_out_like(parameter, grad)
-        distributed.average_gradients(parameters)
         if self.grad_clip:
             if self.scaler is not None:
                 self.scaler.unscale_(self.torch)
             nn.utils.clip_grad_norm_(parameters, self.grad_clip)
         for group in self.torch.param_groups:
-            _complete_momenta(self.torch, group)
+            _complete_momenta(self.torch, group, begin=self.scaler is not None)
         self._step()
         self.torch.zero_grad(set_to_none=True)
 
@@ -149,16 +152,22 @@ def _laid_out_like(parameter: Tensor, grad: Tensor | None) -> Tensor | None:
     return torch.empty_like(parameter).copy_(grad)
 
 
-def _complete_momenta(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> None:
+def _complete_momenta(optimizer: torch.optim.Optimizer, group: Mapping[str, Any], begin: bool) -> None:
     """Give parameters without a momentum one of zeros where others have one: torch's fused SGD takes all or none.
 
     A classifier that is new after a clustering has none, nor has a layer that gets its first gradient late.
+
+    Args:
+        optimizer: whatever its class.
+        group: of its parameters.
+        begin: do so before the first step, too: where a scaler leaves that step out, torch's fused SGD goes on from
+            memory that nothing was written to.
     """
     if not (isinstance(optimizer, torch.optim.SGD) and group["momentum"] and group["fused"]):
         return
     moved = [parameter for parameter in group["params"] if parameter.grad is not None]
     begun = [optimizer.state.get(parameter, {}).get("momentum_buffer") is not None for parameter in moved]
-    if any(begun) and not all(begun):
+    if (begin or any(begun)) and not all(begun):
         for parameter, has in zip(moved, begun):
             if not has:
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

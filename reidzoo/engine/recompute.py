@@ -133,7 +133,7 @@ def recompute_blocks(backbone: nn.Module) -> int:
     """
     blocks = [b for child in backbone.children() if isinstance(child, nn.Sequential) for b in child.children()]
     for block in blocks:
-        block.forward = _Recomputed(block.forward)  # type: ignore[method-assign]
+        block.forward = _Recomputed(block.forward)
     return len(blocks)
 
 

@@ -26,6 +26,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+FEW = 8
+"""Groups up to which a GPU takes one after the other."""
+
+
 class _Moves:
     """What becomes of the running statistics of batches: moved at once, later in one go, or not at all.
 
@@ -195,16 +199,29 @@ class GroupBatchNorm(_ConvertedBatchNorm):
                 f"a multiple; change the batch size or MODEL.BN_GROUP"
             )
         count = batch // self.group
-        columns = _groups_to_channels(maps, self.group)
         dtype = torch.float32 if maps.dtype in (torch.float16, torch.bfloat16) else maps.dtype
         # Momentum 1 makes batch_norm hand out the statistics of this batch themselves.
-        mean = torch.zeros(count * channels, dtype=dtype, device=maps.device)
+        mean = torch.zeros(count, channels, dtype=dtype, device=maps.device)
         variance = torch.ones_like(mean)
-        weight, bias = (None if affine is None else affine.repeat(count) for affine in (self.weight, self.bias))
-        columns = functional.batch_norm(columns, mean, variance, weight, bias, True, 1.0, self.eps)
+        normalise = self._group_by_group if maps.is_cuda and count <= FEW else self._side_by_side
+        output = normalise(maps, mean, variance)
         if self.training and self.track_running_stats:
-            self._note(mean.view(count, channels), variance.view(count, channels))
+            self._note(mean, variance)
+        return output
+
+    def _side_by_side(self, maps: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+        """Normalise all groups in one call, as channels of their own: two copies each way, whatever their number."""
+        columns = _groups_to_channels(maps, self.group)
+        weight, bias = (None if affine is None else affine.repeat(len(mean)) for affine in (self.weight, self.bias))
+        columns = functional.batch_norm(columns, mean.view(-1), variance.view(-1), weight, bias, True, 1.0, self.eps)
         return _channels_to_groups(columns, maps)
+
+    def _group_by_group(self, maps: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+        """Normalise each group where it lies: one copy each way, and a call for each."""
+        parts = zip(maps.split(self.group), mean, variance)
+        return torch.cat(
+            [functional.batch_norm(part, m, v, self.weight, self.bias, True, 1.0, self.eps) for part, m, v in parts]
+        )
 
     @torch.no_grad()
     def _note(self, means: torch.Tensor, variances: torch.Tensor) -> None:

@@ -25,6 +25,8 @@ __all__ = ["METRICS", "TILE", "DistanceSource", "FeatureDistances", "check_range
 
 TILE = 2048
 BLOCK_BYTES = 192 * 1024 * 1024
+ON_DEVICE = 8
+"""How many times as wide a tile, and as large a block, is on a GPU, where a launch costs as much as a small product."""
 METRICS = ("cosine", "euclidean")
 
 
@@ -58,11 +60,16 @@ class DistanceSource(ABC):
         """Return the distances, float64, that ``values`` stand for."""
         return np.asarray(values, dtype=np.float64)
 
+    @property
+    def tile(self) -> int:
+        """How many columns one product gives."""
+        return TILE if self.device.type == "cpu" else TILE * ON_DEVICE
+
     def new_block(self) -> torch.Tensor:
-        """Return an empty block for ``fill``: as many rows as fit 192 MiB (16 at least, 512 at most)."""
-        width = -(-self.num_gallery // TILE) * TILE
-        rows = 512
-        while rows > 16 and rows * width * 4 > BLOCK_BYTES:
+        """Return an empty block for ``fill``: as many rows as fit 192 MiB, on a GPU 1.5 GiB (16 to 512 of them)."""
+        width = -(-self.num_gallery // self.tile) * self.tile
+        rows, most = 512, BLOCK_BYTES * (self.tile // TILE)
+        while rows > 16 and rows * width * 4 > most:
             rows //= 2
         return torch.empty(rows, width, dtype=torch.float32, device=self.device)
 
@@ -101,22 +108,22 @@ class FeatureDistances(DistanceSource):
             self.centre = far_centre(gallery)
             scale = gallery.lengths(self.centre) ** 2
             self._query_norms = query.lengths(self.centre)
-        self._columns = torch.from_numpy(np.pad(scale, (0, -len(scale) % TILE)).astype(np.float32)).to(self.device)
+        self._columns = torch.from_numpy(np.pad(scale, (0, -len(scale) % self.tile)).astype(np.float32)).to(self.device)
 
     def fill(self, start: int, out: torch.Tensor) -> None:
         """Write -cos (cosine) or squared distances (euclidean); see the base class."""
         rows, constants = self._query_rows(start, len(out))
         with exact_matmul(self.device):
-            for first in range(0, self.num_gallery, TILE):
-                part = out[:, first : first + TILE]
-                tile = self._gallery.tile(first, TILE)
+            for first in range(0, self.num_gallery, self.tile):
+                part = out[:, first : first + self.tile]
+                tile = self._gallery.tile(first, self.tile)
                 if self.centre is not None:
                     tile = tile - self.centre
                 torch.mm(rows, tile.T, out=part)
                 if constants is None:
-                    part.mul_(self._columns[first : first + TILE])
+                    part.mul_(self._columns[first : first + self.tile])
                 else:
-                    part.add_(self._columns[first : first + TILE]).add_(constants)
+                    part.add_(self._columns[first : first + self.tile]).add_(constants)
 
     def limits(self) -> tuple[float, float]:
         """Return the least and the greatest value that two rows of these lengths can have."""

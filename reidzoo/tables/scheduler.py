@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from reidzoo.tables.launchers import Job, Launcher, LocalLauncher
 from reidzoo.tables.progress import Progress
 from reidzoo.tables.units import LOG, Unit
 
-__all__ = ["Scheduler"]
+__all__ = ["Scheduler", "shared_environment"]
 
 
 class Scheduler:
@@ -27,6 +27,7 @@ class Scheduler:
         command: gives the command line that runs a unit, or continues it.
         progress: where events are reported.
         inherited: file descriptors that the processes keep open, such as a lock's.
+        launcher: starts the runs; processes of this machine by default.
 
     Attributes:
         failed: key -> why, of the units that failed or whose needs did.
@@ -39,15 +40,15 @@ class Scheduler:
         command: Callable[[Unit], Sequence[str]],
         progress: Progress | None = None,
         inherited: Sequence[int] = (),
+        launcher: Launcher | None = None,
     ) -> None:
-        self.units, self.jobs, self.command, self.inherited = units, jobs, command, inherited
+        self.units, self.jobs, self.command = units, jobs, command
         self.done = {key for key, unit in units.items() if unit.done}
         self.waiting = {key: unit for key, unit in units.items() if key not in self.done}
-        self.running: dict[str, tuple[subprocess.Popen, float]] = {}
+        self.running: dict[str, tuple[Job, float]] = {}
         self.failed: dict[str, str] = {}
         self.progress = progress or Progress()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.environment = {"OMP_NUM_THREADS": str(max(1, cores // jobs)), **os.environ}
+        self.launcher = launcher or LocalLauncher(shared_environment(jobs), inherited)
 
     def run(self) -> dict[str, str]:
         """Run until nothing is left that can run; returns ``failed``."""
@@ -76,13 +77,7 @@ class Scheduler:
 
     def _start(self, unit: Unit) -> None:
         unit.write()
-        with open(unit.folder / LOG, "a") as log:
-            process = subprocess.Popen(
-                self.command(unit),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env=self.environment, pass_fds=self.inherited,
-                start_new_session=True,  # Ctrl-C reaches it through _stop alone, once
-            )  # fmt: skip
+        process = self.launcher.start(self.command(unit), unit.folder / LOG, unit.name)
         self.running[unit.key] = process, time.monotonic()
         self.progress.started(unit)
 
@@ -122,6 +117,12 @@ class Scheduler:
         seconds = unit.seconds + time.monotonic() - start
         unit.note(seconds, [self.units[need].name for need in unit.needs])
         return seconds
+
+
+def shared_environment(jobs: int) -> dict[str, str]:
+    """Return the environment of processes of which ``jobs`` share this machine's cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"OMP_NUM_THREADS": str(max(1, cores // jobs)), **os.environ}
 
 
 def _last_line(log: Path) -> str:

@@ -164,6 +164,21 @@ def test_a_step_whose_gradient_overflows_is_left_out_and_the_factor_halved(kind)
     assert not torch.equal(next(modules["model"].parameters()), before[0])
 
 
+def test_momentum_begins_with_the_first_step_that_is_taken():
+    modules, optim = scaled("SGD", momentum=0.9)
+    for _ in range(3):
+        junk = [torch.full_like(p, torch.nan) for p in modules.parameters()]  # what fresh memory may hold
+        del junk
+        optim.minimize(modules["model"](torch.ones(3, 2)).sum() * 1e36)
+    plain = parts()
+    other = build_optimizers({"model": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}, plain, 0.0)["model"]
+    for _ in range(2):
+        for net, each in ((modules, optim), (plain, other)):
+            each.minimize(net["model"](torch.ones(3, 2)).square().sum())
+    for one, two in zip(modules.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
 def test_the_scaler_is_saved_and_taken_over():
     modules, optim = scaled()
     optim.minimize(modules["model"](torch.ones(3, 2)).sum() * 1e36)

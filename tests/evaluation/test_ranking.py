@@ -12,7 +12,7 @@ from reidzoo.errors import UserError
 from reidzoo.evaluation import EvaluationInputError, KReciprocal, evaluate_ranking, rerank_k_reciprocal
 from reidzoo.evaluation.protocols import PROTOCOLS, Labels, MultiShotProtocol
 from reidzoo.evaluation.ranking import evaluate_distances
-from reidzoo.evaluation.ranks import rank_matches, ranks_of_matches, sort_rows
+from reidzoo.evaluation.ranks import count_ranks, rank_matches, ranks_of_matches, sort_rows
 from reidzoo.neighbours.distances import DistanceSource
 
 WORKER = """
@@ -437,6 +437,7 @@ def test_ranks_of_the_nearer_candidates_alone_are_those_of_all(threads, monkeypa
     for row, count in enumerate(counts):
         matches[row, :count] = (torch.randint(0, 100 + 8 * row, (count,)).float() / 7).sort().values
     expected = ranks_of_matches(sort_rows(candidates.clone()), matches).numpy()
-    found = rank_matches(candidates, matches, counts).numpy()
     real = np.arange(6) < counts[:, None]
+    assert (count_ranks(candidates, matches).numpy()[real] == expected[real]).all()
+    found = rank_matches(candidates, matches, counts).numpy()
     assert (found[real] == expected[real]).all() and (found >= 1).all() and real.sum() > 100

@@ -280,3 +280,22 @@ def test_two_processes_equal_one(tmp_path):
         for result in both:
             torch.testing.assert_close(result["state"], one.state_dict())
         assert sum(sizes) == 8
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (8, 6, 5, 3)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_groups_are_normalised_alike_side_by_side_and_one_by_one(shape, layout):
+    maps = torch.randn(shape, dtype=torch.float64)
+    maps = maps.to(memory_format=layout) if len(shape) == 4 else maps
+    norm = GroupBatchNorm(6, group=2).double()
+    torch.nn.init.normal_(norm.weight)
+    results = []
+    for normalise in (norm._side_by_side, norm._group_by_group):
+        given = maps.clone().requires_grad_()
+        mean, variance = torch.zeros(4, 6, dtype=torch.float64), torch.ones(4, 6, dtype=torch.float64)
+        output = normalise(given, mean, variance)
+        grads = torch.autograd.grad(output.cos().sum(), [given, norm.weight, norm.bias])
+        results.append([output.detach(), mean, variance, *grads])
+        assert output.is_contiguous(memory_format=layout if len(shape) == 4 else torch.contiguous_format)
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)

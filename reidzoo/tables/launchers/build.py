@@ -1,0 +1,68 @@
+"""A launcher by its name."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from reidzoo.checks import check, one_of
+from reidzoo.errors import UserError
+from reidzoo.tables.launchers.launcher import Launcher
+from reidzoo.tables.launchers.local_launcher import LocalLauncher
+
+__all__ = ["LAUNCHERS", "build_launcher", "read_options"]
+
+LAUNCHERS = ("local", "submitit", "ray")
+"""Processes of this machine, SLURM's jobs, tasks of a Ray cluster."""
+
+
+def build_launcher(
+    name: str, options: Sequence[str], folder: Path, environment: Mapping[str, str], inherited: Sequence[int] = ()
+) -> Launcher:
+    """Return the launcher called ``name``.
+
+    Args:
+        name: of ``LAUNCHERS``.
+        options: ``KEY=VALUE``, for the cluster.
+        folder: where a cluster's files go.
+        environment: of the processes of this machine.
+        inherited: file descriptors that these keep open.
+
+    Raises:
+        ConfigError: no launcher has that name.
+        UserError: its package is not installed, or an option is wrong.
+    """
+    check("--launcher", one_of(*LAUNCHERS), launcher=name)
+    given = read_options(options)
+    if name == "local":
+        if given:
+            raise UserError("--launcher-option: for a cluster; processes of this machine have none")
+        return LocalLauncher(environment, inherited)
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"--launcher {name}: the package is not installed; pip install 'reidzoo[{name}]'")
+    try:
+        if name == "submitit":
+            from reidzoo.tables.launchers.submitit_launcher import SubmititLauncher
+
+            return SubmititLauncher(folder, given)
+        from reidzoo.tables.launchers.ray_launcher import RayLauncher
+
+        return RayLauncher(given)
+    except (TypeError, ValueError, NameError, RuntimeError) as error:
+        raise UserError(f"--launcher {name}: {error}") from error
+
+
+def read_options(options: Sequence[str]) -> dict[str, object]:
+    """Return ``KEY=VALUE`` words as a mapping, values read as YAML.
+
+    Raises:
+        UserError: a word has no ``=``.
+    """
+    pairs = [word.partition("=") for word in options]
+    for key, sign, _ in pairs:
+        if not sign or not key:
+            raise UserError(f"--launcher-option {key}: expected KEY=VALUE, such as gpus_per_node=1")
+    return {key: yaml.safe_load(value) for key, _, value in pairs}

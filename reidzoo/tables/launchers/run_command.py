@@ -1,0 +1,41 @@
+"""What a cluster's node runs: a command of a table, with its output in the run's log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["run_command"]
+
+
+def run_command(command: Sequence[str], log: str, folder: str) -> int:
+    """Run a command and return its exit code; SIGTERM, which cancels a job, is passed on, so that the run saves itself.
+
+    Args:
+        command: what to run.
+        log: the file that its output is appended to, on a disk that the nodes share.
+        folder: where to run it.
+    """
+    with open(log, "a") as file:
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=dict(os.environ)
+        )
+
+    def pass_on(number: int, frame: Any) -> None:
+        process.send_signal(number)
+
+    in_main = threading.current_thread() is threading.main_thread()  # where alone Python hears signals
+    before = signal.signal(signal.SIGTERM, pass_on) if in_main else None
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,88 @@
+"""A table's runs are processes here, jobs of SLURM, or tasks of Ray; the last two where their packages are."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+
+import pytest
+
+from reidzoo.errors import UserError
+from reidzoo.tables.launchers import LAUNCHERS, build_launcher
+from reidzoo.tables.launchers.build import read_options
+
+SAVES = """
+import signal, sys, time
+from pathlib import Path
+folder = Path(sys.argv[1])
+def stop(*_):
+    (folder / "saved").write_text("")
+    sys.exit(2)
+signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGINT, stop)
+(folder / "started").write_text("")
+time.sleep(60)
+"""
+
+
+def launcher(name, folder):
+    if name != "local" and importlib.util.find_spec(name) is None:
+        pytest.skip(f"needs {name}")
+    options = {"submitit": ["cluster=local", "timeout_min=5"], "ray": ["num_cpus=1"]}.get(name, [])
+    return build_launcher(name, options, folder / "jobs", dict(os.environ))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_run_writes_its_log_and_gives_its_exit_code(tmp_path, name):
+    jobs = launcher(name, tmp_path)
+    log = tmp_path / "log.txt"
+    log.write_text("before\n")
+    for code in (0, 3):
+        job = jobs.start(
+            [sys.executable, "-c", f"print('ran {code}'); raise SystemExit({code})"], log, f"row/seed {code}"
+        )
+        assert job.wait() == code and job.poll() == code == job.returncode
+    assert log.read_text().splitlines() == ["before", "ran 0", "ran 3"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_run_that_is_asked_to_stop_saves_itself(tmp_path, name):
+    job = launcher(name, tmp_path).start([sys.executable, "-c", SAVES, str(tmp_path)], tmp_path / "log.txt", "row")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    job.terminate()
+    assert job.wait() != 0
+    while not (tmp_path / "saved").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (tmp_path / "saved").exists()
+
+
+def test_options_are_values_of_yaml():
+    assert read_options(["gpus_per_node=1", "slurm_partition=gpu", "mem=null"]) == {
+        "gpus_per_node": 1, "slurm_partition": "gpu", "mem": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("slurm", [], "launcher"),
+        ("local", ["gpus=1"], "have none"),
+        ("submitit", ["gpus"], "expected KEY=VALUE"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, name, options, message):
+    with pytest.raises(UserError, match=message):
+        build_launcher(name, options, tmp_path, {})
+
+
+@pytest.mark.parametrize("name", ["submitit", "ray"])
+def test_a_missing_package_is_named(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
+    with pytest.raises(UserError, match=rf"pip install 'reidzoo\[{name}\]'"):
+        build_launcher(name, [], tmp_path, {})
