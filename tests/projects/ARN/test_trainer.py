@@ -11,7 +11,7 @@ PLAIN = {
     "HEAD.dropout": 0.0,
     "OPTIMIZERS.model.momentum": 0.0,
     "OPTIMIZERS.model.weight_decay": 0.0,
-    "LOSSES.contrastive.margin": 4.0,
+    "LOSSES.contrastive.margin": 4.0,  # features of 16 numbers
 }
 UNSUPERVISED = {"LOSSES.id": "null", "LOSSES.contrastive": "null", "HOOKS.freeze.begin_epoch": 0}
 NO_PRIVATE = {"MODEL.private": "false", "LOSSES.difference": "null"}
