@@ -141,7 +141,7 @@ def test_the_draft(build):
     batch = next(trainer.loader.epoch(0))
     scalars = trainer.train_step(batch)
     rebuilding = {"reconstruction_source", "reconstruction_target"}
-    assert set(scalars) == {"id", "contrastive", *rebuilding, "difference", "mmd"}
+    assert set(scalars) == {"id", "contrastive", "active", *rebuilding, "difference", "mmd"}
     assert "freeze" not in trainer.hooks and len(trainer.optims["model"].torch.param_groups) == 1
     assert batch["source"]["img"].min() >= -1 and batch["source"]["img"].max() <= 1
 
