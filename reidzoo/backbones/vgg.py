@@ -93,7 +93,8 @@ class VGG(nn.Module):
                 "VGG-M's published weights are known to give bad results, and which colours they take is not known: "
                 "compare vgg_m_input listed, bgr and rgb by the training loss, or take net: vgg_16"
             )
-            _take_normalised_rgb(*self.features[0].parameters(), *VGG_M_INPUTS[vgg_m_input])
+            weight, bias = self.features[0].parameters()
+            _take_normalised_rgb(weight, bias, *VGG_M_INPUTS[vgg_m_input])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map after the last pooling.

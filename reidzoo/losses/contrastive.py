@@ -25,7 +25,8 @@ class ContrastiveLoss(nn.Module):
     swapping the images of a pair changes its cost, and a pair of two identities far apart still costs.
 
     Args:
-        margin: in the units of the features' distance; ARN does not give it.
+        margin: in the units of the features' distance, which grows with the root of their dimension; ARN does not give
+            it. Where it is below the distances that there are, the loss does nothing but pull: see ``active``.
         reduction: ``mean`` over the pairs, or their ``sum`` as in Eq. 2.
         form: ``hadsell``, or ``code``, what ARN's authors' code computes: with ``d = D^2 / dimension``, d for a pair of
             one identity and ``max(0, margin - d)`` for one of two. Its push vanishes where two identities coincide,

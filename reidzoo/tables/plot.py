@@ -1,4 +1,4 @@
-"""Draws tables as SVG: a sweep, our mean with its interval and the paper's figure at each value; and rows as CMC curves."""
+"""Draws tables as SVG: the values of a sweep, our means with intervals and the paper's figures; rows as CMC curves."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def cmc_plot(results: Mapping[str, Any]) -> str:
 
 
 def draw_cmc(figure: Figure, results: Mapping[str, Any]) -> None:
-    """Draw a panel for each data set: our rows' means as lines, the paper's figures as dashed ones of the same colour."""
+    """Draw a panel for each data set: our rows' means as lines, the paper's figures dashed in the same colour."""
     targets = _rows_by_target(results)
     panels = figure.subplots(1, max(len(targets), 1), squeeze=False)[0]
     for axes, (target, rows) in zip(panels, targets.items()):

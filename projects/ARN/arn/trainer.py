@@ -49,7 +49,7 @@ class ARNTrainer(SourceTargetTrainer):
         for name, value in outputs.items():
             tensors[f"source_{name}"], tensors[f"target_{name}"] = value.chunk(2)
         scalars = self.minimize("model", tensors=tensors)
-        for loss in self.losses["model"].losses.values():
+        for loss in self.losses["model"].modules():
             if isinstance(loss, ContrastiveLoss):
                 scalars["active"] = loss.active(tensors["source_feat"].float(), tensors["pid"])
         return scalars

@@ -11,7 +11,7 @@ PLAIN = {
     "HEAD.dropout": 0.0,
     "OPTIMIZERS.model.momentum": 0.0,
     "OPTIMIZERS.model.weight_decay": 0.0,
-    "LOSSES.contrastive.margin": 4.0,
+    "LOSSES.contrastive.margin": 4.0,  # features of 16 numbers
 }
 UNSUPERVISED = {"LOSSES.id": "null", "LOSSES.contrastive": "null", "HOOKS.freeze.begin_epoch": 0}
 NO_PRIVATE = {"MODEL.private": "false", "LOSSES.difference": "null"}
@@ -141,7 +141,7 @@ def test_the_draft(build):
     batch = next(trainer.loader.epoch(0))
     scalars = trainer.train_step(batch)
     rebuilding = {"reconstruction_source", "reconstruction_target"}
-    assert set(scalars) == {"id", "contrastive", *rebuilding, "difference", "mmd"}
+    assert set(scalars) == {"id", "contrastive", "active", *rebuilding, "difference", "mmd"}
     assert "freeze" not in trainer.hooks and len(trainer.optims["model"].torch.param_groups) == 1
     assert batch["source"]["img"].min() >= -1 and batch["source"]["img"].max() <= 1
 
