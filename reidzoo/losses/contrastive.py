@@ -80,7 +80,7 @@ class ContrastiveLoss(nn.Module):
         """
         squared, unlike = squared_distances(feat, feat), pid[:, None] != pid[None, :]
         reach = squared / feat.shape[1] if self.form == "code" else squared.sqrt()
-        return (reach[unlike] < self.margin).float().mean()
+        return ((reach < self.margin) & unlike).sum() / unlike.sum()
 
     def _costs(self, squared: Tensor, same: Tensor, dimension: int) -> Tensor:
         """Return each pair's cost, of squared distances and whether it is of one identity, both (B, M)."""
