@@ -137,6 +137,7 @@ ARGUMENTS = {
     "domain": maybe(whole(0)), "domain_labels": choice("dataset", "literal"), "dropout": dropout,
     "embedding_dim": whole(0, 10**5), "encoder": choice("fcn", "layer4"), "end": share, "epochs": maybe(named(nothing)),
     "eps": real(1e-9, 1), "eps_gap": real(0, 1), "evaluate": flag, "exemplar": flag, "features": width, "file": nothing,
+    "fit_batches": whole(1, 10**6), "fit_steps": whole(1, 10**6),
     "fill": some(real(-1e7, 1e7), listed(real(-1e7, 1e7), 3, 3)), "folder": maybe(nothing), "form": nothing,
     "full_batch": flag, "gallery_backbone": maybe(nothing), "gallery_head": maybe(nothing), "gamma": not_negative,
     "held_out": whole(1), "ibn": choice("none", "a", "b"), "image_widths": lambda v: widths(v) and v[-1:] == [3],
@@ -159,6 +160,8 @@ ARGUMENTS = {
     "reduction": choice("mean", "sum", "conv", "linear"), "residual_blocks": whole(0, 1000), "reversal": not_negative,
     "root": flag, "rows": whole(1, 10**4), "seed": whole(0), "share": real(1e-12, 1),
     "sigmas": listed(positive, 1), "size": listed(whole(1, 5000), 2, 2), "slope": slope, "smoothing": real(0, 0.99999),
+    "standardise": flag, "uniform": flag, "unpaired": flag, "vgg_m_input": choice("listed", "bgr", "rgb"),
+    "ViewAdaptationTrainer.norm": choice("eval", "train"), "ProbeHook.part": choice("train", "val"),
     "space": choice("lab", "rgb"), "split": whole(0), "start": name, "std": listed(real(1e-9, 10), 3, 3),
     "mean": listed(share, 3, 3), "steps": named(whole(0, 10**6), 1), "stem_pool": choice("padded", "ceil"),
     "stem_relu": flag, "strides": listed(some(whole(1, 64), listed(whole(1, 64), 2, 2)), 3, 3),
@@ -170,7 +173,8 @@ ARGUMENTS = {
     "ContrastiveLoss.form": choice("hadsell", "code"), "DifferenceLoss.form": choice("dsn", "eq4", "code"),
     "SimilarityLoss.form": choice("printed", "corrected"), "MultiStepSchedule.gamma": share,
     "CalibratedNegativeEntropyLoss.form": choice("cane_sample", "cane_batch", "cane_all"),
-    "NuisanceDiscriminator.label": choice("camera", "time", "joint"), "ProbeHook.label": choice("domain", "camid"),
+    "NuisanceDiscriminator.label": choice("camera", "time", "joint"),
+    "ProbeHook.label": choice("domain", "camid", "view"),
     "PseudoLabelHook.features": choice("model", "memory"), "ExportPseudoLabelsHook.features": choice("model", "memory"),
     "TripletLoss.margin": maybe(not_negative), "OSNet.norm": choice("bn", "ibn", "ain"),
     "OSNet.width": lambda v: is_number(v) and 64 * v >= 2 and 64 * v % 2 == 0 and v < 100,
@@ -434,7 +438,8 @@ USES = {
 TRAINED_BY = {
     "AdversarialTrainer": "projects/DomainMix/mini.yml", "NuisanceTrainer": "projects/ADIN/mini.yml",
     "ECNTrainer": "projects/ECN/mini.yml", "MiniBatchTrainer": "projects/ECN/mini_batch.yml",
-    "MutualMeanTrainer": "projects/MMT/mini.yml", "StarGANTrainer": "projects/CamStyle/mini.yml",
+    "MutualMeanTrainer": "projects/MMT/mini.yml", "ViewAdaptationTrainer": "projects/ViewAdaptation/mini.yml",
+    "StarGANTrainer": "projects/CamStyle/mini.yml",
 }  # fmt: skip
 
 
