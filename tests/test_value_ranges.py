@@ -417,7 +417,8 @@ def data_of(trainer, root):
     stages = Pipeline(load_config(REPOSITORY / TRAINED_BY[trainer], opts=opts)).stages.values()
     cfg = next(cfg for cfg in stages if cfg.TRAINER.type == trainer).clone()
     cfg.defrost()
-    cfg.BACKBONE.depth, cfg.BACKBONE.width = 18, 4
+    if cfg.BACKBONE.type == "ResNet":
+        cfg.BACKBONE.depth, cfg.BACKBONE.width = 18, 4
     cfg.WEIGHTS.clear()
     for data in train_nodes(cfg.DATASETS.TRAIN):
         if "labels" in data:
