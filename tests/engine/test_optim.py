@@ -41,6 +41,13 @@ def test_lr_mult_and_params():
         ({"type": "Adam", "lr": 1, "momentum": 0.9}, "momentum"),
         ({"type": "Adam", "lr": 1, "params": ["head"]}, "nothing to train is called 'head'"),
         ({"type": "Adam", "lr": 1, "lr_mult": {"model.9": 2}}, "model.9"),
+        ({"type": "Adam", "lr": -1}, "OPTIMIZERS.model: lr must be a number above 0"),
+        ({"type": "Adam", "lr": 1, "lr_mult": {"model": -1}}, "lr_mult must be a mapping of names to values, each"),
+        ({"type": "Adam", "lr": 1, "weight_decay": "much"}, "weight_decay must be a number from 0 to 1, got 'much'"),
+        ({"type": "Adam", "lr": 1, "betas": [0.9]}, "betas must be a list of 2 values"),
+        ({"type": "SGD", "lr": 1, "momentum": 1.5}, "momentum must be a number of at least 0 and below 1"),
+        ({"type": "SGD", "lr": 1, "nesterov": True}, "Nesterov momentum requires a momentum"),
+        ({"type": "Adam", "lr": 1, "params": "model"}, "params must be a list of 1 or more values"),
     ],
 )
 def test_mistakes_are_named(node, message):

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from reidzoo.config import load_config
-from reidzoo.errors import DatasetError, Paused, UserError
+from reidzoo.errors import ConfigError, DatasetError, Paused, UserError
 from reidzoo.hooks import evaluate
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -64,6 +64,35 @@ def test_a_table_of_results_shows_every_figure_and_a_dash_for_those_that_older_r
         ["one", "Market1501", "twin", "50.0", "25.0", "50.0", "100.0", "-", "12.5", "-"],
         ["two", "MSMT17", "50.0", "25.0", "50.0", "100.0", "100.0", "12.5", "75.0"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("opts", "message"),
+    [
+        (["DATASETS.TRAIN", "null"], r"DATASETS.TRAIN is empty \(stage train\), and there is nothing to train on"),
+        (
+            ["MODEL.BN_GROUP", "7"],
+            r"MODEL.BN_GROUP: a batch of 16 images \(stage train\) cannot be shared by groups of 7",
+        ),
+        (["LOSSES", "null"], "BaselineTrainer lacks LOSSES: a loss of phase model"),
+        (["HOOKS.log.width", "3"], "HOOKS.log: LogHook"),
+        (
+            ["HOOKS", "{schedule: {type: MultiStepSchedule, milestones: 5}}"],
+            "HOOKS.schedule: MultiStepSchedule: milestones",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_found_out_before_the_first_step(write_config, opts, message):
+    with pytest.raises(ConfigError, match=message):
+        pipeline.Pipeline(load_config(write_config(), opts)).train()
+
+
+def test_a_configuration_that_code_changed_is_checked_again(write_config):
+    cfg = load_config(write_config())
+    cfg.defrost()
+    cfg.SOLVER.MAX_EPOCHS = 0
+    with pytest.raises(ConfigError, match=r"^SOLVER.MAX_EPOCHS: expected .*; got 0$"):
+        pipeline.Pipeline(cfg)
 
 
 # --- pausing ---------------------------------------------------------------------------------------------------------
