@@ -65,7 +65,7 @@ class ArchiveChecksums:
         for name, tensor in _tensors(content):
             storage = tensor.untyped_storage()
             if storage.data_ptr() not in memories:
-                memory = torch.empty(0, dtype=torch.uint8).set_(storage)  # type: ignore[call-overload]
+                memory = torch.empty(0, dtype=torch.uint8).set_(storage)
                 memories[storage.data_ptr()] = (len(memory), _crc(memory)) in self.records
             if not memories[storage.data_ptr()]:
                 damaged.append(name)
@@ -125,4 +125,4 @@ def _tensors(value: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def _crc(memory: Tensor) -> int:
-    return zlib.crc32(memory.numpy())
+    return zlib.crc32(memoryview(memory.numpy()))
