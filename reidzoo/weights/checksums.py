@@ -125,4 +125,4 @@ def _tensors(value: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def _crc(memory: Tensor) -> int:
-    return zlib.crc32(memoryview(memory.numpy()))
+    return zlib.crc32(memory.numpy().data)
