@@ -79,7 +79,7 @@ def test_lower_case_arguments_are_not_checked_and_may_nest(load):
         ("INPUT:\n  SIZE:\n  - 256\n  - x", "a.yml:4: INPUT.SIZE[1]: expected an integer, got the string 'x'"),
         ("INPUT: {SIZE: [256]}", "a.yml:1: INPUT.SIZE: expected 2 elements, got 1"),
         ("INPUT: {MEAN: []}", "a.yml:1: INPUT.MEAN: expected 3 elements, got 0"),
-        ("DEVICE: gpu", "a.yml:1: DEVICE: expected auto, cpu or cuda, got the string 'gpu'"),
+        ("DEVICE: gpu", "a.yml:1: DEVICE: expected auto, cpu, cuda or mps, got the string 'gpu'"),
         ("HEAD: {type: 5}", "a.yml:1: HEAD.type: expected a registered name, got 5"),
         ("HEAD: {type: null}", "a.yml:1: HEAD.type: expected a registered name, got null"),
     ],
