@@ -20,8 +20,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 __all__ = [
-    "average_gradients", "averaged_backward", "barrier", "broadcast_object", "gather", "gather_objects", "is_main",
-    "my_slice", "rank", "shutdown", "start", "world_size",
+    "any_rank", "average_gradients", "averaged_backward", "barrier", "broadcast_object", "gather", "gather_objects",
+    "is_main", "my_slice", "rank", "shutdown", "start", "world_size",
 ]  # fmt: skip
 
 
@@ -35,7 +35,9 @@ def start(device: str) -> None:
         return
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=timedelta(minutes=60))
+    # With both, what lies on the CPU, such as objects and flags, does not wait for a GPU.
+    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(minutes=60))
 
 
 def shutdown() -> None:
@@ -81,6 +83,15 @@ def gather_objects(value: Any) -> list[Any]:
     values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values
+
+
+def any_rank(flag: bool) -> bool:
+    """Return whether ``flag`` is set on any rank; one number of the CPU's, so cheap enough for each step."""
+    if world_size() == 1:
+        return flag
+    flags = torch.tensor([flag], dtype=torch.int32)
+    dist.all_reduce(flags, dist.ReduceOp.MAX)
+    return bool(flags.item())
 
 
 def my_slice(count: int, block: int) -> tuple[int, int]:

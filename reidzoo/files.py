@@ -35,7 +35,9 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)
         move_into_place(name, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = os.fspath(path)  # a full disk does not say what was written, or says the temporary name
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
@@ -68,7 +70,12 @@ def atomic_save(content: Any, path: str | os.PathLike[str]) -> None:
     import torch  # takes seconds, and not every command writes a checkpoint
 
     with write_whole(path) as file:
-        torch.save(content, file)
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # of its own bookkeeping, where the disk is full
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def show_path(path: str | os.PathLike[str]) -> str:

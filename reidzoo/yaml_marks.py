@@ -17,7 +17,7 @@ import yaml
 
 from reidzoo.errors import ConfigError
 
-__all__ = ["Doubtful", "Marked", "dump_yaml", "parse_yaml", "unmark", "with_place"]
+__all__ = ["Doubtful", "Marked", "dump_yaml", "ends_in_comment", "parse_yaml", "unmark", "with_place"]
 
 MOST_EXPANDED = 100_000
 """Values that a document with aliases may stand for, each alias counted as all that it repeats."""
@@ -93,6 +93,12 @@ def parse_yaml(text: str, where: Callable[[int], str]) -> Marked:
         raise ConfigError(f"{place}: not valid YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{where(1)}: not valid YAML: {error}") from None
+
+
+def ends_in_comment(text: str) -> bool:
+    """Whether YAML would leave out the end of ``text``, or all of it, as a comment."""
+    root = _Loader(text).get_single_node()
+    return text[root.end_mark.index if root else 0 :].lstrip().startswith("#")
 
 
 def dump_yaml(value: Any) -> str:

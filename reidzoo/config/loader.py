@@ -55,7 +55,7 @@ def load_config(
 
     Args:
         path: the YAML file, or a model file (``.safetensors``), which carries its configuration.
-        opts: overrides, ``[KEY, VALUE, KEY, VALUE, ...]``; values are parsed as YAML.
+        opts: overrides, ``[KEY, VALUE, KEY, VALUE, ...]``, as ``parse_overrides`` reads them.
         overlays: further YAML files, which win over the file in every stage; or mappings of the same keys, as they
             are or as a ``Source``, which knows its place in a file.
         stage: keep only this stage and those it refers to, directly or not. So an overlay may speak of stages that
@@ -74,6 +74,7 @@ def load_config(
     if not _is_model_file(Path(path)):
         declared.OUTPUT_DIR = _default_output_dir(Path(path))
     plugins = load_plugins((source for layer in layers for source in layer), declared)
+    layers[-1] = parse_overrides(opts, declared)  # again: a plug-in may have declared a string
     declared.PLUGINS = plugins
     declared.ZOO.INDEXES = read_indexes(source for layer in layers for source in layer)
     base, staged = Merge(declared.clone(), declared), False

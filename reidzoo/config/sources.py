@@ -8,18 +8,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from yacs.config import CfgNode
+
 from reidzoo.checks import Rule
+from reidzoo.config.defaults import get_cfg
+from reidzoo.config.keys import lookup
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.suggest import closest
 from reidzoo.version import ROOT
 from reidzoo.yaml_check import check_mapping, is_list_of_names
-from reidzoo.yaml_marks import Marked, parse_yaml, unmark, with_place
+from reidzoo.yaml_marks import Marked, ends_in_comment, parse_yaml, unmark, with_place
 
 __all__ = ["BASE", "Source", "in_package", "parse_overrides", "read_chain", "read_indexes"]
 
 BASE = "_BASE_"
 
+_NOT_TEXT = ("null", "~")
+"""What is no string even of a key that takes one: it deletes an entry of WEIGHTS, and is a mistake elsewhere."""
 _ZOO = {"INDEXES": Rule("a list of YAML files or https:// addresses", is_list_of_names)}
 
 
@@ -61,16 +67,24 @@ def in_package(path: Path) -> Path:
     return own if not path.is_absolute() and not path.exists() and own.is_file() else path
 
 
-def parse_overrides(opts: Sequence[Any]) -> list[Source]:
-    """Parse ``[KEY, VALUE, KEY, VALUE, ...]``; values are YAML. Overrides that set a ``type`` come first.
+def parse_overrides(opts: Sequence[Any], declared: CfgNode | None = None) -> list[Source]:
+    """Parse ``[KEY, VALUE, KEY, VALUE, ...]``. Overrides that set a ``type`` come first.
+
+    Values are YAML, but that of a key which is declared as a string, or that names weights, is the text as it stands:
+    ``OUTPUT_DIR "run #3"`` and ``OUTPUT_DIR 42`` are folders. Quotes around the whole are taken off.
+
+    Args:
+        opts: keys and values.
+        declared: the declared keys; by default the framework's.
 
     Raises:
         ConfigError: an odd number of items, a malformed key, or a value that is not YAML.
     """
+    declared = get_cfg() if declared is None else declared
     opts = list(opts)
     if len(opts) % 2:
         raise ConfigError(f"override {opts[-1]}: no value; overrides are pairs, KEY VALUE KEY VALUE")
-    pairs = [_parse_override(key, value) for key, value in zip(opts[::2], opts[1::2])]
+    pairs = [_parse_override(key, value, declared) for key, value in zip(opts[::2], opts[1::2])]
     # `HEAD.dim 64 HEAD.type Linear` says the same as the other way round, though a new type empties the node.
     pairs.sort(key=lambda pair: not pair[0].endswith(".type"))
     return [source for _, source in pairs]
@@ -143,7 +157,7 @@ def _read_text(path: Path, named_at: str | None) -> str:
         raise ConfigError(f"{prefix}{show_path(path)}: cannot be read: {error}") from None
 
 
-def _parse_override(key: Any, value: Any) -> tuple[str, Source]:
+def _parse_override(key: Any, value: Any, declared: CfgNode) -> tuple[str, Source]:
     where = f"override {key}"
     parts = key.split(".") if isinstance(key, str) else [""]
     if not all(parts) or any(part.startswith("-") or "=" in part for part in parts):
@@ -151,7 +165,33 @@ def _parse_override(key: Any, value: Any) -> tuple[str, Source]:
     if parts[0] == BASE:
         raise ConfigError(f"{where}: _BASE_ stands in files only")
     # An empty word on the command line is an empty string; YAML would read null.
-    tree = parse_yaml(value, lambda _: where) if isinstance(value, str) and value else with_place(value, where)
+    if not isinstance(value, str) or not value:
+        tree = with_place(value, where)
+    elif _is_text(parts, declared) and value.strip() not in _NOT_TEXT and not _is_quoted(value):
+        tree = Marked(value.strip(), where)
+    else:
+        tree = _parse_value(value, where)
     for part in reversed(parts):
         tree = Marked({part: tree}, where)
     return key, Source(tree, Path.cwd(), len(parts))
+
+
+def _is_text(parts: Sequence[str], declared: CfgNode) -> bool:
+    """Whether a key takes a string: it is declared so, or it names the weights of a part."""
+    key = ".".join(parts[2:] if parts[0] == "STAGES" else parts)
+    return key.startswith("WEIGHTS.") or (key.isupper() and isinstance(lookup(declared, key), str))
+
+
+def _is_quoted(text: str) -> bool:
+    text = text.strip()
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+
+
+def _parse_value(text: str, where: str) -> Marked:
+    """Return an override's value; a shell has taken its own comments off, so that none is left to drop."""
+    tree = parse_yaml(text, lambda _: where)
+    if not ends_in_comment(text):
+        return tree
+    if isinstance(tree.value, dict | list) or text.lstrip()[0] in "'\"":
+        raise ConfigError(f"{where}: what follows # would be left out as a comment; put what it belongs to in quotes")
+    return Marked(text.strip(), where)

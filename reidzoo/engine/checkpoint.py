@@ -14,6 +14,9 @@ from reidzoo.weights.loading import safe_read
 
 __all__ = ["resume", "save"]
 
+NEEDED = ("epoch", "step", "iter", "phase", "labels", "parts", "optims", "clusterer", "hooks", "random")
+"""What a trainer's state has."""
+
 
 def save(trainer: Runner, path: Path) -> None:
     """Write the trainer's state to ``path``; every rank must call it, rank 0 writes.
@@ -35,6 +38,6 @@ def resume(trainer: Runner, path: Path) -> None:
         WeightsError: the file is not a checkpoint of a run, or not of this configuration.
     """
     state: dict[str, Any] = safe_read(path)
-    if not isinstance(state, dict) or "optims" not in state:
+    if not isinstance(state, dict) or not state.keys() >= set(NEEDED):
         raise WeightsError(f"{path} holds weights only, not a run to resume; start from it with MODEL.WEIGHTS {path}")
     trainer.load_state_dict(state)

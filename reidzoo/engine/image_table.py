@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from reidzoo.engine.image_cache import Block, current_cache
-from reidzoo.engine.workers import worker_count
+from reidzoo.engine.workers import PREFETCH, count_with_room, worker_count
 from reidzoo.errors import DatasetError, UserError
 from reidzoo.transforms import read_images, to_device
 
@@ -88,7 +88,7 @@ class ImageTable:
         """
         missing = self._missing(batches)
         work = [[self.paths[row] for row in rows] for rows in missing if len(rows)]
-        decoded = _results(work, self._read, self._workers(workers, sum(map(len, work))), self._pins)
+        decoded = _results(work, self._read, self._workers(workers, work), self._pins)
         for rows, new in zip(batches, missing):
             images = next(decoded) if len(new) else torch.empty((0, 3, *self.size), dtype=torch.uint8)
             yield images if rows is new else self._taken(rows, new, images)
@@ -97,14 +97,16 @@ class ImageTable:
         self, batches: Sequence[np.ndarray], workers: int | str
     ) -> Iterator[tuple[Tensor, list[tuple[int, str]]]]:
         """Yield what ``read_or_say`` gives for each batch of rows, in order."""
-        yield from _results(batches, self.read_or_say, self._workers(workers, sum(map(len, batches))))
+        yield from _results(batches, self.read_or_say, self._workers(workers, batches))
 
     @property
     def _pins(self) -> bool:
         return self.device.type == "cuda"
 
-    def _workers(self, workers: int | str, images: int) -> int:
-        return worker_count(workers, images, self.device)
+    def _workers(self, workers: int | str, batches: Sequence[Any]) -> int:
+        sizes = list(map(len, batches))
+        count = worker_count(workers, sum(sizes), self.device)
+        return count_with_room(count, 3 * self.size[0] * self.size[1] * max(sizes, default=0))
 
     def _missing(self, batches: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the rows to decode for each batch: a kept image the first time it comes, the others each time."""
@@ -156,6 +158,7 @@ def _results(work: Sequence[Any], read: Callable[[Any], Any], workers: int, pin:
         batch_size=None,
         collate_fn=partial(_result_or_error, read),  # is given one piece of work
         num_workers=workers,
+        prefetch_factor=PREFETCH if workers else None,
         pin_memory=pin,
         generator=torch.Generator(),  # or the loader draws from torch's, once more in a resumed run
     )

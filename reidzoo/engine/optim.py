@@ -50,7 +50,10 @@ class Optimizer:
     ) -> None:
         self.torch = optimizer
         self.grad_clip, self.scaler = grad_clip, scaler
-        self.base_lrs = [group["lr"] for group in optimizer.param_groups]
+        self.configured = [
+            {key: value for key, value in group.items() if key not in ("params", "param_names")}
+            for group in optimizer.param_groups
+        ]
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -64,8 +67,8 @@ class Optimizer:
 
     def scale_lr(self, factor: float) -> None:
         """Set every group's learning rate to ``factor`` times the configured one."""
-        for group, base in zip(self.torch.param_groups, self.base_lrs, strict=True):
-            group["lr"] = base * factor
+        for group, configured in zip(self.torch.param_groups, self.configured, strict=True):
+            group["lr"] = configured["lr"] * factor
 
     def minimize(self, loss: Tensor) -> None:
         """Move the parameters one step down the gradient of ``loss``; no other parameter's gradient is touched."""
@@ -101,25 +104,66 @@ class Optimizer:
         self.torch.state.update({p: other.torch.state[p] for p in self.parameters if p in other.torch.state})
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the torch optimizer's state, and the scaler's as ``scaler`` where there is one."""
+        """Return the torch optimizer's state, its class, what was configured for each group, and the scaler's state.
+
+        The last is there, as ``scaler``, where there is one.
+        """
         scaler = {} if self.scaler is None else {"scaler": self.scaler.state_dict()}
-        return {**self.torch.state_dict(), **scaler}
+        kind = type(self.torch).__name__
+        return {**self.torch.state_dict(), "type": kind, "configured": self.configured, **scaler}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load a saved state, such as Adam's moments.
 
+        Learning rate, weight decay and the like are then those of the configuration where it has changed, and otherwise
+        what they were. A state of an older reidzoo does not say what was configured: all but the learning rate are the
+        configuration's.
+
         Raises:
-            ValueError: it is of other parameters, or a moment is not of its parameter's shape: torch's fused optimizers
-                would walk out of its memory.
+            ValueError: it is of another class or of other parameters, or of the same in another order, or a moment is
+                not of its parameter's shape: torch's fused optimizers would walk out of its memory.
         """
+        self._check_kind(state)
         _check_moments(self.torch, state)
         if self.scaler is not None and "scaler" in state:
             self.scaler.load_state_dict(dict(state["scaler"]))
-        self.torch.load_state_dict({key: value for key, value in state.items() if key != "scaler"})
+        self.torch.load_state_dict({key: state[key] for key in ("state", "param_groups")})
+        self._follow(state.get("configured"))
         for parameter, moments in self.torch.state.items():
             for name, moment in moments.items():
                 if isinstance(moment, Tensor) and moment.shape == parameter.shape:
                     moments[name] = _laid_out_like(parameter, moment)
+
+    def _check_kind(self, state: Mapping[str, Any]) -> None:
+        kind = type(self.torch).__name__
+        if state.get("type", kind) != kind:
+            raise ValueError(f"It is the state of {state['type']}, and the optimizer is {kind} now")
+        theirs, ours = _names(state["param_groups"]), _names(self.torch.param_groups)
+        if not theirs or theirs == ours:  # an older reidzoo wrote no names
+            return
+        lost = [f"no longer {name}" for name in theirs if name not in set(ours)]
+        new = [f"now {name}" for name in ours if name not in set(theirs)]
+        if lost or new:
+            raise ValueError(f"It moves other parameters: {', '.join([*lost, *new][:10])}")
+        was, now = next((a, b) for a, b in zip(theirs, ours) if a != b)
+        raise ValueError(
+            f"It moves the same parameters in another order ({now} where {was} was); see params and lr_mult"
+        )
+
+    def _follow(self, before: Sequence[Mapping[str, Any]] | None) -> None:
+        """Take what the configuration has changed since ``before``; what a hook has changed stays."""
+        before = before or [{"lr": ours["lr"]} for ours in self.configured]
+        for group, ours, theirs in zip(self.torch.param_groups, self.configured, before, strict=True):
+            for key, value in ours.items():
+                if key == "lr":
+                    if value != theirs[key]:
+                        group[key] *= value / theirs[key]
+                elif key not in theirs or theirs[key] != value:
+                    group[key] = value
+
+
+def _names(groups: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [name for group in groups for name in group.get("param_names", ())]
 
 
 def _check_moments(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
@@ -205,10 +249,10 @@ def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torc
         check(where, RULES[key], **{key: node[key]})
     prefixes, multipliers = node.pop("params", [name]), node.pop("lr_mult", {})
     named = list(_select(name, parts, prefixes))
-    groups: dict[float, list[nn.Parameter]] = {}
+    groups: dict[float, list[tuple[str, nn.Parameter]]] = {}
     for key, parameter in named:
         factor = next((f for prefix, f in multipliers.items() if f"{key}.".startswith(f"{prefix}.")), 1.0)
-        groups.setdefault(factor, []).append(parameter)
+        groups.setdefault(factor, []).append((key, parameter))
     for prefix in multipliers:
         if not any(f"{key}.".startswith(f"{prefix}.") for key, _ in named):
             raise ConfigError(f"{where}.lr_mult: {prefix!r} names no parameter of {', '.join(prefixes)}")

@@ -19,7 +19,7 @@ class CheckpointHook(Hook):
     """Writes ``last.pth`` every SOLVER.CHECKPOINT_PERIOD epochs and every SOLVER.CHECKPOINT_ITERS steps.
 
     An epoch's is left out less than SOLVER.CHECKPOINT_SECONDS after the one before, or after the start. At the end
-    ``model_final.pth`` takes its place. On SIGTERM, and on the first Ctrl-C, the step is finished and saved; where
+    ``model_final.pth`` takes its place. On SIGTERM, SIGUSR1 and the first Ctrl-C, the step is finished and saved; where
     several processes share the run, all of them stop at the same step.
 
     Attributes:

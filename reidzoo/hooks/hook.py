@@ -57,7 +57,7 @@ class Hook(Generic[RunnerType]):
 EVENTS = tuple(name for name, value in vars(Hook).items() if inspect.isfunction(value))
 """The names of the moments at which hooks are called."""
 
-_NOT_HERE = re.compile(r"(before|after)_(val|test|run|save|load)")
+_NOT_HERE = re.compile(r"(before|after)_(run|(val|test)(_epoch|_iter)?)|before_save_checkpoint|after_load_checkpoint")
 """Events of mmengine's that do not happen here; a hook written for both may have them."""
 _MMENGINE_PRIORITIES = {
     "HIGHEST": 0, "VERY_HIGH": 10, "HIGH": 30, "ABOVE_NORMAL": 40, "NORMAL": 50, "BELOW_NORMAL": 60, "LOW": 70,
@@ -93,15 +93,16 @@ def order_hooks(hooks: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_events(name: str, hook: Any) -> None:
-    """Raise ConfigError for a method with almost an event's name, which would never be called."""
+    """Raise ConfigError for a method that is named like an event and is none, so that it would never be called."""
     for method in dir(hook):
-        if method in EVENTS or method.startswith("_") or _NOT_HERE.match(method) or not callable(getattr(hook, method)):
+        if method in EVENTS or method.startswith("_") or _NOT_HERE.fullmatch(method):
             continue
-        meant = closest(method, EVENTS, cutoff=0.85)
-        if meant:
+        named_like_one = method.startswith(("before_", "after_"))
+        meant = closest(method, EVENTS, cutoff=0.75 if named_like_one else 0.85)
+        if (meant or named_like_one) and callable(getattr(hook, method)):
             raise ConfigError(
-                f"HOOKS.{name}: {type(hook).__name__}.{method} is never called; {meant} is. The events are "
-                f"{', '.join(EVENTS)}"
+                f"HOOKS.{name}: {type(hook).__name__}.{method} is never called{f'; {meant} is' if meant else ''}. The "
+                f"events are {', '.join(EVENTS)}; a method that is none of them has another name"
             )
 
 

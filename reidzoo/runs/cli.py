@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 
@@ -9,14 +10,32 @@ from reidzoo.errors import UserError
 
 __all__ = ["run_tool"]
 
+_ADVICE = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT), "Make room; what was there before is whole, and a run goes on with --resume"
+    ),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Choose a place that you may read and write"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG), "Choose another name"),
+}
+"""What to do about errors of the system that are seldom a mistake in the code; others keep their traceback."""
+
 
 def run_tool(main: Callable[[], None]) -> None:
-    """Call ``main`` and exit: 0 when it returns, 2 on a ``UserError``, 75 when paused, 130 when interrupted."""
+    """Call ``main`` and exit: 0 when it returns, 75 when paused, 130 when interrupted.
+
+    A ``UserError``, a full disk, or a place that may not be written to is a message and 2.
+    """
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _ADVICE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}. {_ADVICE[error.errno]}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -7,7 +7,9 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -17,10 +19,12 @@ from reidzoo.files import write_text
 from reidzoo.transforms import PIXELS_VERSION
 from reidzoo.version import ROOT, __version__
 
-__all__ = ["command_line", "environment", "note_environment"]
+__all__ = ["command_line", "environment", "environment_changes", "note_environment"]
 
 _RECORDS = ("results.yml", "index.yml")
 """Names of files that record results; no run depends on them."""
+_MATTERS = ("processes", "threads", "device", "torch", "numpy", "reidzoo", "commit")
+"""What a resumed run may differ in, by some last bits at least, when it has changed."""
 
 
 def environment() -> dict[str, str]:
@@ -47,14 +51,38 @@ def command_line(run: Mapping[str, str]) -> str:
     return threads + run["command"]
 
 
+def environment_changes(path: Path) -> list[str]:
+    """Return what is not as it was when the run in ``path``, its ``environment.json``, last went on."""
+    before, now = _read(path), environment()
+    return [
+        f"{key}: {before[key]} before, {now[key]} now"
+        for key in _MATTERS
+        if key in before and key in now and before[key] != now[key]
+    ]
+
+
 def note_environment(path: Path, started: bool) -> None:
-    """Record the environment of a run that starts or resumes; uncommitted files of its earlier parts stay listed."""
-    current = environment()
-    before = json.loads(path.read_text()).get("uncommitted", "unknown") if started and path.exists() else "none"
-    files = dict.fromkeys(f"{before}, {current['uncommitted']}".split(", "))
+    """Record the environment of a run that starts or resumes.
+
+    The file has the present values and, as ``parts``, those of each part of the run with the time when it began.
+    Uncommitted files of earlier parts stay listed.
+    """
+    current, before = environment(), _read(path) if started else {"uncommitted": "none", "parts": []}
+    earlier, noted = before.get("parts", [before]), before.get("uncommitted", "unknown")
+    files = dict.fromkeys(f"{noted}, {current['uncommitted']}".split(", "))
     files.pop("none", None)
-    current["uncommitted"] = ", ".join(files) or "none"
-    write_text(path, json.dumps(current, indent=1) + "\n")
+    part = {"began": datetime.now(timezone.utc).isoformat(timespec="seconds"), **current}
+    record = {**current, "uncommitted": ", ".join(files) or "none", "parts": [*earlier, part]}
+    write_text(path, json.dumps(record, indent=1) + "\n")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what is recorded; {} where nothing is, or nothing that can be read."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _words() -> list[str]:

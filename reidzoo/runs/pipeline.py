@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -37,7 +38,7 @@ from reidzoo.errors import ConfigError, Paused, UserError, WeightsError
 from reidzoo.files import write_text
 from reidzoo.hooks.hook import build_hooks
 from reidzoo.registry import TRAINER
-from reidzoo.runs.environment import note_environment
+from reidzoo.runs.environment import environment_changes, note_environment
 from reidzoo.runs.rehearsal import rehearse
 from reidzoo.runs.run_lock import run_lock
 from reidzoo.weights.cache import sha256_of
@@ -79,27 +80,21 @@ class Pipeline:
         Args:
             go_on: resume the run that ``OUTPUT_DIR`` holds.
 
-        SIGTERM and the first Ctrl-C pause the run at its next step or between two stages; the handlers that were there
-        before are back when this returns.
+        SIGTERM, SIGUSR1 and the first Ctrl-C pause the run at its next step or between two stages; the handlers that
+        were there before are back when this returns.
 
         Raises:
             UserError: data or weights are missing (found out before any training), or the folder holds a run already,
                 is in use by another one, or holds checkpoints of something else.
             Paused: the run was asked to stop, and has saved itself.
         """
-        self._check_data(("test", "train"), self.stages)
-        models = self._fetch_models()
-        self._check_parts()
-        keep_freed_memory()
-        with run_lock(self.folder.path), stop_signal.listening(), keep_images():
-            self._open_folder(go_on, models)
-            for name, cfg in self.stages.items():
-                if self.folder.stage(name).finished:
-                    continue
-                if stop_signal.agreed():
-                    raise Paused(f"stopped before stage {name}; go on with the same command and --resume")
-                if not self._train_stage(name, cfg):
-                    raise Paused(f"stopped in stage {name}; go on with the same command and --resume")
+        with stop_signal.listening():
+            self._check_data(("test", "train"), self.stages)
+            models = self._fetch_models()
+            self._check_parts()
+            keep_freed_memory()
+            with run_lock(self.folder.path), keep_images():
+                self._train_stages(self._open_folder(go_on, models))
         return self.results()
 
     def evaluate(self, weights: str, stage: str = "") -> dict[str, dict[str, dict[str, float]]]:
@@ -124,7 +119,17 @@ class Pipeline:
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
-    def _train_stage(self, name: str, cfg: CfgNode) -> bool:
+    def _train_stages(self, record: Callable[[], None]) -> None:
+        """Run the stages that are not done; ``record`` is called before the first step."""
+        for name, cfg in self.stages.items():
+            if self.folder.stage(name).finished:
+                continue
+            if stop_signal.agreed():
+                raise Paused(f"stopped before stage {name}; go on with the same command and --resume")
+            if not self._train_stage(name, cfg, record):
+                raise Paused(f"stopped in stage {name}; go on with the same command and --resume")
+
+    def _train_stage(self, name: str, cfg: CfgNode, record: Callable[[], None]) -> bool:
         folder = self.folder.stage(name)
         folder.path.mkdir(parents=True, exist_ok=True)
         seed_everything(seed_of(cfg))  # for each stage, so that it does not depend on what ran before it
@@ -135,6 +140,7 @@ class Pipeline:
         if folder.last.exists():
             resume(trainer, folder.last)
             logger.info("resumed at epoch %d, step %d", trainer.epoch + 1, trainer.step)
+        record()
         trainer.train()
         if not trainer.stop and not distributed.broadcast_object(folder.finished):
             save(trainer, folder.checkpoint)  # HOOKS.checkpoint is null; what was trained is kept all the same
@@ -149,33 +155,56 @@ class Pipeline:
         self.stages = {key: map_texts(cfg, files) for key, cfg in self.stages.items()}
         return {name: {"file": file, "sha256": sha256_of(file)} for name, file in files.items()}
 
-    def _open_folder(self, go_on: bool, models: Mapping[str, Mapping[str, str]]) -> None:
-        run, text = self.folder, dump(self.cfg)
+    def _open_folder(self, go_on: bool, models: Mapping[str, Mapping[str, str]]) -> Callable[[], None]:
+        """Return what writes down the run's configuration, environment and models.
+
+        A run that goes on keeps those that it has until its checkpoint is known to fit.
+        """
+        started, problem = False, ""
+        if distributed.is_main():
+            try:
+                started = self._find_run(go_on, models)
+            except UserError as error:
+                problem = str(error)
+            except OSError as error:
+                problem = (
+                    f"{self.folder.path}: cannot be written: {error.strerror or error}; choose another --output-dir"
+                )
+        problem = distributed.broadcast_object(problem)
+        if problem:
+            raise UserError(problem)
+        record = functools.cache(lambda: self._record(started, models) if distributed.is_main() else None)
+        if not started:
+            record()
+        return record
+
+    def _find_run(self, go_on: bool, models: Mapping[str, Mapping[str, str]]) -> bool:
+        """Return whether the folder's run goes on; raise UserError if it cannot."""
+        run = self.folder
         saved = any(stage.started for stage in run.stages.values())
-        started, foreign = distributed.broadcast_object(
-            (run.config.exists() and saved, saved and not run.config.exists())
-        )
-        if foreign:
+        if saved and not run.config.exists():
             raise UserError(
                 f"{run.path} holds checkpoints and no {run.config.name}, so they are not of a run that could be "
                 f"continued; choose another --output-dir, or move them away"
             )
-        if started and not go_on:
+        if saved and not go_on:
             raise UserError(
                 f"{run.path} holds a run already; continue it with --resume, or choose another --output-dir"
             )
-        if not distributed.is_main():
-            return
         run.path.mkdir(parents=True, exist_ok=True)
         _log_to(run.log)
-        if started:
+        if saved:
             finished = all(stage.finished for stage in run.stages.values())
             _compare_models(run.models, models)
-            _compare_configs(run.config, text, finished)
+            _compare_configs(run.config, dump(self.cfg), finished)
             _remove_leftovers(run)
-            if finished:
-                return  # its environment is recorded already
-        write_text(run.config, text)
+            for change in [] if finished else environment_changes(run.environment):
+                logger.warning("resuming elsewhere than before, so that last bits may differ: %s", change)
+        return saved
+
+    def _record(self, started: bool, models: Mapping[str, Mapping[str, str]]) -> None:
+        run = self.folder
+        write_text(run.config, dump(self.cfg))
         note_environment(run.environment, started)
         if models:
             write_text(run.models, json.dumps(models, indent=1) + "\n")

@@ -343,9 +343,15 @@ class Trainer:
         """Continue from a saved state.
 
         Raises:
-            WeightsError: the state is of another configuration.
+            WeightsError: the state is of another configuration; the message names what does not fit.
         """
         for name, labels in state["labels"].items():
+            if name not in self.sets or len(labels) != len(self.sets[name]):
+                found = f"it has {len(self.sets[name])} images" if name in self.sets else "there is none"
+                raise WeightsError(
+                    f"the checkpoint has labels of {len(labels)} images of the training set {name!r}, and {found} now: "
+                    f"resume with the data that the run was started with"
+                )
             self.relabel(name, labels)
         for kind, ours in (("parts", self.parts), ("optims", self.optims)):
             if set(state[kind]) != set(ours):
@@ -357,9 +363,9 @@ class Trainer:
                 _load(f"{kind}.{name}", ours[name], saved)
         for name, saved in state["hooks"].items():
             if name in self.hooks and saved is not None:
-                self.hooks[name].load_state_dict(saved)
+                _load(f"hooks.{name}", self.hooks[name], saved)
         if self.clusterer is not None and state["clusterer"] is not None:
-            self.clusterer.load_state_dict(state["clusterer"])
+            _load("clusterer", self.clusterer, state["clusterer"])
         self.epoch, self.step, self.iter, self.phase = state["epoch"], state["step"], state["iter"], state["phase"]
         load_random_state(state["random"])
 

@@ -76,7 +76,7 @@ class Compose:
                 _check_images(name, transform, images, count)
         if not images.is_floating_point():
             names = ", ".join(self.transforms) or "none"
-            raise ConfigError(f"the transforms ({names}) leave the images {images.dtype}; add {{type: Normalize}}")
+            raise ConfigError(f"INPUT.TRANSFORMS ({names}) leaves the images {images.dtype}; add {{type: Normalize}}")
         if not self._checked:
             self._check_size(size, (images.shape[2], images.shape[3]))
         return images

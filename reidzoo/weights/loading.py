@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, load_file
 from torch import nn
 
 from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.registry import SCHEME
 from reidzoo.weights.cache import checked_content
+from reidzoo.weights.checksums import read_archive_checksums
+from reidzoo.weights.safetensors_file import read_safetensors
 
 __all__ = [
     "CLASSIFIERS", "check_finite", "is_safetensors", "load_weights", "local_file", "map_torchvision", "safe_read",
@@ -93,15 +93,21 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
         path: a ``torch.save`` file, a ``.safetensors`` file, or the ``zoo://NAME`` of a published model.
 
     Raises:
-        WeightsError: the file is missing, damaged, or contains Python objects besides tensors and numbers.
+        WeightsError: the file is missing, damaged (where it has checksums, the message names the tensors), or contains
+            Python objects besides tensors and numbers.
     """
     path = local_file(path)
     if path.suffix == ".safetensors" or is_safetensors(path):
-        return _read_safetensors(path)
+        return read_safetensors(path)[1]
     try:
+        checked = checked_content(path)
+        sums = read_archive_checksums(path if checked is None else io.BytesIO(checked), str(path))
         with torch.serialization.safe_globals(_numpy_numbers()):
-            content = checked_content(path)
-            return torch.load(path if content is None else io.BytesIO(content), map_location="cpu", weights_only=True)
+            file = path if checked is None else io.BytesIO(checked)
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        if sums is not None:
+            sums.check(content)
+        return content
     except WeightsError:
         raise
     except Exception as error:  # a damaged file fails in a dozen ways, from KeyError to RuntimeError
@@ -111,8 +117,19 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
                 f"{path} contains Python objects besides tensors ({refused[1]}); refused, because reading "
                 f"them can run code. Save the state dict alone and load that."
             ) from None
-        short = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-        raise WeightsError(f"{path} is not a readable weight file (truncated, or another format?): {short}") from error
+        raise WeightsError(
+            f"{path} is not a readable weight file (truncated, or another format?): {_reason(path, error)}"
+        ) from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Return why torch could not read a file, without its advice to read it unsafely."""
+    if not path.stat().st_size:
+        return "it is empty"
+    text = str(error).strip()
+    if "weights_only" in text or isinstance(error, LookupError):  # what met bytes that it has no operation for
+        return "it is no file of torch.save's"
+    return text.partition("\n")[0][:200] or type(error).__name__
 
 
 def _refuse_other_files(path: Path) -> None:
@@ -140,14 +157,6 @@ def _numpy_numbers() -> list[Any]:
         alias.__module__, alias.__qualname__ = f"numpy.{core}.multiarray", "scalar"
         names.append(alias)
     return [*names, np.dtype, *(type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4", "?"))]
-
-
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        content = checked_content(path)
-        return load_file(path) if content is None else load(content)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
 
 
 def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tensor]:

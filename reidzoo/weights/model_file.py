@@ -2,8 +2,10 @@
 
 It is a ``.safetensors`` file, so reading it runs no code. Its metadata key ``reidzoo`` holds JSON::
 
-    {"format": 1, "config": {"MODEL": ..., "BACKBONE": ..., "HEAD": ..., "INPUT": ..., "TEST": ...}, "info": {...}}
+    {"format": 1, "config": {"MODEL": ..., "BACKBONE": ..., "HEAD": ..., "INPUT": ..., "TEST": ...}, "info": {...},
+     "checksums": {"header": ..., "tensors": {...}}}
 
+The checksums are CRC-32, of ``[config, info]`` in JSON and of each tensor's bytes; older files have none.
 ``config["INPUT"]`` is the preprocessing; a file without it is refused, since preprocessing is never guessed.
 """
 
@@ -11,23 +13,24 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from reidzoo.errors import WeightsError
 from reidzoo.files import write_whole
+from reidzoo.weights.checksums import checksums
 from reidzoo.weights.loading import is_safetensors
+from reidzoo.weights.safetensors_file import KEY, read_safetensors
 
 __all__ = ["PREPROCESSING", "ModelFile", "half", "header_if_any", "read_header", "read_model_file", "write_model_file"]
 
-KEY = "reidzoo"
 FORMAT = 1
 NEEDED = ("MODEL", "BACKBONE", "HEAD", "INPUT")
 """The nodes without which a model cannot be built and fed."""
@@ -71,10 +74,15 @@ def write_model_file(
     if not state:
         raise WeightsError(f"{path}: a model file without tensors")
     _check_config(config, path)
-    text = json.dumps({"format": FORMAT, "config": config, "info": info}, allow_nan=False, ensure_ascii=False)
     # safetensors refuses tensors that share memory, such as tied weights and views.
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
-    data = save(tensors, {KEY: text})
+    header = {
+        "format": FORMAT,
+        "config": config,
+        "info": info,
+        "checksums": {"header": _header_checksum(config, info), "tensors": checksums(tensors)},
+    }
+    data = save(tensors, {KEY: _dumps(header)})
     with write_whole(path) as file:
         file.write(data)
 
@@ -105,24 +113,22 @@ def header_if_any(path: str | os.PathLike[str]) -> ModelFile | None:
     """
     if not is_safetensors(path):
         return None
-    with safe_open(path, framework="pt") as file:
-        if KEY not in (file.metadata() or {}):
-            return None
-    return read_header(path)
+    return read_header(path) if KEY in read_safetensors(Path(path), tensors=False)[0] else None
 
 
 def _read(path: Path, tensors: bool) -> ModelFile:
-    if not path.is_file():
-        raise WeightsError(f"no such model file: {path}")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from None
+    metadata, state = read_safetensors(path, tensors)
     header = _parse(metadata.get(KEY), path)
     _check_config(header["config"], path)
     return ModelFile(state, header["config"], header["info"])
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def _header_checksum(config: Any, info: Any) -> int:
+    return zlib.crc32(_dumps([config, info]).encode())
 
 
 def _parse(text: str | None, path: Path) -> dict[str, Any]:
@@ -145,6 +151,10 @@ def _parse(text: str | None, path: Path) -> dict[str, Any]:
     for key in ("config", "info"):
         if not isinstance(header.get(key), dict):
             raise WeightsError(f"{path}: its metadata {KEY!r} has no mapping {key!r}")
+    sums = header.get("checksums")
+    expected = sums.get("header") if isinstance(sums, dict) else None
+    if expected is not None and expected != _header_checksum(header["config"], header["info"]):
+        raise WeightsError(f"{path} is damaged: its configuration is not what was written; take another copy of it")
     return header
 
 

@@ -8,6 +8,7 @@ from yacs.config import CfgNode
 
 from reidzoo.config import defaults, get_cfg
 from reidzoo.config.keys import lookup
+from reidzoo.transforms.decode import INTERPOLATIONS
 
 
 def test_each_call_gives_a_fresh_mutable_copy():
@@ -54,3 +55,24 @@ def test_a_key_has_a_comment_unless_its_name_says_it_all():
     }
     named = {"INPUT.STD", "MODEL", "BACKBONE", "HEAD", "TRAINER", "SOLVER.MAX_EPOCHS"}
     assert bare <= {f"cfg.{name}" for name in named}
+
+
+def leaves(node, path=""):
+    for key, value in node.items():
+        if isinstance(value, CfgNode):
+            yield from leaves(value, f"{path}{key}.")
+        elif key.isupper():
+            yield f"{path}{key}", value
+
+
+def test_every_key_has_a_range_or_choices_unless_its_type_says_it_all():
+    cfg = get_cfg()
+    assert all(rule.accepts(lookup(cfg, path)) for path, rule in defaults.RANGES.items())
+    assert set(defaults.HINTS) <= set(defaults.RANGES)
+    bare = {path for path, value in leaves(cfg) if not isinstance(value, bool)}
+    bare -= defaults.RANGES.keys() | defaults.CHOICES.keys()
+    assert bare == {"PLUGINS", "ZOO.INDEXES", "MODEL.WEIGHTS"}  # read_indexes and load_plugins check their own
+
+
+def test_interpolations_are_those_of_the_reader():
+    assert set(defaults.CHOICES["INPUT.INTERPOLATION"]) <= set(INTERPOLATIONS)

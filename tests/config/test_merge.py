@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -78,7 +79,7 @@ def test_lower_case_arguments_are_not_checked_and_may_nest(load):
         ("INPUT:\n  SIZE:\n  - 256\n  - x", "a.yml:4: INPUT.SIZE[1]: expected an integer, got the string 'x'"),
         ("INPUT: {SIZE: [256]}", "a.yml:1: INPUT.SIZE: expected 2 elements, got 1"),
         ("INPUT: {MEAN: []}", "a.yml:1: INPUT.MEAN: expected 3 elements, got 0"),
-        ("DEVICE: gpu", "a.yml:1: DEVICE: expected auto, cpu or cuda, got the string 'gpu'"),
+        ("DEVICE: gpu", "a.yml:1: DEVICE: expected auto, cpu, cuda or mps, got the string 'gpu'"),
         ("HEAD: {type: 5}", "a.yml:1: HEAD.type: expected a registered name, got 5"),
         ("HEAD: {type: null}", "a.yml:1: HEAD.type: expected a registered name, got null"),
     ],
@@ -231,3 +232,36 @@ def test_an_override_reaches_the_configurations_that_have_the_entry():
     assert str(absent_everywhere([base], base)) == (
         "override LOSSES.tri.margin: LOSSES.tri: no such entry, and a new one needs a type"
     )
+
+
+# Values out of their range
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "SEED: 1\nINPUT:\n  MEAN: [123.7, 116.3, 103.5]",
+            r"a.yml:3: INPUT.MEAN: expected .* 0 to 1 .*divide .* by 255",
+        ),
+        ("INPUT: {SIZE: [0, 32]}", r"a.yml:1: INPUT.SIZE: expected a list of 2 values, each a whole number from 8"),
+        ("LOG: {PERIOD: 0}", "a.yml:1: LOG.PERIOD: expected a whole number of at least 1; got 0"),
+        ("SOLVER:\n  MAX_EPOCHS: 0", r"a.yml:2: SOLVER.MAX_EPOCHS: .*trains nothing.*; got 0"),
+        ("SOLVER: {IMS_PER_BATCH: 1}", r"SOLVER.IMS_PER_BATCH: expected a whole number from 2 .*; got 1"),
+        ("SOLVER: {GRAD_CLIP: .nan}", "SOLVER.GRAD_CLIP: expected a number of at least 0; got nan"),
+        ("SOLVER: {GRAD_CLIP: 1" + 400 * "0" + "}", "SOLVER.GRAD_CLIP: expected a number, got 1000"),
+        ("MODEL: {BN_GROUP: 1}", "MODEL.BN_GROUP: expected 0, or a whole number from 2 to 65536; got 1"),
+        ("WEIGHTS_IGNORE: ['*']", r"WEIGHTS_IGNORE: expected .*nothing would be loaded.*got \['\*'\]"),
+        ("DATASETS: {TESTS: [3]}", r"DATASETS.TESTS: expected .* a name, or a mapping with a type; got \[3\]"),
+        ("DATASETS: {TRAIN: {train: 3}}", r"DATASETS.TRAIN.train: expected a name, .*; got 3"),
+        ("WEIGHTS: {model: 3}", "WEIGHTS.model: expected a path or a name, or '' for none; got 3"),
+        ("LOSSES: {type: TripletLoss}", "LOSSES has no type of its own; it gives a name to each entry, LOSSES.NAME"),
+        ("STAGES: {a: {LOG: {PERIOD: 0}}}", "a.yml:1: STAGES.a.LOG.PERIOD: expected a whole number of at least 1"),
+    ],
+)
+def test_values_out_of_range_are_named_with_their_place(fails, text, message):
+    assert re.search(message, fails(text))
+
+
+def test_an_override_out_of_range_is_named(fails):
+    assert fails("", "LOG.PERIOD", "0").startswith("override LOG.PERIOD: expected a whole number of at least 1")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from reidzoo.config import load_config
+from reidzoo.config import load_config, stage_configs
 from reidzoo.config.sources import parse_overrides, read_chain
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
@@ -111,6 +111,73 @@ def test_override_values_are_yaml():
 )  # fmt: skip
 def test_a_wrong_override(fails, opts, message):
     assert fails("", *opts) == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "42",
+        "1e-3",
+        "true",
+        "no",
+        "run #3",
+        "#3",
+        "[run",
+        "exp: 3",
+        "a/b c",
+        "@x",
+        "%x",
+        "'tis",
+        "- x",
+        "stage:a",
+        "null1",
+    ],
+)
+def test_a_key_that_takes_a_string_takes_the_text_as_it_is(load, text):
+    cfg = load(
+        "STAGES: {a: {}}",
+        "OUTPUT_DIR",
+        text,
+        "DATASETS.ROOT",
+        text,
+        "WEIGHTS.model",
+        text,
+        "STAGES.a.MODEL.WEIGHTS",
+        text,
+    )
+    assert (cfg.OUTPUT_DIR, cfg.DATASETS.ROOT, cfg.WEIGHTS.model) == (text, text, text)
+    assert text == stage_configs(cfg)["a"].MODEL.WEIGHTS
+    assert text == load("", "OUTPUT_DIR", f"  {text} ").OUTPUT_DIR
+
+
+def test_quotes_around_a_string_are_taken_off(load):
+    assert load("", "OUTPUT_DIR", "'42'").OUTPUT_DIR == load("", "OUTPUT_DIR", '"42"').OUTPUT_DIR == "42"
+
+
+def test_an_argument_and_a_mapping_are_yaml_though_the_default_is_a_string(load):
+    assert load("", "BACKBONE.pretrained", "true").BACKBONE.pretrained is True
+    assert load("", "WEIGHTS", "{model: x.pth}").WEIGHTS == {"model": "x.pth"}
+
+
+def test_null_is_no_string(load, fails):
+    assert fails("", "OUTPUT_DIR", "null") == "override OUTPUT_DIR: expected a string, got null"
+    assert load("WEIGHTS: {model: x.pth}", "WEIGHTS.model", "null").WEIGHTS == {}
+
+
+def test_a_string_that_a_plugin_declares(write, load):
+    write("zplug.py", "def add_config(cfg): cfg.MINE = ''")
+    assert load("PLUGINS: [./zplug]", "MINE", "run #3").MINE == "run #3"
+
+
+def test_nothing_of_a_value_is_dropped_as_a_comment(load, fails):
+    cfg = load("", "BACKBONE.pretrained", "weights #3.pth", "HEAD.pooling", "# all")
+    assert (cfg.BACKBONE.pretrained, cfg.HEAD.pooling) == ("weights #3.pth", "# all")
+    assert load("", "BACKBONE", "{type: ResNet, pretrained: 'weights #3.pth'}").BACKBONE.pretrained == "weights #3.pth"
+    assert fails("", "SEED", "4 # four") == "override SEED: expected an integer, got the string '4 # four'"
+    for value in ("[64, 32] # small", "'64' # x"):
+        assert fails("", "INPUT.SIZE", value) == (
+            "override INPUT.SIZE: what follows # would be left out as a comment; put what it belongs to in quotes"
+        )
 
 
 def test_overrides_reach_into_free_nodes(load):

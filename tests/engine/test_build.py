@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from reidzoo.config import load_config
-from reidzoo.engine.build import build_model, build_test_table, build_train_sets, final_size, load_embedder
+from reidzoo.engine.build import build_model, build_test_table, build_train_sets, final_size, load_embedder, pick_device
 from reidzoo.engine.evaluate import extract_train_features
 from reidzoo.errors import ConfigError
 from reidzoo.registry import BACKBONE, TRAINER, TRANSFORM
@@ -133,3 +133,10 @@ def test_what_is_no_trainer_is_found_out_before_anything_is_built(monkeypatch, w
     with pytest.raises(ConfigError, match=f"TRAINER: {cls.__name__} {said}.*subclass of reidzoo.trainers.Trainer"):
         Pipeline(load_config(path)).train()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(ConfigError, match="DEVICE: cuda, but torch finds no CUDA device here"):
+        pick_device("cuda")

@@ -7,6 +7,7 @@ from reidzoo import distributed
 from reidzoo.config import load_config, stage_configs
 from reidzoo.engine.build import build_loader, build_train_sets
 from reidzoo.errors import ConfigError
+from reidzoo.samplers import IdentitySampler
 
 
 @pytest.fixture
@@ -103,3 +104,9 @@ def test_nothing_in_the_loader_waits_for_a_gpu_and_the_pixels_are_a_cpus(write_c
     for ours, theirs in zip(found, plain, strict=True):
         for key, value in theirs.items():
             torch.testing.assert_close(ours[key].cpu(), value, rtol=0, atol=tolerance if key == "img" else 0)
+
+
+def test_a_sampler_without_batches_is_an_error(batches, monkeypatch):
+    monkeypatch.setattr(IdentitySampler, "batches", lambda *_: [])
+    with pytest.raises(ConfigError, match=r"SAMPLER: IdentitySampler returned no batch of 'train' for epoch 4"):
+        batches()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -41,6 +43,13 @@ def test_lr_mult_and_params():
         ({"type": "Adam", "lr": 1, "momentum": 0.9}, "momentum"),
         ({"type": "Adam", "lr": 1, "params": ["head"]}, "nothing to train is called 'head'"),
         ({"type": "Adam", "lr": 1, "lr_mult": {"model.9": 2}}, "model.9"),
+        ({"type": "Adam", "lr": -1}, "OPTIMIZERS.model: lr must be a number above 0"),
+        ({"type": "Adam", "lr": 1, "lr_mult": {"model": -1}}, "lr_mult must be a mapping of names to values, each"),
+        ({"type": "Adam", "lr": 1, "weight_decay": "much"}, "weight_decay must be a number from 0 to 1, got 'much'"),
+        ({"type": "Adam", "lr": 1, "betas": [0.9]}, "betas must be a list of 2 values"),
+        ({"type": "SGD", "lr": 1, "momentum": 1.5}, "momentum must be a number of at least 0 and below 1"),
+        ({"type": "SGD", "lr": 1, "nesterov": True}, "Nesterov momentum requires a momentum"),
+        ({"type": "Adam", "lr": 1, "params": "model"}, "params must be a list of 1 or more values"),
     ],
 )
 def test_mistakes_are_named(node, message):
@@ -189,3 +198,70 @@ def test_the_scaler_is_saved_and_taken_over():
     _, renewed = scaled()
     renewed.take_over(optim)
     assert renewed.scaler is optim.scaler
+
+
+# --- resuming under another configuration ----------------------------------------------------------------------------
+
+
+def stepped(node, modules=None):
+    """Return the optimizer of ``node`` after two steps, and its state as a checkpoint gives it back."""
+    modules = modules or parts()
+    optim = build_optimizers({"model": node}, modules, 0.0)["model"]
+    for _ in range(2):
+        optim.minimize(modules["disc"](modules["model"](torch.ones(3, 2))).sum())
+    return optim, copy.deepcopy(optim.state_dict())
+
+
+def test_a_resumed_optimizer_has_the_settings_of_the_configuration():
+    adam = {"type": "Adam", "lr": 0.1, "weight_decay": 0.0}
+    optim, state = stepped(adam)
+    optim.scale_lr(0.25)
+    state = copy.deepcopy(optim.state_dict())
+    for changes, expected in (
+        ({}, {"lr": 0.025, "weight_decay": 0.0, "betas": (0.9, 0.999)}),
+        ({"lr": 0.2}, {"lr": 0.05, "weight_decay": 0.0}),  # the factor of the schedule stays
+        ({"weight_decay": 0.5, "betas": [0.5, 0.9]}, {"lr": 0.025, "weight_decay": 0.5, "betas": (0.5, 0.9)}),
+    ):
+        again = build_optimizers({"model": {**adam, **changes}}, parts(), 0.0)["model"]
+        again.load_state_dict(state)
+        group = again.torch.param_groups[0]
+        assert {key: group[key] for key in expected} == expected
+        assert torch.equal(again.torch.state[again.parameters[0]]["exp_avg"], state["state"][0]["exp_avg"])
+
+
+def test_what_a_hook_has_set_stays_where_the_configuration_did_not_change():
+    optim, _ = stepped({"type": "SGD", "lr": 0.1, "momentum": 0.5})
+    optim.torch.param_groups[0]["momentum"] = 0.75
+    again = build_optimizers({"model": {"type": "SGD", "lr": 0.1, "momentum": 0.5}}, parts(), 0.0)["model"]
+    again.load_state_dict(copy.deepcopy(optim.state_dict()))
+    assert again.torch.param_groups[0]["momentum"] == 0.75
+
+
+def test_a_state_of_an_older_reidzoo_is_read():
+    _, state = stepped({"type": "Adam", "lr": 0.1, "weight_decay": 0.25})
+    del state["type"], state["configured"], state["param_groups"][0]["param_names"]
+    state["param_groups"][0]["lr"] = 0.05
+    optim = build_optimizers({"model": {"type": "Adam", "lr": 0.1, "weight_decay": 0.5}}, parts(), 0.0)["model"]
+    optim.load_state_dict(state)
+    group = optim.torch.param_groups[0]
+    assert (group["lr"], group["weight_decay"]) == (0.05, 0.5)
+    assert optim.state_dict()["param_groups"][0]["param_names"][0] == "model.0.weight"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"type": "SGD"}, "It is the state of Adam, and the optimizer is SGD now"),
+        ({"params": ["model.1"]}, r"other parameters: no longer model\.0\.weight, no longer model\.0\.bias$"),
+        ({"params": ["model", "disc"]}, r"other parameters: now disc\.weight, now disc\.bias$"),
+        ({"params": ["model.1", "model.0"]}, r"another order \(model\.1\.weight where model\.0\.weight was\)"),
+        ({"lr_mult": {"model.1": 0.5}}, "different number of parameter groups"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_by_name(changes, message):
+    """Two layers of one shape: the moments of one would be taken for the other's without an error."""
+    _, state = stepped({"type": "Adam", "lr": 0.1})
+    optim = build_optimizers({"model": {"type": "Adam", "lr": 0.1, **changes}}, parts(), 0.0)["model"]
+    with pytest.raises(ValueError, match=message):
+        optim.load_state_dict(state)
+    assert not optim.torch.state

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import logging
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from reidzoo.engine import workers
+from reidzoo.engine import image_table, workers
 
 
 @pytest.mark.parametrize(
@@ -30,3 +35,24 @@ def test_processes_share_the_cores_of_their_machine(monkeypatch):
     monkeypatch.setattr(workers, "world_size", lambda: 8)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert workers.worker_count("auto", 10**6, torch.device("cuda")) == 4
+
+
+@pytest.mark.parametrize(("room", "used"), [(0, 0), (29_000, 2), (2**40, 3)])
+def test_workers_that_would_fill_a_small_dev_shm_are_left_out(tmp_path, monkeypatch, caplog, room, used):
+    """Docker gives 64 MB, and the run would hang. Two batches of 2 x 3 x 32 x 16 bytes are ready in each process."""
+    Image.new("RGB", (16, 32), (9, 8, 7)).save(tmp_path / "0.png")
+    monkeypatch.setattr(workers.shutil, "disk_usage", lambda path: SimpleNamespace(free=room))
+    workers._say_once.cache_clear()
+    started = []
+
+    def loader(work, **options):
+        started.append(options["num_workers"])
+        return map(options["collate_fn"], work)
+
+    monkeypatch.setattr(image_table, "DataLoader", loader)
+    table = image_table.ImageTable([str(tmp_path / "0.png")], (32, 16), "bicubic", cache="off")
+    with caplog.at_level(logging.WARNING, "reidzoo"):
+        for _ in range(2):
+            assert all(batch.shape == (2, 3, 32, 16) for batch in table.batches([np.zeros(2, int)] * 4, 3))
+    assert started == [used, used]
+    assert caplog.text.count("/dev/shm has too little room for 3 loader processes") == (used < 3)

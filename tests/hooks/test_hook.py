@@ -36,11 +36,24 @@ def test_a_priority_that_does_not_exist(monkeypatch, priority):
 
 @pytest.mark.parametrize(
     ("method", "meant"),
-    [("after_train_step", "after_train_iter"), ("before_trian", "before_train"), ("save_points", "save_point")],
+    [
+        ("after_train_step", "after_train_iter"),
+        ("before_trian", "before_train"),
+        ("save_points", "save_point"),
+        ("after_epoch", "after_train_epoch"),
+        ("before_iter", "before_train_iter"),
+        ("before_training", "before_train"),
+    ],
 )
 def test_an_event_that_is_misspelt(monkeypatch, method, meant):
     hook_class(monkeypatch, **{method: lambda self, runner: None})
     with pytest.raises(ConfigError, match=rf"HOOKS.mine: Mine.{method} is never called; {meant} is"):
+        build_hooks({"mine": {"type": "Mine"}})
+
+
+def test_an_event_that_does_not_exist(monkeypatch):
+    hook_class(monkeypatch, after_clustering=lambda self, runner: None)
+    with pytest.raises(ConfigError, match=r"Mine.after_clustering is never called\. The events are before_train, "):
         build_hooks({"mine": {"type": "Mine"}})
 
 

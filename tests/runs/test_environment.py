@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -50,6 +51,22 @@ def test_what_was_not_committed_stays_noted_when_a_run_goes_on(monkeypatch, tmp_
     path.write_text(json.dumps({} if before is None else {"uncommitted": before}))
     monkeypatch.setattr(environment, "environment", lambda: {"uncommitted": now})
     environment.note_environment(path, started=True)
-    assert json.loads(path.read_text()) == {"uncommitted": said}
+    assert json.loads(path.read_text())["uncommitted"] == said
     environment.note_environment(path, started=False)
-    assert json.loads(path.read_text()) == {"uncommitted": now}
+    assert json.loads(path.read_text())["uncommitted"] == now
+
+
+def test_the_parts_of_a_run_are_kept(monkeypatch, tmp_path):
+    path = tmp_path / "environment.json"
+    path.write_text(json.dumps({"threads": "4", "uncommitted": "none"}))  # of an older reidzoo
+    for threads in ("4", "2"):
+        monkeypatch.setattr(environment, "environment", lambda n=threads: {"threads": n, "uncommitted": "none"})
+        assert environment.environment_changes(path) == (["threads: 4 before, 2 now"] if threads == "2" else [])
+        environment.note_environment(path, started=True)
+    record = json.loads(path.read_text())
+    assert record["threads"] == "2" and [part["threads"] for part in record["parts"]] == ["4", "4", "2"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", part["began"]) for part in record["parts"][1:])
+    path.write_text("")  # cut off
+    assert environment.environment_changes(path) == []
+    environment.note_environment(path, started=True)
+    assert json.loads(path.read_text())["uncommitted"] == "unknown"

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 
 import pytest
+import torch
 
 from reidzoo.config import load_config
-from reidzoo.errors import DatasetError, Paused, UserError
+from reidzoo.errors import ConfigError, DatasetError, Paused, UserError, WeightsError
 from reidzoo.hooks import evaluate
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
@@ -66,6 +68,35 @@ def test_a_table_of_results_shows_every_figure_and_a_dash_for_those_that_older_r
     ]
 
 
+@pytest.mark.parametrize(
+    ("opts", "message"),
+    [
+        (["DATASETS.TRAIN", "null"], r"DATASETS.TRAIN is empty \(stage train\), and there is nothing to train on"),
+        (
+            ["MODEL.BN_GROUP", "7"],
+            r"MODEL.BN_GROUP: a batch of 16 images \(stage train\) cannot be shared by groups of 7",
+        ),
+        (["LOSSES", "null"], "BaselineTrainer lacks LOSSES: a loss of phase model"),
+        (["HOOKS.log.width", "3"], "HOOKS.log: LogHook"),
+        (
+            ["HOOKS", "{schedule: {type: MultiStepSchedule, milestones: 5}}"],
+            "HOOKS.schedule: MultiStepSchedule: milestones",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_found_out_before_the_first_step(write_config, opts, message):
+    with pytest.raises(ConfigError, match=message):
+        pipeline.Pipeline(load_config(write_config(), opts)).train()
+
+
+def test_a_configuration_that_code_changed_is_checked_again(write_config):
+    cfg = load_config(write_config())
+    cfg.defrost()
+    cfg.SOLVER.MAX_EPOCHS = 0
+    with pytest.raises(ConfigError, match=r"^SOLVER.MAX_EPOCHS: expected .*; got 0$"):
+        pipeline.Pipeline(cfg)
+
+
 # --- pausing ---------------------------------------------------------------------------------------------------------
 
 
@@ -108,6 +139,84 @@ def test_handlers_are_back_after_a_failure(write_config, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         run.train()
     assert handlers() == before
+
+
+def test_a_signal_before_the_first_stage_pauses_too(write_config, tmp_path, monkeypatch):
+    run = pipeline.Pipeline(load_config(write_config(SOLVER=SHORT)))
+    monkeypatch.setattr(run, "_check_parts", lambda: signal.raise_signal(signal.SIGUSR1))
+    with pytest.raises(Paused, match="stopped before stage train"):
+        run.train()
+    assert not (tmp_path / "run/last.pth").exists()
+    pipeline.Pipeline(load_config(write_config(SOLVER=SHORT))).train(go_on=True)
+    assert (tmp_path / "run/model_final.pth").exists()
+
+
+# --- resuming under another configuration, or elsewhere --------------------------------------------------------------
+
+
+@pytest.fixture
+def paused(write_config, signal_hook):
+    """The configuration of a run that was paused after its first step, with changes."""
+
+    def config(*opts, **changes):
+        settings = {"SOLVER": SHORT, "LOG": {"PERIOD": 1}, "OPTIMIZERS": {"model": {"type": "Adam", "lr": 1e-3}}}
+        return load_config(write_config(**{**settings, **changes}), opts)
+
+    hooks = {"signal": {"type": "SignalHook", "event": "after_train_iter", "at": 1}}
+    with pytest.raises(Paused):
+        pipeline.Pipeline(config(HOOKS=hooks)).train()
+    return config
+
+
+@pytest.mark.parametrize(
+    ("opts", "message"),
+    [
+        (
+            ["OPTIMIZERS.model", "{type: SGD, lr: 0.001}"],
+            r"optims\.model does not fit .* state of Adam, and the optimizer is SGD",
+        ),
+        (
+            ["OPTIMIZERS.model.params", "[model.head, model.backbone]"],
+            r"optims\.model .* in another order \(model\.head\.\S+ where model\.backbone\.\S+ was\)",
+        ),
+        (["BACKBONE.width", "8"], r"parts\.model does not fit .*size mismatch for backbone"),
+        (["SEED", "3"], "holds a run with another seed"),
+    ],
+)
+def test_what_cannot_go_on_is_said_by_name_before_a_step(paused, tmp_path, opts, message):
+    files = [tmp_path / "run" / name for name in ("metrics.jsonl", "last.pth", "config.yml")]
+    before = [file.read_bytes() for file in files]
+    with pytest.raises(UserError, match=f"(?s){message}"):
+        pipeline.Pipeline(paused(*opts)).train(go_on=True)
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_settings_follow_the_configuration_and_are_said(paused, tmp_path):
+    opts = ["OPTIMIZERS.model.weight_decay", "0.25", "OPTIMIZERS.model.lr", "0.002"]
+    pipeline.Pipeline(paused(*opts)).train(go_on=True)
+    state = torch.load(tmp_path / "run/model_final.pth", weights_only=True)["optims"]["model"]["param_groups"][0]
+    assert (state["weight_decay"], state["lr"]) == (0.25, 0.002)
+    assert "weight_decay: 0.25" in (tmp_path / "run/config.yml").read_text()
+    assert "+  model: {type: Adam, lr: 0.002, weight_decay: 0.25}" in (tmp_path / "run/log.txt").read_text()
+
+
+def test_another_number_of_threads_is_said_and_both_are_kept(paused, tmp_path, monkeypatch):
+    now = {**environment.environment(), "threads": "63"}
+    monkeypatch.setattr(environment, "environment", lambda: now)
+    pipeline.Pipeline(paused()).train(go_on=True)
+    assert "last bits may differ: threads: 1 before, 63 now" in (tmp_path / "run/log.txt").read_text()
+    parts = json.loads((tmp_path / "run/environment.json").read_text())["parts"]
+    assert [part["threads"] for part in parts] == ["1", "63"]
+
+
+def test_a_flipped_byte_of_the_checkpoint_is_named(paused, tmp_path):
+    last = tmp_path / "run/last.pth"
+    weight = torch.load(last, weights_only=True)["parts"]["model"]["backbone.bn1.running_mean"].numpy().tobytes()
+    content = bytearray(last.read_bytes())
+    content[content.index(weight) + 7] ^= 4
+    last.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"last\.pth is damaged: .*: parts\.model\.backbone\.bn1\.running_mean"):
+        pipeline.Pipeline(paused()).train(go_on=True)
 
 
 # --- one run, one folder, one owner ----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from reidzoo.errors import WeightsError
 from reidzoo.weights import cache, download
 from reidzoo.weights.cache import fetch, make_once, sha256_of, weights_home
 from reidzoo.weights.loading import safe_read
+from reidzoo.weights.model_file import header_if_any
 
 BODY = bytes(range(256)) * 4096  # 1 MB
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -401,3 +402,6 @@ def test_what_was_checked_is_what_is_read(server, suffix, tmp_path):
     path.write_bytes(bad.read_bytes())
     with pytest.raises(WeightsError, match="was exchanged since its checksum was compared"):
         safe_read(path)
+    if suffix == "safetensors":
+        with pytest.raises(WeightsError, match="was exchanged since its checksum was compared"):
+            header_if_any(path)

@@ -79,11 +79,20 @@ def test_numpy_objects_are_refused(tmp_path):
         safe_read(tmp_path / "weights.pth")
 
 
-@pytest.mark.parametrize("content", [b"", b"hello world", b"PK\x03\x04 not a zip"])
-def test_damaged_files(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"hello world", "it is no file of torch.save's"),
+        (bytes(range(256)), "it is no file of torch.save's"),
+        (b"PK\x03\x04 not a zip", "not a ZIP archive"),
+    ],
+)
+def test_damaged_files(tmp_path, content, reason):
     (tmp_path / "weights.pth").write_bytes(content)
-    with pytest.raises(WeightsError, match="not a readable weight file"):
+    with pytest.raises(WeightsError, match=f"not a readable weight file .*{reason}") as caught:
         safe_read(tmp_path / "weights.pth")
+    assert "weights_only" not in str(caught.value)
 
 
 def test_a_truncated_file(tmp_path):

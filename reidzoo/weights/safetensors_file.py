@@ -1,0 +1,65 @@
+"""Reads a safetensors file: tensors that are what was written, and the metadata of the same bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
+from torch import Tensor
+
+from reidzoo.errors import WeightsError
+from reidzoo.weights.cache import checked_content
+from reidzoo.weights.checksums import check_checksums
+
+__all__ = ["KEY", "read_safetensors"]
+
+KEY = "reidzoo"
+"""The metadata with what a model file holds besides tensors, in JSON."""
+
+
+def read_safetensors(path: Path, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the metadata and, unless ``tensors`` is False, the tensors of a file, on the CPU.
+
+    Both come from the bytes that were compared with a checksum, if the file is one of the cache. Tensors are compared
+    with the checksums that a model file has of each.
+
+    Raises:
+        WeightsError: it is missing, damaged, or was exchanged since its checksum was compared.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no such model file: {path}")
+    metadata, state = _read(path, tensors)
+    check_checksums(state, _expected(metadata.get(KEY, "{}")), str(path))
+    return metadata, state
+
+
+def _read(path: Path, tensors: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        content = checked_content(path)
+        if content is not None:
+            return _metadata(content), load(content) if tensors else {}
+        with safe_open(path, framework="pt", device="cpu") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+            return file.metadata() or {}, state
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return the metadata of a file's bytes: the length of a header, 8 bytes, then the header, which is JSON."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    if not isinstance(metadata, dict | None) or not all(isinstance(text, str) for text in (metadata or {}).values()):
+        raise ValueError("its metadata are no mapping of texts")
+    return metadata or {}
+
+
+def _expected(text: str) -> dict[str, Any]:
+    """Return the checksums in a model file's own metadata; none for an older file, or one that holds weights only."""
+    try:
+        return dict(json.loads(text)["checksums"]["tensors"])
+    except (ValueError, TypeError, LookupError):
+        return {}
