@@ -44,6 +44,19 @@ def lively(module):
     return module
 
 
+@torch.no_grad()
+def settle(module, size):
+    """Give batch norms the statistics of images: a deep network of random ones says the same of all images."""
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d | nn.BatchNorm1d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    module.train()(torch.randn(16, 3, *size))
+    for norm, momentum in zip(norms, momenta):
+        norm.momentum = momentum
+    module.eval()
+
+
 @pytest.fixture(scope="session")
 def make_model():
     """Return a function that builds a model that is ready to embed, of random weights."""
@@ -58,7 +71,8 @@ def make_model():
             node, name = key.split("_", 1)
             cfg[node][name] = value
         module = MODEL.build(model or {"type": "Embedder"}, backbone=backbone, head=head or {"type": "BNNeck"})
-        return ReadyModel(lively(module), cfg, {"name": "tiny", "licence": "CC0", "metrics": {"a": {"mAP": 0.5}}})
+        settle(lively(module), size)
+        return ReadyModel(module, cfg, {"name": "tiny", "licence": "CC0", "metrics": {"a": {"mAP": 0.5}}})
 
     return make
 
