@@ -24,12 +24,14 @@ COMMANDS = {
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
     "draw": "draw a dataset's imbalance, a model's retrieval rows, or camera styles",
+    "crops": "cut the people of annotated video into crops",
     "render": "draw small twins of the datasets, to run everything on",
     "show-config": "print a configuration with everything resolved",
     "registry": "print every registered part",
     "models": "list the models of the zoo",
-    "export": "keep the model of a finished run as a model file",
+    "export": "keep a model as a model file, or as a graph for other runtimes and for trackers",
     "convert": "convert another toolkit's checkpoint into a model file",
+    "push": "copy a model file with its card into a folder or a Hugging Face repository",
     "new-project": "write the files of a new paper's project",
 }
 """Command -> what it does."""

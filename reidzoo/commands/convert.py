@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="family", required=True, metavar="FAMILY", help="whose checkpoint it is: see below"
     )
-    parser.add_argument("source", type=Path, metavar="IN", help="the checkpoint, e.g. model_best.pth.tar")
+    parser.add_argument(
+        "source", type=Path, metavar="IN", help="the checkpoint, e.g. model_best.pth.tar, or its folder"
+    )
     parser.add_argument("target", type=Path, metavar="OUT", help="the model file to write, *.safetensors")
     parser.add_argument("--size", metavar="HxW", help="height x width of the images, where it is not the family's own")
     for name, meaning in OPTIONS.items():
@@ -58,12 +60,13 @@ def run(args: argparse.Namespace) -> None:
 
     given = {name: getattr(args, name) for name in ("size", *OPTIONS)}
     recipe = " ".join([args.family, *(f"{name}={value}" for name, value in given.items() if value is not None)])
-    check_recipe(recipe)
-    if not args.source.is_file():
+    family, _ = check_recipe(recipe)
+    if not args.source.is_file() and not (family.open and args.source.is_dir()):
         raise UserError(f"there is no file {args.source}")
+    weights = family.open(args.source)[0] if family.open else args.source
     if args.target.exists() and args.target.samefile(args.source):
         raise UserError(f"{args.target} is the file to convert; write to another one")
-    info = {"name": args.name or args.target.stem, "original_sha256": sha256_of(args.source)}
+    info = {"name": args.name or args.target.stem, "original_sha256": sha256_of(weights)}
     _report(args.target, convert_file(recipe, args.source, args.target, info))
 
 

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reidzoo.errors import UserError
+
 if TYPE_CHECKING:
     from reidzoo.render import Twin
 
@@ -24,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="factor on the number of identities")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same bytes")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: one per core)")
+    parser.add_argument(
+        "--video", action="store_true",
+        help="draw videos of several cameras with true tracks (MOT's format) instead of datasets of crops",
+    )  # fmt: skip
+    parser.add_argument("--frames", type=int, default=150, metavar="N", help="of each sequence (default: 150)")
     parser.add_argument("--contact-sheet", metavar="DIR", help="also draw contact sheets of these datasets into DIR")
 
 
@@ -31,6 +38,9 @@ def run(args: argparse.Namespace) -> None:
     """Render what is not there yet, and print what is there now."""
     from tabulate import tabulate
 
+    if args.video:
+        _render_video(args)
+        return
     from reidzoo.render import render_twins
     from reidzoo.render.twins import renderer_version
 
@@ -43,6 +53,15 @@ def run(args: argparse.Namespace) -> None:
     print(f"seed {args.seed}, scale {args.scale}")
     if args.contact_sheet:
         _draw_sheets(twins, args.seed, Path(args.contact_sheet))
+
+
+def _render_video(args: argparse.Namespace) -> None:
+    from reidzoo.render import render_video
+
+    if args.datasets or args.contact_sheet:
+        raise UserError("--video draws no datasets of crops: leave --datasets and --contact-sheet out")
+    twin = render_video(args.data_root, args.scale, args.seed, args.jobs, args.frames)
+    print(f"{twin.folder}: {twin.ids} people, {twin.images:,} frames {'rendered' if twin.rendered else 'were there'}")
 
 
 def _draw_sheets(twins: list[Twin], seed: int, folder: Path) -> None:

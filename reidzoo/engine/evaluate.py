@@ -22,6 +22,7 @@ from reidzoo.evaluation import (
     EvaluationInputError,
     KReciprocal,
     Protocol,
+    RankingResult,
     average_query_expansion,
     evaluate_ranking,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate_targets",
     "extract_table",
     "extract_train_features",
+    "rank_dataset",
     "resident",
 ]
 
@@ -90,13 +92,22 @@ def check_evaluation(cfg: CfgNode) -> dict[str, Dataset]:
 
 
 def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, float]:
-    """Rank the gallery of ``dataset`` for each query and return the usual figures as fractions in [0, 1].
-
-    A model with ``embed_query`` and ``embed_gallery`` has each side embedded by its own. Distances are computed on
-    ``device``, by each process those of its share of the queries.
+    """Return the usual figures of ``rank_dataset`` as fractions in [0, 1].
 
     Returns:
         ``FIGURES`` by name, and with ``TEST.ROC`` such as ``TPR@FPR=0.01``.
+
+    Raises:
+        ConfigError, DatasetError, EvaluationError: as ``rank_dataset``.
+    """
+    return rank_dataset(cfg, model, dataset, device).figures()
+
+
+def rank_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> RankingResult:
+    """Rank the gallery of ``dataset`` for each query.
+
+    A model with ``embed_query`` and ``embed_gallery`` has each side embedded by its own. Distances are computed on
+    ``device``, by each process those of its share of the queries.
 
     Raises:
         ConfigError: a value of TEST is out of its range, or asks for what the dataset's protocol does not have.
@@ -123,8 +134,7 @@ def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: t
         queries = average_query_expansion(queries, galleries, expansion.K, alpha=expansion.ALPHA, device=where)
     pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
     options |= {"device": where, "shard": True}
-    result = evaluate_ranking(queries, galleries, pids[:n], pids[n:], camids[:n], camids[n:], **options)
-    return result.figures()
+    return evaluate_ranking(queries, galleries, pids[:n], pids[n:], camids[:n], camids[n:], **options)
 
 
 def comparing_device(device: torch.device) -> torch.device:

@@ -50,7 +50,7 @@ def _info(model: TrainedModel) -> dict[str, Any]:
     """Return the facts about a model that its file holds, or its run."""
     header = header_if_any(model.weights)
     if header:
-        return {"name": model.name, **header.info}
+        return {"name": model.name, "sha256": sha256_of(model.weights), **header.info}
     info = {"name": model.name, "checkpoint": str(model.weights), "sha256": sha256_of(model.weights)}
     if model.run is None:
         return info

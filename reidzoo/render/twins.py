@@ -22,6 +22,8 @@ from reidzoo.render.vehicles.layouts import VEHICLE_LAYOUTS
 from reidzoo.render.vehicles.photographer import VehiclePhotographer
 
 __all__ = [
+    "LARGEST_SCALE",
+    "RECORD",
     "RENDERER_VERSION",
     "TWINS",
     "VEHICLE_RENDERER_VERSION",

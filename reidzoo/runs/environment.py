@@ -19,7 +19,7 @@ from reidzoo.files import write_text
 from reidzoo.transforms import PIXELS_VERSION
 from reidzoo.version import ROOT, __version__
 
-__all__ = ["command_line", "environment", "environment_changes", "note_environment"]
+__all__ = ["command_line", "environment", "environment_changes", "note_environment", "own_commit"]
 
 _RECORDS = ("results.yml", "index.yml")
 """Names of files that record results; no run depends on them."""
@@ -85,13 +85,19 @@ def _read(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
+def own_commit() -> str:
+    """Return the commit of the folder that one is in, "" if that is no git checkout, or reidzoo's own."""
+    commit = _git("rev-parse", "HEAD", folder=Path.cwd())
+    return "" if commit == _git("rev-parse", "HEAD") else commit
+
+
 def _words() -> list[str]:
     """Return the command line's words; ``python -m reidzoo`` is noted as the console script."""
     return ["reidzoo", *sys.argv[1:]] if Path(sys.argv[0]).name == "__main__.py" else sys.argv
 
 
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.rstrip()
+def _git(*words: str, folder: Path = ROOT) -> str:
+    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False).stdout.rstrip()
 
 
 def _uncommitted() -> list[str]:

@@ -43,3 +43,33 @@ def test_a_run_becomes_a_model_with_a_name(run, run_tool, tmp_path):
 
     done = run_tool(*arguments, "--allow-dirty", "--no-half")
     assert done.returncode == 0 and "float32" in done.stdout
+
+
+def test_a_model_becomes_a_graph(tiny_root, run_tool, tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install -e '.[export]'")
+    out = tmp_path / "out"
+    arguments = ["export_model.py", "domainmix_mini", "--to", "onnx", "--input", "uint8", "--output-dir", out]
+    crops = ["--crops", tiny_root / "crops"]
+    done = run_tool(*arguments, *crops)
+    assert done.returncode == 0, done.stderr
+    assert "nearest crop changed for 0.0 %" in done.stdout and "onnxruntime" in done.stdout
+    assert "trtexec --onnx=domainmix_mini.onnx" in done.stdout
+    assert sorted(path.name for path in out.iterdir()) == [
+        "domainmix_mini.onnx",
+        "domainmix_mini.report.yml",
+    ]
+    again = run_tool(*arguments, *crops)
+    assert again.returncode == 2 and "--overwrite" in again.stderr
+
+
+def test_mistakes_end_with_two_and_a_word(run_tool, tmp_path):
+    for words, message in (
+        (["domainmix_mini", "--for", "boxmott"], "Did you mean boxmot?"),
+        (["domainmix_mini", "--to", "onnx", "--input-size", "256"], "height x width"),
+        (["nothing", "--to", "onnx"], "nothing"),
+        (["domainmix_mini"], "--name is needed"),
+        ([], "name the model"),
+    ):
+        done = run_tool("export_model.py", *words, "--output-dir", tmp_path)
+        assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())

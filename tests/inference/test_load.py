@@ -65,7 +65,7 @@ def test_by_name_and_by_file(publish, write_index, write_tiny, tmp_path, monkeyp
     path = publish()
     found = [reidzoo.load(what).embed(IMAGE) for what in ("tiny_net", "zoo://tiny_net", path, str(path))]
     assert all(torch.equal(one, found[0]) for one in found)
-    assert reidzoo.load("tiny_net").info == {"name": "tiny_net"}
+    assert reidzoo.load("tiny_net").info == {"name": "tiny_net", "sha256": sha256_of(path)}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny_net").mkdir()
     assert torch.equal(reidzoo.load("tiny_net").embed(IMAGE), found[0])  # a name goes before a folder of that name

@@ -44,6 +44,7 @@ def test_the_file_and_its_sidecar(run, keep, tmp_path):
     said = keep()
     file = tmp_path / "zoo" / "tiny_mini.safetensors"
     assert sorted(path.name for path in file.parent.iterdir()) == ["tiny_mini.safetensors", "tiny_mini.yml"]
+    assert said["licence"] == "Apache-2.0" and "code_version" not in said
     assert yaml.safe_load(file.with_suffix(".yml").read_text()) == said
     assert said["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest() and said["size"] == file.stat().st_size
     assert said["metrics"] == json.loads((run / "results.json").read_text())
@@ -93,6 +94,24 @@ def test_a_large_model_is_refused_and_leaves_nothing(keep, monkeypatch, tmp_path
     with pytest.raises(UserError, match="at most 1,000"):
         keep()
     assert list((tmp_path / "zoo").iterdir()) == []
+
+
+def test_a_folder_of_ones_own_takes_any_size_with_a_card(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(export, "LIMIT", 1000)
+    said = export_model(run, "mine", tmp_path / "own", repository=tmp_path, licence="CC0-1.0", code_version="v7")
+    names = ["mine.md", "mine.safetensors", "mine.yml"]
+    assert sorted(path.name for path in (tmp_path / "own").iterdir()) == names
+    assert said["licence"] == "CC0-1.0" and said["code_version"] == "v7"
+    assert read_model_file(tmp_path / "own" / "mine.safetensors").info["licence"] == "CC0-1.0"
+    (found,) = said["intervals"].values()
+    (figures,) = said["kept_metrics"].values()
+    assert found["queries"] == 24
+    for key in ("mAP", "rank-1"):
+        assert found[key][0] - 1e-5 <= figures[key] <= found[key][1] + 1e-5
+    card = (tmp_path / "own" / "mine.md").read_text()
+    assert "| licence | CC0-1.0 |" in card and f"{100 * figures['mAP']:.1f} (" in card
+    plain = export_model(run, "mine", tmp_path / "own", repository=tmp_path)
+    assert plain["licence"] == "not stated", "the licence of other people's models is theirs to state"
 
 
 @pytest.mark.parametrize(

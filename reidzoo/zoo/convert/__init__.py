@@ -44,6 +44,7 @@ from reidzoo.zoo.convert.mobilenet_v2 import MOBILENET_V2
 from reidzoo.zoo.convert.spcl import SPCL
 from reidzoo.zoo.convert.torchreid import TORCHREID
 from reidzoo.zoo.convert.torchvision import TORCHVISION
+from reidzoo.zoo.convert.trackers import BOXMOT, REID
 
 __all__ = [
     "FAMILIES", "Dropped", "Family", "Layout", "check_recipe", "convert_file", "convert_path", "convert_state",
@@ -62,6 +63,8 @@ FAMILIES: dict[str, Family] = {
         IBN_NET,
         TORCHVISION,
         MOBILENET_V2,
+        BOXMOT,
+        REID,
     )
 }
 

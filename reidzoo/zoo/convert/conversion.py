@@ -45,19 +45,23 @@ def convert_path(family: Family, path: str | os.PathLike[str], options: Mapping[
 
     Args:
         family: the family that the file is of.
-        path: the file.
+        path: the file, or the folder of a family that has those.
         options: ``size`` (``256x128``) and the family's own options.
 
     Raises:
         WeightsError: the file, an option, or anything that does not fit.
     """
-    state = unwrap_state(safe_read(path), os.fspath(path))
+    source, stated, inputs = family.open(Path(path)) if family.open else (Path(path), {}, {})
+    state = unwrap_state(safe_read(source), os.fspath(source))
     try:
-        file = convert_state(family, state, options)
+        file = convert_state(
+            family, state, {**stated, **{key: text for key, text in options.items() if text is not None}}
+        )
     except WeightsError as error:
         raise WeightsError(f"{os.fspath(path)}: {error}") from None
-    check_finite(file.state, os.fspath(path))
-    return ModelFile(file.state, file.config, {**file.info, "original": Path(path).name})
+    check_finite(file.state, os.fspath(source))
+    config = {**file.config, "INPUT": {**file.config["INPUT"], **inputs}}
+    return ModelFile(file.state, config, {**file.info, "original": Path(path).name})
 
 
 def convert_state(family: Family, state: Mapping[str, Tensor], options: Mapping[str, str]) -> ModelFile:

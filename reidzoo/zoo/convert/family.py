@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -29,6 +30,7 @@ class Family:
         interpolation: of the original code's resize.
         test: keys of TEST.
         options: option -> its values; the first is the default.
+        open: for checkpoints that may be folders: ``path -> (file of weights, options, keys of INPUT)`` that it states.
     """
 
     name: str
@@ -41,3 +43,4 @@ class Family:
     interpolation: str = "bicubic"
     test: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    open: Callable[[Path], tuple[Path, dict[str, str], dict[str, Any]]] | None = None

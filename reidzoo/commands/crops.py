@@ -1,0 +1,42 @@
+"""Cut the people of annotated video (MOTChallenge's format) into crops to train and test on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from reidzoo.errors import UserError
+
+__all__ = ["EXAMPLE", "add_arguments", "run"]
+
+EXAMPLE = "reidzoo crops datasets-mini/MOT-twin --shared-ids --output-dir my_data/crops"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("source", type=Path, metavar="DIR", help="a folder with sequences: img1/ and gt/gt.txt each")
+    parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="a new folder, for FolderDataset")
+    parser.add_argument("--every", type=int, default=10, metavar="N", help="one crop of a person in N frames (10)")
+    parser.add_argument("--visibility", type=float, default=0.5, metavar="X", help="least share that is seen (0.5)")
+    parser.add_argument("--height", type=int, default=32, metavar="N", help="least height of a box in pixels (32)")
+    parser.add_argument(
+        "--shared-ids", action="store_true",
+        help="one number is one person in all sequences, as with several cameras of one place (MOT17: not so)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--test-share", type=float, default=0.3, metavar="X",
+        help="share of the people to test on, where no sequences lie in a folder test or val (0.3)",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> None:
+    """Cut the crops and print how many there are."""
+    from reidzoo.datasets.mot_crops import CropRules, cut_crops
+
+    if args.every < 1 or args.height < 1 or not 0 <= args.visibility <= 1 or not 0 <= args.test_share < 1:
+        raise UserError("--every and --height are at least 1, --visibility is in [0, 1], --test-share in [0, 1)")
+    if not args.source.is_dir():
+        raise UserError(f"there is no folder {args.source}")
+    rules = CropRules(args.every, args.visibility, args.height, args.shared_ids, args.test_share)
+    for split, (people, crops) in cut_crops(args.source, args.output_dir, rules).items():
+        print(f"{args.output_dir / split}: {people:,} people, {crops:,} crops")

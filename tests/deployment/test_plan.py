@@ -1,0 +1,58 @@
+"""What does not go together is said before any work."""
+
+from __future__ import annotations
+
+import pytest
+
+from reidzoo.deployment.plan import Plan
+from reidzoo.errors import UserError
+
+
+@pytest.fixture
+def model(make_model):
+    return make_model()
+
+
+@pytest.fixture
+def two_views(make_model):
+    return make_model(model={"type": "TwoViewEmbedder"})
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"to": "onx"}, r"--to onx.*Did you mean onnx\?"),
+        ({"to": "tensorrt"}, "one of onnx, torchscript, openvino, pt2"),
+        ({"consumer": "ultralytic"}, r"--for.*ultralytics\?"),
+        ({"given": "bytes"}, "--input bytes.*uint8"),
+        ({"consumer": "ultralytics", "to": "openvino"}, "ultralytics takes onnx, not openvino"),
+        ({"to": "pt2", "precision": "int8"}, "pt2 files are written in fp32"),
+        ({"to": "torchscript", "precision": "fp16"}, "torchscript files are written in fp32"),
+        ({"view": "query"}, "one embeds all images alike"),
+    ],
+)
+def test_mistakes(model, options, message):
+    with pytest.raises(UserError, match=message):
+        Plan.make(model, "tiny", **options)
+
+
+def test_a_name_is_no_path(model):
+    with pytest.raises(UserError, match="letters, digits"):
+        Plan.make(model, "../tiny")
+
+
+def test_a_tracker_needs_one_network(two_views):
+    with pytest.raises(UserError, match="--view query or --view gallery"):
+        Plan.make(two_views, "tiny", consumer="boxmot")
+    assert Plan.make(two_views, "tiny", consumer="boxmot", view="gallery").files() == ["tiny-gallery.onnx"]
+    assert Plan.make(two_views, "tiny").files() == ["tiny-query.onnx", "tiny-gallery.onnx"]
+
+
+def test_a_program_has_its_usual_format_and_size(model, tmp_path):
+    plan = Plan.make(model, "tiny", consumer="roboflow")
+    assert plan.files() == ["tiny.torchscript"] and plan.feed.size == (32, 16)
+    assert Plan.make(model, "tiny", consumer="boxmot", size=(256, 128)).feed.size == (256, 128)
+    (tmp_path / "tiny.torchscript").write_text("")
+    with pytest.raises(UserError, match="--overwrite"):
+        plan.check_free(tmp_path, overwrite=False)
+    plan.check_free(tmp_path, overwrite=True)
