@@ -9,6 +9,7 @@ import pytest
 
 from reidzoo.tables import Scheduler
 from reidzoo.tables.progress import Progress
+from reidzoo.tables.scheduler import shared_environment
 
 INTERRUPTED = """
 import signal, sys, time
@@ -123,7 +124,7 @@ def test_jobs_run_side_by_side_and_share_the_cores(plan, table, monkeypatch, tmp
     scheduler = Scheduler(made.units, 2, lambda unit: [sys.executable, "-S", "-c", MEETING, str(unit.folder)], quiet())
     assert scheduler.run() == {}
     assert {path.read_text() for path in (tmp_path / "out").rglob("threads")} == {
-        scheduler.environment["OMP_NUM_THREADS"]
+        shared_environment(2)["OMP_NUM_THREADS"]
     }
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert Scheduler(made.units, 2, list).environment["OMP_NUM_THREADS"] == "7"

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,9 @@ def run_command(command: Sequence[str], log: str, folder: str) -> int:
     in_main = threading.current_thread() is threading.main_thread()  # where alone Python hears signals
     before = signal.signal(signal.SIGTERM, pass_on) if in_main else None
     try:
-        return process.wait()
+        while process.poll() is None:
+            time.sleep(0.2)  # and not wait(), which Ray's interruption of a task does not end
+        return process.returncode
     except BaseException:
         process.terminate()
         process.wait()

@@ -40,7 +40,8 @@ class _SubmititJob:
     """A job of SLURM with the methods of a process."""
 
     def __init__(self, job: Any) -> None:
-        self.job, self.returncode = job, None
+        self.job = job
+        self.returncode: int | None = None
         self._asked = 0.0
 
     def poll(self) -> int | None:
