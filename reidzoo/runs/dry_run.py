@@ -34,6 +34,7 @@ from reidzoo.runs.findings import Findings
 from reidzoo.runs.rehearsal import Rehearsal
 from reidzoo.runs.stand_ins import StandIns
 from reidzoo.transforms import Compose
+from reidzoo.zoo.index import list_models
 
 __all__ = ["SECONDS", "DryRun"]
 
@@ -54,6 +55,7 @@ class DryRun:
         stages: the stages that are still to be trained, in their order, complete; names of models are files by now.
         folders: the folder of each.
         device: where they will be trained.
+        findings: what is wrong so far.
         deep: decode the pixels of images, not only their headers.
         seconds: how long to wait for images to be opened once everything else is tried; None: until all are.
 
@@ -67,16 +69,19 @@ class DryRun:
         stages: Mapping[str, CfgNode],
         folders: Mapping[str, StageFolder],
         device: torch.device,
+        findings: Findings | None = None,
         *,
         deep: bool = False,
         seconds: float | None = SECONDS,
     ) -> None:
         self.stages, self.folders, self.device = dict(stages), dict(folders), device
         self.deep, self.seconds = deep, seconds
-        self.findings = Findings(list(stages))
+        self.findings = findings if findings is not None else Findings(list(stages))
         self.notes: dict[str, None] = {}
         self._datasets: dict[tuple[str, str], Dataset | UserError] = {}
         self._rehearsals: dict[str, Rehearsal] = {}
+        self._models: set[str] = set()
+        self._checked: set[str] = set()
         self._targets: dict[str, list[Any]] = {}
         self._images = ImageCheck(())
         self._seconds = 0.0
@@ -155,7 +160,11 @@ class DryRun:
         if title in titles:
             raise ConfigError(f"DATASETS.TESTS: two datasets are called {title}; test on one at a time")
         titles.append(title)
+        key = repr([node, cfg.DATASETS.ROOT, cfg.TEST])
+        if key in self._checked:
+            return
         check_target(cfg, node, dataset)
+        self._checked.add(key)
         records = [*dataset.query, *dataset.gallery]
         protocol = dataset.protocol if cfg.TEST.PROTOCOL == "auto" else cfg.TEST.PROTOCOL
         named = protocol if isinstance(protocol, str) else protocol.__name__
@@ -228,7 +237,7 @@ class DryRun:
         for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
             with self.findings.collect(stage):
                 ours = any(folder.path in Path(path).parents for folder in self.folders.values())
-                if path and not ours and not Path(path).exists():
+                if path and not ours and not Path(path).exists() and not ("://" in path or path in list_models()):
                     raise WeightsError(f"{key}: there is no file, run or model called {path}")
 
     def _rehearse(self, stage: str, stand_ins: StandIns) -> None:
@@ -242,7 +251,10 @@ class DryRun:
                 stand_ins.share(stage, other)
                 self._rehearsals[stage] = rehearsal
                 return
-        rehearsal = Rehearsal(cfg, lambda: self._train_sets(cfg), stand_ins.folder(stage) / "run", self.device)
+        model = repr([cfg.MODEL, cfg.BACKBONE, cfg.HEAD, cfg.INPUT.SIZE])
+        folder, new = stand_ins.folder(stage) / "run", model not in self._models
+        self._models.add(model)
+        rehearsal = Rehearsal(cfg, lambda: self._train_sets(cfg), folder, self.device, load=new)
         try:
             rehearsal.run()
             self._rehearsals[stage] = rehearsal

@@ -30,6 +30,7 @@ from reidzoo.files import write_text
 from reidzoo.registry import TRAINER
 from reidzoo.runs.dry_run import SECONDS, DryRun
 from reidzoo.runs.environment import note_environment
+from reidzoo.runs.findings import Findings
 from reidzoo.runs.run_lock import run_lock
 from reidzoo.weights.cache import sha256_of
 from reidzoo.weights.loading import local_file
@@ -61,6 +62,7 @@ class Pipeline:
         register_indexes(cfg)
         distributed.start(device_kind(cfg.DEVICE))
         self.device = pick_device(cfg.DEVICE)
+        self.models: dict[str, dict[str, str]] = {}  # the content of models.json
 
     # ---- training and testing --------------------------------------------------------------------------------------
 
@@ -74,16 +76,15 @@ class Pipeline:
         before are back when this returns.
 
         Raises:
-            UserError: data or weights are missing (found out before any training), or the folder holds a run already,
-                is in use by another one, or holds checkpoints of something else.
+            UserError: the dry run has found something wrong; or the folder holds a run already, is in use by another
+                one, or holds checkpoints of something else.
             Paused: the run was asked to stop, and has saved itself.
         """
-        models = self._fetch_models()
         dry_run = self.dry_run()
         dry_run.findings.raise_if_any()
         keep_freed_memory()
         with run_lock(self.folder.path), stop_signal.listening(), keep_images():
-            self._open_folder(go_on, models)
+            self._open_folder(go_on, self.models)
             logger.info(dry_run.summary())
             for name, cfg in self.stages.items():
                 if self.folder.stage(name).finished:
@@ -96,6 +97,17 @@ class Pipeline:
 
     def evaluate(self, weights: str, stage: str = "") -> dict[str, dict[str, dict[str, float]]]:
         """Test a checkpoint on ``DATASETS.TESTS`` with the model of ``stage`` (default: the last)."""
+        cfg, path = self.check_evaluation(weights, stage)
+        _compare_preprocessing(cfg, path)
+        model = load_embedder(cfg, path, tuple(cfg.WEIGHTS_IGNORE))
+        return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
+
+    def check_evaluation(self, weights: str, stage: str = "") -> tuple[CfgNode, Path]:
+        """Check that a checkpoint can be tested; returns the configuration of its stage and its file.
+
+        Raises:
+            UserError: there is no such stage or checkpoint, or the test sets cannot be tested on.
+        """
         name = stage or list(self.stages)[-1]
         if name not in self.stages:
             raise ConfigError(f"there is no stage {name!r}; the stages are {', '.join(self.stages)}")
@@ -105,10 +117,7 @@ class Pipeline:
             )
         cfg = self.stages[name]
         check_evaluation(cfg)
-        path = local_file(weights)
-        _compare_preprocessing(cfg, path)
-        model = load_embedder(cfg, path, tuple(cfg.WEIGHTS_IGNORE))
-        return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
+        return cfg, local_file(weights)
 
     def results(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the results of the finished stages, from their files."""
@@ -116,8 +125,10 @@ class Pipeline:
 
     def dry_run(self, deep: bool = False, seconds: float | None = SECONDS) -> DryRun:
         """Try what the stages that are not done will need, see ``DryRun``; what is wrong is in its ``findings``."""
+        findings = Findings(list(self.stages))
+        self._fetch_models(findings)
         stages = {name: cfg for name, cfg in self.stages.items() if not self.folder.stage(name).finished}
-        return DryRun(stages, self.folder.stages, self.device, deep=deep, seconds=seconds).run()
+        return DryRun(stages, self.folder.stages, self.device, findings, deep=deep, seconds=seconds).run()
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
@@ -137,14 +148,17 @@ class Pipeline:
             save(trainer, folder.checkpoint)  # HOOKS.checkpoint is null; what was trained is kept all the same
         return folder.finished
 
-    def _fetch_models(self) -> dict[str, dict[str, str]]:
-        """Replace names of models and runs' folders by files; returns the content of ``models.json``."""
+    def _fetch_models(self, findings: Findings) -> None:
+        """Replace names of models and runs' folders by files, and note down which files these are."""
         words = dict.fromkeys(word for cfg in self.stages.values() for word in weight_words(cfg))
         model_names = list_models()
         names = [word for word in words if "://" in word or word in model_names or os.path.isdir(word)]
-        files = {name: str(local_file(name)) for name in names}
+        files = {}
+        for name in names:
+            with findings.collect():
+                files[name] = str(local_file(name))
         self.stages = {key: map_texts(cfg, files) for key, cfg in self.stages.items()}
-        return {name: {"file": file, "sha256": sha256_of(file)} for name, file in files.items()}
+        self.models |= {name: {"file": file, "sha256": sha256_of(file)} for name, file in files.items()}
 
     def _open_folder(self, go_on: bool, models: Mapping[str, Mapping[str, str]]) -> None:
         run, text = self.folder, dump(self.cfg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +26,22 @@ from reidzoo.transforms import Normalize
 
 __all__ = ["Rehearsal"]
 
+SMALL = (64, 32)
+"""Height and width that the images of a step are not reduced below."""
+
 
 class Rehearsal:
     """Builds all parts of a stage, draws its first batches, and takes a step of each of its phases on noise.
 
-    The steps have the smallest batch that the sampler takes, and the configured one where that does not work. Nothing
-    of it is kept but what the attributes say.
+    The steps have the smallest batch that the sampler takes, of images that are reduced once they are augmented; where
+    that does not work, the configured batch as it is. Nothing of it is kept but what the attributes say.
 
     Args:
         cfg: the stage's configuration; the files that it names are there.
         make_sets: makes the stage's training sets; the rehearsal changes their labels.
         folder: for whatever is written.
         device: where the stage will be trained.
+        load: also load the model as the tools do.
 
     Attributes:
         sets: the training sets.
@@ -49,9 +53,14 @@ class Rehearsal:
     """
 
     def __init__(
-        self, cfg: CfgNode, make_sets: Callable[[], dict[str, TrainSet]], folder: Path, device: torch.device
+        self,
+        cfg: CfgNode,
+        make_sets: Callable[[], dict[str, TrainSet]],
+        folder: Path,
+        device: torch.device,
+        load: bool = True,
     ) -> None:
-        self.cfg, self.make_sets, self.folder, self.device = cfg, make_sets, folder, device
+        self.cfg, self.make_sets, self.folder, self.device, self.load = cfg, make_sets, folder, device, load
         self.sets: dict[str, TrainSet] = {}
         self.phases: list[str] = []
         self.batch = self.steps = self.parameters = self.size = 0
@@ -69,13 +78,11 @@ class Rehearsal:
         trainer = self._build()
         self._draw_first_batches(trainer)
         try:
-            self._take_steps(trainer)
+            self._take_steps(trainer, reduced=True)
         except Exception:
-            if self.batch == images:
-                raise
             self.batch, self.sets = images, self.make_sets()  # a small batch is no reason to refuse a run
             trainer = self._build()
-            self._take_steps(trainer)
+            self._take_steps(trainer, reduced=False)
         self.parameters = sum(parameter.numel() for parameter in trainer.parts.parameters())
         self.size = sum(tensor.nbytes for tensor in _tensors(trainer.state_dict()))
         self._trainer = trainer
@@ -147,7 +154,7 @@ class Rehearsal:
         loader.plan(0)
         self.steps = loader.length
 
-    def _take_steps(self, trainer: Any) -> None:
+    def _take_steps(self, trainer: Any, reduced: bool) -> None:
         named = [phase for hook in trainer.hooks.values() for phase in getattr(hook, "phases", list)()]
         self.phases = list(dict.fromkeys(named)) or [trainer.phase]
         for phase in self.phases:
@@ -156,6 +163,8 @@ class Rehearsal:
         for phase in self.phases:
             trainer.phase = phase
             batch = next(iter(trainer.loader.epoch(0)))
+            if reduced:
+                batch = _with_small_images(batch, trainer.loader.view_names)
             for name, value in trainer.train_step(batch).items():
                 if not bool(torch.isfinite(value).all()):
                     raise ConfigError(
@@ -167,8 +176,10 @@ class Rehearsal:
 
     @torch.no_grad()
     def _embed(self, trainer: Any) -> None:
-        """Load the model as a test does, and embed two images."""
-        model = load_embedder(self.cfg, trainer.model.state_dict(), tuple(self.cfg.WEIGHTS_IGNORE)).to(self.device)
+        """Embed two images as a test does."""
+        model = trainer.model
+        if self.load:
+            model = load_embedder(self.cfg, model.state_dict(), tuple(self.cfg.WEIGHTS_IGNORE)).to(self.device)
         size = final_size(self.cfg)
         pixels = np.random.default_rng(0).integers(0, 256, (2, 3, *size), dtype=np.uint8)
         images = Normalize(self.cfg.INPUT.MEAN, self.cfg.INPUT.STD)(torch.from_numpy(pixels).to(self.device), None)
@@ -181,6 +192,17 @@ class Rehearsal:
                         f"MODEL: {method} gives {tuple(found.shape)} for two random images of {size[0]} x {size[1]}, "
                         f"finite in {int(found.isfinite().sum()):,} values; a MODEL gives finite (2, D)"
                     )
+
+
+def _with_small_images(batch: dict, views: Collection[str]) -> dict:
+    """Return a batch, or a batch for each set, with every n-th row and column of its images; at least ``SMALL``."""
+    small = {}
+    for name, value in batch.items():
+        if name in views:
+            step = max(min(side // least for side, least in zip(value.shape[2:], SMALL)), 1)
+            value = value[:, :, ::step, ::step].contiguous()
+        small[name] = _with_small_images(value, views) if isinstance(value, dict) else value
+    return small
 
 
 def _with_labels(pids: np.ndarray) -> np.ndarray:
