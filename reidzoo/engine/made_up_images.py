@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,21 +14,17 @@ __all__ = ["MadeUpImages"]
 
 
 class MadeUpImages(ImageTable):
-    """Gives noise in the place of the images of a table; an image is the same each time.
+    """Gives noise in the place of the images of a table; a batch of rows is the same each time.
 
     Args:
         table: whose paths and size it has.
     """
 
     def __init__(self, table: ImageTable) -> None:
-        super().__init__(table.paths, table.size, table.interpolation, cache="off")
+        super().__init__(table.paths, table.size, table.interpolation, cache="off", device=table.device)
 
-    def _read(self, row: int) -> Tensor:
-        pixels = np.random.default_rng(int(row)).integers(0, 256, (3, *self.size), dtype=np.uint8)
-        return torch.from_numpy(pixels)
-
-    def batches(
-        self, rows: list[np.ndarray], workers: int, pin: bool = False, read: Callable[[np.ndarray], Any] | None = None
-    ) -> Iterator[Any]:
-        """Yield noise for each list of rows, made in this process."""
-        yield from map(read or self.__getitem__, rows)
+    def batches(self, batches: Sequence[np.ndarray], workers: int | str) -> Iterator[Tensor]:
+        """Yield noise for each batch of rows, made in this process: uint8 (n, 3, H, W)."""
+        for rows in batches:
+            draw = np.random.default_rng(np.asarray(rows))
+            yield torch.from_numpy(draw.integers(0, 256, (len(rows), 3, *self.size), dtype=np.uint8))

@@ -14,6 +14,7 @@ from yacs.config import CfgNode
 
 from reidzoo import distributed
 from reidzoo.datasets import TrainSet
+from reidzoo.engine.backends import backends
 from reidzoo.engine.build import final_size, load_embedder
 from reidzoo.engine.extract import embed_images, evaluation_mode
 from reidzoo.engine.made_up_images import MadeUpImages
@@ -73,21 +74,27 @@ class Rehearsal:
             UserError: something is wrong.
             Exception: whatever a part raises.
         """
-        images, self.sets = self.cfg.SOLVER.IMS_PER_BATCH, self.make_sets()
-        self.batch = next(filter(self._is_enough, self._batch_sizes()), images)
-        trainer = self._build()
-        self._draw_first_batches(trainer)
-        try:
-            self._take_steps(trainer, reduced=True)
-        except Exception:
-            self.batch, self.sets = images, self.make_sets()  # a small batch is no reason to refuse a run
-            trainer = self._build()
-            self._take_steps(trainer, reduced=False)
+        with backends(self.cfg):
+            trainer = self._perform()
+            if any(isinstance(hook, EvaluateHook) for hook in trainer.hooks.values()):
+                self._embed(trainer)
         self.parameters = sum(parameter.numel() for parameter in trainer.parts.parameters())
         self.size = sum(tensor.nbytes for tensor in _tensors(trainer.state_dict()))
         self._trainer = trainer
-        if any(isinstance(hook, EvaluateHook) for hook in trainer.hooks.values()):
-            self._embed(trainer)
+
+    def _perform(self) -> Any:
+        """Build a trainer and take its steps, with a small batch or, if that does not work, with the configured one."""
+        images, self.sets = self.cfg.SOLVER.IMS_PER_BATCH, self.make_sets()
+        self.batch = next(filter(self._is_enough, self._batch_sizes()), images)
+        try:
+            trainer = self._build()
+            self._take_steps(trainer, reduced=True)
+        except Exception:
+            self.batch, self.sets = images, self.make_sets()
+            trainer = self._build()
+            self._take_steps(trainer, reduced=False)
+        self._draw_first_batches(trainer)
+        return trainer
 
     def save(self, path: Path) -> None:
         """Write the weights of all parts, as the stage's checkpoint would hold them."""
@@ -138,6 +145,7 @@ class Rehearsal:
         cfg.defrost()
         cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.ITERS_PER_EPOCH = self.batch, 1
         cfg.MODEL.BN_GROUP = min(cfg.MODEL.BN_GROUP, self.batch)
+        cfg.SOLVER.COMPILE = ""  # it takes minutes
         cfg.DATALOADER.NUM_WORKERS, cfg.DATALOADER.CACHE = 0, "off"
         cfg.freeze()
         return cfg
