@@ -87,8 +87,8 @@ class Dataset:
             records = self.scan(split)
             if wrong := [record for record in records if record.camid < 0]:
                 raise DatasetError(
-                    f"{self.name}: {len(wrong)} images are of camera {wrong[0].camid}, such as {wrong[0].path}: cameras "
-                    f"are counted from 0 here, and from 1 in this dataset's names"
+                    f"{self.name}: {len(wrong)} images are of camera {wrong[0].camid}, such as {wrong[0].path}: the "
+                    f"first camera is 0, and in this dataset's names 1"
                 )
             self._records[split] = records
             self._check_counts(split)

@@ -82,7 +82,7 @@ def _check_cameras(images: list[tuple[str, str, int | None]]) -> None:
     if without and len(without) < len(images):
         named = next(path for path, _, camera in images if camera is not None)
         raise DatasetError(
-            f"FolderDataset: {len(without):,} of {len(images):,} images name no camera ({examples(without)}), and others "
-            f"do ({os.path.basename(named)}). Name the camera of all, or of none, or list the images in a CSV file "
+            f"FolderDataset: {len(without):,} of {len(images):,} images name no camera ({examples(without)}), and the "
+            f"others do ({os.path.basename(named)}). Name the camera of all, or of none, or list the images in a CSV file "
             f"(CSVDataset)"
         )

@@ -334,7 +334,9 @@ def _try_model(cfg: CfgNode) -> None:
 
 def _recipe(cfg: CfgNode) -> str:
     """Return all of a stage's configuration but its seeds and where it writes."""
-    return repr({key: value for key, value in cfg.items() if key not in ("SEED", "SEED_OFFSET", "OUTPUT_DIR")})
+    return repr(
+        {key: value for key, value in cfg.items() if key not in ("SEED", "SEED_OFFSET", "STREAM", "OUTPUT_DIR")}
+    )
 
 
 def _shown(size: float) -> str:
