@@ -51,7 +51,8 @@ class FolderDataset(Dataset):
         if not any(images.values()):
             raise DatasetError(f"FolderDataset: {self.folder} holds no image; expected <split>/<person>/<image>")
         _check_cameras(images["train"])
-        _check_cameras([*images["query"], *images["gallery"]])
+        if protocol != "camera_free":
+            _check_cameras([*images["query"], *images["gallery"]])
         cameras = {camera for split in ("query", "gallery") for _, _, camera in images[split]}
         self.protocol = protocol or ("camera_free" if cameras == {None} else "market1501")
         self._records = {

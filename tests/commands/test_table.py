@@ -98,7 +98,7 @@ def test_what_fails_is_named_with_its_log(call, capsys, tiny_root, tmp_path):
 
 @pytest.mark.parametrize("key", ["HEAD.type", "STAGES.two.HEAD.type"])
 def test_a_mistake_in_any_unit_stops_it_before_the_first_trains(call, project, key):
-    with pytest.raises(UserError, match="BNNek.*Did you mean BNNeck"):
+    with pytest.raises(UserError, match=r"BNNek.*Did you mean BNNeck"):
         call(key, "BNNek", "--only", "second")
     assert not list(project.glob("output/**/*.pth"))
 
