@@ -84,6 +84,6 @@ def _check_cameras(images: list[tuple[str, str, int | None]]) -> None:
         named = next(path for path, _, camera in images if camera is not None)
         raise DatasetError(
             f"FolderDataset: {len(without):,} of {len(images):,} images name no camera ({examples(without)}), and the "
-            f"others do ({os.path.basename(named)}). Name the camera of all, or of none, or list the images in a CSV file "
-            f"(CSVDataset)"
+            f"others do ({os.path.basename(named)}). Name the camera of all or of none, or list the images in a CSV "
+            f"file (CSVDataset)"
         )
