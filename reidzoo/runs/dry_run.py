@@ -260,6 +260,8 @@ class DryRun:
             self._rehearsals[stage] = rehearsal
             if stand_ins.is_awaited(stage):
                 rehearsal.save(stand_ins.checkpoint(stage))
+        except UserError as error:
+            raise type(error)(stand_ins.renamed(str(error))) from error
         finally:
             rehearsal.close()
 

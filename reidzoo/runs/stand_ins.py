@@ -58,6 +58,12 @@ class StandIns:
         parents = Path(path).parents if os.sep in path else ()
         return next((name for name, folder in self.folders.items() if folder.path in parents), None)
 
+    def renamed(self, text: str) -> str:
+        """Return a message with the names of the files that it is about, in the place of the stand-ins'."""
+        for stage, folder in self.folders.items():
+            text = text.replace(str(self.folder(stage)), str(folder.path)) if stage in self._order else text
+        return text
+
     def fill(self, stage: str, dataset: Callable[[Node], Dataset]) -> tuple[CfgNode, list[str]]:
         """Return a stage's configuration with stand-ins, and the files for which there are none.
 

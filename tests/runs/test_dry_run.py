@@ -24,12 +24,14 @@ SHORT = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 2}
 LABELS = {"type": "PseudoLabeled", "dataset": "MSMT17", "labels": "stage:label/pseudo_labels.csv"}
 CHAIN = {
     "label": {
-        "DATASETS": {"TRAIN": {"source": "RandPerson", "target": {"type": "Unlabeled", "dataset": "MSMT17"}}},
+        "DATASETS": {
+            "TRAIN": {"train": None, "source": "RandPerson", "target": {"type": "Unlabeled", "dataset": "MSMT17"}}
+        },
         "TRAINER": {"type": "DomainAdaptationTrainer"},
         "MEMORIES": {"memory": {"type": "HybridMemory"}},
         "CLUSTERER": {"type": "JaccardDBSCAN", "eps": 0.9, "min_samples": 2, "k1": 6, "k2": 3},
         "LOSSES": {
-            "id": None,
+            **dict.fromkeys(("id", "triplet")),
             "source": {"type": "CrossEntropyLoss", "inputs": {"logits": "source_scores", "pid": "source_label"}},
         },
         "HOOKS": {
@@ -93,10 +95,10 @@ BROKEN = {
         "STAGES.train.HOOKS.freeze", "{type: FreezeHook, modules: [backbone.layer9]}", ConfigError, "names nothing",
     ),
     "weights that are no file": ("STAGES.train.WEIGHTS.discriminator", "gone.pth", WeightsError, "gone.pth"),
-    "weights that do not fit": ("STAGES.train.BACKBONE.width", "8", WeightsError, "stage train: .*does not fit"),
+    "weights that do not fit": ("STAGES.train.BACKBONE.width", "8", WeightsError, "stage train: .*run/label/model_final.pth does not fit"),
     "a result of a later stage": ("STAGES.label.WEIGHTS.model", "stage:train", ConfigError, "written by stage train"),
     "a discriminator": ("STAGES.train.DISCRIMINATORS.discriminator.widths", "[0]", ConfigError, "stage train"),
-    "a batch that is too large": ("SOLVER.IMS_PER_BATCH", "512", DatasetError, "IdentitySampler"),
+    "a batch that is too large": ("STAGES.label.SOLVER.IMS_PER_BATCH", "512", DatasetError, "stage label: Identity"),
     "a protocol": ("TEST.PROTOCOL", "nothing", ConfigError, "TEST.PROTOCOL"),
     "a test set without cameras": ("DATASETS.TESTS", "[VehicleID]", None, ""),
     "validation images to test on": (
