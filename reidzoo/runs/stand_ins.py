@@ -37,7 +37,7 @@ class StandIns:
 
     def folder(self, stage: str) -> Path:
         """Return the folder of a stage's stand-ins."""
-        return self.place / str(self._order[self._same.get(stage, stage)])
+        return self.place / f"{self._order[self._same.get(stage, stage)]}_"  # no name begins with another
 
     def checkpoint(self, stage: str) -> Path:
         """Return the path of the stand-in for a stage's final checkpoint."""

@@ -95,7 +95,7 @@ BROKEN = {
         "STAGES.train.HOOKS.freeze", "{type: FreezeHook, modules: [backbone.layer9]}", ConfigError, "names nothing",
     ),
     "weights that are no file": ("STAGES.train.WEIGHTS.discriminator", "gone.pth", WeightsError, "gone.pth"),
-    "weights that do not fit": ("STAGES.train.BACKBONE.width", "8", WeightsError, "stage train: .*run/label/model_final.pth does not fit"),
+    "weights that do not fit": ("STAGES.train.BACKBONE.width", "8", WeightsError, "run/label/.*does not fit"),
     "a result of a later stage": ("STAGES.label.WEIGHTS.model", "stage:train", ConfigError, "written by stage train"),
     "a discriminator": ("STAGES.train.DISCRIMINATORS.discriminator.widths", "[0]", ConfigError, "stage train"),
     "a batch that is too large": ("STAGES.label.SOLVER.IMS_PER_BATCH", "512", DatasetError, "stage label: Identity"),
