@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,10 @@ class RandomErasing:
         rectangles[~erase] = 0
         if images.device.type != "cpu":
             return torch.where(cover(rectangles, images), self._fill, images, out=images)
-        pixels, fill = (images, self._fill) if images.dtype == torch.bfloat16 else (images.numpy(), self._fill.numpy())
+        pixels: Any = images
+        fill: Any = self._fill
+        if images.dtype != torch.bfloat16:  # which numpy does not have
+            pixels, fill = images.numpy(), self._fill.numpy()
         for i in np.flatnonzero(erase):  # a few rows of pixels each, where a mask would touch them all
             top, left, height, width = rectangles[i].tolist()
             pixels[i, :, top : top + height, left : left + width] = fill

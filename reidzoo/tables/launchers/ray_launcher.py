@@ -37,7 +37,8 @@ class _RayJob:
     """A task of Ray with the methods of a process."""
 
     def __init__(self, reference: Any) -> None:
-        self.reference, self.returncode = reference, None
+        self.reference = reference
+        self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Return the exit code, or None while it waits or runs."""
