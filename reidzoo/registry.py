@@ -279,6 +279,11 @@ data_batch, outputs)``, ``after_train_epoch``, ``after_train``, ``save_point``; 
 and signatures are mmengine's, the ``Runner`` is that of ``engine/runner.py``, so that mmengine's own hooks, which
 expect its ``Runner``, do not fit.
 
+One more, ``rehearse(runner)``, is called in the dry run before a run's first step, alone, on a trainer that is thrown
+away: it checks what the hook needs, so that a mistake in a late stage does not come up late, and brings about what
+steps need of it, such as labels, from made-up numbers. A hook that assigns the phase returns all that it may assign
+from ``phases()``.
+
 ``priority``, a whole number or a name of mmengine's such as ``LOW``, orders the hooks, smallest first; 50 if there is
 none. ``state_dict`` and ``load_state_dict`` are optional, both or neither: plain values and tensors, kept in every
 checkpoint under the hook's name. Every process calls every hook. ``reidzoo.testing.check_hook`` checks this

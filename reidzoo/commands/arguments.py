@@ -16,9 +16,11 @@ class Override(argparse.Action):
         namespace.short = [*getattr(namespace, "short", []), self.const, str(values)]
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+def add_config_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add what says which configuration is meant: the file, overlays, and short forms of common overrides."""
-    parser.add_argument("--config-file", required=True, metavar="FILE", help="a YAML file, such as projects/*/*.yml")
+    parser.add_argument(
+        "--config-file", required=required, metavar="FILE", help="a YAML file, such as projects/*/*.yml"
+    )
     parser.add_argument("--overlay", action="append", default=[], metavar="FILE", help="a YAML merged over the file")
     parser.add_argument(
         "--weights", action=Override, const="MODEL.WEIGHTS", metavar="MODEL",

@@ -121,22 +121,35 @@ def _run(units: dict[str, Unit], args: argparse.Namespace, folder: Path) -> dict
     Raises:
         TimeUp: ``--seconds`` have passed, and what ran has saved itself.
     """
-    from reidzoo.datasets.nodes import check_data
     from reidzoo.tables import Scheduler
     from reidzoo.tables.launchers import build_launcher
     from reidzoo.tables.lock import locked
     from reidzoo.tables.scheduler import shared_environment
     from reidzoo.tables.time_limit import time_limit
 
-    seen: set[tuple[str, ...]] = set()
-    for unit in units.values():
-        if not unit.done:
-            check_data(unit.config, seen=seen)  # now, and not after hours at a later unit
+    _try_out([unit for unit in units.values() if not unit.done])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with locked(folder) as inherited, time_limit(args.seconds):
         environment, files = shared_environment(args.jobs), folder / "jobs"
         launcher = build_launcher(args.launcher, args.launcher_option, files, environment, inherited)
         return Scheduler(units, args.jobs, _train_command, launcher=launcher).run()
+
+
+def _try_out(units: Sequence[Unit]) -> None:
+    """Try all units before the first one trains, and not after hours at a later one; equal ones of other seeds once."""
+    from reidzoo.engine.build import pick_device
+    from reidzoo.runs.dry_run import DryRun
+    from reidzoo.zoo.index import register_indexes
+
+    if not units:
+        return
+    for unit in units:
+        register_indexes(unit.config)
+    configs = {unit.name: unit.config for unit in units}
+    folders = {unit.name: unit.files for unit in units}
+    dry_run = DryRun(configs, folders, pick_device(units[0].config.DEVICE)).run()
+    dry_run.findings.raise_if_any()
+    print(dry_run.summary())
 
 
 def _train_command(unit: Unit) -> list[str]:

@@ -6,17 +6,22 @@ import argparse
 
 from reidzoo.commands.arguments import add_config_arguments, add_trust, overrides
 
-__all__ = ["EXAMPLE", "add_arguments", "run"]
+__all__ = ["EXAMPLE", "add_arguments", "add_run_arguments", "run"]
 
 EXAMPLE = "reidzoo train --config-file projects/DomainMix/mini.yml SOLVER.MAX_EPOCHS 2"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    add_run_arguments(parser)
+    add_trust(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Add what says which run is meant, and how it begins."""
     parser.add_argument("--resume", action="store_true", help="continue the run that the output folder holds")
     parser.add_argument("--eval-only", action="store_true", help="only test --weights on DATASETS.TESTS")
-    add_config_arguments(parser)
-    add_trust(parser)
+    add_config_arguments(parser, required)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-__all__ = ["fill_seed", "map_references", "map_texts", "referenced_stages", "weight_words"]
+__all__ = ["fill_seed", "map_references", "map_texts", "referenced_stages", "texts", "weight_words"]
 
 _PREFIX = "stage:"
 _SEED = "run:seed"
@@ -43,12 +43,12 @@ def map_references(value: Any, replace: Callable[[str, str], str]) -> Any:
 
 def referenced_stages(value: Any) -> list[str]:
     """Return the names of the stages that a configuration refers to, each once, in the order of their appearance."""
-    return list(dict.fromkeys(_split(text)[0] for text in _texts(value) if _is_reference(text)))
+    return list(dict.fromkeys(_split(text)[0] for text in texts(value) if _is_reference(text)))
 
 
-def map_texts(value: CfgNode, texts: Mapping[str, str]) -> CfgNode:
-    """Return a frozen copy of a configuration in which each text that is a key of ``texts`` is replaced."""
-    copy = _map_strings(value, lambda text: texts.get(text, text))
+def map_texts(value: CfgNode, others: Mapping[str, str]) -> CfgNode:
+    """Return a frozen copy of a configuration in which each text that is a key of ``others`` is replaced."""
+    copy = _map_strings(value, lambda text: others.get(text, text))
     copy.freeze()
     return copy
 
@@ -58,7 +58,7 @@ def weight_words(cfg: CfgNode) -> list[str]:
 
     That is every ``SCHEME://NAME`` in it, what stands in MODEL.WEIGHTS and WEIGHTS, and each ``pretrained``.
     """
-    schemes = [text for text in _texts(cfg) if _SCHEME.match(text)]
+    schemes = [text for text in texts(cfg) if _SCHEME.match(text)]
     words = [*schemes, cfg.MODEL.WEIGHTS, *cfg.WEIGHTS.values(), *_at_key(cfg, "pretrained")]
     return [word for word in dict.fromkeys(words) if word]
 
@@ -76,10 +76,11 @@ def _map_strings(value: Any, replace: Callable[[str], Any]) -> Any:
     return replace(value) if isinstance(value, str) else value
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
+    """Yield every text in a configuration, or a part of one, in its order."""
     if isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(item)
+            yield from texts(item)
     elif isinstance(value, str):
         yield value
 

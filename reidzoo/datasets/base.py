@@ -84,7 +84,13 @@ class Dataset:
             DatasetError: a file's name is not of this dataset, or a listed file is absent.
         """
         if split not in self._records:
-            self._records[split] = self.scan(split)
+            records = self.scan(split)
+            if wrong := [record for record in records if record.camid < 0]:
+                raise DatasetError(
+                    f"{self.name}: {len(wrong)} images are of camera {wrong[0].camid}, such as {wrong[0].path}: the "
+                    f"first camera is 0, and in this dataset's names 1"
+                )
+            self._records[split] = records
             self._check_counts(split)
         return self._records[split]
 

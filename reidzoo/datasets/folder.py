@@ -6,7 +6,7 @@ import os
 import re
 
 from reidzoo.checks import TEXT, check, optional
-from reidzoo.datasets.base import SPLITS, Dataset, image_names
+from reidzoo.datasets.base import SPLITS, Dataset, examples, image_names
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
@@ -31,7 +31,8 @@ class FolderDataset(Dataset):
             names a camera, since ``market1501`` would then leave out every right answer.
 
     Raises:
-        DatasetError: the folder is not there, or has no image.
+        DatasetError: the folder is not there, or has no image; or some images to train on, or to test on, name a camera
+            and others do not.
     """
 
     name = "FolderDataset"
@@ -49,6 +50,9 @@ class FolderDataset(Dataset):
         images = {split: self._images(split, people[split]) for split in SPLITS}
         if not any(images.values()):
             raise DatasetError(f"FolderDataset: {self.folder} holds no image; expected <split>/<person>/<image>")
+        _check_cameras(images["train"])
+        if protocol != "camera_free":
+            _check_cameras([*images["query"], *images["gallery"]])
         cameras = {camera for split in ("query", "gallery") for _, _, camera in images[split]}
         self.protocol = protocol or ("camera_free" if cameras == {None} else "market1501")
         self._records = {
@@ -71,3 +75,15 @@ class FolderDataset(Dataset):
                 match = CAMERA.search(name)
                 images.append((os.path.join(folder, name), person, int(match[1]) if match else None))
         return images
+
+
+def _check_cameras(images: list[tuple[str, str, int | None]]) -> None:
+    """Raise DatasetError where some names tell the camera and others do not: these would share camera 0 with others."""
+    without = [path for path, _, camera in images if camera is None]
+    if without and len(without) < len(images):
+        named = next(path for path, _, camera in images if camera is not None)
+        raise DatasetError(
+            f"FolderDataset: {len(without):,} of {len(images):,} images name no camera ({examples(without)}), and the "
+            f"others do ({os.path.basename(named)}). Name the camera of all or of none, or list the images in a CSV "
+            f"file (CSVDataset)"
+        )

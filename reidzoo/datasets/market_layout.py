@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from functools import cached_property
 
-from reidzoo.datasets.base import Dataset
+from reidzoo.datasets.base import Dataset, image_names
 from reidzoo.datasets.record import Record
 
 __all__ = ["MarketLayout"]
@@ -23,10 +25,17 @@ class MarketLayout(Dataset):
     pattern = re.compile(r"(-?\d+)_c(\d+)")
     keep_junk = False
 
+    @cached_property
+    def first_camera(self) -> int:
+        """The number of the first camera in file names: 1, or 0 where any split has a camera 0."""
+        folders = [folder for part in self.parts.values() if os.path.isdir(folder := self.part(part))]
+        matches = (self.pattern.match(name) for folder in folders for name in image_names(folder))
+        return 0 if any(match and int(match[2]) == 0 for match in matches) else 1
+
     def scan(self, split: str) -> list[Record]:
-        """Read one split; cameras are counted from 0 where the file names count from 1."""
+        """Read one split; cameras are counted from 0, in file names from 1, or from 0 as they should not."""
         matches = self.matched_images(self.part(self.parts[split]), self.pattern)
-        records = [Record(path, int(match[1]), int(match[2]) - 1) for path, match in matches]
+        records = [Record(path, int(match[1]), int(match[2]) - self.first_camera) for path, match in matches]
         if split == "gallery" and not self.keep_junk:
             records = [record for record in records if record.pid != -1]
         return records

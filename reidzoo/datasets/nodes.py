@@ -6,18 +6,15 @@ entry of DATASETS.TRAIN is one node or a list of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from yacs.config import CfgNode
-
 from reidzoo.checks import NODE_OR_NAME, check
-from reidzoo.datasets.build import build_dataset
 from reidzoo.registry import DATASET
 
 __all__ = [
-    "Node", "as_mapping", "check_data", "check_node", "innermost", "is_same_dataset", "layers", "listed",
-    "readable_now", "sources", "train_nodes", "validation_part",
+    "Node", "as_mapping", "check_node", "innermost", "is_same_dataset", "layers", "listed", "readable_now", "sources",
+    "train_nodes", "validation_part",
 ]  # fmt: skip
 
 Node = str | Mapping[str, Any]
@@ -112,27 +109,3 @@ def readable_now(node: Node) -> Node:
 
 def _awaits_labels(node: Any) -> bool:
     return isinstance(node, Mapping) and "dataset" in node and ("labels" in node or _awaits_labels(node["dataset"]))
-
-
-def check_data(cfg: CfgNode, uses: Sequence[str] = ("test", "train"), seen: set[tuple[str, ...]] | None = None) -> None:
-    """Read the records of a stage's datasets, without their pseudo labels.
-
-    Args:
-        cfg: the stage's configuration.
-        uses: ``"test"`` for DATASETS.TESTS, ``"train"`` for DATASETS.TRAIN.
-        seen: keys of the datasets that earlier calls have read, and this one will not read again.
-
-    Raises:
-        DatasetError: one is missing or incomplete.
-    """
-    seen = set() if seen is None else seen
-    pairs = {
-        "test": [(node, "query") for node in cfg.DATASETS.TESTS],
-        "train": [(node, "train") for node in train_nodes(cfg.DATASETS.TRAIN)],
-    }
-    for node, split in (pair for use in uses for pair in pairs[use]):
-        node = readable_now(node)
-        key = (repr(node), split, cfg.DATASETS.ROOT)
-        if key not in seen:
-            build_dataset(node, root=cfg.DATASETS.ROOT).records(split)
-            seen.add(key)

@@ -99,13 +99,16 @@ def build_model(cfg: CfgNode, num_classes: int, initialise: bool = True) -> nn.M
     return convert_batch_norm(model, cfg.MODEL.BN_GROUP)
 
 
-def load_embedder(cfg: CfgNode, weights: str | os.PathLike[str], ignore: tuple[str, ...] = ()) -> nn.Module:
+def load_embedder(
+    cfg: CfgNode, weights: str | os.PathLike[str] | Mapping[str, Any], ignore: tuple[str, ...] = ()
+) -> nn.Module:
     """Build the model of a stage's configuration without classifier, and load its weights strictly.
 
     Args:
         cfg: the stage's configuration.
-        weights: a checkpoint, a model file, or ``zoo://NAME``; its classifier is left out, and the model's
-            ``training_only`` weights may be missing, where it says (by patterns) that embedding needs none of them.
+        weights: a checkpoint, a model file, ``zoo://NAME``, or what such a file holds; its classifier is left out, and
+            the model's ``training_only`` weights may be missing, where it says (by patterns) that embedding needs none
+            of them.
         ignore: patterns of further names that may be missing or are left out.
 
     Raises:

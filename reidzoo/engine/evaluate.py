@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import build_dataset
+from reidzoo.datasets.nodes import Node, layers
 from reidzoo.engine.build import build_test_table, final_interpolation, final_size
 from reidzoo.engine.extract import extract_features
 from reidzoo.engine.image_table import ImageTable
@@ -21,22 +22,25 @@ from reidzoo.evaluation import (
     PROTOCOLS,
     EvaluationInputError,
     KReciprocal,
+    Labels,
     Protocol,
     RankingResult,
     average_query_expansion,
     evaluate_ranking,
 )
 from reidzoo.evaluation.query_expansion import check_expansion
+from reidzoo.evaluation.ranking import build_protocol
 from reidzoo.evaluation.roc import check_rates
 from reidzoo.neighbours.checks import check_choice
 from reidzoo.transforms import Normalize
 
 if TYPE_CHECKING:
-    from reidzoo.datasets import Dataset
+    from reidzoo.datasets import Dataset, Record
 
 __all__ = [
     "FIGURES",
     "check_evaluation",
+    "check_target",
     "comparing_device",
     "evaluate_dataset",
     "evaluate_targets",
@@ -44,6 +48,7 @@ __all__ = [
     "extract_train_features",
     "rank_dataset",
     "resident",
+    "target_title",
 ]
 
 FIGURES = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
@@ -74,21 +79,69 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
 
 
 def check_evaluation(cfg: CfgNode) -> dict[str, Dataset]:
-    """Check that ``cfg`` can be evaluated, which a run does before it trains, and return title -> dataset.
+    """Check that ``cfg`` can be evaluated and return title -> dataset.
 
     Raises:
-        ConfigError: two datasets have one name, under which only one of them could be reported; or a value of TEST is
-            out of its range, or asks for what a dataset's protocol does not have.
+        ConfigError: two datasets have one name, under which only one of them could be reported; or as ``check_target``.
+        DatasetError, EvaluationError: as ``check_target``.
     """
     datasets: dict[str, Dataset] = {}
     for node in cfg.DATASETS.TESTS:
         dataset = build_dataset(node, root=cfg.DATASETS.ROOT)
-        title = f"{dataset.name} twin" if dataset.is_twin else dataset.name
+        title = target_title(dataset)
         if title in datasets:
             raise ConfigError(f"DATASETS.TESTS: two datasets are called {title}; test on one at a time")
-        _ranking_options(cfg, dataset)
+        check_target(cfg, node, dataset)
         datasets[title] = dataset
     return datasets
+
+
+def target_title(dataset: Dataset) -> str:
+    """Return what results call a dataset: a twin where it is rendered."""
+    return f"{dataset.name} twin" if dataset.is_twin else dataset.name
+
+
+def check_target(cfg: CfgNode, node: Node, dataset: Dataset) -> None:
+    """Check all that testing on ``dataset``, an entry of DATASETS.TESTS, can be known to take, but for its pixels.
+
+    Args:
+        cfg: the stage's configuration.
+        node: the entry.
+        dataset: what it was built to.
+
+    Raises:
+        ConfigError: a value of TEST is out of its range, or asks for what the dataset's protocol does not have; or the
+            entry asks for a validation part, whose query and gallery are those of the test set.
+        DatasetError: the dataset has no query or gallery.
+        EvaluationError: its ids and cameras do not suit the protocol.
+    """
+    if any(layer.get("part") == "val" for layer in layers(node)):
+        raise ConfigError(
+            f"DATASETS.TESTS: {dataset.name} with part: val would be tested on the query and gallery of its test set: "
+            f"part divides the training images alone. Name the dataset itself to test on it; validation images are "
+            f"for hooks such as EarlyStopHook"
+        )
+    options = _ranking_options(cfg, dataset)
+    query, gallery = _both_sides(dataset)
+    labels = [
+        np.array([getattr(record, key) for record in side], dtype=np.int64)
+        for key in ("pid", "camid")
+        for side in (query, gallery)
+    ]
+    try:
+        build_protocol(options["protocol"], Labels(*labels), 0, options["repeats"]).check()
+    except EvaluationInputError as error:
+        text = str(error).replace("protocol='camera_free'", "TEST.PROTOCOL camera_free")
+        raise EvaluationInputError(f"{dataset.name}: {text}") from None
+
+
+def _both_sides(dataset: Dataset) -> tuple[list[Record], list[Record]]:
+    """Return query and gallery; raises DatasetError where one is empty."""
+    query, gallery = dataset.query, dataset.gallery
+    if not query or not gallery:
+        lacking = " and ".join(name for name, side in (("query", query), ("gallery", gallery)) if not side)
+        raise DatasetError(f"{dataset.name} has no {lacking} to test on; remove it from DATASETS.TESTS")
+    return query, gallery
 
 
 def evaluate_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, float]:
@@ -115,9 +168,7 @@ def rank_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch
         EvaluationError: its ids and cameras do not suit the protocol.
     """
     options = _ranking_options(cfg, dataset)
-    query, gallery = dataset.query, dataset.gallery
-    if not query or not gallery:
-        raise DatasetError(f"{dataset.name} has no query and gallery to test on; remove it from DATASETS.TESTS")
+    query, gallery = _both_sides(dataset)
     sides = [("embed", [*query, *gallery])]
     if hasattr(model, "embed_query"):
         sides = [("embed_query", query), ("embed_gallery", gallery)]

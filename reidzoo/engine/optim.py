@@ -12,10 +12,13 @@ from torch import Tensor, nn
 from reidzoo import distributed
 from reidzoo.checks import FLAG, PROBABILITY, TEXT, check, each, mapping_of, number, optional
 from reidzoo.errors import ConfigError
-from reidzoo.registry import MISFITS, describe
+from reidzoo.registry import MISFITS, Registry, describe
 
 __all__ = ["Optimizer", "build_optimizers"]
 
+
+OPTIMIZER = Registry("OPTIMIZERS")
+"""Looks up classes of other packages than torch; nothing is registered."""
 
 RULES = {
     "type": TEXT,
@@ -280,12 +283,11 @@ def _select(name: str, parts: nn.ModuleDict, prefixes: Iterable[str]) -> Iterabl
 
 
 def _optimizer_class(name: str, kind: str) -> type[torch.optim.Optimizer]:
-    if "." in kind:
-        from reidzoo.registry import TRAINER
-
-        return TRAINER.get(kind)
-    cls = getattr(torch.optim, kind, None)
+    place, _, last = kind.rpartition(".")
+    if place and place != "torch.optim":
+        return OPTIMIZER.get(kind)
+    cls = getattr(torch.optim, last, None)
     if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
         names = [k for k, v in vars(torch.optim).items() if isinstance(v, type) and k != "Optimizer"]
-        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {kind!r}; it has {', '.join(sorted(names))}")
+        raise ConfigError(f"OPTIMIZERS.{name}: torch.optim has no {last!r}; it has {', '.join(sorted(names))}")
     return cls

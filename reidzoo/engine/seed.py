@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from yacs.config import CfgNode
 
 from reidzoo import distributed
 
-__all__ = ["load_random_state", "random_state", "seed_everything", "seed_of"]
+__all__ = ["kept_random_state", "load_random_state", "random_state", "seed_everything", "seed_of"]
 
 
 def seed_of(cfg: CfgNode) -> int:
@@ -45,3 +49,18 @@ def load_random_state(states: list[dict[str, torch.Tensor]]) -> None:
     torch.set_rng_state(states[rank]["cpu"])
     if torch.cuda.is_available() and "cuda" in states[rank]:
         torch.cuda.set_rng_state(states[rank]["cuda"])
+
+
+@contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Set the global generators of torch, numpy and Python, at the end, to the states that they were in."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)

@@ -125,8 +125,7 @@ class AlternationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check the trainer, and take the measures to begin from; a resumed run has them."""
-        self._check_trainer(runner)
-        self.measure = self._build_validator(runner)
+        self.rehearse(runner)
         runner.loader.iters = runner.cfg.SOLVER.ITERS_PER_EPOCH
         runner.loader.plan(runner.epoch)
         self.epoch_length = runner.loader.length
@@ -142,6 +141,11 @@ class AlternationHook(Hook):
         self._set_length(runner)
         if not self.coming:
             runner.max_epochs = runner.epoch
+
+    def rehearse(self, runner: Runner) -> None:
+        """Check the trainer, and that validation images are held out."""
+        self._check_trainer(runner)
+        self.measure = self._build_validator(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin a turn."""

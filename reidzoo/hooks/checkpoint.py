@@ -8,6 +8,7 @@ from reidzoo.distributed import broadcast_object
 from reidzoo.engine.checkpoint import save
 from reidzoo.engine.runner import Runner
 from reidzoo.engine.stop_signal import stop_signal
+from reidzoo.hooks.evaluate import EvaluateHook
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -16,7 +17,8 @@ __all__ = ["CheckpointHook"]
 
 @HOOK.register_module()
 class CheckpointHook(Hook):
-    """Writes ``last.pth`` every SOLVER.CHECKPOINT_PERIOD epochs and every SOLVER.CHECKPOINT_ITERS steps.
+    """Writes ``last.pth`` every SOLVER.CHECKPOINT_PERIOD epochs, every SOLVER.CHECKPOINT_ITERS steps, and before an
+    evaluation.
 
     An epoch's is left out less than SOLVER.CHECKPOINT_SECONDS after the one before, or after the start. At the end
     ``model_final.pth`` takes its place. On SIGTERM, SIGUSR1 and the first Ctrl-C, the step is finished and saved; where
@@ -42,6 +44,8 @@ class CheckpointHook(Hook):
         ended = runner.step == 0 and runner.epoch == runner.max_epochs
         by_epoch = runner.step == 0 and runner.epoch % epochs == 0 and self._time_is_up(runner)
         by_iter = runner.step > 0 and iters and runner.iter % iters == 0
+        evaluated = any(isinstance(hook, EvaluateHook) and hook.is_due(runner) for hook in runner.hooks.values())
+        by_iter = by_iter or (evaluated and runner.step == runner.loader.length)
         asked = stop_signal.agreed(self.asked_to_stop)
         if by_epoch or by_iter or ended or asked:
             save(runner, runner.files.last)

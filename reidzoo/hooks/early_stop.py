@@ -110,6 +110,11 @@ class EarlyStopHook(Hook):
         if self.stopped:  # killed between its last epoch and the final checkpoint
             runner.max_epochs = runner.epoch
 
+    def rehearse(self, runner: Runner) -> None:
+        """Build the validation set, and draw its batches."""
+        self.before_train(runner)
+        self.loader.plan(0)
+
     def after_train_epoch(self, runner: Runner) -> None:
         """Measure the loss, and stop when patience is exhausted."""
         if runner.epoch < self.begin_epoch:

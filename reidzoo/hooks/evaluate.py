@@ -21,8 +21,8 @@ class EvaluateHook(Hook):
     The results go into ``runner.metrics``, next to what earlier hooks measured after this epoch; the last ones are
     written to ``results.json``. They choose nothing: the model of the last epoch is the one that is kept and reported.
 
-    An evaluation that fails after the last epoch ends the run once that epoch is saved in ``last.pth``: with
-    ``--resume`` the run evaluates again, and trains nothing again.
+    An evaluation that fails after the last epoch ends the run once that epoch is saved in ``last.pth``; before those in
+    between, ``CheckpointHook`` saves. Either way the run evaluates again with ``--resume``, and trains nothing again.
     """
 
     priority = 40
@@ -30,12 +30,16 @@ class EvaluateHook(Hook):
     def __init__(self) -> None:
         self.failed: Exception | None = None
 
+    @staticmethod
+    def is_due(runner: Runner) -> bool:
+        """Whether the present epoch, which is not the last one, is evaluated when it ends."""
+        period, epoch = runner.cfg.TEST.EVAL_PERIOD, runner.epoch + 1
+        return bool(period) and epoch % period == 0 and epoch != runner.max_epochs
+
     def after_train_epoch(self, runner: Runner) -> None:
         """Evaluate every TEST.EVAL_PERIOD epochs and after the last one."""
-        period = runner.cfg.TEST.EVAL_PERIOD
-        last = runner.epoch + 1 == runner.max_epochs
-        if not last:
-            if period and (runner.epoch + 1) % period == 0:
+        if runner.epoch + 1 != runner.max_epochs:
+            if self.is_due(runner):
                 self._evaluate(runner)
             return
         try:

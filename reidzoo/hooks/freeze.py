@@ -64,6 +64,11 @@ class FreezeHook(Hook):
         self.moving = [norms[name] for name in self._matching(norms, self.moving_norms, "moving_norms")]
         self.before_train_epoch(runner)  # a run that is resumed half-way through an epoch does not begin it
 
+    def rehearse(self, runner: Runner) -> None:
+        """Look the modules up and freeze them."""
+        self.before_train(runner)
+        self.before_train_iter(runner, 0)
+
     def before_train_epoch(self, runner: Runner) -> None:
         """Freeze their parameters from ``begin_epoch`` on."""
         if runner.epoch >= self.begin_epoch:

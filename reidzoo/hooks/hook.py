@@ -53,6 +53,13 @@ class Hook(Generic[RunnerType]):
     def save_point(self, runner: RunnerType) -> None:
         """Act when the trainer's state is whole."""
 
+    def rehearse(self, runner: RunnerType) -> None:
+        """Act in the dry run before a run's first step, on a trainer of its own that is thrown away.
+
+        Check what the hook needs of the trainer, and bring about what steps need of the hook, such as labels, from
+        made-up numbers: no image is read, and nothing outside of ``runner`` changes. No other event takes place there.
+        """
+
 
 EVENTS = tuple(name for name, value in vars(Hook).items() if inspect.isfunction(value))
 """The names of the moments at which hooks are called."""

@@ -8,6 +8,7 @@ import torch
 
 from reidzoo.engine.evaluate import extract_train_features
 from reidzoo.engine.runner import Runner
+from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -25,6 +26,17 @@ class MemoryHook(Hook):
         if runner.iter:
             return
         features = extract_train_features(runner, title="filling the memory").to(runner.device)
+        self._fill(runner, features)
+
+    def rehearse(self, runner: Runner) -> None:
+        """Fill it with random features."""
+        count = sum(len(data) for data in runner.sets.values())
+        self._fill(runner, torch.rand(count, runner.model.embedding_dim, device=runner.device))
+
+    def _fill(self, runner: Runner, features: torch.Tensor) -> None:
+        for kind, names, name in (("MEMORIES", runner.parts, "memory"), ("DATASETS.TRAIN", runner.sets, "target")):
+            if name not in names:
+                raise ConfigError(f"HOOKS: MemoryHook needs an entry {name!r} of {kind}; there are {', '.join(names)}")
         memory: Any = runner.parts["memory"]  # any MEMORY with ``num_source`` and ``initialise``
         target = features[-len(runner.sets["target"]) :]
         means = torch.zeros(memory.num_source, features.shape[1], device=runner.device)

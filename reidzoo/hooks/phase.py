@@ -25,6 +25,10 @@ class _PhaseHook(Hook):
         for phase in self.phases():
             runner.check_phase(phase)
 
+    def rehearse(self, runner: Runner) -> None:
+        """Check the phases."""
+        self.before_train(runner)
+
 
 @HOOK.register_module()
 class EpochPhaseHook(_PhaseHook):

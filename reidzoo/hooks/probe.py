@@ -79,6 +79,10 @@ class ProbeHook(Hook):
         """Check, before anything is trained, that there is something to classify."""
         self._choose(runner)
 
+    def rehearse(self, runner: Runner) -> None:
+        """Check that there is something to classify."""
+        self._choose(runner)
+
     def after_train_epoch(self, runner: Runner) -> None:
         """Probe if it is time."""
         epoch = runner.epoch + 1

@@ -26,6 +26,9 @@ __all__ = ["ExportPseudoLabelsHook", "PseudoLabelHook"]
 
 logger = logging.getLogger("reidzoo")
 
+IMAGES = 4
+"""Images of a cluster in a dry run, where the bounds allow it."""
+
 
 @HOOK.register_module()
 class PseudoLabelHook(Hook):
@@ -98,6 +101,18 @@ class PseudoLabelHook(Hook):
         labels = self._labels(runner, features)
         if self.outliers == "singletons":
             labels = torch.from_numpy(singletons(labels.numpy()))
+        self._relabel(runner, labels, features)
+
+    def rehearse(self, runner: Runner) -> None:
+        """Check what ``before_train`` does, and relabel by clusters of the images that follow one another."""
+        self.before_train(runner)
+        data = runner.sets[self.target]
+        count = len(data) if self.domain is None else int((data.domains == self.domain).sum())
+        size = min(max(self.min_size, IMAGES), self.max_size or IMAGES)
+        dim = runner.model.embedding_dim if self.classifier == "means" else 0
+        self._relabel(runner, torch.arange(count) // size, torch.rand(count, dim))
+
+    def _relabel(self, runner: Runner, labels: Tensor, features: Tensor) -> None:
         means = _sums(features, labels) if self.classifier == "means" else None
         if self.domain is None:
             runner.relabel(self.target, labels, means)
@@ -168,6 +183,10 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
                 f"HOOKS: pseudo labels are written for one dataset, but the training set {self.target!r} has "
                 f"{len(data)}; give each a training set and an export hook of its own"
             )
+
+    def rehearse(self, runner: Runner) -> None:
+        """Check what ``before_train`` does, and leave the labels alone."""
+        self.before_train(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Leave the labels in training alone."""

@@ -48,6 +48,17 @@ class Schedule(Hook):
                 f"there are {sorted(runner.optims)}"
             )
 
+    def rehearse(self, runner: Runner) -> None:
+        """Check the optimizers, and the factor at both ends of the training."""
+        self.before_train(runner)
+        for epoch in (0.0, float(runner.max_epochs)):
+            factor = self.factor(epoch, runner.max_epochs)
+            if not (isinstance(factor, int | float) and 0 <= factor < math.inf):
+                raise ConfigError(
+                    f"HOOKS: {type(self).__name__}.factor({epoch}, {runner.max_epochs}) is {factor!r}; a factor on the "
+                    f"learning rate is a number from 0 up"
+                )
+
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Set the learning rates of the coming step."""
         epoch = runner.epoch + batch_idx / max(runner.loader.length, 1)

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tabulate import tabulate
@@ -18,15 +18,7 @@ from yacs.config import CfgNode
 from reidzoo import distributed
 from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import fill_seed, map_references, map_texts, weight_words
-from reidzoo.datasets.nodes import check_data
-from reidzoo.engine.build import (
-    build_train_sets,
-    check_trainer_class,
-    device_kind,
-    final_interpolation,
-    load_embedder,
-    pick_device,
-)  # fmt: skip
+from reidzoo.engine.build import build_train_sets, device_kind, final_interpolation, load_embedder, pick_device
 from reidzoo.engine.checkpoint import resume, save
 from reidzoo.engine.evaluate import FIGURES, check_evaluation, evaluate_targets
 from reidzoo.engine.freed_memory import keep_freed_memory
@@ -36,10 +28,10 @@ from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.engine.stop_signal import stop_signal
 from reidzoo.errors import ConfigError, Paused, UserError, WeightsError
 from reidzoo.files import write_text
-from reidzoo.hooks.hook import build_hooks
 from reidzoo.registry import TRAINER
+from reidzoo.runs.dry_run import SECONDS, DryRun
 from reidzoo.runs.environment import environment_changes, note_environment
-from reidzoo.runs.rehearsal import rehearse
+from reidzoo.runs.findings import Findings
 from reidzoo.runs.run_lock import run_lock
 from reidzoo.weights.cache import sha256_of
 from reidzoo.weights.loading import local_file
@@ -71,6 +63,7 @@ class Pipeline:
         register_indexes(cfg)
         distributed.start(device_kind(cfg.DEVICE))
         self.device = pick_device(cfg.DEVICE)
+        self.models: dict[str, dict[str, str]] = {}  # the content of models.json
 
     # ---- training and testing --------------------------------------------------------------------------------------
 
@@ -84,21 +77,33 @@ class Pipeline:
         were there before are back when this returns.
 
         Raises:
-            UserError: data or weights are missing (found out before any training), or the folder holds a run already,
-                is in use by another one, or holds checkpoints of something else.
+            UserError: the dry run has found something wrong; or the folder holds a run already, is in use by another
+                one, or holds checkpoints of something else.
             Paused: the run was asked to stop, and has saved itself.
         """
         with stop_signal.listening():
-            self._check_data(("test", "train"), self.stages)
-            models = self._fetch_models()
-            self._check_parts()
+            dry_run = self.dry_run()
+            dry_run.findings.raise_if_any()
             keep_freed_memory()
             with run_lock(self.folder.path), keep_images():
-                self._train_stages(self._open_folder(go_on, models))
+                record = self._open_folder(go_on, self.models)
+                logger.info(dry_run.summary())
+                self._train_stages(record)
         return self.results()
 
     def evaluate(self, weights: str, stage: str = "") -> dict[str, dict[str, dict[str, float]]]:
         """Test a checkpoint on ``DATASETS.TESTS`` with the model of ``stage`` (default: the last)."""
+        cfg, path = self.check_evaluation(weights, stage)
+        _compare_preprocessing(cfg, path)
+        model = load_embedder(cfg, path, tuple(cfg.WEIGHTS_IGNORE))
+        return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
+
+    def check_evaluation(self, weights: str, stage: str = "") -> tuple[CfgNode, Path]:
+        """Check that a checkpoint can be tested; returns the configuration of its stage and its file.
+
+        Raises:
+            UserError: there is no such stage or checkpoint, or the test sets cannot be tested on.
+        """
         name = stage or list(self.stages)[-1]
         if name not in self.stages:
             raise ConfigError(f"there is no stage {name!r}; the stages are {', '.join(self.stages)}")
@@ -107,15 +112,19 @@ class Pipeline:
                 "--eval-only needs a checkpoint: add MODEL.WEIGHTS path/to/model_final.pth, or zoo://NAME"
             )
         cfg = self.stages[name]
-        self._check_data(("test",), [name])
-        path = local_file(weights)
-        _compare_preprocessing(cfg, path)
-        model = load_embedder(cfg, path, tuple(cfg.WEIGHTS_IGNORE))
-        return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}
+        check_evaluation(cfg)
+        return cfg, local_file(weights)
 
     def results(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the results of the finished stages, from their files."""
         return {name: stage.read_results() for name, stage in self.folder.stages.items() if stage.results.exists()}
+
+    def dry_run(self, deep: bool = False, seconds: float | None = SECONDS) -> DryRun:
+        """Try what the stages that are not done will need, see ``DryRun``; what is wrong is in its ``findings``."""
+        findings = Findings(list(self.stages))
+        self._fetch_models(findings)
+        stages = {name: cfg for name, cfg in self.stages.items() if not self.folder.stage(name).finished}
+        return DryRun(stages, self.folder.stages, self.device, findings, deep=deep, seconds=seconds).run()
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
@@ -146,14 +155,17 @@ class Pipeline:
             save(trainer, folder.checkpoint)  # HOOKS.checkpoint is null; what was trained is kept all the same
         return folder.finished
 
-    def _fetch_models(self) -> dict[str, dict[str, str]]:
-        """Replace names of models and runs' folders by files; returns the content of ``models.json``."""
+    def _fetch_models(self, findings: Findings) -> None:
+        """Replace names of models and runs' folders by files, and note down which files these are."""
         words = dict.fromkeys(word for cfg in self.stages.values() for word in weight_words(cfg))
         model_names = list_models()
         names = [word for word in words if "://" in word or word in model_names or os.path.isdir(word)]
-        files = {name: str(local_file(name)) for name in names}
+        files = {}
+        for name in names:
+            with findings.collect():
+                files[name] = str(local_file(name))
         self.stages = {key: map_texts(cfg, files) for key, cfg in self.stages.items()}
-        return {name: {"file": file, "sha256": sha256_of(file)} for name, file in files.items()}
+        self.models |= {name: {"file": file, "sha256": sha256_of(file)} for name, file in files.items()}
 
     def _open_folder(self, go_on: bool, models: Mapping[str, Mapping[str, str]]) -> Callable[[], None]:
         """Return what writes down the run's configuration, environment and models.
@@ -209,28 +221,6 @@ class Pipeline:
         if models:
             write_text(run.models, json.dumps(models, indent=1) + "\n")
 
-    def _check_data(self, uses: Sequence[str], stages: Iterable[str]) -> None:
-        """Check that all data are there, so that nothing missing stops the run later."""
-        seen: set[tuple[str, ...]] = set()
-        for name in stages:
-            check_data(self.stages[name], uses, seen)
-
-    def _check_parts(self) -> None:
-        """Check weights, tests, hooks and parts of all stages, so that no mistake in them stops the run later."""
-        for name, cfg in self.stages.items():
-            _check_training(name, cfg)
-            if "evaluate" in cfg.HOOKS:
-                check_evaluation(cfg)
-            build_hooks(cfg.HOOKS)  # a mistake in a late stage's hooks would come up when those before it are done
-            check_trainer_class(cfg)
-            for key, path in {"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS, **cfg.WEIGHTS}.items():
-                if path and not self._is_ours(path) and not Path(path).exists():
-                    raise WeightsError(f"{key}: there is no file, run or model called {path} (stage {name})")
-        rehearse(self.stages, self.folder.path)
-
-    def _is_ours(self, path: str) -> bool:
-        return any(stage.path in Path(path).parents for stage in self.folder.stages.values())
-
     def _path(self, stage: str, file: str) -> str:
         """Return the path of a stage's file, "" for its final checkpoint."""
         if stage not in self.folder.stages:
@@ -245,21 +235,6 @@ def _remove_leftovers(run: RunFolder) -> None:
         for file in (stage.last, stage.checkpoint):
             for part in stage.path.glob(f".{file.name}.*.tmp"):
                 part.unlink(missing_ok=True)
-
-
-def _check_training(name: str, cfg: CfgNode) -> None:
-    """Check that a stage has something to train on, in batches that batch norm can take."""
-    if not cfg.DATASETS.TRAIN:
-        raise ConfigError(
-            f"DATASETS.TRAIN is empty (stage {name}), and there is nothing to train on; name a dataset, such as "
-            f"DATASETS.TRAIN.train Market1501"
-        )
-    images, group = len(cfg.DATASETS.TRAIN) * cfg.SOLVER.IMS_PER_BATCH, cfg.MODEL.BN_GROUP
-    if group and images % group:
-        raise ConfigError(
-            f"MODEL.BN_GROUP: a batch of {images} images (stage {name}) cannot be shared by groups of {group}; change "
-            f"it, or SOLVER.IMS_PER_BATCH"
-        )
 
 
 def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], title: str = "stage") -> str:

@@ -1,63 +1,233 @@
-"""Builds the parts of stages that come later, so that no mistake in them stops a run half-way."""
+"""Builds a stage and takes its steps on made-up images."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 from yacs.config import CfgNode
 
-from reidzoo.datasets.nodes import readable_now, train_nodes
-from reidzoo.engine.build import build_train_sets, without_pretrained
-from reidzoo.registry import TRAINER
+from reidzoo import distributed
+from reidzoo.datasets import TrainSet
+from reidzoo.engine.backends import backends
+from reidzoo.engine.build import final_size, load_embedder
+from reidzoo.engine.extract import embed_images, evaluation_mode
+from reidzoo.engine.made_up_images import MadeUpImages
+from reidzoo.engine.seed import seed_everything, seed_of
+from reidzoo.errors import ConfigError, UserError
+from reidzoo.files import atomic_save
+from reidzoo.hooks import EvaluateHook
+from reidzoo.registry import SAMPLER, TRAINER
+from reidzoo.transforms import Normalize
 
-__all__ = ["rehearse"]
+__all__ = ["Rehearsal"]
 
-logger = logging.getLogger("reidzoo")
+SMALL = (64, 32)
+"""Height and width that the images of a step are not reduced below."""
 
 
-def rehearse(stages: Mapping[str, CfgNode], folder: Path) -> None:
-    """Build the trainer of each stage but the first, on the CPU and from random weights, and drop it.
+class Rehearsal:
+    """Builds all parts of a stage, draws its first batches, and takes a step of each of its phases on noise.
 
-    What is wrong with a stage's parts, losses, optimizers or phases is found out so before the first one trains. A
-    stage that trains on labels which an earlier one makes is passed over: how many classes there are is not known yet.
+    The steps have the smallest batch that the sampler takes, of images that are reduced once they are augmented; where
+    that does not work, the configured batch as it is. Nothing of it is kept but what the attributes say.
 
     Args:
-        stages: name -> configuration, in their order; the first is built at once anyway.
-        folder: the run's folder; nothing is written to it.
+        cfg: the stage's configuration; the files that it names are there.
+        make_sets: makes the stage's training sets; the rehearsal changes their labels.
+        folder: for whatever is written.
+        device: where the stage will be trained.
+        load: also load the model as the tools do.
 
-    Raises:
-        UserError: a trainer cannot be built; the error is what its own stage would have ended with.
+    Attributes:
+        sets: the training sets.
+        phases: the phases of which a step was taken.
+        batch: images of each set in such a step.
+        steps: steps of an epoch.
+        parameters: how many weights the parts have.
+        size: bytes of a checkpoint.
     """
-    disabled, logger.disabled = logger.disabled, True  # trainers say what they are when they are built to train
-    try:
-        for name, cfg in list(stages.items())[1:]:
-            if all(readable_now(node) is node for node in train_nodes(cfg.DATASETS.TRAIN)):
-                _build(_without_weights(cfg), folder / name)
-    finally:
-        logger.disabled = disabled
 
+    def __init__(
+        self,
+        cfg: CfgNode,
+        make_sets: Callable[[], dict[str, TrainSet]],
+        folder: Path,
+        device: torch.device,
+        load: bool = True,
+    ) -> None:
+        self.cfg, self.make_sets, self.folder, self.device, self.load = cfg, make_sets, folder, device, load
+        self.sets: dict[str, TrainSet] = {}
+        self.phases: list[str] = []
+        self.batch = self.steps = self.parameters = self.size = 0
+        self._trainer: Any = None
 
-def _build(cfg: CfgNode, folder: Path) -> None:
-    device = torch.device("cpu")
-    trainer = TRAINER.build(cfg.TRAINER, cfg=cfg, sets=build_train_sets(cfg), output_dir=folder, device=device)
-    for hook in trainer.hooks.values():
-        for phase in hook.phases() if hasattr(hook, "phases") else ():
+    def run(self) -> None:
+        """Rehearse.
+
+        Raises:
+            UserError: something is wrong.
+            Exception: whatever a part raises.
+        """
+        with backends(self.cfg):
+            trainer = self._perform()
+            if any(isinstance(hook, EvaluateHook) for hook in trainer.hooks.values()):
+                self._embed(trainer)
+        self.parameters = sum(parameter.numel() for parameter in trainer.parts.parameters())
+        self.size = sum(tensor.nbytes for tensor in _tensors(trainer.state_dict()))
+        self._trainer = trainer
+
+    def _perform(self) -> Any:
+        """Build a trainer and take its steps, with a small batch or, if that does not work, with the configured one."""
+        images, self.sets = self.cfg.SOLVER.IMS_PER_BATCH, self.make_sets()
+        self.batch = next(filter(self._is_enough, self._batch_sizes()), images)
+        try:
+            trainer = self._build()
+            self._take_steps(trainer, reduced=True)
+        except Exception:
+            self.batch, self.sets = images, self.make_sets()
+            trainer = self._build()
+            self._take_steps(trainer, reduced=False)
+        self._draw_first_batches(trainer)
+        return trainer
+
+    def save(self, path: Path) -> None:
+        """Write the weights of all parts, as the stage's checkpoint would hold them."""
+        atomic_save({"parts": {name: part.state_dict() for name, part in self._trainer.parts.items()}}, path)
+
+    def close(self) -> None:
+        """Let go of the parts."""
+        self._trainer = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    # ---- the smallest batch -----------------------------------------------------------------------------------------
+
+    def _batch_sizes(self) -> Iterator[int]:
+        """Yield the divisors of the batch size that give each process two images, the smallest first."""
+        images, ranks = self.cfg.SOLVER.IMS_PER_BATCH, distributed.world_size()
+        yield from (size for size in range(2 * ranks, images) if images % size == 0 and size % ranks == 0)
+
+    def _is_enough(self, size: int) -> bool:
+        """Whether the sampler makes batches of ``size``, once all images have labels."""
+        try:
+            for data in self.sets.values():
+                labelled = copy.copy(data)
+                labelled.pids = _with_labels(data.pids) if self.cfg.CLUSTERER else data.pids
+                if not len(SAMPLER.build(self.cfg.SAMPLER, data=labelled, batch_size=size).batches(0, 0, 1)):
+                    return False
+        except UserError:
+            return False
+        return True
+
+    # ---- steps ------------------------------------------------------------------------------------------------------
+
+    def _build(self) -> Any:
+        """Return a trainer of small batches whose hooks have rehearsed."""
+        seed_everything(seed_of(self.cfg))
+        cfg = self._reduced()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        trainer = TRAINER.build(cfg.TRAINER, cfg=cfg, sets=self.sets, output_dir=self.folder, device=self.device)
+        trainer.loader.table = MadeUpImages(trainer.loader.table)
+        for data in self.sets.values():
+            data.styles = None  # which are read from images
+        for hook in trainer.hooks.values():
+            getattr(hook, "rehearse", _nothing)(trainer)
+        return trainer
+
+    def _reduced(self) -> CfgNode:
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.ITERS_PER_EPOCH = self.batch, 1
+        cfg.MODEL.BN_GROUP = min(cfg.MODEL.BN_GROUP, self.batch)
+        cfg.SOLVER.COMPILE = ""  # it takes minutes
+        cfg.DATALOADER.NUM_WORKERS, cfg.DATALOADER.CACHE = 0, "off"
+        cfg.freeze()
+        return cfg
+
+    def _draw_first_batches(self, trainer: Any) -> None:
+        """Draw the first epoch's batches as the run will."""
+        loader, solver = copy.copy(trainer.loader), self.cfg.SOLVER
+        if solver.IMS_PER_BATCH % distributed.world_size():
+            raise ConfigError(
+                f"SOLVER.IMS_PER_BATCH {solver.IMS_PER_BATCH} cannot be shared by {distributed.world_size()} processes "
+                f"evenly"
+            )
+        loader.batch_size, loader.iters = solver.IMS_PER_BATCH, solver.ITERS_PER_EPOCH
+        loader.plan(0)
+        self.steps = loader.length
+
+    def _take_steps(self, trainer: Any, reduced: bool) -> None:
+        named = [phase for hook in trainer.hooks.values() for phase in getattr(hook, "phases", list)()]
+        self.phases = list(dict.fromkeys(named)) or [trainer.phase]
+        for phase in self.phases:
             trainer.check_phase(phase)
+        trainer.parts.train()
+        for phase in self.phases:
+            trainer.phase = phase
+            batch = next(iter(trainer.loader.epoch(0)))
+            if reduced:
+                batch = _with_small_images(batch, trainer.loader.view_names)
+            for name, value in trainer.train_step(batch).items():
+                if not bool(torch.isfinite(value).all()):
+                    raise ConfigError(
+                        f"{name} is {float(value)} in a step of phase {phase} on random images; look at its loss, or "
+                        f"with SOLVER.PRECISION bf16 try fp32"
+                    )
+
+    # ---- the test's side ---------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _embed(self, trainer: Any) -> None:
+        """Embed two images as a test does."""
+        model = trainer.model
+        if self.load:
+            model = load_embedder(self.cfg, model.state_dict(), tuple(self.cfg.WEIGHTS_IGNORE)).to(self.device)
+        size = final_size(self.cfg)
+        pixels = np.random.default_rng(0).integers(0, 256, (2, 3, *size), dtype=np.uint8)
+        images = Normalize(self.cfg.INPUT.MEAN, self.cfg.INPUT.STD)(torch.from_numpy(pixels).to(self.device), None)
+        methods = ("embed_query", "embed_gallery") if hasattr(model, "embed_query") else ("embed",)
+        with evaluation_mode(model):
+            for method in methods:
+                found = embed_images(getattr(model, method), images, self.cfg.TEST.FLIP, self.cfg.SOLVER.PRECISION)
+                if found.dim() != 2 or len(found) != 2 or not bool(found.isfinite().all()):
+                    raise ConfigError(
+                        f"MODEL: {method} gives {tuple(found.shape)} for two random images of {size[0]} x {size[1]}, "
+                        f"finite in {int(found.isfinite().sum()):,} values; a MODEL gives finite (2, D)"
+                    )
 
 
-def _without_weights(cfg: CfgNode) -> CfgNode:
-    """Return a copy that starts from random weights and keeps no images in memory."""
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.MODEL.WEIGHTS = ""
-    cfg.WEIGHTS.clear()
-    cfg.BACKBONE = CfgNode(without_pretrained(cfg.BACKBONE))
-    for node in cfg.MODEL.values():
-        if isinstance(node, CfgNode) and "pretrained" in node:
-            node.pretrained = ""
-    cfg.DATALOADER.CACHE, cfg.DATALOADER.NUM_WORKERS, cfg.SOLVER.COMPILE = "off", 0, ""
-    cfg.freeze()
-    return cfg
+def _with_small_images(batch: dict, views: Collection[str]) -> dict:
+    """Return a batch, or a batch for each set, with every n-th row and column of its images; at least ``SMALL``."""
+    small = {}
+    for name, value in batch.items():
+        if name in views:
+            step = max(min(side // least for side, least in zip(value.shape[2:], SMALL)), 1)
+            value = value[:, :, ::step, ::step].contiguous()
+        small[name] = _with_small_images(value, views) if isinstance(value, dict) else value
+    return small
+
+
+def _with_labels(pids: np.ndarray) -> np.ndarray:
+    """Return the pids with images of no identity in identities of four."""
+    unknown = np.flatnonzero(pids < 0)
+    labelled = pids.copy()
+    labelled[unknown] = int(pids.max(initial=-1)) + 1 + np.arange(len(unknown)) // 4
+    return labelled
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(item)
+
+
+def _nothing(_: object) -> None:
+    """Do what a hook without ``rehearse`` does."""

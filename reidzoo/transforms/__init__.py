@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reidzoo.transforms.compose import Compose
-from reidzoo.transforms.decode import PIXELS_VERSION, read_image, read_images, resize_image
+from reidzoo.transforms.decode import PIXELS_VERSION, check_header, read_image, read_images, resize_image
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.normalize import Normalize
 from reidzoo.transforms.pad_crop import PadCrop
@@ -23,6 +23,7 @@ __all__ = [
     "RandomErasing",
     "RandomHorizontalFlip",
     "RandomSizedRectCrop",
+    "check_header",
     "read_image",
     "read_images",
     "resize_image",

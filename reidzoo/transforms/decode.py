@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from reidzoo.errors import ConfigError, DatasetError
 
-__all__ = ["PIXELS_VERSION", "UnfitImageError", "read_image", "read_images", "resize_image"]
+__all__ = ["PIXELS_VERSION", "UnfitImageError", "check_header", "read_image", "read_images", "resize_image"]
 
 PIXELS_VERSION = 2
 """Raised where a file gives other pixels. 1 had PIL resize; 2 rounds otherwise, on photographs by 2 levels at most:
@@ -81,12 +82,29 @@ def read_images(
 
 def _decode(path: str | os.PathLike[str], size: tuple[int, int]) -> Image.Image:
     height, width = size
+    with _opened(path) as file:
+        lies = _orientation(file) in (5, 6, 7, 8)  # on its side
+        file.draft("RGB", (2 * height, 2 * width) if lies else (2 * width, 2 * height))
+        return _as_seen(file)
+
+
+def check_header(path: str | os.PathLike[str]) -> None:
+    """Check what an image file says of itself, without reading its pixels.
+
+    Raises:
+        DatasetError: ``read_image`` would not take it. Pixels may be damaged all the same.
+    """
+    with _opened(path) as file:
+        _check_kind(file)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """Open an image of one picture; what goes wrong with it is a DatasetError with its name."""
     try:
         with Image.open(path) as file:
             _check_single(file)
-            lies = _orientation(file) in (5, 6, 7, 8)  # on its side
-            file.draft("RGB", (2 * height, 2 * width) if lies else (2 * width, 2 * height))
-            return _as_seen(file)
+            yield file
     except FileNotFoundError:
         raise DatasetError(f"image {os.fspath(path)} does not exist; is the dataset complete?") from None
     except UnfitImageError as error:
@@ -142,6 +160,16 @@ def _check_single(file: Image.Image) -> None:
         raise UnfitImageError(f"holds {frames} frames or pages; save the one that is meant as a file of its own")
 
 
+def _check_kind(image: Image.Image) -> None:
+    if 0 in image.size:
+        raise UnfitImageError(f"has no pixels: it is {image.width} wide and {image.height} high")
+    if image.mode not in MODES and not _is_sixteen_bit_grey(image):
+        raise UnfitImageError(
+            f"has pixels of PIL's mode {image.mode}, which nobody can show without knowing what they mean; save it as "
+            f"8-bit RGB"
+        )
+
+
 def _orientation(image: Image.Image) -> int:
     """Return EXIF's number for how the pixels lie: 1 upright, 5 to 8 on their side."""
     if image.format != "TIFF" and not any(key in image.info for key in METADATA):
@@ -155,16 +183,10 @@ def _orientation(image: Image.Image) -> int:
 def _as_seen(image: Image.Image) -> Image.Image:
     """Return an image as a viewer shows it, mode RGB."""
     image.load()
-    if 0 in image.size:
-        raise UnfitImageError(f"has no pixels: it is {image.width} wide and {image.height} high")
+    _check_kind(image)
     seen = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
     if _is_sixteen_bit_grey(image):
         seen = _to_eight_bits(seen)
-    elif image.mode not in MODES:
-        raise UnfitImageError(
-            f"has pixels of PIL's mode {image.mode}, which nobody can show without knowing what they mean; save it as "
-            f"8-bit RGB"
-        )
     if seen.has_transparency_data:
         layer = seen.convert("RGBA")
         seen = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -46,7 +46,7 @@ def test_a_users_mistake_exits_with_2_and_one_line(capsys):
 
 def test_one_word_for_one_thing():
     options = {name: words(name) for name in COMMANDS}
-    assert options["show-config"] == options["train"]
+    assert options["show-config"] == options["train"] == options["check"] - {"--deep"}
     for name in ("train", "test", "extract", "export"):
         assert {"--weights", "--output-dir"} <= options[name]
     for name in ("train", "test", "table", "extract", "render"):
@@ -61,7 +61,9 @@ def words(name: str) -> set[str]:
     return {word for action in parser._actions for word in action.option_strings}
 
 
-@pytest.mark.parametrize("name", ["train", "test", "table", "extract", "render", "show-config", "models", "export"])
+@pytest.mark.parametrize(
+    "name", ["train", "check", "test", "table", "extract", "render", "show-config", "models", "export"]
+)
 def test_help_answers_before_anything_heavy_is_imported(name):
     code = f"import sys; from reidzoo.commands import main\ntry: main([{name!r}, '--help'])\nexcept SystemExit: pass\n"
     code += "print(sorted({'torch', 'torchvision', 'numpy', 'mmengine', 'yaml'} & set(sys.modules)))"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -81,15 +82,25 @@ def test_a_table_is_run_and_goes_on_where_it_stopped(project, run_tool, call):
     assert (out / "table1" / "rate.svg").exists()
 
 
-def test_what_fails_is_named_with_its_log(call, capsys):
+def test_what_fails_is_named_with_its_log(call, capsys, tiny_root, tmp_path):
+    shutil.copytree(tiny_root, tmp_path / "data")
+    for image in (tmp_path / "data" / "Market-1501-v15.09.15" / "query").iterdir():
+        image.write_bytes(image.read_bytes()[:-100])  # its header says nothing of it
     with pytest.raises(SystemExit) as ended:
-        call("HEAD.type", "BNNek", "--seeds", "1", "--only", "second")
+        call("DATASETS.ROOT", str(tmp_path / "data"), "--seeds", "1", "--only", "second")
     assert ended.value.code == 1
     said = capsys.readouterr()
     failed = [line for line in said.err.splitlines() if line.startswith("failed: ")]
-    assert "BNNeck" in failed[0] and "output.txt" in failed[0]
+    assert "cannot be read" in failed[0] and "output.txt" in failed[0]
     assert "needs one-" in failed[1]
     assert "0 of 1" in said.out
+
+
+@pytest.mark.parametrize("key", ["HEAD.type", "STAGES.two.HEAD.type"])
+def test_a_mistake_in_any_unit_stops_it_before_the_first_trains(call, project, key):
+    with pytest.raises(UserError, match=r"BNNek.*Did you mean BNNeck"):
+        call(key, "BNNek", "--only", "second")
+    assert not list(project.glob("output/**/*.pth"))
 
 
 def test_a_dry_run_lists_and_runs_nothing(call, project):

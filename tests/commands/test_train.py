@@ -136,4 +136,4 @@ def test_a_loss_that_is_no_number_stops_the_run(write_config, run_tool, tmp_path
         "    def forward(self, feat):\n        return feat.sum() * float('nan')\n"
     )
     config = write_config(PLUGINS=["no_number"], LOSSES={"id": {"type": "NoNumber"}})
-    assert "iteration" in refused(run_tool("train_net.py", "--config-file", config))
+    assert "id is nan in a step" in refused(run_tool("train_net.py", "--config-file", config))

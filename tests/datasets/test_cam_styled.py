@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 from PIL import Image
 
 from reidzoo.datasets import ColorTransfer, Market1501, StyleFolder, TrainSet, build_dataset
-from reidzoo.datasets.nodes import check_data
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.errors import ConfigError, DatasetError
@@ -126,10 +124,6 @@ def test_a_half_missing_folder_is_an_error_unless_allowed(styled_root):
     with pytest.raises(DatasetError, match=r"72 of the 144 style images of 72 images and 3 cameras are missing"):
         TrainSet([build(styled_root)])
     assert TrainSet([build(styled_root, incomplete="allow")]).styles.missing == 72
-    node = {"type": "CamStyled", "dataset": WRAPPED}
-    data = SimpleNamespace(TESTS=[], TRAIN={"target": node}, ROOT=str(styled_root))
-    with pytest.raises(DatasetError, match="72 of the 144 style images"):  # before the first stage, not at its own
-        check_data(SimpleNamespace(DATASETS=data))
 
 
 def test_an_empty_folder_that_may_be_incomplete_is_none(root):

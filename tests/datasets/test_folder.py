@@ -30,8 +30,18 @@ def test_protocol_without_cameras_is_camera_free(tmp_path, touch):
     touch(tmp_path, ["train/1/a_c1.jpg", "query/2/a.jpg", "gallery/2/b.jpg"])
     assert FolderDataset(tmp_path, ".").protocol == "camera_free"
     assert FolderDataset(tmp_path, ".", protocol="cuhk03").protocol == "cuhk03"
-    touch(tmp_path, ["gallery/2/b_c4.jpg"])
+
+
+def test_cameras_are_named_by_all_images_or_by_none(tmp_path, touch):
+    touch(tmp_path, ["train/1/a_c1.jpg", "query/2/a_c0.jpg", "gallery/2/b_c4.jpg"])
     assert FolderDataset(tmp_path, ".").protocol == "market1501"
+    touch(tmp_path, ["gallery/2/c.jpg"])
+    with pytest.raises(DatasetError, match=r"1 of 3 images name no camera .*c\.jpg\), and the others do \(a_c0\.jpg\)"):
+        FolderDataset(tmp_path, ".")
+    assert FolderDataset(tmp_path, ".", protocol="camera_free").protocol == "camera_free"
+    touch(tmp_path, ["train/1/b.jpg"])
+    with pytest.raises(DatasetError, match="1 of 2 images name no camera"):
+        FolderDataset(tmp_path, ".", protocol="camera_free")
 
 
 def test_train_only(tmp_path, touch):

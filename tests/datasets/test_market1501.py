@@ -23,6 +23,14 @@ def test_records(tmp_path, market, touch):
     assert (dataset.name, dataset.protocol) == ("Market1501", "market1501")
 
 
+def test_cameras_that_are_counted_from_0_stay(tmp_path, market, touch):
+    folder = market(tmp_path / "Market-1501")
+    touch(folder, ["query/0001_c0s1_000451_03.jpg"])
+    dataset = Market1501(tmp_path)
+    assert [record.camid for record in dataset.query] == [0, 1]
+    assert [record.camid for record in dataset.train] == [1, 2, 3]  # of one numbering with the queries
+
+
 def test_junk_is_dropped_and_distractors_stay(tmp_path, market):
     market(tmp_path / "market1501")
     assert [record.pid for record in Market1501(tmp_path).gallery] == [0, 1]

@@ -1,15 +1,20 @@
-"""Later stages' parts are built before the first one trains, and nothing is left of it."""
+"""A stage is built and takes its steps on made-up images, and nothing is left of it."""
 
 from __future__ import annotations
 
 import logging
 
+import numpy as np
 import pytest
+import torch
 
 from reidzoo.config import load_config
+from reidzoo.engine.build import build_train_sets
+from reidzoo.engine.image_table import ImageTable
+from reidzoo.engine.made_up_images import MadeUpImages
 from reidzoo.errors import ConfigError
 from reidzoo.runs.pipeline import Pipeline
-from reidzoo.runs.rehearsal import rehearse
+from reidzoo.runs.rehearsal import Rehearsal
 
 SHORT = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 1, "MAX_EPOCHS": 1}
 LATER = {"WEIGHTS": {"model": "stage:first"}}
@@ -34,23 +39,38 @@ def stages(write_config):
     ],
 )
 def test_a_mistake_in_the_second_stage_ends_the_run_before_the_first(stages, tmp_path, second, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=f"stage second: .*{message}"):
         stages(**second).train()
-    assert not (tmp_path / "run/first").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_nothing_is_written_or_said_and_the_configuration_stays(stages, tmp_path, caplog):
     pipeline = stages()
     before = {name: repr(cfg) for name, cfg in pipeline.stages.items()}
     with caplog.at_level(logging.INFO, logger="reidzoo"):
-        rehearse(pipeline.stages, tmp_path / "run")
+        pipeline.dry_run().findings.raise_if_any()
     assert not caplog.records and not (tmp_path / "run").exists()
     assert {name: repr(cfg) for name, cfg in pipeline.stages.items()} == before
     assert all(cfg.is_frozen() for cfg in pipeline.stages.values())
-    assert not logging.getLogger("reidzoo").disabled
 
 
-def test_a_stage_that_waits_for_labels_is_passed_over(stages, tmp_path):
+def test_a_stage_that_waits_for_labels_has_some(stages):
     waits = {"type": "PseudoLabeled", "dataset": "Market1501", "labels": "stage:first/labels.csv"}
     pipeline = stages(DATASETS={"TRAIN": {"train": waits}}, OPTIMIZERS={"model": {"params": ["model.neck"]}})
-    rehearse(pipeline.stages, tmp_path / "run")  # how many classes there are is not known, so neither is the rest
+    (text,) = pipeline.dry_run().findings.texts()
+    assert text.startswith("stage second: ") and "model.neck" in text
+
+
+def test_the_smallest_batch_has_one_identity(stages, tmp_path):
+    cfg = stages().stages["first"]
+    rehearsal = Rehearsal(cfg, lambda: build_train_sets(cfg), tmp_path / "here", torch.device("cpu"))
+    rehearsal.run()
+    assert (rehearsal.batch, rehearsal.steps, rehearsal.phases) == (4, 1, ["model"])
+    assert rehearsal.size > 4 * 3 * rehearsal.parameters  # Adam's two moments, too
+
+
+def test_made_up_images_are_the_same_each_time():
+    table = MadeUpImages(ImageTable(["nowhere.jpg", "neither.jpg"], (8, 4), "bilinear", cache="off"))
+    first, again = (table[np.array([1, 0])] for _ in range(2))
+    assert first.shape == (2, 3, 8, 4) and first.dtype == torch.uint8
+    assert torch.equal(first, again) and not torch.equal(first[0], first[1])

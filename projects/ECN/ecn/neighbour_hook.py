@@ -36,6 +36,10 @@ class NeighbourHook(Hook):
             exemplars.take_neighbours(nearest)
         self._set_sampler(runner)
 
+    def rehearse(self, runner: Runner) -> None:
+        """Give the sampler what it has in the first epoch."""
+        self._set_sampler(runner)
+
     @staticmethod
     def _set_sampler(runner: Runner) -> None:
         exemplars: Any = runner.parts["exemplar"]
