@@ -127,4 +127,4 @@ def test_jobs_run_side_by_side_and_share_the_cores(plan, table, monkeypatch, tmp
         shared_environment(2)["OMP_NUM_THREADS"]
     }
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert Scheduler(made.units, 2, list).environment["OMP_NUM_THREADS"] == "7"
+    assert shared_environment(2)["OMP_NUM_THREADS"] == "7"
