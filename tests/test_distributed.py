@@ -65,10 +65,11 @@ def test_two_processes_equal_one(write_config, train_in_one_and_two, changes):
             (one,), (two,) = one["evaluation"].values(), two["evaluation"].values()
             assert one == pytest.approx(two, abs=0.05)  # one of 24 queries may find another image first
         else:
-            assert one == pytest.approx(two, rel=1e-4)
+            assert one == pytest.approx(two, rel=1e-3)
     states = [torch.load(run / "model_final.pth", weights_only=True) for run in runs]
     for key, value in states[0]["parts"]["model"].items():
-        torch.testing.assert_close(states[1]["parts"]["model"][key], value, rtol=1e-3, atol=1e-4)
+        # Adam moves a weight by up to its rate even where the gradient is but rounding.
+        torch.testing.assert_close(states[1]["parts"]["model"][key], value, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 512, 513, 3000])
