@@ -134,6 +134,7 @@ ARGUMENTS = {
     "camera_weight": not_negative, "cameras": choice("field", "scene"), "classifier": choice("random", "means"),
     "count_self": flag, "dataset": nothing, "datasets": listed(name), "decay_at": share, "decay_factor": share,
     "depth": choice(18, 34, 50, 101), "dim": width, "discriminator_norm": choice("train", "eval"),
+    "model_norm": choice("train", "eval"),
     "domain": maybe(whole(0)), "domain_labels": choice("dataset", "literal"), "dropout": dropout,
     "embedding_dim": whole(0, 10**5), "encoder": choice("fcn", "layer4"), "end": share, "epochs": maybe(named(nothing)),
     "eps": real(1e-9, 1), "eps_gap": real(0, 1), "evaluate": flag, "exemplar": flag, "features": width, "file": nothing,
