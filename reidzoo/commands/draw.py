@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reidzoo.commands.arguments import add_trust
 from reidzoo.errors import UserError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from reidzoo.datasets import Dataset, Record
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
+
+Item = TypeVar("Item")
 
 EXAMPLE = """reidzoo draw imbalance --dataset MSMT17 --data-root datasets-mini --output imbalance.svg
 reidzoo draw ranking --dataset Market1501 --data-root datasets-mini --weights domainmix_mini --output ranking.png
@@ -132,25 +134,23 @@ def _labels(args: argparse.Namespace, dataset: Dataset) -> None:
         raise UserError("draw labels takes --labels CSV, such as the pseudo_labels.csv of a stage that clusters")
     label_of = read_pseudo_labels(args.labels)
     records = dataset.train
-    found = [label_of.get(relative_path(record.path, dataset.folder)) for record in records]
-    if None in found or len(found) != len(label_of):
+    given = [label_of.get(relative_path(record.path, dataset.folder)) for record in records]
+    if None in given or len(given) != len(label_of):
         raise UserError(f"{args.labels} does not label the training images of {dataset.name}, each once")
-    labels = np.array(found)
+    labels = np.array(given)
     pids, camids = (np.array([getattr(record, key) for record in records]) for key in ("pid", "camid"))
     for name, value in label_quality(labels, pids, camids).items():
-        print(f"{name.replace('_', ' ')}: {value:g}" if value > 1 else f"{name.replace('_', ' ')}: {value:.3f}")
+        print(f"{name.replace('_', ' ')}: {value:.4g}")
     numbers = np.unique(labels[labels >= 0])
     if not len(numbers):
         raise UserError(f"{args.labels} has no label: all images are discarded")
     sheet = []
-    for number in numbers[np.unique(np.linspace(0, len(numbers) - 1, min(args.rows, len(numbers))).astype(int))]:
-        rows = np.flatnonzero(labels == number)
-        values, sizes = np.unique(pids[rows], return_counts=True)
+    for number in _spread(numbers.tolist(), args.rows):
+        found = np.flatnonzero(labels == number)
+        values, sizes = np.unique(pids[found], return_counts=True)
         main = values[sizes.argmax()]
-        rows = sorted(rows, key=lambda row: (pids[row] != main, pids[row], camids[row]))
-        shown = [
-            rows[place] for place in np.unique(np.linspace(0, len(rows) - 1, min(args.top, len(rows))).astype(int))
-        ]
+        rows = sorted(found.tolist(), key=lambda row: (pids[row] != main, pids[row], camids[row]))
+        shown = _spread(rows, args.top)
         sheet.append([(_pixels(records[row], args.size), RIGHT if pids[row] == main else WRONG) for row in shown])
     _save(image_sheet(sheet), args.output)
 
@@ -179,8 +179,8 @@ def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
     _save(image_sheet(sheet), args.output)
 
 
-def _spread(records: Sequence[Record], count: int) -> list[Record]:
-    """Return ``count`` of the records, from the first to the last."""
+def _spread(records: Sequence[Item], count: int) -> list[Item]:
+    """Return ``count`` of the records, or of their rows, from the first to the last."""
     import numpy as np
 
     if not records:

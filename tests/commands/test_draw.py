@@ -68,7 +68,7 @@ def test_labels_are_rows_with_their_main_identity_in_green(tiny_root, tmp_path, 
     assert sheet.shape == (2 * 40 - 2, 8 * 24 - 2, 3)  # two labels, of eight images and of six
     assert [tuple(sheet[0, 24 * column]) == RIGHT for column in range(8)] == [True] * 6 + [False] * 2
     said = capsys.readouterr().out
-    assert "clusters: 2" in said and f"purity: {12 / 14:.3f}" in said
+    assert "clusters: 2" in said and f"purity: {12 / 14:.4g}" in said
 
 
 def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path):
