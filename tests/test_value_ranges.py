@@ -209,7 +209,8 @@ OPTIMIZER_KEYS = {
 
 size = listed(whole(8, 5000), 2, 2)
 KEYS = {
-    "SEED": whole(0), "SEED_OFFSET": whole(0), "STREAM": lambda v: isinstance(v, str), "DEVICE": choice("auto", "cpu"), "OUTPUT_DIR": name,
+    "SEED": whole(0), "SEED_OFFSET": whole(0), "STREAM": lambda v: isinstance(v, str),
+    "DEVICE": choice("auto", "cpu"), "OUTPUT_DIR": name,
     "WEIGHTS_IGNORE": listed(lambda value: name(value) and value != "*"), "DATASETS.ROOT": name,
     "DATASETS.TESTS": listed(name), "INPUT.SIZE": size, "INPUT.MEAN": listed(share, 3, 3),
     "INPUT.STD": listed(real(1e-9, 10), 3, 3), "INPUT.INTERPOLATION": nothing, "INPUT.VIEWS": whole(1, 100),
