@@ -134,6 +134,7 @@ ARGUMENTS = {
     "camera_weight": not_negative, "cameras": choice("field", "scene"), "classifier": choice("random", "means"),
     "count_self": flag, "dataset": nothing, "datasets": listed(name), "decay_at": share, "decay_factor": share,
     "depth": choice(18, 34, 50, 101), "dim": width, "discriminator_norm": choice("train", "eval"),
+    "model_norm": choice("train", "eval"),
     "domain": maybe(whole(0)), "domain_labels": choice("dataset", "literal"), "dropout": dropout,
     "embedding_dim": whole(0, 10**5), "encoder": choice("fcn", "layer4"), "end": share, "epochs": maybe(named(nothing)),
     "eps": real(1e-9, 1), "eps_gap": real(0, 1), "evaluate": flag, "exemplar": flag, "features": width, "file": nothing,
@@ -208,7 +209,8 @@ OPTIMIZER_KEYS = {
 
 size = listed(whole(8, 5000), 2, 2)
 KEYS = {
-    "SEED": whole(0), "SEED_OFFSET": whole(0), "STREAM": nothing, "DEVICE": choice("auto", "cpu"), "OUTPUT_DIR": name,
+    "SEED": whole(0), "SEED_OFFSET": whole(0), "STREAM": lambda v: isinstance(v, str),
+    "DEVICE": choice("auto", "cpu"), "OUTPUT_DIR": name,
     "WEIGHTS_IGNORE": listed(lambda value: name(value) and value != "*"), "DATASETS.ROOT": name,
     "DATASETS.TESTS": listed(name), "INPUT.SIZE": size, "INPUT.MEAN": listed(share, 3, 3),
     "INPUT.STD": listed(real(1e-9, 10), 3, 3), "INPUT.INTERPOLATION": nothing, "INPUT.VIEWS": whole(1, 100),

@@ -7,6 +7,7 @@ from reidzoo.clustering.jaccard.graph import jaccard_graph
 from reidzoo.clustering.jaccard_dbscan import JaccardDBSCAN
 from reidzoo.clustering.kmeans import KMeans, kmeans
 from reidzoo.clustering.label_cleaning import singletons, size_bounds
+from reidzoo.clustering.label_quality import label_quality
 from reidzoo.clustering.reliability import Reliability, independence_threshold, reliability, self_paced_filter
 from reidzoo.clustering.self_paced_dbscan import SelfPacedDBSCAN
 from reidzoo.errors import ClusteringError
@@ -23,6 +24,7 @@ __all__ = [
     "independence_threshold",
     "jaccard_graph",
     "kmeans",
+    "label_quality",
     "nearest_neighbours",
     "number_by_first",
     "reliability",

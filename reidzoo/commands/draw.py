@@ -1,11 +1,11 @@
-"""Draw a dataset's imbalance, a model's retrieval rows, or images under other cameras' styles."""
+"""Draw a dataset's imbalance, a model's retrieval rows, pseudo labels, or images under other cameras' styles."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reidzoo.commands.arguments import add_trust
 from reidzoo.errors import UserError
@@ -17,17 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
 
+Item = TypeVar("Item")
+
 EXAMPLE = """reidzoo draw imbalance --dataset MSMT17 --data-root datasets-mini --output imbalance.svg
 reidzoo draw ranking --dataset Market1501 --data-root datasets-mini --weights domainmix_mini --output ranking.png
+reidzoo draw labels --dataset MSMT17 --data-root datasets-mini --labels pseudo_labels.csv --output labels.png
 reidzoo draw styles --dataset Market1501 --data-root datasets-mini --output styles.png"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "what", choices=["imbalance", "ranking", "styles"],
+        "what", choices=["imbalance", "ranking", "labels", "styles"],
         help="imbalance: images, cameras and times of day of the training identities; ranking: queries and the images "
-        "nearest to them, green where right; styles: training images as the dataset's other cameras would see them",
+        "nearest to them, green where right; labels: pseudo labels, a row each, green where an image is of the label's "
+        "most frequent identity, and how the labels compare with the identities; styles: training images as the "
+        "dataset's other cameras would see them",
     )  # fmt: skip
     parser.add_argument("--dataset", required=True, metavar="NODE", help="a name, or '{type: NAME, ...}'")
     parser.add_argument("--data-root", default="datasets", metavar="DIR", help="the folder of datasets")
@@ -38,8 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", action="append", default=[], metavar="MODEL",
         help="of ranking: a model of the zoo, a run's folder, a model file or a checkpoint; repeat it to compare",
     )  # fmt: skip
-    parser.add_argument("--rows", type=int, default=6, metavar="N", help="queries, or images; spread over the dataset")
-    parser.add_argument("--top", type=int, default=10, metavar="K", help="of ranking: how many of the nearest")
+    parser.add_argument("--labels", metavar="CSV", help="of labels: the file of pseudo labels, of this dataset")
+    parser.add_argument(
+        "--rows", type=int, default=6, metavar="N", help="queries, labels, or images; spread over the dataset"
+    )
+    parser.add_argument("--top", type=int, default=10, metavar="K", help="of ranking and labels: images in a row")
     parser.add_argument(
         "--style-folder", action="append", default=[], metavar="DIR",
         help="of styles: a folder of style images, shown below ColorTransfer's; repeat it to compare",
@@ -68,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
             f"--output {args.output}: draw {args.what} writes {' or '.join(sorted(endings))}, such as x{ending}"
         )
     dataset = build_dataset(yaml.safe_load(args.dataset), root=args.data_root)
-    {"imbalance": _imbalance, "ranking": _ranking, "styles": _styles}[args.what](args, dataset)
+    {"imbalance": _imbalance, "ranking": _ranking, "labels": _labels, "styles": _styles}[args.what](args, dataset)
     print(f"This is in {args.output}.")
 
 
@@ -113,6 +121,40 @@ def _is_own(record: Record, query: Record) -> bool:
     return record.pid == query.pid and record.camid == query.camid
 
 
+def _labels(args: argparse.Namespace, dataset: Dataset) -> None:
+    """Print the quality of pseudo labels and draw some: a label in a row, the images of its main identity first."""
+    import numpy as np
+
+    from reidzoo.clustering import label_quality
+    from reidzoo.datasets import read_pseudo_labels
+    from reidzoo.datasets.base import relative_path
+    from reidzoo.visualization import RIGHT, WRONG, image_sheet
+
+    if not args.labels:
+        raise UserError("draw labels takes --labels CSV, such as the pseudo_labels.csv of a stage that clusters")
+    label_of = read_pseudo_labels(args.labels)
+    records = dataset.train
+    given = [label_of.get(relative_path(record.path, dataset.folder)) for record in records]
+    if None in given or len(given) != len(label_of):
+        raise UserError(f"{args.labels} does not label the training images of {dataset.name}, each once")
+    labels = np.array(given)
+    pids, camids = (np.array([getattr(record, key) for record in records]) for key in ("pid", "camid"))
+    for name, value in label_quality(labels, pids, camids).items():
+        print(f"{name.replace('_', ' ')}: {value:.4g}")
+    numbers = np.unique(labels[labels >= 0])
+    if not len(numbers):
+        raise UserError(f"{args.labels} has no label: all images are discarded")
+    sheet = []
+    for number in _spread(numbers.tolist(), args.rows):
+        found = np.flatnonzero(labels == number)
+        values, sizes = np.unique(pids[found], return_counts=True)
+        main = values[sizes.argmax()]
+        rows = sorted(found.tolist(), key=lambda row: (pids[row] != main, pids[row], camids[row]))
+        shown = _spread(rows, args.top)
+        sheet.append([(_pixels(records[row], args.size), RIGHT if pids[row] == main else WRONG) for row in shown])
+    _save(image_sheet(sheet), args.output)
+
+
 def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
     import numpy as np
     import torch
@@ -137,8 +179,8 @@ def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
     _save(image_sheet(sheet), args.output)
 
 
-def _spread(records: Sequence[Record], count: int) -> list[Record]:
-    """Return ``count`` of the records, from the first to the last."""
+def _spread(records: Sequence[Item], count: int) -> list[Item]:
+    """Return ``count`` of the records, or of their rows, from the first to the last."""
     import numpy as np
 
     if not records:

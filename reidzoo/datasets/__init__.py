@@ -25,6 +25,7 @@ from reidzoo.datasets.record import Record
 from reidzoo.datasets.style_folder import StyleFolder
 from reidzoo.datasets.thinned import Thinned
 from reidzoo.datasets.train_set import TrainSet
+from reidzoo.datasets.true_identities import true_identities
 from reidzoo.datasets.two_views import TwoViews
 from reidzoo.datasets.unlabeled import Unlabeled
 from reidzoo.datasets.vehicleid import VehicleID
@@ -64,5 +65,6 @@ __all__ = [
     "nuisance_frequencies",
     "nuisance_labels",
     "read_pseudo_labels",
+    "true_identities",
     "write_pseudo_labels",
 ]

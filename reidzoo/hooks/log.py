@@ -65,11 +65,23 @@ class LogHook(Hook):
         rates = {f"lr/{name}": optim.lr for name, optim in runner.optims.items()}
         self._write(runner, {"iter": runner.iter, "epoch": runner.epoch, "step": step, **means, **rates})
 
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Write what a clustering found."""
+        self._write_metrics(runner, runner.epoch, runner.metrics)
+
+    def after_train(self, runner: Runner) -> None:
+        """Write what the last clustering found."""
+        self._write_metrics(runner, runner.epoch, runner.metrics)
+
+    def _write_metrics(self, runner: Runner, epochs: int, row: Mapping[str, Any]) -> None:
+        """Write the metrics of the moment, after ``epochs`` epochs, as ``row`` has them, and forget them."""
+        if runner.metrics:
+            self._write(runner, {"iter": runner.iter, "epoch": epochs, **row})
+            runner.metrics = {}
+
     def after_train_epoch(self, runner: Runner) -> None:
         """Write what an evaluation found, and say how the epoch went."""
-        if runner.metrics:
-            self._write(runner, {"iter": runner.iter, "epoch": runner.epoch + 1, "evaluation": runner.metrics})
-            runner.metrics = {}
+        self._write_metrics(runner, runner.epoch + 1, {"evaluation": runner.metrics})
         if not is_main():
             return
         steps = runner.iter - self.began

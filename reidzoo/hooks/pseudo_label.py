@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from reidzoo.checks import FLAG, TEXT, check, one_of, optional, whole
-from reidzoo.clustering import singletons, size_bounds
-from reidzoo.datasets import write_pseudo_labels
+from reidzoo.clustering import label_quality, singletons, size_bounds
+from reidzoo.datasets import true_identities, write_pseudo_labels
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.build import build_table
 from reidzoo.engine.classifier_rows import ClassifierRows
@@ -28,11 +30,15 @@ logger = logging.getLogger("reidzoo")
 
 IMAGES = 4
 """Images of a cluster in a dry run, where the bounds allow it."""
+_SHARES = ("purity", "pair_precision", "pair_recall", "cross_camera_recall")
 
 
 @HOOK.register_module()
 class PseudoLabelHook(Hook):
     """Relabels a training set, or one dataset of it, before an epoch with the clusters of its features.
+
+    Where the images' true identities are known, as a benchmark's are, the labels are compared with them, in the log and
+    as ``pseudo_labels`` in ``metrics.jsonl`` (``reidzoo.clustering.label_quality``). Nothing is chosen by it.
 
     With ``domain``, one set mixes labelled datasets and an unlabelled one, as the code of DomainMix has it: only that
     dataset's images are clustered. The classes of the others stay, first in number, with their rows of the classifier
@@ -78,6 +84,7 @@ class PseudoLabelHook(Hook):
         self.target, self.features, self.outliers, self.period = target, features, outliers, period
         self.min_size, self.max_size = min_size, max_size
         self.domain, self.classifier, self.keep_moments = domain, classifier, keep_moments
+        self._truth: np.ndarray | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Check that there is something to cluster, and something that does it."""
@@ -135,7 +142,9 @@ class PseudoLabelHook(Hook):
             features = resident(features, comparing_device(runner.device))
         clusters = broadcast_object(runner.clusterer.fit_predict(features) if is_main() else None)
         labels = size_bounds(clusters, self.min_size, self.max_size or None)
-        self._report(runner, clusters, labels)
+        quality = self._quality(runner, labels)
+        runner.metrics = {**runner.metrics, "pseudo_labels": quality}
+        self._report(runner, clusters, labels, quality)
         return torch.from_numpy(labels)
 
     def _features(self, runner: Runner) -> Tensor:
@@ -150,13 +159,26 @@ class PseudoLabelHook(Hook):
         table = build_table(runner.cfg, paths)
         return extract_table(runner.cfg, runner.model, table, runner.device, title)
 
-    def _report(self, runner: Runner, clusters: Any, labels: Any) -> None:
+    def _quality(self, runner: Runner, labels: Any) -> dict[str, float]:
+        """Return ``label_quality``; without the shares where no true identity is known."""
+        data = runner.sets[self.target]
+        rows = np.arange(len(data)) if self.domain is None else np.flatnonzero(data.domains == self.domain)
+        if self._truth is None:
+            self._truth = true_identities(data)[rows]
+        quality = label_quality(labels, self._truth, data.camids[rows])
+        known = bool((self._truth >= 0).any())
+        return quality if known else {key: value for key, value in quality.items() if key not in _SHARES}
+
+    def _report(self, runner: Runner, clusters: Any, labels: Any, quality: Mapping[str, float]) -> None:
         if not is_main():
             return
         logger.info(
             "pseudo labels: %d clusters, %d of %d images outliers; %d clusters with %d images after refinement",
             clusters.max() + 1, (clusters < 0).sum(), len(clusters), labels.max() + 1, (labels >= 0).sum(),
         )  # fmt: skip
+        if "purity" in quality:
+            shares = ", ".join(f"{name.replace('_', ' ')} {100 * quality[name]:.1f} %" for name in _SHARES)
+            logger.info("pseudo labels against the true identities, which training does not see: %s", shares)
         if labels.max() < 0:
             raise UserError(
                 f"no cluster of {self.target!r} is left in epoch {runner.epoch + 1}: {clusters.max() + 1} clusters "
@@ -169,8 +191,9 @@ class PseudoLabelHook(Hook):
 class ExportPseudoLabelsHook(PseudoLabelHook):
     """After training clusters the final model's features and writes ``pseudo_labels.csv``, refined, for a later stage.
 
-    Next to it ``pseudo_labels.json`` says how many clusters and images were found and kept, and
-    ``pseudo_labels_initial.csv`` holds the labels before refinement, every outlier a class of its own.
+    Next to it ``pseudo_labels.json`` says how many clusters and images were found and kept, and how they compare with
+    the true identities where these are known; ``pseudo_labels_initial.csv`` holds the labels before refinement, every
+    outlier a class of its own.
     """
 
     priority = 35
@@ -197,13 +220,14 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
         if is_main():
             self._write(runner, "pseudo_labels.csv", labels.numpy())
 
-    def _report(self, runner: Runner, clusters: Any, labels: Any) -> None:
-        super()._report(runner, clusters, labels)
+    def _report(self, runner: Runner, clusters: Any, labels: Any, quality: Mapping[str, float]) -> None:
+        super()._report(runner, clusters, labels, quality)
         if is_main():
             self._write(runner, "pseudo_labels_initial.csv", singletons(clusters))
             counts = {
                 "clusters": int(clusters.max() + 1), "images": len(clusters), "outliers": int((clusters < 0).sum()),
                 "clusters_kept": int(labels.max() + 1), "images_kept": int((labels >= 0).sum()),
+                "quality": quality, "quality_before_refinement": self._quality(runner, clusters),
             }  # fmt: skip
             write_text(runner.output_dir / "pseudo_labels.json", json.dumps(counts, indent=1) + "\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from yacs.config import CfgNode
 
 from reidzoo.checks import check, one_of
 from reidzoo.datasets import TrainSet
+from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm
 from reidzoo.registry import TRAINER
@@ -26,8 +28,8 @@ class AdversarialTrainer(Trainer):
     ``discriminator``: the discriminator learns from the fixed model's embeddings. ``model``: the model learns from its
     losses, among them one on the fixed discriminator's logits. ``backbone``: the model learns from losses of its own,
     before a discriminator is trained (DomainMix's stage 2, where it is not a stage of its own). "Fixed" means that no
-    step is taken: batch norm statistics of both go on, as in DomainMix's code. Losses find the discriminator's output
-    as ``domain_logits``.
+    step is taken: batch norm statistics of both go on, as in DomainMix's code, unless an option says otherwise. Losses
+    find the discriminator's output as ``domain_logits``.
 
     The discriminator is the entry ``discriminator`` of DISCRIMINATORS; so is its optimizer. Its batch norm has the
     groups of ``MODEL.BN_GROUP``.
@@ -36,6 +38,7 @@ class AdversarialTrainer(Trainer):
         cfg, sets, output_dir, device: as for ``Trainer``.
         discriminator_norm: in the model's steps the discriminator's batch norm has the batch's statistics and moves the
             running ones (``train``, as in DomainMix's code), or has the running ones and leaves them (``eval``).
+        model_norm: the same of the model's batch norm in the discriminator's steps.
         domain_labels: ``dataset`` says where an image comes from. ``literal`` is a mistake of DomainMix's code, which
             compares classes by > instead of >=: the first class of the real set counts as synthetic.
 
@@ -51,10 +54,11 @@ class AdversarialTrainer(Trainer):
         device: torch.device,
         discriminator_norm: str = "train",
         domain_labels: str = "dataset",
+        model_norm: str = "train",
     ) -> None:
-        check(self, one_of("train", "eval"), discriminator_norm=discriminator_norm)
+        check(self, one_of("train", "eval"), discriminator_norm=discriminator_norm, model_norm=model_norm)
         check(self, one_of("dataset", "literal"), domain_labels=domain_labels)
-        self.discriminator_norm, self.domain_labels = discriminator_norm, domain_labels
+        self.discriminator_norm, self.model_norm, self.domain_labels = discriminator_norm, model_norm, domain_labels
         super().__init__(cfg, sets, output_dir, device)
 
     def build_parts(self) -> nn.ModuleDict:
@@ -83,7 +87,8 @@ class AdversarialTrainer(Trainer):
     @needs("discriminator")
     def step_discriminator(self, batch: dict) -> dict[str, Tensor]:
         """Minimise the losses of phase ``discriminator`` over the discriminator, the model fixed."""
-        with torch.no_grad():
+        rests = evaluation_mode(self.model) if self.model_norm == "eval" else contextlib.nullcontext()
+        with torch.no_grad(), rests:
             outputs = self.forward(batch["img"])
         logits = self.parts["discriminator"](outputs["embedding"].float())
         tensors = {**batch, **outputs, "domain": self._domains(batch), "domain_logits": logits}

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from reidzoo.commands import call
-from reidzoo.datasets import Market1501
+from reidzoo.datasets import Market1501, write_pseudo_labels
 from reidzoo.errors import UserError
 from reidzoo.visualization import RIGHT
 
@@ -52,6 +52,25 @@ def test_ranking_frames_what_is_right_and_leaves_out_what_the_protocol_does(tiny
             assert tuple(sheet[row * 40, 24]) == RIGHT  # the colours tell the people apart
 
 
+def test_labels_are_rows_with_their_main_identity_in_green(tiny_root, tmp_path, capsys):
+    """The first label has a person's six images and two of another; the second one person's six; the rest has none."""
+    dataset = Market1501(tiny_root)
+    people = sorted({record.pid for record in dataset.train})
+    of_second = 0
+    labels = []
+    for record in dataset.train:
+        of_second += record.pid == people[1]
+        kept = record.pid == people[0] or (record.pid == people[1] and of_second <= 2)
+        labels.append(0 if kept else 1 if record.pid == people[2] else -1)
+    write_pseudo_labels(tmp_path / "labels.csv", dataset.train, labels, dataset.folder)
+    words = ["--labels", tmp_path / "labels.csv", "--rows", 5, "--top", 8, "--size", 32, 16]
+    sheet = np.asarray(Image.open(draw(tiny_root, "labels", tmp_path / "x.png", *words)))
+    assert sheet.shape == (2 * 40 - 2, 8 * 24 - 2, 3)  # two labels, of eight images and of six
+    assert [tuple(sheet[0, 24 * column]) == RIGHT for column in range(8)] == [True] * 6 + [False] * 2
+    said = capsys.readouterr().out
+    assert "clusters: 2" in said and f"purity: {12 / 14:.4g}" in said
+
+
 def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path):
     folder = tmp_path / "styles"
     folder.mkdir()
@@ -73,6 +92,7 @@ def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path):
         (["ranking", "x.png"], "takes --weights"),
         (["imbalance", "x.png"], "writes .svg"),
         (["styles", "x.svg"], "writes .jpg or .png"),
+        (["labels", "x.png"], "takes --labels CSV"),
         (["styles", "x.png", "--rows", 0], "numbers from 1 up"),
         (["styles", "x.png", "--style-folder", "."], "style images"),
     ],

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from reidzoo.datasets import MSMT17, PseudoLabeled, Unlabeled, build_dataset, write_pseudo_labels
+from reidzoo.datasets import (
+    MSMT17,
+    PseudoLabeled,
+    TrainSet,
+    Unlabeled,
+    build_dataset,
+    true_identities,
+    write_pseudo_labels,
+)
 from reidzoo.errors import DatasetError
 
 from ..conftest import draw_person
@@ -42,6 +50,19 @@ def test_labels_of_other_images_are_an_error(tmp_path, dataset):
 def test_missing_file_stops_at_once(tmp_path, dataset):
     with pytest.raises(DatasetError, match="no such file"):
         PseudoLabeled(dataset, labels=tmp_path / "none.csv")
+
+
+def test_true_identities_are_found_beneath_wrappers(tmp_path, dataset):
+    path = tmp_path / "pseudo_labels.csv"
+    write_pseudo_labels(path, dataset.train, [1, -1, 0], dataset.folder)
+    hidden = TrainSet([Unlabeled(dataset)])
+    assert (hidden.pids == -1).all()
+    assert true_identities(hidden).tolist() == [record.pid for record in dataset.train]
+    (tmp_path / "people/train/A").mkdir(parents=True)
+    draw_person(tmp_path / "people/train/A/c1_0.jpg", 1, 1, 1)
+    other = build_dataset({"type": "FolderDataset", "folder": "people"}, tmp_path)
+    both = true_identities(TrainSet([PseudoLabeled(dataset, labels=path), other]))
+    assert both[:2].tolist() == [dataset.train[0].pid, dataset.train[2].pid] and both[2] not in both[:2]
 
 
 def test_the_oracle_splits_labels_by_identity_or_merges_identities(tmp_path):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from reidzoo.clustering import label_quality
 from reidzoo.config import load_config
-from reidzoo.datasets import read_pseudo_labels
+from reidzoo.datasets import build_dataset, read_pseudo_labels
 from reidzoo.engine.build import build_train_sets
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks import PseudoLabelHook
@@ -41,6 +42,38 @@ def test_unsupervised_training_and_export(write_config, tmp_path):
     assert counts["images_kept"] == sum(sizes) and counts["clusters_kept"] == len(sizes)
     initial = list(read_pseudo_labels(tmp_path / "run" / "pseudo_labels_initial.csv").values())
     assert min(initial) == 0 and len(set(initial)) == counts["clusters"] + counts["outliers"]
+
+
+def test_labels_are_compared_with_the_true_identities_and_training_does_not_see_them(
+    write_config, tmp_path, monkeypatch, tiny_root
+):
+    path = config(write_config, outliers="singletons")
+    export = ["HOOKS.export", "{type: ExportPseudoLabelsHook, target: train, min_size: 3, max_size: 20}"]
+
+    def train(name):
+        run = tmp_path / name
+        Pipeline(load_config(path, opts=[*export, "OUTPUT_DIR", str(run)])).train()
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        weights = torch.load(run / "model_final.pth", weights_only=True)["parts"]["model"]
+        return (
+            weights,
+            [row for row in rows if "pseudo_labels" in row],
+            json.loads((run / "pseudo_labels.json").read_text()),
+        )
+
+    weights, rows, counts = train("known")
+    assert [row["epoch"] for row in rows] == [0, 1, 2]  # before either epoch, and after the last
+    assert rows[-1]["pseudo_labels"] == counts["quality"] and counts["quality"]["clusters"] == counts["clusters_kept"]
+    records = build_dataset("Market1501", root=tiny_root).train
+    labels = list(read_pseudo_labels(tmp_path / "known" / "pseudo_labels.csv").values())
+    expected = label_quality(
+        np.array(labels), *(np.array([getattr(r, key) for r in records]) for key in ("pid", "camid"))
+    )
+    assert counts["quality"] == pytest.approx(expected) and 0 < expected["pair_precision"] <= 1
+    monkeypatch.setattr("reidzoo.hooks.pseudo_label.true_identities", lambda data: np.full(len(data), -1))
+    unknown, rows, counts = train("unknown")
+    assert "purity" not in counts["quality"] and "size_50" in rows[0]["pseudo_labels"]
+    assert all(torch.equal(value, unknown[name]) for name, value in weights.items())
 
 
 def test_clusters_that_vanish_end_the_run_with_the_way_out(write_config):

@@ -73,7 +73,10 @@ def fill_memory(trainer):
 CASES = {
     "baseline": ({"type": "BaselineTrainer"}, {}),
     "adversarial": ({"type": "AdversarialTrainer"}, ADVERSARIAL),
-    "adversarial-eval": ({"type": "AdversarialTrainer", "discriminator_norm": "eval"}, ADVERSARIAL),
+    "adversarial-eval": (
+        {"type": "AdversarialTrainer", "discriminator_norm": "eval", "model_norm": "eval"},
+        ADVERSARIAL,
+    ),
     "adaptation": ({"type": "DomainAdaptationTrainer"}, {**ADAPTATION, "prepare": fill_memory}),
     "nuisance": ({"type": "NuisanceTrainer"}, NUISANCES),
     "nuisance-full-batch": ({"type": "NuisanceTrainer", "full_batch": True}, NUISANCES),

@@ -49,6 +49,13 @@ def test_each_phase_moves_its_own_part_and_has_its_own_losses(build):
     assert everything == {"model", "discriminator"}
 
 
+def test_the_fixed_models_norm_may_rest(build):
+    trainer = build({"model_norm": "eval"})
+    parameters, everything, _ = moved(trainer, "discriminator")
+    assert parameters == everything == {"discriminator"} and trainer.model.training
+    assert moved(trainer, "model")[1] == {"model", "discriminator"}
+
+
 def test_a_phase_to_come_without_its_losses_is_named_before_the_first_step(build):
     hook = {"type": "IterationPhaseHook", "steps": {"model": 1}, "begin_epoch": 1, "before": "backbone"}
     trainer = build(LOSSES=ADVERSARIAL["LOSSES"], HOOKS={"turns": hook})
