@@ -542,7 +542,7 @@ def start(root, tmp_path, monkeypatch):
         trainer.stop = True  # or a final checkpoint would make the next values' run a finished one
 
     monkeypatch.setattr(Trainer, "train", first_step)
-    monkeypatch.setattr(Pipeline, "_open_folder", lambda *_: None)
+    monkeypatch.setattr(Pipeline, "_open_folder", lambda *_: lambda: None)
 
     def run(key, value):
         for part in reversed(key.split(".")):
