@@ -11,7 +11,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.checks import Rule
-from reidzoo.config.defaults import get_cfg
+from reidzoo.config.defaults import MIXED, get_cfg
 from reidzoo.config.keys import lookup
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
@@ -177,8 +177,10 @@ def _parse_override(key: Any, value: Any, declared: CfgNode) -> tuple[str, Sourc
 
 
 def _is_text(parts: Sequence[str], declared: CfgNode) -> bool:
-    """Whether a key takes a string: it is declared so, or it names the weights of a part."""
+    """Whether a key takes nothing but a string: it is declared so, or it names the weights of a part."""
     key = ".".join(parts[2:] if parts[0] == "STAGES" else parts)
+    if key in MIXED:
+        return False
     return key.startswith("WEIGHTS.") or (key.isupper() and isinstance(lookup(declared, key), str))
 
 

@@ -70,8 +70,9 @@ class LogHook(Hook):
         self._write_metrics(runner, runner.epoch, runner.metrics)
 
     def after_train(self, runner: Runner) -> None:
-        """Write what the last clustering found."""
-        self._write_metrics(runner, runner.epoch, runner.metrics)
+        """Write what the last clustering found, or an evaluation that had to be taken again."""
+        is_clustering = set(runner.metrics) <= {"pseudo_labels"}
+        self._write_metrics(runner, runner.epoch, runner.metrics if is_clustering else {"evaluation": runner.metrics})
 
     def _write_metrics(self, runner: Runner, epochs: int, row: Mapping[str, Any]) -> None:
         """Write the metrics of the moment, after ``epochs`` epochs, as ``row`` has them, and forget them."""

@@ -26,4 +26,5 @@ def test_rows_have_labels_and_figures_of_their_own(file):
     table = read_table(REPOSITORY / file)
     labels = [row.label for row in table.rows.values()]
     assert len(set(labels)) == len(labels)
-    assert any(row.paper for row in table.rows.values())
+    is_the_papers = Path(file).stem.startswith(tuple(f"table{number}" for number in range(10)))
+    assert any(row.paper for row in table.rows.values()) or not is_the_papers
