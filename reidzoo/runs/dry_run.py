@@ -220,7 +220,7 @@ class DryRun:
                 build_hooks({name: node})
         for name, node in cfg.LOSSES.items():
             with collect(stage):
-                LossSet({name: node})
+                LossSet({name: node}, given={"num_classes": 2, "dim": 2})
         for name, node in cfg.INPUT.TRANSFORMS.items():
             with collect(stage):
                 Compose({name: node}, mean=cfg.INPUT.MEAN, std=cfg.INPUT.STD)

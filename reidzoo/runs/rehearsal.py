@@ -76,7 +76,8 @@ class Rehearsal:
         """
         with backends(self.cfg):
             trainer = self._perform()
-            if any(isinstance(hook, EvaluateHook) for hook in trainer.hooks.values()):
+            is_tested = any(isinstance(hook, EvaluateHook) for hook in trainer.hooks.values())
+            if is_tested and self.cfg.DATASETS.TESTS:
                 self._embed(trainer)
         self.parameters = sum(parameter.numel() for parameter in trainer.parts.parameters())
         self.size = sum(tensor.nbytes for tensor in _tensors(trainer.state_dict()))
