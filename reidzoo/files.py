@@ -36,7 +36,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.chmod(name, 0o666 & ~umask)
         move_into_place(name, path)
     except BaseException as error:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno is not None:
             error.filename = os.fspath(path)  # a full disk does not say what was written, or says the temporary name
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
