@@ -16,6 +16,7 @@ _ADVICE = {
     ),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Choose a place that you may read and write"),
     **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG), "Choose another name"),
+    errno.ENOENT: "Look whether the path is spelled right, and its folder is there",
 }
 """What to do about errors of the system that are seldom a mistake in the code; others keep their traceback."""
 

@@ -46,6 +46,11 @@ class IdentitySampler(BatchSampler):
         self.num_instances = num_instances
         self._group()
         self.images_per_pass = int(np.where(self._size > 1, num_instances, 1).sum())
+        if not len(self._size):
+            raise DatasetError(
+                "IdentitySampler: no image has an identity; an unlabelled set gets some from a PseudoLabelHook or a "
+                "file of pseudo labels"
+            )
         if self.images_per_pass < batch_size:
             raise DatasetError(
                 f"IdentitySampler: {len(self._size)} identities with {int(self._size.sum())} images give "
