@@ -103,6 +103,7 @@ def make_tiny_datasets(root: Path, ids: int = 12, images: int = 6) -> Path:
     ):
         (folder / "twin.json").write_text(json.dumps({"made_by": "tests"}))
     make_tiny_crops(root / "crops", ids, images)
+    (root / "MSMT17_ECN").symlink_to(market.name)  # which is in Market-1501's layout
     return root
 
 

@@ -222,6 +222,8 @@ KEYS = {
     "SOLVER.IMS_PER_BATCH": whole(2, 10**5), "SOLVER.PRECISION": nothing, "SOLVER.CHANNELS_LAST": flag,
     "SOLVER.GRAD_CLIP": not_negative, "SOLVER.CHECKPOINT_PERIOD": whole(1), "SOLVER.CHECKPOINT_ITERS": whole(0),
     "SOLVER.CHECKPOINT_SECONDS": whole(0),
+    "SOLVER.CHUNK": some(choice(0), whole(2, 10**5)), "SOLVER.COMPILE": choice(""), "SOLVER.CUDNN_BENCHMARK": flag,
+    "SOLVER.DETERMINISTIC": flag, "SOLVER.RECOMPUTE": flag,
     "TEST.EVAL_PERIOD": whole(0), "TEST.IMS_PER_BATCH": whole(1, 10**5), "TEST.METRIC": nothing, "TEST.AP": nothing,
     "TEST.PROTOCOL": nothing, "TEST.FLIP": flag, "TEST.RERANK.ENABLED": flag, "TEST.RERANK.K1": whole(1, 10**7),
     "TEST.RERANK.K2": whole(1, 10**7), "TEST.RERANK.LAMBDA": share, "TEST.QUERY_EXPANSION.ENABLED": flag,

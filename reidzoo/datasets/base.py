@@ -85,7 +85,7 @@ class Dataset:
         """
         if split not in self._records:
             records = self.scan(split)
-            if wrong := [record for record in records if record.camid < 0]:
+            if wrong := [record for record in records if isinstance(record, Record) and record.camid < 0]:
                 raise DatasetError(
                     f"{self.name}: {len(wrong)} images are of camera {wrong[0].camid}, such as {wrong[0].path}: the "
                     f"first camera is 0, and in this dataset's names 1"

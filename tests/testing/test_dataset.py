@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from reidzoo.datasets import Dataset, Record, build_dataset, write_pseudo_labels
+from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 from reidzoo.testing import SOURCE, ContractError, check_dataset
 from reidzoo.testing.tiny import write_images
@@ -19,11 +20,12 @@ NODES = {
     "CamStyled": {"type": "CamStyled", "dataset": MARKET},
     "HoldOut": {"type": "HoldOut", "dataset": MARKET, "part": "val"},
     "HoldOutIdentities": {"type": "HoldOutIdentities", "dataset": MARKET, "held_out": 4},
+    "Thinned": {"type": "Thinned", "dataset": MARKET, "shares": [3, 2, 1]},
     "TwoViews": {"type": "TwoViews", "dataset": MARKET},
     "Unlabeled": {"type": "Unlabeled", "dataset": MARKET},
     **{
         name: {"type": name}
-        for name in ("DukeMTMC", "MSMT17", "Market1501", "RandPerson", "VIPeR", "VeRi776", "VehicleID")
+        for name in ("DukeMTMC", "MSMT17", "MSMT17Renamed", "Market1501", "RandPerson", "VIPeR", "VeRi776", "VehicleID")
     },
 }
 
@@ -164,7 +166,6 @@ class Empty(Theirs):
         (Tuples, "train is a list of Record"),
         (Lazy, "train is a list of Record; it is a list_iterator"),
         (Reordered, "train comes in the same order each time"),
-        (NegativeCameras, "camid is a whole number from 0 on; train has .-1"),
         (TextLabels, "pid is a whole number from -1 on; train has .'0'"),
         (ListsAFileTwice, "each file is once in train; .*png is there more often"),
         (ListsWhatIsNotThere, "the files exist; 1 of train do not: nowhere.jpg"),
@@ -176,6 +177,11 @@ class Empty(Theirs):
 def test_a_broken_clause_is_named(root, cls, said):
     with pytest.raises(ContractError, match=f"DATASET: {cls.__name__} breaks its contract: .*{said}"):
         check_dataset(cls, root=root)
+
+
+def test_a_negative_camera_is_told_by_the_dataset_itself(root):
+    with pytest.raises(DatasetError, match="images are of camera -1, such as "):
+        check_dataset(NegativeCameras, root=root)
 
 
 def test_what_is_no_dataset(root):

@@ -27,6 +27,7 @@ CASES = [
     ({"type": "TripletLoss", "margin": 0.3}, {}),
     ({"type": "CenterLoss", "num_classes": 8, "dim": 16}, {}),
     ({"type": "ContrastiveLoss"}, {}),
+    ({"type": "MMDLoss"}, {"source_feat": noise(8, 16), "target_feat": noise(8, 16)}),
     ({"type": "DomainBalanceLoss"}, DOMAINS),
     ({"type": "SymmetricKLLoss"}, DOMAINS),
     ({"type": "InvarianceLoss"}, SOFT),
