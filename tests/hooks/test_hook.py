@@ -16,7 +16,7 @@ def hook_class(monkeypatch, name="Mine", **members):
 def test_the_events():
     assert EVENTS == (
         "before_train", "after_train", "before_train_epoch", "after_train_epoch", "before_train_iter",
-        "after_train_iter", "save_point",
+        "after_train_iter", "save_point", "rehearse",
     )  # fmt: skip
     assert set(EVENTS) == {name for name in vars(Hook) if callable(vars(Hook)[name])}
 

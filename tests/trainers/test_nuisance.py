@@ -73,7 +73,9 @@ def _module(key):
 def test_each_phase_moves_its_own_parts(build, changes):
     trainer = build(**changes)
     if changes:  # no batch norm in the discriminators and the classifiers
-        trainer.optims["penalty"].torch.add_param_group({"params": list(trainer.model.head.global_fc.named_parameters())})
+        trainer.optims["penalty"].torch.add_param_group(
+            {"params": list(trainer.model.head.global_fc.named_parameters())}
+        )
     head = {"model.head"} if not changes else set()
     assert step(trainer, "model")[1:] == ({"model.backbone", "model.head"}, {"model.backbone", "model.head"})
     assert step(trainer, "nuisance")[1:] == ({"nuisance"}, {"nuisance"} if not changes else set())

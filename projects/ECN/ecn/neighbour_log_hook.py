@@ -10,6 +10,7 @@ from torch import Tensor
 from ecn.trainer import ECNTrainer
 from reidzoo.datasets import build_dataset
 from reidzoo.datasets.nodes import innermost, train_nodes
+from reidzoo.distributed import gather
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
 
@@ -44,8 +45,9 @@ class NeighbourLogHook(Hook[ECNTrainer]):
         """Add the figures to what the step returned."""
         if "target" not in runner.sets or runner.nearest.shape[1] == 0:
             return
-        own = runner.nearest == runner.anchors[:, None]
+        nearest, anchors = gather(runner.nearest), gather(runner.anchors)  # of the whole batch
+        own = nearest == anchors[:, None]
         outputs["neighbours/self"] = own.any(1).float().mean()
         if self.pids is not None:
-            right = self.pids[runner.nearest] == self.pids[runner.anchors][:, None]
+            right = self.pids[nearest] == self.pids[anchors][:, None]
             outputs["neighbours/precision"] = (right & ~own).sum() / (~own).sum().clamp(min=1)
