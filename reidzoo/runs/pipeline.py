@@ -146,6 +146,8 @@ class Pipeline:
         sizes = ", ".join(f"{key}: {len(data):,} images, {data.num_classes:,} identities" for key, data in sets.items())
         logger.info("stage %s (%s)", name, sizes)
         trainer = TRAINER.build(cfg.TRAINER, cfg=cfg, sets=sets, output_dir=folder.path, device=self.device)
+        if cfg.SOLVER.PRECISION == "fp16" and self.device.type == "cpu":
+            logger.warning("SOLVER.PRECISION fp16 has no fast kernels on a CPU: bf16 and fp32 are faster by far")
         if folder.last.exists():
             resume(trainer, folder.last)
             logger.info("resumed at epoch %d, step %d", trainer.epoch + 1, trainer.step)
