@@ -14,7 +14,7 @@ from torch import nn
 
 from reidzoo.config import dump, load_config
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.seed import seed_everything
+from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
@@ -175,7 +175,7 @@ def test_a_killed_run_resumes_bit_for_bit(tiny_root, tmp_path):
     stage = Pipeline(cfg)
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "config.yml").write_text(dump(cfg))
-    seed_everything(cfg.SEED)
+    seed_everything(seed_of(stage.stages["train"]))
     stopped = trainer_of(stage.stages["train"], tmp_path / "parts")
     stopped.call("before_train")
     stopped.parts.train()
