@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -88,17 +88,18 @@ def check_evaluation(cfg: CfgNode) -> dict[str, Dataset]:
     datasets: dict[str, Dataset] = {}
     for node in cfg.DATASETS.TESTS:
         dataset = build_dataset(node, root=cfg.DATASETS.ROOT)
-        title = target_title(dataset)
-        if title in datasets:
-            raise ConfigError(f"DATASETS.TESTS: two datasets are called {title}; test on one at a time")
+        title = target_title(dataset, datasets)
         check_target(cfg, node, dataset)
         datasets[title] = dataset
     return datasets
 
 
-def target_title(dataset: Dataset) -> str:
-    """Return what results call a dataset: a twin where it is rendered."""
-    return f"{dataset.name} twin" if dataset.is_twin else dataset.name
+def target_title(dataset: Dataset, others: Collection[str]) -> str:
+    """Return what results call a dataset, a twin where it is rendered; raises ConfigError if another is called so."""
+    title = f"{dataset.name} twin" if dataset.is_twin else dataset.name
+    if title in others:
+        raise ConfigError(f"DATASETS.TESTS: two datasets are called {title}; test on one at a time")
+    return title
 
 
 def check_target(cfg: CfgNode, node: Node, dataset: Dataset) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from reidzoo.config import load_config, stage_configs, stage_names
+from reidzoo.config import load_config, stage_names
 from reidzoo.errors import WeightsError
 from reidzoo.registry import SCHEME
 from reidzoo.suggest import did_you_mean
@@ -144,10 +144,6 @@ class RunFolder:
         """
         self._require_config()
         return load_config(self.config, trust=trust)
-
-    def read_stage_config(self, name: str = "", *, trust: bool = False) -> CfgNode:
-        """Return the complete configuration of a stage, the last stage's for ""; see ``read_config``."""
-        return stage_configs(self.read_config(trust=trust))[self.stage(name).name]
 
     def _read_names(self) -> list[str]:
         self._require_config()

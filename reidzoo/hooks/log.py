@@ -67,22 +67,25 @@ class LogHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Write what a clustering found."""
-        self._write_metrics(runner, runner.epoch, runner.metrics)
+        self._write_metrics(runner, runner.epoch)
 
     def after_train(self, runner: Runner) -> None:
         """Write what the last clustering found, or an evaluation that had to be taken again."""
-        is_clustering = set(runner.metrics) <= {"pseudo_labels"}
-        self._write_metrics(runner, runner.epoch, runner.metrics if is_clustering else {"evaluation": runner.metrics})
+        self._write_metrics(runner, runner.epoch)
 
-    def _write_metrics(self, runner: Runner, epochs: int, row: Mapping[str, Any]) -> None:
-        """Write the metrics of the moment, after ``epochs`` epochs, as ``row`` has them, and forget them."""
-        if runner.metrics:
-            self._write(runner, {"iter": runner.iter, "epoch": epochs, **row})
-            runner.metrics = {}
+    def _write_metrics(self, runner: Runner, epochs: int) -> None:
+        """Write the metrics of the moment, after ``epochs`` epochs, and forget them: a line for what was evaluated, and
+        one for what was clustered.
+        """
+        evaluation, runner.metrics = dict(runner.metrics), {}
+        clustering = {"pseudo_labels": evaluation.pop("pseudo_labels")} if "pseudo_labels" in evaluation else {}
+        for row in ({"evaluation": evaluation} if evaluation else {}, clustering):
+            if row:
+                self._write(runner, {"iter": runner.iter, "epoch": epochs, **row})
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Write what an evaluation found, and say how the epoch went."""
-        self._write_metrics(runner, runner.epoch + 1, {"evaluation": runner.metrics})
+        self._write_metrics(runner, runner.epoch + 1)
         if not is_main():
             return
         steps = runner.iter - self.began

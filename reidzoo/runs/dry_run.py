@@ -156,9 +156,7 @@ class DryRun:
 
     def _try_target(self, node: Node, cfg: CfgNode, titles: list[str]) -> None:
         dataset = self._dataset(node, cfg)
-        title = target_title(dataset)
-        if title in titles:
-            raise ConfigError(f"DATASETS.TESTS: two datasets are called {title}; test on one at a time")
+        title = target_title(dataset, titles)
         titles.append(title)
         key = repr([node, cfg.DATASETS.ROOT, cfg.TEST])
         if key in self._checked:
@@ -279,10 +277,8 @@ class DryRun:
         """Check that the checkpoints of all stages can be written: each one's last and, for a moment, one more."""
         if not self._rehearsals or not distributed.is_main():
             return
-        needed: dict[str, int] = {}
-        for name, rehearsal in self._rehearsals.items():
-            needed[name] = rehearsal.size
-        total = sum(needed.values()) + max(needed.values())
+        sizes = [rehearsal.size for rehearsal in self._rehearsals.values()]
+        total = sum(sizes) + max(sizes)
         folder = next(iter(self.folders.values())).path.absolute()
         while not folder.exists():
             folder = folder.parent
