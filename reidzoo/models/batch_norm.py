@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from reidzoo.distributed import world_size
 from reidzoo.errors import ConfigError
 
 __all__ = [
@@ -57,23 +58,30 @@ def kept_statistics() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _collecting(waiting: list[tuple[GroupBatchNorm, torch.Tensor]] | None) -> Iterator[Any]:
+    """Collect what is to be moved inside in ``waiting``; yield what it was collected in before."""
+    outer, _moves.waiting = _moves.waiting, waiting
+    try:
+        yield outer
+    finally:
+        _moves.waiting = outer
+
+
+@contextlib.contextmanager
 def joint_statistics() -> Iterator[None]:
     """Take what is forwarded inside as one batch: its groups move the running statistics of group norms once.
 
     Norms over whole batches take each forward pass for a batch of its own.
     """
-    outer, _moves.waiting = _moves.waiting, []
-    try:
+    with _collecting([]) as outer:
         yield
         joint: dict[GroupBatchNorm, torch.Tensor] = {}
-        for norm, sums in _moves.waiting:
+        for norm, sums in _moves.waiting or ():
             joint[norm] = joint[norm] + sums if norm in joint else sums
         if outer is None:
             _move(list(joint.items()))
         else:
             outer += joint.items()
-    finally:
-        _moves.waiting = outer
 
 
 @contextlib.contextmanager
@@ -82,22 +90,16 @@ def deferred_statistics() -> Iterator[None]:
 
     A norm whose running statistics are used inside, in evaluation mode, moves all that wait first.
     """
-    outer, _moves.waiting = _moves.waiting, []
-    try:
+    with _collecting([]):
         yield
         _move_waiting()
-    finally:
-        _moves.waiting = outer
 
 
 @contextlib.contextmanager
 def immediate_statistics() -> Iterator[None]:
     """Move running statistics within each forward pass, as kernels that are recorded have to."""
-    outer, _moves.waiting = _moves.waiting, None
-    try:
+    with _collecting(None):
         yield
-    finally:
-        _moves.waiting = outer
 
 
 def _move_waiting() -> None:
@@ -109,7 +111,7 @@ def _move_waiting() -> None:
 @torch.no_grad()
 def _move(waiting: list[tuple[GroupBatchNorm, torch.Tensor]]) -> None:
     """Move each norm's running statistics towards its sums, those of all processes."""
-    if _world_size() > 1 and waiting:
+    if world_size() > 1 and waiting:
         flat = torch.cat([sums for _, sums in waiting])
         distributed.all_reduce(flat)
         waiting = list(zip((norm for norm, _ in waiting), flat.split([len(sums) for _, sums in waiting])))
@@ -268,10 +270,6 @@ def _channels_to_groups(columns: torch.Tensor, like: torch.Tensor) -> torch.Tens
     return spread.transpose(0, 1).reshape(like.shape)
 
 
-def _world_size() -> int:
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
-
-
 class GlobalBatchNorm(_ConvertedBatchNorm):
     """Batch norm with statistics over the whole batch, also when several processes share it.
 
@@ -286,7 +284,7 @@ class GlobalBatchNorm(_ConvertedBatchNorm):
         self._check_input_dim(maps)
         if not self.training and self.running_mean is not None:
             return self._by_running_statistics(maps)
-        if _world_size() > 1 and self.training:
+        if world_size() > 1 and self.training:
             if maps.is_cuda and self.weight is not None and self.bias is not None:
                 return self._by_kernels(maps)
             output, mean, variance = _NormaliseTogether.apply(maps, self.weight, self.bias, self.eps)
@@ -326,7 +324,7 @@ class _NormaliseByKernels(torch.autograd.Function):
         maps = _dense(maps)
         mean, scale = torch.batch_norm_stats(maps, eps)
         mine = torch.cat([mean, scale, mean.new_full((1,), float(maps.numel() // maps.shape[1]))])
-        everyone = [torch.empty_like(mine) for _ in range(_world_size())]
+        everyone = [torch.empty_like(mine) for _ in range(world_size())]
         distributed.all_gather(everyone, mine)
         table = torch.stack(everyone)
         means, scales = table[:, :-1].chunk(2, dim=1)
@@ -423,7 +421,7 @@ def _pool_statistics(
         mean (C,), biased variance (C,) and number of elements () over all processes.
     """
     mine = torch.cat([mean, squares, mean.new_full((1,), float(count))])
-    everyone = [torch.empty_like(mine) for _ in range(_world_size())]
+    everyone = [torch.empty_like(mine) for _ in range(world_size())]
     distributed.all_gather(everyone, mine)
     table = torch.stack(everyone)
     means, deviations = table[:, :-1].chunk(2, dim=1)
