@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import measured, memory_ratio, parser, record
-from people import NETS, config, draw_people, in_turns, median, ratio
+from common import Measurement, parser
+from people import NETS, beside_bare_pass, config, draw_people
 from torch import Tensor
 
 from reidzoo.engine.build import build_model
@@ -58,28 +58,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         @torch.no_grad()
         def bare() -> Tensor:
             with evaluation_mode(model):
-                return torch.cat([model.embed(first) for _ in range(batches)])
+                return [model.embed(first) for _ in range(batches)][-1]
 
-        mine, plain = measured(ours), measured(bare)  # the first fills the cache
-        costs = in_turns({"ours": ours} if options.skip_reference else {"ours": ours, "bare": bare}, options.rounds)
-    apart = float((mine.answer[: options.batch] - plain.answer[: options.batch]).abs().max())
-    ours_median = median(costs["ours"], peak=mine.peak)
-    source = "cached" if options.cache == "on" else "from the disk"
-    title = f"extraction, {options.net} {net.size[0]} x {net.size[1]}, {len(paths):,} images {source}"
-    print(title)
-    print(ours_median.line("ours", f"{1e6 * ours_median.cpu / len(paths):.0f} us of CPU an image"))
-    if options.skip_reference:
-        record(options.json, title, ours_median)
-        return 0
-    theirs, (of_seconds, of_cpu) = median(costs["bare"], peak=plain.peak), ratio(costs["bare"], costs["ours"])
-    notes = [f"{1 / of_cpu:.2f} times the bare pass's CPU time, {1 / of_seconds:.2f} times its seconds"]
-    difference = f"largest difference of a feature {apart:.1e}"
-    print(theirs.line("bare pass"))
-    print(f"ratio {of_cpu:.3f} x: {notes[0]}")
-    print(difference)
-    figures = {"reference": theirs, "ratio": of_cpu, "agree": apart < 1e-4, "difference": difference, "notes": notes}
-    record(options.json, title, ours_median, memory_ratio=memory_ratio(ours_median, theirs), **figures)
-    return int(apart >= 1e-4)
+        def note(found: Measurement, theirs: Measurement | None, times: tuple[float, float]) -> str:
+            if theirs is None:
+                return f"{1e6 * found.cpu / len(paths):.0f} us of CPU an image"
+            of_seconds, of_cpu = times
+            return f"{1 / of_cpu:.2f} times the bare pass's CPU time, {1 / of_seconds:.2f} times its seconds"
+
+        source = "cached" if options.cache == "on" else "from the disk"
+        title = f"extraction, {options.net} {net.size[0]} x {net.size[1]}, {len(paths):,} images {source}"
+        return beside_bare_pass(options, title, ours, bare, 1e-4, "a feature", note)
 
 
 if __name__ == "__main__":

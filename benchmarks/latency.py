@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from common import measured, memory_ratio, parser, record
-from people import NETS, config, draw_people, in_turns, median, ratio
+from common import Measurement, parser
+from people import NETS, beside_bare_pass, config, draw_people
 from torch import Tensor
 
 from reidzoo.engine.build import build_model
@@ -49,25 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         def bare() -> Tensor:
             return [model.module.embed(pixels) for _ in range(options.calls)][-1]
 
-        mine, plain = measured(ours), measured(bare)
-        costs = in_turns({"ours": ours} if options.skip_reference else {"ours": ours, "bare": bare}, options.rounds)
-    apart = float((mine.answer - plain.answer).abs().max())
-    found = median(costs["ours"], peak=mine.peak)
-    title = f"latency, {options.net} {net.size[0]} x {net.size[1]}, one image at a time, {options.calls} times"
-    print(title)
-    print(found.line("ours", f"{1e3 * found.seconds / options.calls:.2f} ms an image"))
-    if options.skip_reference:
-        record(options.json, title, found)
-        return 0
-    theirs, (_, of_cpu) = median(costs["bare"], peak=plain.peak), ratio(costs["bare"], costs["ours"])
-    notes = [f"{1e3 * found.seconds / options.calls:.2f} and {1e3 * theirs.seconds / options.calls:.2f} ms an image"]
-    difference = f"largest difference of an embedding {apart:.1e}"
-    print(theirs.line("bare pass"))
-    print(f"ratio {of_cpu:.3f} x: {notes[0]}")
-    print(difference)
-    figures = {"reference": theirs, "ratio": of_cpu, "agree": apart < 1e-5, "difference": difference, "notes": notes}
-    record(options.json, title, found, memory_ratio=memory_ratio(found, theirs), **figures)
-    return int(apart >= 1e-5)
+        def note(found: Measurement, theirs: Measurement | None, _: tuple[float, float]) -> str:
+            milliseconds = [1e3 * each.seconds / options.calls for each in (found, theirs) if each]
+            return " and ".join(f"{value:.2f}" for value in milliseconds) + " ms an image"
+
+        title = f"latency, {options.net} {net.size[0]} x {net.size[1]}, one image at a time, {options.calls} times"
+        return beside_bare_pass(options, title, ours, bare, 1e-5, "an embedding", note)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import Measurement
+from common import Measurement, measured, memory_ratio, record
 from PIL import Image
+from torch import Tensor
 from yacs.config import CfgNode
 
 from reidzoo.config import load_config, stage_configs
 
-__all__ = ["NETS", "Clock", "Cost", "Net", "config", "cost", "draw_people", "in_turns", "median", "ratio"]
+__all__ = [
+    "NETS", "Clock", "Cost", "Net", "beside_bare_pass", "config", "cost", "draw_people", "in_turns", "median", "ratio",
+]  # fmt: skip
+
+
+Notes = Callable[[Measurement, Measurement | None, tuple[float, float]], str]
+"""Our measurement, the bare pass's or None, and how many times ours it took -> what is noted of it."""
 
 
 class Net(NamedTuple):
@@ -113,6 +120,46 @@ def ratio(one: list[Cost], other: list[Cost]) -> tuple[float, float]:
 def median(costs: list[Cost], answer: Any = None, peak: int = 0) -> Measurement:
     """Return the median of the rounds as a measurement."""
     return Measurement(answer, *(statistics.median(values) for values in zip(*costs)), peak)
+
+
+def beside_bare_pass(
+    options: Any,
+    title: str,
+    ours: Callable[[], Tensor],
+    bare: Callable[[], Tensor],
+    limit: float,
+    what: str,
+    notes: Notes,
+) -> int:
+    """Measure ``ours`` beside the bare forward pass, in turns, print and record it; return 1 if the answers differ.
+
+    Args:
+        options: with ``rounds``, ``skip_reference`` and ``json``.
+        title: what is measured.
+        ours: returns values (N, D).
+        bare: returns values (n, D), n at most N; the first n of ours are compared with them.
+        limit: the difference from which on they differ.
+        what: a value is called.
+        notes: our measurement, and the bare pass's or None -> the note of our line, and those of the comparison.
+    """
+    mine, plain = measured(ours), measured(bare)  # the first fills what is kept
+    costs = in_turns({"ours": ours} if options.skip_reference else {"ours": ours, "bare": bare}, options.rounds)
+    rows = min(len(mine.answer), len(plain.answer))
+    apart = float((mine.answer[:rows] - plain.answer[:rows]).abs().max())
+    found = median(costs["ours"], peak=mine.peak)
+    print(title)
+    print(found.line("ours", notes(found, None, (0.0, 0.0))))
+    if options.skip_reference:
+        record(options.json, title, found)
+        return 0
+    theirs, times = median(costs["bare"], peak=plain.peak), ratio(costs["bare"], costs["ours"])
+    note, difference = notes(found, theirs, times), f"largest difference of {what} {apart:.1e}"
+    print(theirs.line("bare pass"))
+    print(f"ratio {times[1]:.3f} x: {note}")
+    print(difference)
+    figures = {"reference": theirs, "ratio": times[1], "agree": apart < limit, "difference": difference}
+    record(options.json, title, found, memory_ratio=memory_ratio(found, theirs), notes=[note], **figures)
+    return int(apart >= limit)
 
 
 def _cpu() -> float:

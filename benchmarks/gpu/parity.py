@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from reidzoo.clustering import dbscan_radii, jaccard_graph, kmeans
 from reidzoo.evaluation import evaluate_ranking, rerank_k_reciprocal
 from reidzoo.models.batch_norm import GroupBatchNorm
 from reidzoo.transforms import BatchDraw, Compose
+
+SIZE, DIM = 32, 64
+"""Images of a batch, and values of a feature."""
 
 Note = Callable[[str, float, float], None]
 Attempt = Callable[[str, Callable[[], None]], None]
@@ -51,14 +55,29 @@ def parity() -> dict:
 
 
 def _parity_of_parts(note: Note, attempt: Attempt, distance: Distance) -> None:
+    for name, (loss, inputs) in loss_cases().items():
+
+        def one(name: str = name, loss: nn.Module = loss, inputs: dict = inputs) -> None:
+            here, there = (value_and_gradients(copy.deepcopy(loss), inputs, place) for place in ("cpu", device()))
+            note(f"loss {name}", distance(there[0], here[0]), 1e-5)
+            note(f"grad {name}", max(distance(a, b) for a, b in zip(there[1], here[1])), 1e-4)
+
+        attempt(f"loss {name}", one)
+    cases = {"HybridMemory": _hybrid, "ExemplarMemory": _exemplar, "norms": _norms, "augmentation": _augmentation}
+    for name, function in cases.items():
+        attempt(name, partial(function, note, distance))
+
+
+def loss_cases() -> dict[str, tuple[nn.Module, dict[str, Tensor]]]:
+    """Return name -> a loss and what it is given."""
     torch.manual_seed(0)
-    size, dim, classes = 32, 64, 8
+    size, dim, classes = SIZE, DIM, 8
     feat, logits = torch.randn(size, dim), torch.randn(size, classes)
     pid = torch.arange(size) // 4
     label, prior = torch.arange(size) % 5, torch.softmax(torch.randn(size, 5), 1)
     scores, columns = torch.randn(size, 100), torch.randint(0, 100, (size, 6))
     shares = torch.rand(size, 6)
-    cases = {
+    return {
         "CrossEntropyLoss": (losses.CrossEntropyLoss(0.1), {"logits": logits, "pid": pid}),
         "TripletLoss soft": (losses.TripletLoss(), {"feat": feat, "pid": pid}),
         "TripletLoss 0.3": (losses.TripletLoss(0.3), {"feat": feat, "pid": pid}),
@@ -74,89 +93,78 @@ def _parity_of_parts(note: Note, attempt: Attempt, distance: Distance) -> None:
         "InvarianceLoss": (losses.InvarianceLoss(), {"scores": scores, "columns": columns, "weights": shares}),
     }  # fmt: skip
 
-    def run(loss: nn.Module, inputs: dict[str, Tensor], place: Any) -> tuple[Tensor, list[Tensor]]:
-        loss = loss.to(place)
-        given = {k: v.detach().clone().to(place) for k, v in inputs.items()}
-        leaves = [v.requires_grad_() for v in given.values() if v.is_floating_point()]
-        value = loss(**given)
-        grads = torch.autograd.grad(value, leaves, allow_unused=True)
-        return value.detach(), [torch.zeros_like(p) if g is None else g for g, p in zip(grads, leaves)]
 
-    for name, (loss, inputs) in cases.items():
+def value_and_gradients(loss: nn.Module, inputs: dict[str, Tensor], place: Any) -> tuple[Tensor, list[Tensor]]:
+    """Return a loss on a device, and its gradients with respect to what it is given."""
+    loss = loss.to(place)
+    given = {k: v.detach().clone().to(place) for k, v in inputs.items()}
+    leaves = [v.requires_grad_() for v in given.values() if v.is_floating_point()]
+    value = loss(**given)
+    grads = torch.autograd.grad(value, leaves, allow_unused=True)
+    return value.detach(), [torch.zeros_like(p) if g is None else g for g, p in zip(grads, leaves)]
 
-        def one(name: str = name, loss: nn.Module = loss, inputs: dict = inputs) -> None:
-            here, there = run(copy.deepcopy(loss), inputs, "cpu"), run(copy.deepcopy(loss), inputs, device())
-            note(f"loss {name}", distance(there[0], here[0]), 1e-5)
-            note(f"grad {name}", max(distance(a, b) for a, b in zip(there[1], here[1])), 1e-4)
 
-        attempt(f"loss {name}", one)
+def _hybrid(note: Note, distance: Distance) -> None:
+    answers = []
+    for place in ("cpu", device()):
+        torch.manual_seed(1)
+        memory = memories.HybridMemory(DIM, 10, 50).to(place)
+        memory.initialise(torch.randn(10, DIM), torch.randn(50, DIM))
+        memory.relabel(torch.arange(50) // 5)
+        f = F.normalize(torch.randn(SIZE, DIM), dim=1).to(place).requires_grad_()
+        index = torch.randint(0, 60, (SIZE,)).to(place)  # with repeated rows
+        value = F.cross_entropy(memory(f, index), memory.targets(index))
+        (grad,) = torch.autograd.grad(value, f)
+        memory.update(f.detach(), index)
+        answers.append((value, grad, memory.features, memory.target_sums))
+    for n, what in enumerate(("loss", "grad", "features", "sums")):
+        note(f"HybridMemory {what}", distance(answers[1][n].detach(), answers[0][n].detach()), 1e-4)
 
-    def hybrid() -> None:
-        answers = []
-        for place in ("cpu", device()):
-            torch.manual_seed(1)
-            memory = memories.HybridMemory(dim, 10, 50).to(place)
-            memory.initialise(torch.randn(10, dim), torch.randn(50, dim))
-            memory.relabel(torch.arange(50) // 5)
-            f = F.normalize(torch.randn(size, dim), dim=1).to(place).requires_grad_()
-            index = torch.randint(0, 60, (size,)).to(place)  # with repeated rows
-            value = F.cross_entropy(memory(f, index), memory.targets(index))
-            (grad,) = torch.autograd.grad(value, f)
-            memory.update(f.detach(), index)
-            answers.append((value, grad, memory.features, memory.target_sums))
-        for n, what in enumerate(("loss", "grad", "features", "sums")):
-            note(f"HybridMemory {what}", distance(answers[1][n].detach(), answers[0][n].detach()), 1e-4)
 
-    def exemplar() -> None:
-        answers = []
-        for place in ("cpu", device()):
-            torch.manual_seed(2)
-            memory = memories.ExemplarMemory(dim, 200).to(place)
-            memory.keys.copy_(F.normalize(torch.randn(200, dim), dim=1))
-            f = F.normalize(torch.randn(size, dim), dim=1).to(place)
-            index = torch.randint(0, 200, (size,)).to(place)
-            got = memory(f, index)
-            columns, weights = memory.targets(got, index, 9)
-            memory.update(f, index, 9)
-            answers.append((got, columns.sort(1).values, weights.sum(1), memory.keys))
-        for n, what in enumerate(("scores", "columns", "weights", "keys")):
-            note(f"ExemplarMemory {what}", distance(answers[1][n], answers[0][n]), 1e-4)
+def _exemplar(note: Note, distance: Distance) -> None:
+    answers = []
+    for place in ("cpu", device()):
+        torch.manual_seed(2)
+        memory = memories.ExemplarMemory(DIM, 200).to(place)
+        memory.keys.copy_(F.normalize(torch.randn(200, DIM), dim=1))
+        f = F.normalize(torch.randn(SIZE, DIM), dim=1).to(place)
+        index = torch.randint(0, 200, (SIZE,)).to(place)
+        got = memory(f, index)
+        columns, weights = memory.targets(got, index, 9)
+        memory.update(f, index, 9)
+        answers.append((got, columns.sort(1).values, weights.sum(1), memory.keys))
+    for n, what in enumerate(("scores", "columns", "weights", "keys")):
+        note(f"ExemplarMemory {what}", distance(answers[1][n], answers[0][n]), 1e-4)
 
-    def norms() -> None:
-        for layout in (torch.contiguous_format, torch.channels_last):
-            for name, make in {"GroupBatchNorm": lambda: GroupBatchNorm(16, group=4), "IBN": lambda: IBN(16)}.items():
-                answers = []
-                for place in ("cpu", device()):
-                    torch.manual_seed(3)
-                    norm = make().to(place).train()
-                    x = torch.randn(16, 16, 8, 4).to(place).contiguous(memory_format=layout).requires_grad_()
-                    y = norm(x)
-                    (grad,) = torch.autograd.grad(
-                        (y * torch.linspace(0, 1, y.numel(), device=y.device).view(y.shape)).sum(), x
-                    )
-                    answers.append((y.detach(), grad))
-                tag = "NHWC" if layout is torch.channels_last else "NCHW"
-                note(f"{name} {tag} forward", distance(answers[1][0], answers[0][0]), 1e-4)
-                note(f"{name} {tag} grad", distance(answers[1][1], answers[0][1]), 1e-3)
 
-    def augmentation() -> None:
-        nodes = config(base_yaml("r50")).INPUT.TRANSFORMS
-        images = torch.randint(0, 256, (size, 3, 64, 32), dtype=torch.uint8)
-        here, there = (
-            Compose(nodes, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])(
-                images.to(d), BatchDraw(0, 1, 2, size)
-            ).cpu()
-            for d in ("cpu", device())
-        )
-        note("augmentation, pixels that differ by more than 1e-6", int(((here - there).abs() > 1e-6).sum()), 0)
+def _norms(note: Note, distance: Distance) -> None:
+    for layout in (torch.contiguous_format, torch.channels_last):
+        for name, make in {"GroupBatchNorm": lambda: GroupBatchNorm(16, group=4), "IBN": lambda: IBN(16)}.items():
+            answers = []
+            for place in ("cpu", device()):
+                torch.manual_seed(3)
+                norm = make().to(place).train()
+                x = torch.randn(16, 16, 8, 4).to(place).contiguous(memory_format=layout).requires_grad_()
+                y = norm(x)
+                (grad,) = torch.autograd.grad(
+                    (y * torch.linspace(0, 1, y.numel(), device=y.device).view(y.shape)).sum(), x
+                )
+                answers.append((y.detach(), grad))
+            tag = "NHWC" if layout is torch.channels_last else "NCHW"
+            note(f"{name} {tag} forward", distance(answers[1][0], answers[0][0]), 1e-4)
+            note(f"{name} {tag} grad", distance(answers[1][1], answers[0][1]), 1e-3)
 
-    for name, function in {
-        "HybridMemory": hybrid,
-        "ExemplarMemory": exemplar,
-        "norms": norms,
-        "augmentation": augmentation,
-    }.items():
-        attempt(name, function)
+
+def _augmentation(note: Note, distance: Distance) -> None:
+    nodes = config(base_yaml("r50")).INPUT.TRANSFORMS
+    images = torch.randint(0, 256, (SIZE, 3, 64, 32), dtype=torch.uint8)
+    here, there = (
+        Compose(nodes, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])(
+            images.to(d), BatchDraw(0, 1, 2, SIZE)
+        ).cpu()
+        for d in ("cpu", device())
+    )
+    note("augmentation, pixels that differ by more than 1e-6", int(((here - there).abs() > 1e-6).sum()), 0)
 
 
 def _parity_of_retrieval(note: Note, attempt: Attempt, distance: Distance) -> None:

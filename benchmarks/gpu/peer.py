@@ -19,7 +19,7 @@ from PIL import Image
 from shared import ARGS, base_yaml, config, device, free, left, rate, say, switches
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from train import bare_model, ours
+from train import bare_model, ours, triplet
 
 WORKERS = 8
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -68,11 +68,6 @@ def peer_step(case: str, batches: Iterator[tuple[Tensor, Tensor]], classes: int)
     model = bare_model(case, classes, torch.contiguous_format)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3.5e-4, weight_decay=5e-4)
     scaler = torch.amp.GradScaler(device().type)
-
-    def triplet(feat: Tensor, pid: Tensor) -> Tensor:
-        distance = torch.cdist(feat, feat)
-        same = pid[:, None] == pid[None]
-        return F.softplus((distance - 1e9 * (~same)).amax(1) - (distance + 1e9 * same).amin(1)).mean()
 
     def step() -> None:
         images, pid = (values.to(device(), non_blocking=True) for values in next(batches))

@@ -131,15 +131,12 @@ def write_data() -> None:
     (folder / "twin.json").write_text("{}")
 
 
-def make_trainer(case: str, *opts: object, drop_hooks: tuple[str, ...] = ()) -> Trainer:
+def make_trainer(case: str, *opts: object) -> Trainer:
     """Build the trainer of a case, with images drawn by ``write_data``."""
     cfg = config(base_yaml(case), *opts)
     seed_everything(seed_of(cfg))
     folder = Path(tempfile.mkdtemp(dir=ARGS.work))
-    trainer = TRAINER.build(cfg.TRAINER, cfg=cfg, sets=build_train_sets(cfg), output_dir=folder, device=device())
-    for name in drop_hooks:
-        trainer.hooks.pop(name)
-    return trainer
+    return TRAINER.build(cfg.TRAINER, cfg=cfg, sets=build_train_sets(cfg), output_dir=folder, device=device())
 
 
 def fill_cache(table: ImageTable) -> float:

@@ -22,7 +22,7 @@ from shared import (
     rate,
     say,
     switches,
-)  # fmt: skip
+)
 from torch import Tensor
 
 from reidzoo.engine import build
@@ -44,11 +44,6 @@ def bare_step(
     pid = torch.arange(batch, device=device()) // 4
     count = 0
 
-    def triplet(feat: Tensor, pid: Tensor) -> Tensor:
-        distance = torch.cdist(feat, feat)
-        same = pid[:, None] == pid[None]
-        return F.softplus((distance - 1e9 * (~same)).amax(1) - (distance + 1e9 * same).amin(1)).mean()
-
     def step() -> None:
         nonlocal count
         count += 1
@@ -62,6 +57,13 @@ def bare_step(
         optimizer.step()
 
     return step
+
+
+def triplet(feat: Tensor, pid: Tensor) -> Tensor:
+    """Return the soft batch-hard triplet loss (Hermans et al., 2017) in its plain form."""
+    distance = torch.cdist(feat, feat)
+    same = pid[:, None] == pid[None]
+    return F.softplus((distance - 1e9 * (~same)).amax(1) - (distance + 1e9 * same).amin(1)).mean()
 
 
 def bare_model(case: str, classes: int, layout: torch.memory_format) -> Any:
