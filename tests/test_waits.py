@@ -105,8 +105,11 @@ def _is_mask(index: ast.expr) -> bool:
 def functions(tree: ast.AST) -> dict[str, ast.AST]:
     """Return the functions and methods of a file by name, without constructors and what describes an object."""
     left_out = ("__init__", "extra_repr", "state_dict", "load_state_dict", "_load_from_state_dict")
-    found = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-    return {name: node for name, node in found.items() if name not in left_out}
+    found: dict[str, ast.Module] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name not in left_out:  # of several classes, too
+            found.setdefault(node.name, ast.Module([], [])).body.append(node)
+    return found
 
 
 def called_at_every_step(tree: ast.AST) -> dict[str, ast.AST]:

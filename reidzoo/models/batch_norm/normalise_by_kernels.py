@@ -23,7 +23,8 @@ class NormaliseByKernels(torch.autograd.Function):
         """Normalise this process's (B, C, ...) by all processes' statistics."""
         maps = _dense(maps)
         mean, scale = torch.batch_norm_stats(maps, eps)
-        mine = torch.cat([mean, scale, mean.new_full((1,), float(maps.numel() // maps.shape[1]))])
+        count = maps.numel() // maps.shape[1]
+        mine = torch.cat([mean, scale, mean.new_full((1,), float(count))])
         everyone = [torch.empty_like(mine) for _ in range(world_size())]
         distributed.all_gather(everyone, mine)
         table = torch.stack(everyone)
