@@ -6,9 +6,13 @@ from reidzoo.backbones.dual_branch import DualBranchResNet
 from reidzoo.backbones.dual_branch_mobilenet_v2 import DualBranchMobileNetV2
 from reidzoo.backbones.ibn import IBN
 from reidzoo.backbones.mobilenet_v2 import MobileNetV2
+from reidzoo.backbones.multi_branch import MultiBranchResNet
 from reidzoo.backbones.non_local import NonLocal
 from reidzoo.backbones.osnet import OSNet
 from reidzoo.backbones.resnet import ResNet
 from reidzoo.backbones.vgg import VGG
 
-__all__ = ["IBN", "VGG", "DualBranchMobileNetV2", "DualBranchResNet", "MobileNetV2", "NonLocal", "OSNet", "ResNet"]
+__all__ = [
+    "IBN", "VGG", "DualBranchMobileNetV2", "DualBranchResNet", "MobileNetV2", "MultiBranchResNet", "NonLocal", "OSNet",
+    "ResNet",
+]  # fmt: skip

@@ -9,7 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["build_classifier", "set_classifier"]
+from reidzoo.checks import Rule, one_of
+from reidzoo.heads.cosine_classifier import CosineClassifier
+
+__all__ = ["CLASSIFIER", "build_classifier", "set_classifier"]
+
+CLASSIFIER: Rule = one_of("linear", "cosine")
+"""What an argument ``classifier`` of a head may be."""
 
 
 class _Head(Protocol):
@@ -23,9 +29,14 @@ class _Head(Protocol):
 
 
 def build_classifier(
-    in_features: int, num_classes: int, *, bias: bool, centroids: torch.Tensor | None = None
+    in_features: int,
+    num_classes: int,
+    *,
+    bias: bool,
+    centroids: torch.Tensor | None = None,
+    kind: str = "linear",
 ) -> nn.Linear | None:
-    """Return a linear classifier, None for 0 classes.
+    """Return a linear classifier or one by cosines, None for 0 classes.
 
     Weights are N(0, 0.001), drawn on the CPU so that they do not depend on the device; with centroids they are those,
     L2-normalised. The bias is 0.
@@ -33,8 +44,9 @@ def build_classifier(
     Args:
         in_features: D of the embedding.
         num_classes: number of identities C.
-        bias: whether it has a bias.
+        bias: whether a linear one has a bias; a ``CosineClassifier`` has none.
         centroids: (C, D) or None.
+        kind: "linear" or "cosine".
 
     Raises:
         ValueError: ``num_classes`` is negative, or the centroids are not (C, D).
@@ -45,7 +57,12 @@ def build_classifier(
         raise ValueError(f"centroids must be ({num_classes}, {in_features}), got {tuple(centroids.shape)}")
     if num_classes == 0:
         return None
-    classifier = nn.Linear(in_features, num_classes, bias=bias)
+    bias = bias and kind == "linear"
+    classifier = (
+        CosineClassifier(in_features, num_classes)
+        if kind == "cosine"
+        else nn.Linear(in_features, num_classes, bias=bias)
+    )
     with torch.no_grad():
         if centroids is None:
             classifier.weight.normal_(0.0, 0.001)

@@ -9,7 +9,7 @@ from reidzoo.checks import WIDTH, check, one_of
 from reidzoo.errors import ConfigError
 from reidzoo.heads.branch_classifier import BranchClassifier
 from reidzoo.heads.classifier import set_classifier
-from reidzoo.heads.pooling import AvgPool
+from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
 
 __all__ = ["DualBranchHead"]
@@ -37,6 +37,7 @@ class DualBranchHead(nn.Module):
         num_classes: identities; 0 makes no classifier.
         width: of each of the three features, 1 to 65536.
         reduction: "conv" or "linear".
+        pooling: by its name, see ``build_pooling``; "avg" in the paper.
 
     Attributes:
         num_classes, embedding_dim: classes, and 3 times the width.
@@ -49,7 +50,14 @@ class DualBranchHead(nn.Module):
     classifier: BranchClassifier | None
     num_classes: int
 
-    def __init__(self, in_channels: int, num_classes: int = 0, width: int = 1024, reduction: str = "conv") -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int = 0,
+        width: int = 1024,
+        reduction: str = "conv",
+        pooling: str = "avg",
+    ) -> None:
         super().__init__()
         if in_channels % 2:
             raise ConfigError(
@@ -59,7 +67,7 @@ class DualBranchHead(nn.Module):
         check(self, one_of("conv", "linear"), reduction=reduction)
         channels = in_channels // 2
         self.embedding_dim = 3 * width
-        self.pooling = AvgPool()
+        self.pooling = build_pooling(pooling)
         self.global_fc = _layer(channels, width)
         self.reduction = self.local_fc = None
         if reduction == "conv":

@@ -24,7 +24,7 @@ class MLPHead(nn.Module):
         in_channels: channels C of the feature map; feat and embedding have as many.
         num_classes: identities; 0 makes no classifier.
         width, dropout, slope: of the ``HiddenClassifier``.
-        pooling: "avg", "max" or "gem" (``GeM``).
+        pooling: by its name, see ``build_pooling``.
 
     Attributes:
         num_classes, embedding_dim: sizes of ``logits`` and ``embedding``.

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from reidzoo.checks import check, one_of
 
-__all__ = ["AvgPool", "GeM", "MaxPool", "build_pooling"]
+__all__ = ["AvgPool", "GeM", "MaxPool", "SumPool", "build_pooling"]
 
 
 class AvgPool(nn.Module):
@@ -57,14 +57,28 @@ class GeM(nn.Module):
             return peak.flatten(1) * mean.pow(1.0 / self.p)
 
 
+class SumPool(nn.Module):
+    """The sum of several poolings of the same map, such as GeM's and the maximum."""
+
+    def __init__(self, *poolings: nn.Module) -> None:
+        super().__init__()
+        self.poolings = nn.ModuleList(poolings)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w) -> (B, C)."""
+        return torch.stack([pooling(maps) for pooling in self.poolings]).sum(0)
+
+
 POOLINGS = {"avg": AvgPool, "max": MaxPool, "gem": GeM}
+SUMS = ("avg+max", "gem+max")
 
 
 def build_pooling(name: str) -> nn.Module:
-    """Return the pooling called "avg", "max" or "gem".
+    """Return the pooling called "avg", "max" or "gem", or of two that are added up, "avg+max" or "gem+max".
 
     Raises:
         ConfigError: there is no such pooling.
     """
-    check("HEAD", one_of(*POOLINGS), pooling=name)
-    return POOLINGS[name]()
+    check("HEAD", one_of(*POOLINGS, *SUMS), pooling=name)
+    poolings = [POOLINGS[part]() for part in name.split("+")]
+    return poolings[0] if len(poolings) == 1 else SumPool(*poolings)

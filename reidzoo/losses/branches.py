@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["branch_log_probabilities", "sum_over_branches"]
+__all__ = ["branch_log_probabilities", "each_branch", "sum_over_branches"]
+
+
+def each_branch(loss: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """Return the sum of a scalar ``loss`` over the n branches of values (B, n, ...), each of which it takes alone."""
+    return torch.stack([loss(branch) for branch in values.unbind(1)]).sum()
 
 
 def branch_log_probabilities(logits: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reidzoo.checks import check, number
+from reidzoo.losses.branches import each_branch
 from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
@@ -51,7 +51,7 @@ class CrossEntropyLoss(nn.Module):
             ValueError: a label is outside [0, K), such as -1 for junk; on an accelerator the kernel's own assertion.
         """
         if logits.dim() == 3:
-            return torch.stack([self(branch, pid) for branch in logits.unbind(1)]).sum()
+            return each_branch(lambda branch: self(branch, pid), logits)
         check_labels(pid, logits.shape[1])
         return F.cross_entropy(logits / self.temperature, pid, label_smoothing=self.smoothing, ignore_index=NO_CLASS)
 

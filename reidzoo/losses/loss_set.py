@@ -33,7 +33,8 @@ class LossSet(nn.Module):
 
     * ``weight``: the factor of this loss in the sum, 0 or more, 1.0 unless given;
     * ``inputs``: ``{parameter: tensor}`` for a loss whose parameters are not named as the tensors are, such as
-      ``{type: torch.nn.CrossEntropyLoss, inputs: {input: logits, target: pid}}``;
+      ``{type: torch.nn.CrossEntropyLoss, inputs: {input: logits, target: pid}}``; ``part_feats.0`` is the first of the
+      parts of a tensor (B, n, ...);
     * ``phase``: which step of an alternating trainer uses the loss. The trainer selects by it; the set ignores it.
 
     A parameter with a default is filled when a tensor has its name, and is required once ``inputs`` maps it.
@@ -113,7 +114,7 @@ class LossSet(nn.Module):
             for item in inputs:
                 if item.key in gathered or (item.key not in tensors and not item.required):
                     continue
-                value = tensors.get(item.key)
+                value = _find(tensors, item.key)
                 if not isinstance(value, Tensor):
                     raise ConfigError(self._missing(name, item, tensors))
                 value = value.float() if value.is_floating_point() else value
@@ -127,6 +128,17 @@ class LossSet(nn.Module):
             f"tensor {item.key!r}. Tensors available: {offered}. Map the parameter to one of them with "
             f"`inputs: {{{item.parameter}: <tensor>}}`."
         )
+
+
+def _find(tensors: Mapping[str, Tensor], key: str) -> Tensor | None:
+    """Return the tensor ``key``, or part i of the tensor NAME (B, n, ...) where the key is ``NAME.i``, else None."""
+    name, _, part = key.rpartition(".")
+    if key in tensors or not part.isdecimal():
+        return tensors.get(key)
+    value = tensors.get(name)
+    if not isinstance(value, Tensor) or value.dim() < 3 or int(part) >= value.shape[1]:
+        return None
+    return value[:, int(part)]
 
 
 def _build(name: str, node: Mapping[str, Any], given: Mapping[str, Any]) -> nn.Module:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reidzoo.checks import check, number, optional
+from reidzoo.losses.branches import each_branch
 from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
@@ -42,11 +43,17 @@ class TripletLoss(nn.Module):
         self.margin = margin
 
     def forward(self, feat: Tensor, pid: Tensor) -> Tensor:
-        """Return the scalar loss of ``feat`` (B, D), not necessarily normalised, with identities ``pid`` (B,).
+        """Return the scalar loss.
+
+        Args:
+            feat: (B, D), not necessarily normalised, or (B, n, D) of n parts, whose losses are added up.
+            pid: (B,) identities.
 
         Raises:
             ValueError: a pid is negative: no identity.
         """
+        if feat.dim() == 3:
+            return each_branch(lambda part: self(part, pid), feat)
         positive, negative, has_negative = mine_batch_hard(feat, pid)
         difference = triplet_differences(feat, positive, negative)
         cost = F.softplus(difference) if self.margin is None else F.relu(self.margin + difference)

@@ -72,3 +72,12 @@ def test_half_maps_are_embedded_in_float32():
 def test_it_is_registered():
     head = HEAD.build({"type": "BNNeck", "pooling": "max"}, in_channels=6, num_classes=4)
     assert isinstance(head, BNNeck) and head.embedding_dim == 6
+
+
+def test_an_embedding_size_puts_a_layer_before_the_norm():
+    head = BNNeck(6, 4, embedding_dim=3).double()
+    maps = torch.randn(8, 6, 4, 2).double()
+    outputs = head(maps)
+    torch.testing.assert_close(outputs["feat"], maps.mean((2, 3)) @ head.reduction.weight.T)
+    torch.testing.assert_close(outputs["logits"], outputs["embedding"] @ head.classifier.weight.T)
+    assert head.embedding_dim == 3 and "reduction.weight" not in BNNeck(6).state_dict()

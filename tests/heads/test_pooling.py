@@ -50,7 +50,7 @@ def test_gem_stays_finite_in_float32(value, p):
     assert torch.isfinite(maps.grad).all() and torch.isfinite(layer.p.grad).all()
 
 
-@pytest.mark.parametrize("name", ["avg", "max", "gem"])
+@pytest.mark.parametrize("name", ["avg", "max", "gem", "gem+max"])
 def test_half_maps_are_pooled_in_float32(name):
     maps = torch.rand(2, 3, 8, 4)
     half = maps.bfloat16()
@@ -60,6 +60,12 @@ def test_half_maps_are_pooled_in_float32(name):
     torch.testing.assert_close(pooled, build_pooling(name)(half.float()))
 
 
+def test_names_with_a_plus_are_sums():
+    maps = torch.rand(2, 3, 4, 5).double()
+    torch.testing.assert_close(build_pooling("gem+max").double()(maps), slow_gem(maps, 3.0, 1e-6) + maps.amax((2, 3)))
+    torch.testing.assert_close(build_pooling("avg+max")(maps), maps.mean((2, 3)) + maps.amax((2, 3)))
+
+
 def test_unknown_pooling():
-    with pytest.raises(ConfigError, match="one of avg, max, gem"):
+    with pytest.raises(ConfigError, match="one of avg, max, gem, avg\\+max, gem\\+max"):
         build_pooling("mean")

@@ -15,6 +15,7 @@ NODES = [
     {"type": "ResNet", "depth": 18, "width": 4},
     {"type": "ResNet", "depth": 18, "width": 4, "ibn": "b", "last_stride": 1},
     {"type": "DualBranchResNet", "depth": 18, "width": 4},
+    {"type": "MultiBranchResNet", "depth": 18, "width": 4, "branches": 2},
     {"type": "OSNet", "width": 0.25},
     {"type": "VGG", "net": "vgg_m", "width": 8},
     {"type": "MobileNetV2", "width": 0.1, "last_stride": 1},

@@ -16,9 +16,15 @@ NODES = [
     {"type": "BNNeck"},
     {"type": "LinearHead"},
     {"type": "LinearHead", "embedding_dim": 6, "dropout": 0.5, "pooling": "gem"},
+    {"type": "BNNeck", "embedding_dim": 6, "pooling": "gem+max", "classifier": "cosine"},
     {"type": "MLPHead", "width": 8},
     {"type": "DualBranchHead", "width": 8},
     {"type": "DualBranchHead", "width": 8, "reduction": "linear"},
+    {"type": "PCBHead", "parts": 3, "width": 5},
+    {"type": "PCBHead", "parts": 2, "width": 5, "embedding": "pooled", "shared": False, "classifier": "cosine"},
+    {"type": "RPPHead", "parts": 3, "width": 5},
+    {"type": "MGNHead", "width": 4, "granularities": [1, 2]},
+    {"type": "MGNHead", "width": 4, "one_map": True, "classifier": "cosine"},
 ]
 
 
