@@ -42,11 +42,14 @@ __all__ = [
     "check_evaluation",
     "check_target",
     "comparing_device",
+    "dataset_ids",
+    "embed_sides",
     "evaluate_dataset",
     "evaluate_targets",
     "extract_table",
     "extract_train_features",
     "rank_dataset",
+    "ranking_options",
     "resident",
     "target_title",
 ]
@@ -122,13 +125,8 @@ def check_target(cfg: CfgNode, node: Node, dataset: Dataset) -> None:
             f"part divides the training images alone. Name the dataset itself to test on it; validation images are "
             f"for hooks such as EarlyStopHook"
         )
-    options = _ranking_options(cfg, dataset)
-    query, gallery = _both_sides(dataset)
-    labels = [
-        np.array([getattr(record, key) for record in side], dtype=np.int64)
-        for key in ("pid", "camid")
-        for side in (query, gallery)
-    ]
+    options = ranking_options(cfg, dataset)
+    labels = dataset_ids(dataset)
     try:
         build_protocol(options["protocol"], Labels(*labels), 0, options["repeats"]).check()
     except EvaluationInputError as error:
@@ -168,7 +166,19 @@ def rank_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch
         DatasetError: the dataset has no query or gallery.
         EvaluationError: its ids and cameras do not suit the protocol.
     """
-    options = _ranking_options(cfg, dataset)
+    options = ranking_options(cfg, dataset)
+    where = comparing_device(device)
+    queries, galleries = embed_sides(cfg, model, dataset, device)
+    options |= {"device": where, "shard": True}
+    return evaluate_ranking(queries, galleries, *dataset_ids(dataset), **options)
+
+
+def embed_sides(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the features of query (Q, D) and gallery (G, D) that ``rank_dataset`` compares, query expansion done.
+
+    Raises:
+        DatasetError: the dataset has no query or gallery.
+    """
     query, gallery = _both_sides(dataset)
     sides = [("embed", [*query, *gallery])]
     if hasattr(model, "embed_query"):
@@ -177,16 +187,23 @@ def rank_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch
     for method, records in sides:
         table = build_test_table(cfg, [record.path for record in records])
         features.append(extract_table(cfg, model, table, device, title, method))
-    n = len(query)
-    queries: Tensor | np.ndarray
     where = comparing_device(device)
-    queries, galleries = resident(torch.cat(features), where).tensor_split([n])
+    queries, galleries = resident(torch.cat(features), where).tensor_split([len(query)])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:
         expansion = cfg.TEST.QUERY_EXPANSION
-        queries = average_query_expansion(queries, galleries, expansion.K, alpha=expansion.ALPHA, device=where)
-    pids, camids = (np.array([getattr(r, key) for r in (*query, *gallery)]) for key in ("pid", "camid"))
-    options |= {"device": where, "shard": True}
-    return evaluate_ranking(queries, galleries, pids[:n], pids[n:], camids[:n], camids[n:], **options)
+        expanded = average_query_expansion(queries, galleries, expansion.K, alpha=expansion.ALPHA, device=where)
+        queries = torch.from_numpy(expanded)
+    return queries, galleries
+
+
+def dataset_ids(dataset: Dataset) -> list[np.ndarray]:
+    """Return identities of query and gallery and cameras of query and gallery, int64, as ``Labels`` takes them."""
+    sides = _both_sides(dataset)
+    return [
+        np.array([getattr(record, key) for record in side], dtype=np.int64)
+        for key in ("pid", "camid")
+        for side in sides
+    ]
 
 
 def comparing_device(device: torch.device) -> torch.device:
@@ -204,7 +221,7 @@ def resident(features: Tensor, device: torch.device) -> Tensor:
     return features.to(device)
 
 
-def _ranking_options(cfg: CfgNode, dataset: Dataset) -> dict[str, Any]:
+def ranking_options(cfg: CfgNode, dataset: Dataset) -> dict[str, Any]:
     """Return the options of ``evaluate_ranking`` for ``dataset`` from TEST; raises as ``evaluate_dataset``."""
     test = cfg.TEST
     options = {"protocol": _protocol(cfg, dataset), "metric": test.METRIC, "ap": test.AP}

@@ -142,7 +142,7 @@ def evaluate_distances(
     protocol.check()
     block = source.new_block()
     start, stop = my_slice(source.num_queries, len(block)) if shard else (0, source.num_queries)
-    scores = _Scores(start, stop, max_rank, ap)
+    scores = _Scores(start, stop, max_rank, ap, protocol.trials)
     for first in range(start, stop, len(block)):
         rows = np.arange(first, min(first + len(block), stop))
         source.fill(first, block)
@@ -153,18 +153,17 @@ def evaluate_distances(
 class _Scores:
     """Sums over trials for the queries of one process."""
 
-    def __init__(self, start: int, stop: int, max_rank: int, ap: str) -> None:
+    def __init__(self, start: int, stop: int, max_rank: int, ap: str, trials: int) -> None:
         self.start, self.max_rank, self.ap = start, max_rank, ap
         self.sums = np.zeros((3, stop - start))  # average precision, inverse negative penalty, trials
-        self.first_ranks = np.zeros(max_rank, dtype=np.int64)
+        self.first_ranks = np.zeros((stop - start, trials), dtype=np.int64)
 
-    def add(self, rows: np.ndarray, ranks: np.ndarray, counts: np.ndarray) -> None:
+    def add(self, rows: np.ndarray, trial: int, ranks: np.ndarray, counts: np.ndarray) -> None:
         """Add one trial of the queries ``rows``; those without a match have ``counts`` 0 and add nothing."""
         valid = counts > 0
         average, penalty, first = score_ranks(ranks[valid], counts[valid], self.ap)
         self.sums[:, rows[valid] - self.start] += np.stack([average, penalty, np.ones_like(average)])
-        first = first[first <= self.max_rank]
-        self.first_ranks += np.bincount(first - 1, minlength=self.max_rank)
+        self.first_ranks[rows[valid] - self.start, trial] = first
 
 
 def _score_block(
@@ -194,7 +193,7 @@ def _score_block(
         else:
             ranks = ranks_of_matches(sort_rows(candidates), matches)
             counter.update(candidates, matches)
-        scores.add(rows, ranks.cpu().numpy(), counts)
+        scores.add(rows, trial, ranks.cpu().numpy(), counts)
 
 
 def _remove(candidates: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> None:
@@ -209,9 +208,11 @@ def _summarise(
     parts = gather_objects(part) if shard else [part]
     average, penalty, trials = np.concatenate([part[0] for part in parts], axis=1)
     counted = trials.sum()
+    first_ranks = np.concatenate([part[1] for part in parts])
+    reached = first_ranks[(first_ranks > 0) & (first_ranks <= scores.max_rank)]
     return RankingResult(
         mAP=float(average.sum() / counted),
-        cmc=np.cumsum(sum(part[1] for part in parts)) / counted,
+        cmc=np.cumsum(np.bincount(reached - 1, minlength=scores.max_rank)) / counted,
         mINP=float(penalty.sum() / counted),
         num_queries=source.num_queries,
         num_valid_queries=int(np.count_nonzero(trials)),
@@ -220,6 +221,7 @@ def _summarise(
         metric=source.metric,
         ap=scores.ap,
         trials=protocol.trials,
+        first_ranks=first_ranks,
         roc=counter.finish([state for _, _, state in parts if state is not None]) if counter else None,
     )
 

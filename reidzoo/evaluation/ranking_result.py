@@ -28,6 +28,7 @@ class RankingResult:
         metric: name of the distance.
         ap: ``step`` or ``trapezoid``.
         trials: number of galleries drawn, 1 if nothing is drawn.
+        first_ranks: int64 (num_queries, trials), the rank of each query's first true match; 0 where it is not counted.
         roc: the verification curve, if it was asked for.
     """
 
@@ -41,6 +42,7 @@ class RankingResult:
     metric: str
     ap: str
     trials: int = 1
+    first_ranks: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int64), repr=False)
     roc: RocCurve | None = field(default=None, repr=False)
 
     def figures(self) -> dict[str, float]:

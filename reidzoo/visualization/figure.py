@@ -1,4 +1,4 @@
-"""Figures as SVG, in one style and one width."""
+"""Figures as SVG and PNG, in one style."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["svg_text"]
+__all__ = ["png_bytes", "svg_text"]
 
-_WIDTH = 640 / 96
-"""Inches: what a README shows at 640 pixels."""
 _STYLE = {
     # Tol's "bright" scheme, grey darkened: colours that remain apart for colour-blind readers.
     "axes.prop_cycle": "cycler('color', ['#4477aa', '#ee6677', '#228833', '#aa3377', '#66ccee', '#ccbb44', '#777777'])",
@@ -24,7 +22,9 @@ _STYLE = {
 }  # fmt: skip
 
 
-def svg_text(draw: Callable[[Figure], None], title: str, description: str, height: int = 300) -> str:
+def svg_text(
+    draw: Callable[[Figure], None], title: str, description: str, height: int = 300, width: int = 640
+) -> str:
     """Return the SVG of a figure with ``title`` above and a legend of all its axes below.
 
     Its bytes depend on what is drawn and on matplotlib's version, and on no setting of the user's.
@@ -33,13 +33,14 @@ def svg_text(draw: Callable[[Figure], None], title: str, description: str, heigh
         draw: adds axes to the empty figure that it gets; ``"C0"`` to ``"C6"`` are the style's colours.
         title: also the title of the file.
         description: what the picture shows, its figures included, for those who cannot see it: the SVG's ``<desc>``.
-        height: in pixels; the width is 640.
+        height: in pixels.
+        width: in pixels; 640 is as wide as a README shows.
     """
     from matplotlib import style
     from matplotlib.figure import Figure
 
     with style.context(["default", _STYLE]):
-        figure = Figure(figsize=(_WIDTH, height / 96), layout="constrained")
+        figure = Figure(figsize=(width / 96, height / 96), layout="constrained")
         figure.suptitle(title, wrap=True)
         draw(figure)
         _add_legend(figure)
@@ -47,6 +48,26 @@ def svg_text(draw: Callable[[Figure], None], title: str, description: str, heigh
         figure.savefig(file, format="svg", metadata={"Date": None, "Title": title})
     lines = "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
     return lines.replace("</title>", f"</title>\n <desc>{escape(description)}</desc>", 1)
+
+
+def png_bytes(draw: Callable[[Figure], None], width: int, height: int) -> bytes:
+    """Return the PNG of a figure of photographs, which an SVG would hold as pixels, too.
+
+    Args:
+        draw: adds axes to the empty figure that it gets.
+        width, height: in pixels.
+    """
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with style.context(["default", _STYLE]):
+        figure = Figure(figsize=(width / 96, height / 96), dpi=96)
+        FigureCanvasAgg(figure)
+        draw(figure)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
 
 
 def _add_legend(figure: Figure) -> None:

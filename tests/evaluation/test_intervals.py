@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from reidzoo.evaluation.intervals import bootstrap_interval, wilson_interval
+from reidzoo.evaluation.intervals import bootstrap_band, bootstrap_interval, wilson_interval
 
 
 def plain_wilson(share, count):
@@ -40,3 +40,12 @@ def test_edges():
         bootstrap_interval(np.array([np.nan]), np.array([1]))
     with pytest.raises(ValueError, match="share"):
         wilson_interval(1.2, 4)
+
+
+def test_a_band_is_the_interval_of_each_column():
+    rng = np.random.default_rng(1)
+    values, groups = rng.uniform(size=(40, 3)), rng.integers(0, 9, 40)
+    values[7] = np.nan
+    low, high = bootstrap_band(values, groups)
+    for column in range(3):
+        assert bootstrap_interval(values[:, column], groups) == pytest.approx((low[column], high[column]), abs=1e-12)

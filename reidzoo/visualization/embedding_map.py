@@ -1,0 +1,51 @@
+"""A map of embeddings in the plane, coloured by identity or by camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reidzoo.visualization.figure import svg_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_embedding_map", "embedding_map_plot"]
+
+MARKERS = "os^Dv"
+
+
+def embedding_map_plot(
+    points: np.ndarray, labels: np.ndarray, shown: Sequence[int], name: str, title: str, description: str
+) -> str:
+    """Return an SVG of points in the plane.
+
+    Args:
+        points: float64 (N, 2).
+        labels: integers (N,), what is coloured.
+        shown: the labels with a colour and a shape, up to 35; all others are grey dots.
+        name: what a label is, for the legend.
+        title: of the picture.
+        description: what can be said of it in words.
+    """
+    draw = partial(draw_embedding_map, points=points, labels=labels, shown=shown, name=name)
+    return svg_text(draw, title, description, 460, 460)
+
+
+def draw_embedding_map(
+    figure: Figure, points: np.ndarray, labels: np.ndarray, shown: Sequence[int], name: str
+) -> None:
+    """Draw the map on a matplotlib figure; see ``embedding_map_plot``."""
+    axes = figure.subplots()
+    others = ~np.isin(labels, shown)
+    axes.plot(*points[others].T, ".", color="#999999", alpha=0.5, markersize=3)
+    for number, label in enumerate(shown):
+        found = labels == label
+        style = {"color": f"C{number % 7}", "markersize": 4, "alpha": 0.8, "markeredgewidth": 0}
+        axes.plot(*points[found].T, MARKERS[number // 7 % 5], label=f"{name} {label}", **style)
+    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.spines[:].set_visible(False)
+    axes.grid(False)

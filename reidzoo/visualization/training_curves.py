@@ -1,0 +1,92 @@
+"""Curves over the epochs of a run, a panel each, with the run's stages and phases marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reidzoo.visualization.figure import svg_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Points", "Span", "draw_training_curves", "mark_stages", "training_curves_plot"]
+
+Points = Sequence[tuple[float, float]]
+"""Epoch and value, epochs rising."""
+Span = tuple[float, float, str]
+"""From one epoch to another, and what it is called."""
+PANEL, WIDTH = 96, 460
+"""Pixels."""
+HATCHES = ("", "///", "...")
+WIDE_RANGE = 30
+"""A curve whose greatest value is so many times its least is drawn on a logarithmic scale."""
+
+
+def training_curves_plot(
+    curves: Mapping[str, Points], title: str, stages: Sequence[Span] = (), phases: Sequence[Span] = ()
+) -> str:
+    """Return an SVG of ``curves``, such as losses or learning rates.
+
+    Args:
+        curves: name -> its points.
+        title: of the picture.
+        stages: the run's stages; no curve is drawn from one into the next.
+        phases: what was trained when; each phase is a tint and a hatching.
+    """
+    lines = [f"{name}: from {points[0][1]:.4g} to {points[-1][1]:.4g}" for name, points in curves.items()]
+    draw = partial(draw_training_curves, curves=curves, stages=stages, phases=phases)
+    return svg_text(draw, title, "\n".join(lines), 90 + PANEL * len(curves), WIDTH)
+
+
+def draw_training_curves(
+    figure: Figure, curves: Mapping[str, Points], stages: Sequence[Span] = (), phases: Sequence[Span] = ()
+) -> None:
+    """Draw a panel for each of ``curves`` on a matplotlib figure."""
+    panels = figure.subplots(len(curves), 1, squeeze=False, sharex=True)[:, 0]
+    for number, (axes, (name, points)) in enumerate(zip(panels, curves.items())):
+        values = [value for _, value in points]
+        if min(values) > 0 and max(values) > WIDE_RANGE * min(values):
+            axes.set_yscale("log")
+        for piece in _pieces(points, [end for _, end, _ in stages]):
+            axes.plot(*zip(*piece), marker="o" if len(piece) == 1 else "", color=f"C{number % 7}")
+        axes.set_title(name, loc="left", fontsize="medium")
+        mark_stages(axes, stages, named=number == 0)
+        _mark_phases(axes, phases)
+    panels[-1].set_xlabel("epoch")
+
+
+def mark_stages(axes: Axes, stages: Sequence[Span], named: bool = True) -> None:
+    """Draw a line where a stage begins and, where ``named``, the stages' names above the axes."""
+    if not stages:
+        return
+    whole = max(stages[-1][1] - stages[0][0], 1e-9)
+    axes.set_xlim(stages[0][0], stages[0][0] + whole)
+    crowded = any((end - begin) / whole * 60 < len(name) for begin, end, name in stages)
+    for number, (begin, end, name) in enumerate(stages):
+        if number:
+            axes.axvline(begin, color="#777777", linewidth=0.8)
+        if named and len(stages) > 1:
+            height = 1.2 + 0.16 * (number % 2 if crowded else 0)
+            where = {"transform": axes.get_xaxis_transform(), "ha": "center", "fontsize": "small"}
+            axes.text((begin + end) / 2, height, name, **where)
+
+
+def _mark_phases(axes: Axes, phases: Sequence[Span]) -> None:
+    names = list(dict.fromkeys(name for *_, name in phases))
+    for begin, end, name in phases:
+        number = names.index(name)
+        style = {"facecolor": f"C{(number + 3) % 7}", "edgecolor": "#777777", "linewidth": 0, "alpha": 0.22}
+        axes.axvspan(begin, end, label=f"phase: {name}", hatch=HATCHES[number % 3], **style)
+
+
+def _pieces(points: Points, ends: Iterable[float]) -> list[list[tuple[float, float]]]:
+    """Return runs of points, broken where a stage ends or more than an epoch lies between two."""
+    ends, pieces = list(ends), [[points[0]]]
+    for before, point in zip(points, points[1:]):
+        if point[0] - before[0] > 1.01 or any(before[0] <= end < point[0] for end in ends):
+            pieces.append([])
+        pieces[-1].append(point)
+    return pieces
