@@ -32,6 +32,7 @@ class StageFolder:
         results: the last evaluation, dataset -> metric -> fraction.
         metrics: the losses and evaluations of the training, a JSON object a line.
         labels: the pseudo labels.
+        calibration: what the similarities of the final checkpoint's model mean, where that was measured.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str = "") -> None:
@@ -42,6 +43,7 @@ class StageFolder:
         self.results = self.path / "results.json"
         self.metrics = self.path / "metrics.jsonl"
         self.labels = self.path / "pseudo_labels.csv"
+        self.calibration = self.path / "calibration.json"
 
     @property
     def finished(self) -> bool:
@@ -56,6 +58,13 @@ class StageFolder:
     def read_results(self) -> dict[str, dict[str, float]]:
         """Return dataset -> metric -> fraction; empty where nothing was evaluated."""
         return json.loads(self.results.read_text(encoding="utf-8")) if self.results.exists() else {}
+
+    def read_calibration(self, sha256: str) -> dict[str, Any] | None:
+        """Return the calibration of the checkpoint with this checksum; None where there is none, or one of another."""
+        if not self.calibration.exists():
+            return None
+        content = json.loads(self.calibration.read_text(encoding="utf-8"))
+        return content["calibration"] if content["sha256"] == sha256 else None
 
 
 class RunFolder:

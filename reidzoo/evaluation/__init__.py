@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reidzoo.errors import EvaluationInputError
+from reidzoo.evaluation.calibration import Calibration
 from reidzoo.evaluation.linear_probe import linear_probe, probe_split
 from reidzoo.evaluation.protocols import PROTOCOLS, Judgement, Labels, Protocol
 from reidzoo.evaluation.query_expansion import average_query_expansion
@@ -14,6 +15,7 @@ from reidzoo.evaluation.roc import RocCurve
 
 __all__ = [
     "PROTOCOLS",
+    "Calibration",
     "EvaluationInputError",
     "Judgement",
     "KReciprocal",

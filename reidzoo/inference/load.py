@@ -51,9 +51,11 @@ def _info(model: TrainedModel) -> dict[str, Any]:
     header = header_if_any(model.weights)
     if header:
         return {"name": model.name, "sha256": sha256_of(model.weights), **header.info}
-    info = {"name": model.name, "checkpoint": str(model.weights), "sha256": sha256_of(model.weights)}
+    sha256 = sha256_of(model.weights)
+    info = {"name": model.name, "checkpoint": str(model.weights), "sha256": sha256}
     if model.run is None:
         return info
+    stage = model.run.stage(model.stage)
     info["name"] = model.run.path.resolve().name
-    results = model.run.stage(model.stage).read_results()
-    return {**info, "metrics": results} if results else info
+    measured = {"metrics": stage.read_results(), "calibration": stage.read_calibration(sha256)}
+    return info | {key: value for key, value in measured.items() if value}

@@ -14,6 +14,8 @@ from yacs.config import CfgNode
 
 from reidzoo.engine.build import final_interpolation, final_size
 from reidzoo.engine.extract import check_finite, embed_images
+from reidzoo.errors import UserError
+from reidzoo.evaluation.calibration import Calibration
 from reidzoo.transforms import Normalize, read_image, resize_image
 from reidzoo.transforms.decode import UnfitImageError
 
@@ -41,6 +43,7 @@ class ReadyModel:
         config: the frozen configuration that built it.
         info: its origin: name, metrics, licence, ... as far as its file says.
         device: where it is.
+        calibration: what its similarities mean, if ``reidzoo calibrate`` has put that into its file; else None.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class ReadyModel:
         if config.SOLVER.CHANNELS_LAST:
             self.module.to(memory_format=torch.channels_last)
         self.config, self.info = config, info
+        node = info.get("calibration")
+        self.calibration = None if node is None else Calibration.from_dict(node, str(info.get("name", "the model")))
         self._normalize = Normalize(config.INPUT.MEAN, config.INPUT.STD)
 
     @property
@@ -98,6 +103,62 @@ class ReadyModel:
         """Return the embeddings of images to search in, as ``embed_query`` does for those to search with."""
         return self._embed("embed_gallery" if hasattr(self.module, "embed_gallery") else "embed", images, batch_size)
 
+    @property
+    def threshold(self) -> float:
+        """The cosine similarity from which on two images count as one identity, at its calibration's false-accept rate.
+
+        Raises:
+            UserError: the model is not calibrated.
+        """
+        return self._calibrated().threshold
+
+    def similarity(self, a: Images, b: Images) -> Tensor:
+        """Return the cosine similarities of images, pair by pair.
+
+        Args:
+            a, b: as ``embed`` takes them, as many of one as of the other, or one of which each is compared. A model of
+                two networks embeds ``a`` as queries and ``b`` as the gallery.
+
+        Returns:
+            float32 (N,), on the CPU.
+
+        Raises:
+            ValueError: their numbers differ, and neither is 1.
+            DatasetError, EvaluationError, TypeError: as ``embed``.
+        """
+        first, second = self.embed_query(a), self.embed_gallery(b)
+        if len(first) != len(second) and 1 not in (len(first), len(second)):
+            raise ValueError(f"{len(first)} images cannot be compared pair by pair with {len(second)}")
+        return torch.nn.functional.cosine_similarity(first, second, dim=1)
+
+    def same(self, a: Images, b: Images, prior: float | None = None) -> float | Tensor:
+        """Return the probability that two images show one identity.
+
+        Args:
+            a, b: as ``similarity`` takes them.
+            prior: the share of pairs of one identity among those that you will ask about; None for the calibration's,
+                which is a half unless it was told otherwise. ``Calibration.probability`` says how it enters.
+
+        Returns:
+            A number for two single images; float64 (N,), on the CPU, where one of them is a list or a batch.
+
+        Raises:
+            UserError: the model is not calibrated.
+            EvaluationError: a prior outside (0, 1); or as ``similarity``.
+            DatasetError, TypeError, ValueError: as ``similarity``.
+        """
+        probability = self._calibrated().probability(self.similarity(a, b).numpy(), prior)
+        return float(probability[0]) if _is_single(a) and _is_single(b) else torch.from_numpy(probability)
+
+    def _calibrated(self) -> Calibration:
+        if self.calibration is None:
+            raise UserError(
+                f"the model {self.info.get('name', '')} is not calibrated: nothing says from which similarity on two "
+                f"images show one identity. Measure it on images with identities: reidzoo calibrate MODEL DATASET, and "
+                f"load the model file that it writes"
+            )
+        return self.calibration
+
     @torch.no_grad()
     def _embed(self, method: str, images: Images, batch_size: int) -> Tensor:
         stream = self._pixels(images)
@@ -113,9 +174,8 @@ class ReadyModel:
 
     def _pixels(self, images: Images) -> Iterator[tuple[str, Tensor]]:
         """Yield each image's name, and the image as uint8 (3, H, W) of the model's size."""
-        if isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, Tensor) and images.dim() == 3):
-            images = [images]
-        for number, image in enumerate(images):
+        listed: Any = [images] if _is_single(images) else images
+        for number, image in enumerate(listed):
             if isinstance(image, (str, os.PathLike)):
                 yield os.fspath(image), read_image(image, self.size, self.interpolation)
             else:
@@ -133,6 +193,10 @@ class ReadyModel:
             return resize_image(image, self.size, self.interpolation)
         except UnfitImageError as error:
             raise ValueError(f"image {number} {error}") from None
+
+
+def _is_single(images: Any) -> bool:
+    return isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, Tensor) and images.dim() == 3)
 
 
 def _is_rgb(image: Tensor) -> bool:

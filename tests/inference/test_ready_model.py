@@ -10,7 +10,8 @@ from torch.nn import functional
 
 import reidzoo
 from reidzoo.config import get_cfg
-from reidzoo.errors import DatasetError, EvaluationError
+from reidzoo.errors import DatasetError, EvaluationError, UserError
+from reidzoo.evaluation import Calibration
 from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.models import TwoViewEmbedder
 from reidzoo.transforms import resize_image
@@ -142,3 +143,31 @@ def test_an_embedding_that_is_not_finite_names_its_image(write_tiny, pictures):
         model.embed(pictures)
     with pytest.raises(EvaluationError, match="the embedding of image 1 holds NaN"):
         model.embed([Image.open(path) for path in pictures])
+
+
+CALIBRATION = Calibration(
+    threshold=0.5, far=0.01, interval=(0.4, 0.6), prior=0.5, method="logistic", slope=8.0, intercept=-4.0,
+    knots=(0.0, 1.0), values=(0.1, 0.9),
+)  # fmt: skip
+
+
+def test_a_calibrated_file_says_whether_two_images_show_one_identity(write_tiny, pictures):
+    model = reidzoo.load(write_tiny(info={"name": "tiny", "calibration": CALIBRATION.to_dict()})[0])
+    assert model.threshold == 0.5 and model.calibration == CALIBRATION
+    similarity = functional.cosine_similarity(model.embed(pictures[:1]), model.embed(pictures[1:]))
+    torch.testing.assert_close(model.similarity(pictures[0], pictures[1:]), similarity)
+    expected = 1 / (1 + torch.exp(4 - 8 * similarity.double()))
+    torch.testing.assert_close(model.same(pictures[:1], pictures[1:]), expected)
+    one = model.same(pictures[0], pictures[1])
+    assert isinstance(one, float) and one == pytest.approx(float(expected[0]), rel=1e-5)
+    assert model.same(pictures[0], pictures[1], prior=0.01) < one
+    with pytest.raises(ValueError, match="2 images cannot be compared pair by pair with 3"):
+        model.same(pictures[:2], pictures)
+
+
+def test_a_model_without_a_calibration_says_how_to_get_one(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    assert model.calibration is None
+    for ask in (lambda: model.threshold, lambda: model.same(pictures[0], pictures[1])):
+        with pytest.raises(UserError, match=r"tiny is not calibrated.*reidzoo calibrate"):
+            ask()

@@ -1,0 +1,146 @@
+"""What a model's cosine similarities mean: a threshold at a false-accept rate, and the probability of one identity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logit
+
+from reidzoo.errors import EvaluationInputError, WeightsError
+
+__all__ = ["METHODS", "Calibration"]
+
+METHODS = ("isotonic", "logistic")
+FORMAT = 1
+MOST_KNOTS = 4096
+"""No curve of a stranger's file may have more."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Turns the cosine similarity of two images' embeddings into a verdict and a probability.
+
+    It is plain numbers: it is kept as JSON in a model file, and to use it takes neither scikit-learn nor the images
+    that it was fitted to. The probability is that the two images show one identity, where ``prior`` of the pairs that
+    one asks about do. With another share pi of such pairs the odds are multiplied by
+    pi (1 - prior) / ((1 - pi) prior), which is Bayes' rule.
+
+    Attributes:
+        threshold: the cosine similarity from which on two images count as one identity.
+        far: the false-accept rate that the threshold was chosen for: the share of pairs of two identities that reach
+            it.
+        interval: the threshold's 95 % bootstrap interval over identities.
+        prior: the share of pairs of one identity that the curves are for, in (0, 1).
+        method: the curve that ``probability`` takes: ``isotonic`` or ``logistic``.
+        slope, intercept: of the logistic curve, 1 / (1 + exp(-(slope s + intercept))).
+        knots: the similarities, rising, between which the isotonic curve is straight; beyond them it is flat.
+        values: its probabilities there, rising, in (0, 1).
+        facts: what it was fitted to and what was measured; plain values, for people to read.
+    """
+
+    threshold: float
+    far: float
+    interval: tuple[float, float]
+    prior: float
+    method: str
+    slope: float
+    intercept: float
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        problem = self._problem()
+        if problem:
+            raise EvaluationInputError(f"a calibration {problem}")
+
+    def accepts(self, similarity: Any) -> np.ndarray:
+        """Return whether pairs of these cosine similarities count as one identity: bool, of the same shape."""
+        return np.asarray(similarity, np.float64) >= self.threshold
+
+    def probability(self, similarity: Any, prior: float | None = None, method: str = "") -> np.ndarray:
+        """Return the probabilities that pairs of these cosine similarities are of one identity.
+
+        Args:
+            similarity: numbers of any shape.
+            prior: the share of pairs of one identity among those that are asked about; None for the calibration's own.
+            method: ``isotonic`` or ``logistic``; "" for the calibration's own.
+
+        Returns:
+            float64 of the same shape, in (0, 1), rising with the similarity.
+
+        Raises:
+            EvaluationInputError: a prior outside (0, 1), or an unknown method.
+        """
+        if (method or self.method) not in METHODS:
+            raise EvaluationInputError(f"method={method!r}: there are {' and '.join(METHODS)}.")
+        if prior is not None and not 0 < prior < 1:
+            raise EvaluationInputError(f"prior={prior!r}: the share of pairs of one identity lies between 0 and 1.")
+        similarity = np.asarray(similarity, np.float64)
+        if (method or self.method) == "logistic":
+            odds = self.slope * similarity + self.intercept
+        else:
+            odds = logit(np.interp(similarity, self.knots, self.values))
+        return expit(odds if prior is None else odds + logit(prior) - logit(self.prior))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the calibration as what JSON holds."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, node: Any, where: str) -> Calibration:
+        """Return the calibration that ``to_dict`` gave; anything else is refused.
+
+        Args:
+            node: what JSON held.
+            where: the file, for messages.
+
+        Raises:
+            WeightsError: it is of a newer format, or not what ``to_dict`` gives.
+        """
+        if not isinstance(node, Mapping):
+            raise WeightsError(f"{where}: its calibration is no mapping")
+        if node.get("format") != FORMAT:
+            raise WeightsError(
+                f"{where}: its calibration has the format {node.get('format')!r}, this reidzoo reads {FORMAT}; update "
+                f"reidzoo, or calibrate the model again"
+            )
+        fields = {key: value for key, value in node.items() if key != "format"}
+        if set(fields) != set(cls.__dataclass_fields__):
+            odd = sorted(set(fields) ^ set(cls.__dataclass_fields__))
+            raise WeightsError(f"{where}: its calibration lacks, or should not have, {', '.join(map(str, odd))}")
+        try:
+            lists = {key: _numbers(fields[key]) for key in ("interval", "knots", "values")}
+            return cls(**{**fields, **lists})
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f"{where}: its calibration cannot be used: {error}") from None
+
+    def _problem(self) -> str:
+        """Return what is wrong with the fields, "" for nothing."""
+        single = (self.threshold, self.far, self.prior, self.slope, self.intercept)
+        if not all(_is_number(value) for value in (*single, *self.interval, *self.knots, *self.values)):
+            return "holds something that is no finite number"
+        if len(self.interval) != 2 or self.method not in METHODS or not isinstance(self.facts, Mapping):
+            return f"has an interval of two ends, a method ({', '.join(METHODS)}) and a mapping of facts"
+        if not (0 < self.prior < 1 and 0 < self.far < 1) or self.slope < 0:
+            return "has a prior and a far in (0, 1), and a slope of at least 0"
+        if not 2 <= len(self.knots) == len(self.values) <= MOST_KNOTS:
+            return f"has from 2 to {MOST_KNOTS} knots, and as many values"
+        knots, values = np.array(self.knots), np.array(self.values)
+        if (np.diff(knots) <= 0).any() or (np.diff(values) < 0).any() or values[0] <= 0 or values[-1] >= 1:
+            return "has rising knots, and values in (0, 1) that do not fall"
+        return ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise TypeError(f"a list of numbers is wanted, not {type(values).__name__}")
+    return tuple(values)
