@@ -8,6 +8,7 @@ __all__ = [
     "DatasetError",
     "EvaluationError",
     "EvaluationInputError",
+    "GalleryError",
     "Paused",
     "UserError",
     "WeightsError",
@@ -44,6 +45,10 @@ class WeightsError(UserError):
 
 class UnknownModelError(WeightsError):
     """No index has a model of this name."""
+
+
+class GalleryError(UserError):
+    """A gallery is missing, damaged, of another model, or does not hold what was asked for."""
 
 
 class EvaluationError(UserError):

@@ -43,7 +43,8 @@ def load(
         register_index(index)
     model = find_model(weights=what, stage=stage, trust=trust)
     module = load_embedder(model.cfg, model.weights, tuple(model.cfg.WEIGHTS_IGNORE))
-    return ReadyModel(module, model.cfg, _info(model), pick_device(device))
+    found_by = str(model.weights.resolve()) if os.path.exists(what) else os.fspath(what)
+    return ReadyModel(module, model.cfg, _info(model), pick_device(device), found_by)
 
 
 def _info(model: TrainedModel) -> dict[str, Any]:

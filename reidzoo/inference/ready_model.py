@@ -37,6 +37,7 @@ class ReadyModel:
         config: its configuration.
         info: facts about it.
         device: where to compute.
+        found_by: what ``reidzoo.load`` finds it by again; "" for a model that comes from nowhere.
 
     Attributes:
         module: the network.
@@ -44,18 +45,24 @@ class ReadyModel:
         info: its origin: name, metrics, licence, ... as far as its file says.
         device: where it is.
         calibration: what its similarities mean, if ``reidzoo calibrate`` has put that into its file; else None.
+        found_by: the name of the zoo, or the absolute path, that it was loaded by.
     """
 
     def __init__(
-        self, module: nn.Module, config: CfgNode, info: dict[str, Any], device: torch.device | str = "cpu"
+        self,
+        module: nn.Module,
+        config: CfgNode,
+        info: dict[str, Any],
+        device: torch.device | str = "cpu",
+        found_by: str = "",
     ) -> None:
         self.device = torch.device(device)
         self.module: Any = module.to(self.device).eval().requires_grad_(False)  # with what MODEL's contract asks for
         if config.SOLVER.CHANNELS_LAST:
             self.module.to(memory_format=torch.channels_last)
-        self.config, self.info = config, info
         node = info.get("calibration")
         self.calibration = None if node is None else Calibration.from_dict(node, str(info.get("name", "the model")))
+        self.config, self.info, self.found_by = config, info, found_by
         self._normalize = Normalize(config.INPUT.MEAN, config.INPUT.STD)
 
     @property

@@ -1,0 +1,361 @@
+"""A gallery of embedded images that is searched with images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from reidzoo.engine.image_check import ImageCheck
+from reidzoo.engine.image_table import ImageTable
+from reidzoo.errors import GalleryError, UserError
+from reidzoo.evaluation.rerank import KReciprocal, rerank_k_reciprocal
+from reidzoo.gallery.folder import GalleryFolder
+from reidzoo.gallery.local_store import LocalStore
+from reidzoo.gallery.part import PART_ROWS
+from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord
+from reidzoo.gallery.sources import Labels, read_source
+from reidzoo.gallery.store import Store
+from reidzoo.inference.load import load
+from reidzoo.inference.ready_model import Images, ReadyModel
+from reidzoo.neighbours.features import normalised
+from reidzoo.suggest import did_you_mean
+
+__all__ = ["RERANK_DEPTH", "Gallery"]
+
+RERANK_DEPTH = 1000
+"""The nearest images that are re-ranked for a query; in a gallery that has no more, these are all."""
+BATCH = 128
+
+
+class Gallery:
+    """Images embedded by one model, found again by further images.
+
+    A gallery in a folder is never half-changed, whenever its process dies: see ``GalleryFolder``. It remembers the
+    model, by the SHA-256 of its file, and takes no other model's embeddings. Similarities are cosines, whatever metric
+    the model is evaluated with.
+
+    Args:
+        store: what holds the embeddings.
+        model: the model that they are of; None loads it when it is first needed.
+
+    Raises:
+        GalleryError: the store holds another model's embeddings.
+    """
+
+    def __init__(self, store: Store, model: ReadyModel | None = None) -> None:
+        self.store, self._model = store, model
+        if model is not None:
+            _check_model(store.model, model)
+
+    @classmethod
+    def build(
+        cls,
+        model: ReadyModel | str | os.PathLike[str],
+        source: Any,
+        folder: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> Gallery:
+        """Return a new gallery of a source's images.
+
+        Args:
+            model: a model, or what ``reidzoo.load`` takes.
+            source: as for ``add``.
+            folder: a new folder to keep it in while it grows; None keeps it in memory until ``save``.
+            options: as for ``add``.
+
+        Raises:
+            GalleryError: the folder holds something already.
+            UserError: as ``add`` says.
+        """
+        ready = model if isinstance(model, ReadyModel) else load(model)
+        gallery = cls(LocalStore(model_record(ready), None if folder is None else GalleryFolder.new(folder)), ready)
+        gallery.add(source, **options)
+        return gallery
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], model: ReadyModel | None = None, index: Any = None) -> Gallery:
+        """Return the gallery in a folder.
+
+        Args:
+            folder: where it was built or saved.
+            model: the model that it was built with; None loads that when an image is to be embedded.
+            index: what searches; ``FaissIndex()`` for millions of images, None for the exact search.
+
+        Raises:
+            GalleryError: the folder is no gallery, it is damaged, or of another model.
+        """
+        return cls(LocalStore.load(folder, index), model)
+
+    def save(self, folder: str | os.PathLike[str], replace: bool = False) -> None:
+        """Write the gallery into a folder, and keep further changes there.
+
+        Args:
+            folder: a new one; that of this gallery has everything already.
+            replace: whether it may be another gallery's, which is then lost.
+
+        Raises:
+            GalleryError: the folder holds something else, or the gallery lives in a database.
+        """
+        if not isinstance(self.store, LocalStore):
+            raise GalleryError("this gallery lives in a database, which keeps it; there is nothing to save")
+        self.store.save(folder, replace)
+
+    @property
+    def model(self) -> ReadyModel:
+        """The model, loaded when it is first asked for.
+
+        Raises:
+            GalleryError: what it was loaded from is gone, or is another model now.
+        """
+        if self._model is None:
+            record = self.store.model
+            try:
+                model = load(record.weights)
+            except UserError as error:
+                raise GalleryError(
+                    f"the gallery's model {record.name} (sha256 {record.sha256[:12]}...) cannot be loaded from "
+                    f"{record.weights}: {error}\nName it: --weights, or Gallery.load(folder, model=reidzoo.load(...))"
+                ) from None
+            _check_model(record, model)
+            self._model = model
+        return self._model
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.store.entries())
+
+    @property
+    def cameras(self) -> list[str]:
+        """The cameras of its images, sorted."""
+        return self.store.cameras()
+
+    def add(
+        self,
+        source: Any,
+        *,
+        names: Sequence[str] | None = None,
+        identities: Labels = None,
+        cameras: Labels = None,
+        split: str = "gallery",
+        skip_unreadable: bool = False,
+        workers: int = 0,
+        title: str = "",
+    ) -> Added:
+        """Embed images and add them; those whose names are there already are left as they are.
+
+        Every few thousand images are kept at once, so that an addition that was interrupted, or fails, goes on where it
+        stopped when it is repeated.
+
+        Args:
+            source: a folder, in which and below which every image is taken, with the name of its own folder as its
+                identity; a ``Dataset``; or one or more paths, PIL images, or uint8 tensors (3, H, W).
+            names: of a list of images; by default their absolute paths.
+            identities, cameras: of a list of images: one for all, or one for each; None where unknown.
+            split: of a dataset.
+            skip_unreadable: leave such files out, instead of raising before anything is embedded.
+            workers: processes that decode files.
+            title: what a progress bar says; empty for none.
+
+        Raises:
+            DatasetError: there is no image, or some cannot be read.
+            GalleryError: names or labels do not fit the images, or another process has changed the gallery.
+        """
+        images, entries = read_source(source, names, identities, cameras, split)
+        known = self.store.known([entry.name for entry in entries])
+        rows = [row for row, entry in enumerate(entries) if entry.name not in known]
+        images, entries = [images[row] for row in rows], [entries[row] for row in rows]
+        unreadable: dict[int, str] = {}
+        if all(isinstance(image, (str, os.PathLike)) for image in images):
+            paths = [os.fspath(image) for image in images]
+            if not skip_unreadable:
+                ImageCheck(paths).run()
+            blocks = self._embed_files(paths, workers, unreadable, skip_unreadable)
+        else:
+            blocks = (([row], self.model.embed_gallery([image])) for row, image in enumerate(images))
+        self._add_blocks(entries, blocks, title)
+        return Added(len(entries) - len(unreadable), len(known), tuple(unreadable[row] for row in sorted(unreadable)))
+
+    def add_embeddings(self, embeddings: Tensor | np.ndarray, entries: Sequence[Entry], sha256: str) -> Added:
+        """Add images that were embedded elsewhere, such as by ``reidzoo extract``.
+
+        Args:
+            embeddings: (n, D), of any norm.
+            entries: their records.
+            sha256: of the model that embedded them.
+
+        Raises:
+            GalleryError: they are another model's, or not one for each record.
+            ClusteringError: they hold NaN, or a row of zeros.
+        """
+        if sha256 != self.store.model.sha256:
+            raise GalleryError(_other_model(self.store.model, sha256))
+        features = self._checked(embeddings)
+        if len(features) != len(entries) or _repeated(entries):
+            raise GalleryError(
+                f"{len(features)} embeddings and {len(entries)} records; give one for each, of one name each"
+            )
+        known = self.store.known([entry.name for entry in entries])
+        rows = [row for row, entry in enumerate(entries) if entry.name not in known]
+        if rows:
+            self.store.add([entries[row] for row in rows], features[torch.tensor(rows)] if known else features)
+        return Added(len(rows), len(known))
+
+    def remove(self, names: str | Iterable[str] = (), *, identity: str | int | None = None) -> int:
+        """Remove images for good, and return how many there were.
+
+        Args:
+            names: their names; paths may be relative.
+            identity: and all images of this identity.
+        """
+        given = [names] if isinstance(names, str) else list(names)
+        wanted = {*given, *(os.path.abspath(name) for name in given)}
+        if identity is not None:
+            wanted |= {entry.name for entry in self if entry.identity == str(identity)}
+        return self.store.remove(wanted) if wanted else 0
+
+    def search(
+        self,
+        images: Images,
+        k: int = 10,
+        *,
+        camera: str | int | Collection[str | int] | None = None,
+        rerank: bool | KReciprocal = False,
+    ) -> list[list[Match]]:
+        """Return the ``k`` most similar images of the gallery for each query image, most similar first.
+
+        Args:
+            images: a path, a PIL image, a tensor, or several; as ``ReadyModel.embed`` takes them.
+            k: how many; fewer are returned where the gallery has fewer.
+            camera: only images of this camera, or of these.
+            rerank: True, or ``KReciprocal(k1, k2, lambda_)``, orders the 1000 nearest by k-reciprocal re-ranking.
+
+        Raises:
+            GalleryError: k below 1, or a camera that the gallery does not know.
+            DatasetError: a file cannot be read as an image.
+        """
+        return self.search_embeddings(self.model.embed_query(images), k, camera=camera, rerank=rerank)
+
+    def search_embeddings(
+        self,
+        embeddings: Tensor | np.ndarray,
+        k: int = 10,
+        *,
+        camera: str | int | Collection[str | int] | None = None,
+        rerank: bool | KReciprocal = False,
+    ) -> list[list[Match]]:
+        """Return what ``search`` does for embeddings (Q, D) of the gallery's model."""
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise GalleryError(f"k={k!r}: expected a whole number of at least 1")
+        if not len(embeddings):
+            return []
+        queries, cameras = self._checked(embeddings), self._known_cameras(camera)
+        depth = max(k, RERANK_DEPTH) if rerank else k
+        found = self.store.search(queries, depth, cameras)
+        if not rerank:
+            return [[_match(hit) for hit in hits] for hits in found]
+        settings = KReciprocal() if rerank is True else rerank
+        return [self._reranked(query, hits, settings)[:k] for query, hits in zip(queries, found)]
+
+    def _reranked(self, query: Tensor, hits: Sequence[Hit], settings: KReciprocal) -> list[Match]:
+        if not hits:
+            return []
+        features = self.store.features(hits)
+        distances = rerank_k_reciprocal(query[None], features, settings.k1, settings.k2, settings.lambda_)[0]
+        order = np.argsort(distances, kind="stable")
+        return [_match(hits[place], float(distances[place])) for place in order]
+
+    def _checked(self, embeddings: Tensor | np.ndarray) -> Tensor:
+        features, dim = normalised(embeddings), self.store.model.dim
+        if features.shape[1] != dim:
+            raise GalleryError(f"embeddings have {features.shape[1]} values, the gallery's {dim}: not the same model?")
+        return features.cpu()
+
+    def _known_cameras(self, camera: str | int | Collection[str | int] | None) -> list[str] | None:
+        if camera is None:
+            return None
+        wanted = [str(camera)] if isinstance(camera, (str, int)) else [str(one) for one in camera]
+        known = self.cameras
+        for name in wanted:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise GalleryError(f"no image is of camera {name!r}.{hint} There are: {', '.join(known) or 'none'}")
+        return wanted
+
+    def _embed_files(
+        self, paths: list[str], workers: int, unreadable: dict[int, str], skip: bool
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        """Yield rows and embeddings of files, and note why others cannot be read, if these are to be skipped."""
+        model = self.model
+        table = ImageTable(paths, model.size, model.interpolation, cache="off")
+        batches = np.array_split(np.arange(len(paths)), range(BATCH, len(paths), BATCH))
+        if not skip:
+            for batch, pixels in zip(batches, table.batches(batches, workers)):
+                yield batch.tolist(), model.embed_gallery(pixels)
+            return
+        for batch, (pixels, failed) in zip(batches, table.batches_or_say(batches, workers)):
+            unreadable.update(failed)
+            rows = [row for row in batch.tolist() if row not in unreadable]
+            yield rows, model.embed_gallery(pixels)
+
+    def _add_blocks(self, entries: Sequence[Entry], blocks: Iterable[tuple[list[int], Tensor]], title: str) -> None:
+        """Add embeddings as they come, a part's worth at a time, and what there is if the rest fails."""
+        waiting: list[tuple[list[int], Tensor]] = []
+        try:
+            with tqdm(total=len(entries), desc=title, unit="img", disable=None if title else True) as bar:
+                for rows, features in blocks:
+                    if rows:
+                        waiting.append((rows, features))
+                    bar.update(len(rows))
+                    if sum(len(rows) for rows, _ in waiting) >= PART_ROWS:
+                        self._flush(entries, waiting)
+        finally:
+            self._flush(entries, waiting)
+
+    def _flush(self, entries: Sequence[Entry], waiting: list[tuple[list[int], Tensor]]) -> None:
+        if waiting:
+            rows = [row for rows, _ in waiting for row in rows]
+            features = self._checked(torch.cat([features for _, features in waiting]))
+            waiting.clear()
+            self.store.add([entries[row] for row in rows], features)
+
+
+def model_record(model: ReadyModel) -> ModelRecord:
+    """Return what a gallery remembers of a model.
+
+    Raises:
+        GalleryError: the model does not say the SHA-256 of its file.
+    """
+    sha256 = model.info.get("sha256")
+    if not isinstance(sha256, str):
+        raise GalleryError("the model does not know the sha256 of its file; load it with reidzoo.load")
+    name = str(model.info.get("name", ""))
+    return ModelRecord(name, model.found_by or name, sha256, model.embedding_dim)
+
+
+def _check_model(record: ModelRecord, model: ReadyModel) -> None:
+    sha256 = str(model.info.get("sha256", ""))
+    if sha256 != record.sha256:
+        raise GalleryError(_other_model(record, sha256))
+
+
+def _other_model(record: ModelRecord, sha256: str) -> str:
+    return (
+        f"the gallery holds embeddings of {record.name} (sha256 {record.sha256[:12]}...), and those of another model "
+        f"(sha256 {sha256[:12] or 'unknown'}...) cannot be compared with them; build a gallery with that model"
+    )
+
+
+def _match(hit: Hit, distance: float | None = None) -> Match:
+    return Match(*hit.entry, similarity=hit.similarity, distance=distance)
+
+
+def _repeated(entries: Sequence[Entry]) -> bool:
+    return len({entry.name for entry in entries}) < len(entries)

@@ -1,0 +1,85 @@
+"""The records of a gallery: an image in it, a hit of a search, and what an addition came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["Added", "Entry", "Hit", "Match", "ModelRecord"]
+
+
+class Entry(NamedTuple):
+    """One image of a gallery.
+
+    Attributes:
+        name: the absolute path of its file, or the name that an image without a file was given; unique in a gallery.
+        identity: whom it shows, if that is known.
+        camera: which camera took it, if that is known.
+    """
+
+    name: str
+    identity: str | None = None
+    camera: str | None = None
+
+
+class Hit(NamedTuple):
+    """One image that a store found.
+
+    Attributes:
+        key: what the store calls it, until the store changes.
+        entry: its record.
+        similarity: its cosine similarity with the query.
+    """
+
+    key: int | str
+    entry: Entry
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """One image of the gallery as an answer to a query.
+
+    Attributes:
+        name, identity, camera: as ``Entry`` has them.
+        similarity: the cosine similarity with the query, in [-1, 1].
+        distance: the re-ranked distance in [0, 1] by which matches are ordered; None without re-ranking.
+    """
+
+    name: str
+    identity: str | None
+    camera: str | None
+    similarity: float
+    distance: float | None = None
+
+
+@dataclass(frozen=True)
+class Added:
+    """What an addition came to.
+
+    Attributes:
+        added: images that are new in the gallery.
+        known: images that were not looked at, since the gallery has them by their names.
+        unreadable: the reasons, each with the file's name, why others were left out.
+    """
+
+    added: int
+    known: int = 0
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """The model whose embeddings a gallery holds.
+
+    Attributes:
+        name: what people call it.
+        weights: what ``reidzoo.load`` finds it by: a name of the zoo, or an absolute path.
+        sha256: of its file.
+        dim: D of its embeddings.
+    """
+
+    name: str
+    weights: str
+    sha256: str
+    dim: int

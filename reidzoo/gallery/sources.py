@@ -1,0 +1,109 @@
+"""Where the images of a gallery come from: a folder, a dataset, or images that one has at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from reidzoo.datasets import Dataset
+from reidzoo.datasets.base import image_names
+from reidzoo.datasets.folder import CAMERA
+from reidzoo.errors import DatasetError, GalleryError
+from reidzoo.gallery.records import Entry
+
+__all__ = ["Labels", "read_source"]
+
+Labels = str | int | None | Sequence[str | int | None]
+"""One identity or camera for all images, or one for each."""
+JUNK = -1
+
+
+def read_source(
+    source: Any,
+    names: Sequence[str] | None = None,
+    identities: Labels = None,
+    cameras: Labels = None,
+    split: str = "gallery",
+) -> tuple[list[Any], list[Entry]]:
+    """Return the images of a source and their records; ``Gallery.add`` says what a source is.
+
+    Raises:
+        GalleryError: labels or names that are not as many as the images, or two images of one name.
+        DatasetError: there is no image.
+    """
+    if isinstance(source, Dataset):
+        _refuse_labels(names, identities, cameras, "a dataset")
+        entries = _of_dataset(source, split)
+    elif isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+        _refuse_labels(names, identities, cameras, "a folder")
+        entries = _of_folder(os.path.abspath(source))
+    else:
+        images = _listed(source)
+        return images, _of_images(images, names, identities, cameras)
+    if not entries:
+        where = f"{source.name}, split {split}," if isinstance(source, Dataset) else os.fspath(source)
+        raise DatasetError(f"{where} holds no image")
+    return [entry.name for entry in entries], entries
+
+
+def _of_dataset(dataset: Dataset, split: str) -> list[Entry]:
+    """Return the images of a split but for junk; identities by their names, where the reader knows names."""
+    people = {pid: name for name, pid in getattr(dataset, "pid_of", {}).items()}
+    return [
+        Entry(os.path.abspath(record.path), str(people.get(record.pid, record.pid)), str(record.camid))
+        for record in dataset.records(split)
+        if record.pid != JUNK
+    ]
+
+
+def _of_folder(root: str) -> list[Entry]:
+    """Return the images of a folder and of all folders in it.
+
+    An image's identity is the name of the folder that it lies in, unless that is ``root``; its camera the number that
+    ``FolderDataset`` finds in its name.
+    """
+    entries = []
+    for folder, below, _ in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        identity = None if folder == root else os.path.basename(folder)
+        for name in image_names(folder):
+            camera = CAMERA.search(name)
+            entries.append(Entry(os.path.join(folder, name), identity, camera[1] if camera else None))
+    return entries
+
+
+def _listed(source: Any) -> list[Any]:
+    one = isinstance(source, (str, os.PathLike, Image.Image)) or (isinstance(source, Tensor) and source.dim() == 3)
+    return [source] if one else list(source)
+
+
+def _of_images(images: Sequence[Any], names: Sequence[str] | None, identities: Labels, cameras: Labels) -> list[Entry]:
+    if names is None:
+        if not all(isinstance(image, (str, os.PathLike)) for image in images):
+            raise GalleryError("images without a file have no name; give names=[...], one for each")
+        names = [os.path.abspath(image) for image in images]
+    columns = [_column(list(names), "names", len(images))]
+    columns += [_column(identities, "identities", len(images)), _column(cameras, "cameras", len(images))]
+    unique: set[str] = set()
+    for name in columns[0]:
+        if name is None or name in unique:
+            raise GalleryError(f"names holds {name!r}{' twice' if name else ''}; a name is of one image")
+        unique.add(name)
+    return [Entry(str(name), identity, camera) for name, identity, camera in zip(*columns)]
+
+
+def _column(labels: Any, what: str, count: int) -> list[str | None]:
+    if labels is None or isinstance(labels, (str, int)):
+        labels = [labels] * count
+    if len(labels) != count:
+        raise GalleryError(f"{what} are {len(labels)}, the images {count}; give one for each")
+    return [None if label is None else str(label) for label in labels]
+
+
+def _refuse_labels(names: Any, identities: Any, cameras: Any, what: str) -> None:
+    if not names is identities is cameras is None:
+        raise GalleryError(f"{what} says itself whom its images show; give names, identities and cameras with a list")

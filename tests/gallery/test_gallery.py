@@ -1,0 +1,209 @@
+"""``Gallery``: built from a folder, a dataset or images; searched by images; bound to its model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import reidzoo
+from reidzoo.datasets import build_dataset
+from reidzoo.errors import ClusteringError, DatasetError, GalleryError
+from reidzoo.evaluation import rerank_k_reciprocal
+from reidzoo.gallery import Entry, Gallery
+from reidzoo.gallery.gallery import model_record
+from reidzoo.gallery.local_store import LocalStore
+
+
+def test_build_search_save_and_load(model, people, tmp_path):
+    gallery = Gallery.build(model, people)
+    query = people / "Bob" / "Bob_c10.jpg"
+    found = gallery.search([query, people / "Cleo" / "Cleo_c0.jpg"], k=6)
+    assert [len(matches) for matches in found] == [6, 6]
+    first = found[0][0]
+    assert (first.name, first.identity, first.camera) == (str(query), "Bob", "10")
+    assert first.similarity == pytest.approx(1, abs=1e-5) and first.distance is None
+    names = [entry.name for entry in gallery]
+    expected = model.embed(query)[0] @ model.embed(names).T
+    assert sorted(match.name for match in found[0]) == sorted(names)
+    for match in found[0]:
+        assert match.similarity == pytest.approx(float(expected[names.index(match.name)]), abs=1e-5)
+    assert [match.similarity for match in found[0]] == sorted((match.similarity for match in found[0]), reverse=True)
+    gallery.save(tmp_path / "kept")
+    (again,) = Gallery.load(tmp_path / "kept", model).search([query], k=6)
+    assert {match.name: match.similarity for match in again} == pytest.approx(
+        {match.name: match.similarity for match in found[0]}, abs=1e-5
+    )
+    assert Gallery.load(tmp_path / "kept").search(query, k=6)[0][0].name == str(query)  # finds its model by itself
+
+
+def test_a_folder_keeps_every_change(model, people, tmp_path):
+    Gallery.build(model, people / "Ann", tmp_path / "kept")
+    gallery = Gallery.load(tmp_path / "kept", model)
+    assert {entry.identity for entry in gallery} == {None}  # whom the top folder's own images show is not known
+    assert gallery.add(people / "Bob" / "Bob_c0.jpg", identities=7, cameras="door").added == 1
+    again = gallery.add(people)
+    assert (again.added, again.known) == (3, 3)
+    gallery.remove(identity="Cleo")
+    gallery.remove([people / "Ann" / "Ann_c0.jpg"][0].as_posix())
+    left = [(entry.identity, entry.camera) for entry in Gallery.load(tmp_path / "kept", model)]
+    assert left == [(None, "10"), ("7", "door"), ("Bob", "10")]
+    assert Gallery.load(tmp_path / "kept", model).cameras == ["10", "door"]
+
+
+def test_a_dataset(model, tiny_root):
+    dataset = build_dataset("Market1501", root=tiny_root)
+    gallery = Gallery.build(model, dataset)
+    assert len(gallery) == len(dataset.gallery) and gallery.cameras == ["0", "1", "2"]
+    assert len(Gallery.build(model, dataset, split="query")) == len(dataset.query)
+    crops = Gallery.build(model, build_dataset({"type": "FolderDataset", "folder": "crops"}, root=tiny_root))
+    assert {entry.identity for entry in crops} == {f"other{number}" for number in range(1, 13)}
+
+
+def test_images_without_files(model):
+    images = [Image.new("RGB", (16, 32), colour) for colour in ("red", "green", "blue")]
+    gallery = Gallery.build(model, images, names=["r", "g", "b"], cameras=["x", None, "y"], identities="me")
+    assert gallery.search(images[1], 1)[0][0].name == "g"
+    assert [match.name for match in gallery.search(images[1], 3, camera="y")[0]] == ["b"]
+    assert {match.name for match in gallery.search(images[1], 3, camera=["x", "y"])[0]} == {"r", "b"}
+    with pytest.raises(GalleryError, match=r"no image is of camera 'z'.* There are: x, y"):
+        gallery.search(images[1], camera="z")
+    assert gallery.remove(["r", "nothing"]) == 1 and gallery.cameras == ["y"]
+    assert gallery.remove(["g", "b"]) == 2 and gallery.search(images[1]) == [[]] and len(gallery) == 0
+    assert gallery.search([]) == []
+
+
+def test_another_model_is_refused(model, people, write_tiny, tmp_path):
+    Gallery.build(model, people, tmp_path / "kept")
+    torch.manual_seed(1)
+    other = reidzoo.load(write_tiny("other", info={"name": "other"})[0])
+    with pytest.raises(GalleryError, match=r"embeddings of tiny \(sha256 \w{12}.*another model"):
+        Gallery.load(tmp_path / "kept", other)
+    gallery = Gallery.load(tmp_path / "kept")
+    entry = [Entry("x")]
+    with pytest.raises(GalleryError, match="another model"):
+        gallery.add_embeddings(torch.ones(1, model.embedding_dim), entry, other.info["sha256"])
+    with pytest.raises(GalleryError, match="5 values, the gallery's"):
+        gallery.add_embeddings(torch.ones(1, 5), entry, model.info["sha256"])
+    with pytest.raises(ClusteringError, match="NaN"):
+        gallery.add_embeddings(torch.full((1, model.embedding_dim), torch.nan), entry, model.info["sha256"])
+    assert gallery.add_embeddings(np.ones((1, model.embedding_dim)), entry, model.info["sha256"]).added == 1
+    shutil.copyfile(tmp_path / "other.safetensors", tmp_path / "tiny.safetensors")  # the model's place holds another
+    with pytest.raises(GalleryError, match="another model"):
+        gallery.search(people / "Ann" / "Ann_c0.jpg")
+    (tmp_path / "tiny.safetensors").unlink()
+    with pytest.raises(GalleryError, match=r"(?s)cannot be loaded from .*tiny\.safetensors.*--weights"):
+        gallery.search(people / "Ann" / "Ann_c0.jpg")
+
+
+def test_re_ranking_is_that_of_the_evaluation(fill, model):
+    store = fill(40, dim=model.embedding_dim)
+    store.model = model_record(model)
+    gallery = Gallery(store, model)
+    queries = torch.randn(3, model.embedding_dim)
+    names = [entry.name for entry in gallery]
+    features = torch.cat([part.features() for part in store.parts])
+    for query, matches in zip(queries, gallery.search_embeddings(queries, 40, rerank=True)):
+        expected = rerank_k_reciprocal(query[None], features)[0]
+        assert [match.distance for match in matches] == sorted(match.distance for match in matches)
+        for match in matches:
+            assert match.distance == pytest.approx(expected[names.index(match.name)], abs=1e-5)
+    assert gallery.search_embeddings(queries, 40, rerank=True) != gallery.search_embeddings(queries, 40)
+
+
+def test_unreadable_files_are_named_before_any_work_or_left_out(model, people, tmp_path):
+    (people / "Bob" / "broken.jpg").write_text("no image")
+    with pytest.raises(DatasetError, match=r"broken\.jpg cannot be read"):
+        Gallery.build(model, people, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+    gallery = Gallery.build(model, people, tmp_path / "kept", skip_unreadable=True)
+    added = gallery.add(people, skip_unreadable=True)
+    assert len(gallery) == 6 and (added.added, added.known) == (0, 6) and "broken.jpg" in added.unreadable[0]
+
+
+def test_what_was_embedded_before_an_error_is_kept(model, people, tmp_path, monkeypatch):
+    gallery = Gallery.build(model, people / "Ann", tmp_path / "kept")
+    monkeypatch.setattr("reidzoo.gallery.gallery.BATCH", 1)
+    embed, calls = model.embed_gallery, []
+
+    def fail(images):
+        calls.append(images)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return embed(images)
+
+    monkeypatch.setattr(model, "embed_gallery", fail)
+    with pytest.raises(KeyboardInterrupt):
+        gallery.add(people)
+    assert len(Gallery.load(tmp_path / "kept")) == 4
+    assert gallery.add(people).added == 2
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"names": ["a"]}, "names are 1, the images 2"),
+        ({"names": ["a", "a"]}, "names holds 'a' twice"),
+        ({"names": ["a", "b"], "cameras": [1]}, "cameras are 1, the images 2"),
+        ({}, "have no name"),
+    ],
+)
+def test_labels_that_do_not_fit(model, arguments, message):
+    with pytest.raises(GalleryError, match=message):
+        Gallery.build(model, [Image.new("RGB", (8, 8))] * 2, **arguments)
+
+
+def test_places_that_do_not_fit(model, people, tmp_path):
+    with pytest.raises(GalleryError, match="is not a gallery: there is no such folder"):
+        Gallery.load(tmp_path / "nothing")
+    with pytest.raises(GalleryError, match="not empty and not a gallery"):
+        Gallery.build(model, people, people)
+    with pytest.raises(GalleryError, match="says itself whom"):
+        Gallery.build(model, people, cameras=1)
+    with pytest.raises(DatasetError, match="holds no image"):
+        Gallery.build(model, tmp_path / "home" if (tmp_path / "home").mkdir() is None else "")
+    gallery = Gallery.build(model, people, tmp_path / "kept")
+    with pytest.raises(GalleryError, match="holds a gallery already"):
+        Gallery.build(model, people, tmp_path / "kept")
+    other = Gallery.load(tmp_path / "kept", model)
+    other.remove(identity="Ann")
+    with pytest.raises(GalleryError, match="changed by somebody else"):
+        gallery.remove(identity="Bob")
+    small = Gallery.build(model, people / "Ann")
+    with pytest.raises(GalleryError, match="holds a gallery already"):
+        small.save(tmp_path / "kept")
+    small.save(tmp_path / "kept", replace=True)
+    assert len(Gallery.load(tmp_path / "kept")) == 2
+    with pytest.raises(GalleryError, match="k=0"):
+        small.search(people / "Ann" / "Ann_c0.jpg", k=0)
+
+
+def test_damaged_files_are_named(fill, tmp_path):
+    store = fill(6)
+    store.save(tmp_path / "kept")
+    manifest, records, features = (
+        tmp_path / "kept" / name for name in ("gallery.json", "000001.json", "000001.safetensors")
+    )
+    assert {path.name for path in (tmp_path / "kept").iterdir()} - {".lock"} == {
+        manifest.name,
+        records.name,
+        features.name,
+    }
+    for path, content in [
+        (manifest, b"{"),
+        (manifest, json.dumps({**json.loads(manifest.read_text()), "parts": [["../x", 6]]}).encode()),
+        (records, b'[["a", 1, 2]]'),
+        (features, features.read_bytes()[:-1]),
+    ]:
+        whole = path.read_bytes()
+        path.write_bytes(content)
+        with pytest.raises(GalleryError, match=r"is damaged .*copy the gallery again"):
+            LocalStore.load(tmp_path / "kept")
+        path.write_bytes(whole)
+    features.unlink()
+    with pytest.raises(GalleryError, match=r"000001\.safetensors is missing"):
+        LocalStore.load(tmp_path / "kept")
