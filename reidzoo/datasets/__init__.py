@@ -23,6 +23,7 @@ from reidzoo.datasets.pseudo_labeled import PseudoLabeled
 from reidzoo.datasets.randperson import RandPerson
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.style_folder import StyleFolder
+from reidzoo.datasets.table_dataset import TableDataset
 from reidzoo.datasets.thinned import Thinned
 from reidzoo.datasets.train_set import TrainSet
 from reidzoo.datasets.true_identities import true_identities
@@ -53,6 +54,7 @@ __all__ = [
     "RandPerson",
     "Record",
     "StyleFolder",
+    "TableDataset",
     "Thinned",
     "TrainSet",
     "TwoViews",

@@ -14,7 +14,7 @@ from reidzoo.errors import DatasetError
 __all__ = ["IMAGE_EXTENSIONS", "SPLITS", "Dataset", "absent_files", "examples", "image_names", "relative_path"]
 
 SPLITS = ("train", "query", "gallery")
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 logger = logging.getLogger("reidzoo")
 
@@ -134,6 +134,8 @@ class Dataset:
 
     def _locate(self, folders: Sequence[str]) -> str:
         paths = [os.path.join(self.root, os.path.expanduser(folder)) for folder in folders]
+        # An archive that was unpacked into a folder of its own name.
+        paths += [inner for path in paths if os.path.isdir(inner := os.path.join(path, os.path.basename(path)))]
         absent = {path: self._absent_names(path) for path in paths if os.path.isdir(path)}
         for path, names in absent.items():
             if not names:

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
+from collections.abc import Iterator
 
-from reidzoo.checks import PATH, TEXT, check
-from reidzoo.datasets.base import SPLITS, Dataset, absent_files
-from reidzoo.datasets.record import Record
+from reidzoo.checks import PATH, TEXT, check, optional
+from reidzoo.datasets.base import Dataset
+from reidzoo.datasets.table_dataset import COLUMNS, NEEDED_COLUMNS, TableDataset, TableRow
 from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 
 __all__ = ["CSVDataset"]
 
-LOWEST = {"pid": -1, "camid": 0, "timeid": -1, "viewid": -1}
+SEPARATORS = ",;\t|"
 
 
 @DATASET.register_module()
-class CSVDataset(Dataset):
+class CSVDataset(TableDataset):
     """Images of any name in any folders, listed in one CSV file with a header line::
 
         path,pid,camid,split
         images/a.jpg,7,0,train
+        images/b.jpg,8,1,query
 
-    ``path`` is relative to the CSV file's folder, or absolute; ``pid`` is an integer from -1 on (-1: junk in the
-    gallery, no label in the training split); ``camid`` an integer from 0 on; ``split`` train, query or gallery. The
-    columns ``timeid`` and ``viewid`` may be there too, empty where unknown; further columns are ignored.
+    ``path`` is relative to the CSV file's folder, or absolute; the columns are ``TableDataset``'s, in any order and
+    case: ``pid`` and ``camid`` are numbers or names, ``camid`` may be left out, ``timeid`` and ``viewid`` may be there.
+    Columns are separated by a comma, semicolon, tab or ``|``. The file is in UTF-8, or in UTF-16 with its mark, as
+    spreadsheets write it.
 
     Args:
         root: the folder that holds the datasets.
         file: the CSV file, relative to ``root`` or absolute.
-        protocol: the evaluation protocol. ``market1501`` leaves out gallery images with the query's pid and camera;
-            where cameras are unknown, write one number for all and use ``camera_free``.
+        protocol: the evaluation protocol; by default ``market1501``, which leaves out gallery images with the query's
+            pid and camera, or ``camera_free`` if no query or gallery image has a camera.
 
     Raises:
         DatasetError: the file or an image it names is not there, or a line is wrong; the message has the line.
@@ -39,60 +43,50 @@ class CSVDataset(Dataset):
 
     name = "CSVDataset"
 
-    def __init__(self, root: str | os.PathLike[str], file: str, protocol: str = "market1501") -> None:
+    def __init__(self, root: str | os.PathLike[str], file: str, protocol: str | None = None) -> None:
         check(self, PATH, root=root, file=file)
-        check(self, TEXT, protocol=protocol)
+        check(self, optional(TEXT), protocol=protocol)
         path = os.path.join(os.path.expanduser(os.fspath(root)), os.path.expanduser(file))
         if not os.path.isfile(path):
             raise DatasetError(f"CSVDataset: {path}: no such file. It lists the images: path,pid,camid,split")
-        super().__init__(root, os.path.abspath(os.path.dirname(path)))
+        Dataset.__init__(self, root, os.path.abspath(os.path.dirname(path)))
         self.name = os.path.splitext(os.path.basename(path))[0]
-        self.protocol = protocol
         self.file = path
         try:
-            self._records = self._read()
+            self.fill(self._rows(), protocol)
         except (UnicodeDecodeError, csv.Error) as error:
             raise DatasetError(f"CSVDataset: {path} is not a CSV file in UTF-8: {error}") from None
 
-    def _read(self) -> dict[str, list[Record]]:
-        records: dict[str, list[Record]] = {split: [] for split in SPLITS}
-        line_of: dict[str, int] = {}
-        with open(self.file, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            columns = reader.fieldnames or []
-            lacking = [column for column in ("path", "pid", "camid", "split") if column not in columns]
+    def _rows(self) -> Iterator[TableRow]:
+        with open(self.file, encoding=_encoding(self.file), newline="") as file:
+            separator = _separator(file.readline())
+            file.seek(0)
+            reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+            columns = [name.strip().lower() for name in next(reader, [])]
+            lacking = [column for column in NEEDED_COLUMNS if column not in columns]
             if lacking:
                 raise DatasetError(
                     f"{self.file}:1: no column {', '.join(lacking)}; the columns are {','.join(columns) or 'missing'}. "
-                    "Needed: path,pid,camid,split; may be there: timeid,viewid."
+                    "Needed: path,pid,split; may be there: camid,timeid,viewid."
                 )
-            for row in reader:
-                split, record = self._record(row, reader.line_num)
-                records[split].append(record)
-                line_of.setdefault(record.path, reader.line_num)
-        absent = absent_files(line_of)
-        if absent:
-            more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
-            raise DatasetError(f"{self.file}:{line_of[absent[0]]}: no such image: {absent[0]}{more}")
-        return records
+            for values in reader:
+                if values:
+                    cells = {name: value.strip() for name, value in zip(columns, values) if name in COLUMNS}
+                    empty = dict.fromkeys(NEEDED_COLUMNS, "")
+                    yield TableRow(f"{self.file}:{reader.line_num}", **empty | cells)
 
-    def _record(self, row: dict[str, str | None], line: int) -> tuple[str, Record]:
-        path, split = (row["path"] or "").strip(), (row["split"] or "").strip()
-        if not path:
-            raise DatasetError(f"{self.file}:{line}: the path is empty")
-        if split not in SPLITS:
-            raise DatasetError(f"{self.file}:{line}: split is {split!r}; expected one of {', '.join(SPLITS)}")
-        numbers = {column: self._number(row, column, line) for column in LOWEST}
-        return split, Record(os.path.normpath(os.path.join(self.folder, path)), **numbers)
 
-    def _number(self, row: dict[str, str | None], column: str, line: int) -> int:
-        text = (row.get(column) or "").strip()
-        if not text and column in ("timeid", "viewid"):
-            return -1
-        try:
-            number = int(text)
-        except ValueError:
-            raise DatasetError(f"{self.file}:{line}: {column} is {text!r}; expected an integer") from None
-        if number < LOWEST[column]:
-            raise DatasetError(f"{self.file}:{line}: {column} is {number}; expected {LOWEST[column]} or more")
-        return number
+def _encoding(path: str) -> str:
+    """Return UTF-16 where the file begins with its mark, else UTF-8 with or without one."""
+    with open(path, "rb") as file:
+        marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return "utf-16" if marked else "utf-8-sig"
+
+
+def _separator(header: str) -> str:
+    """Return the separator by which the header has most of the known columns, the comma where none is better."""
+
+    def known(separator: str) -> int:
+        return sum(name.strip(' "\r\n').lower() in COLUMNS for name in header.split(separator))
+
+    return max(SEPARATORS, key=known)

@@ -53,6 +53,12 @@ def test_complete_folder_is_preferred_to_an_incomplete_one(tmp_path, market):
     assert Market1501(tmp_path).folder == str(tmp_path / "Market-1501")
 
 
+def test_an_archive_may_lie_in_a_folder_of_its_own_name(tmp_path, market):
+    inner = market(tmp_path / "Market-1501-v15.09.15" / "Market-1501-v15.09.15")
+    assert Market1501(tmp_path).folder == str(inner)
+    assert Market1501("/", folder=str(inner.parent)).folder == str(inner)
+
+
 @pytest.mark.parametrize("absolute", [False, True])
 def test_folder_argument(tmp_path, market, absolute):
     folder = market(tmp_path / "somewhere" / "else")

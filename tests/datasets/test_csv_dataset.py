@@ -51,12 +51,12 @@ def test_absolute_paths_and_protocol(tmp_path, write):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("images/a.jpg,seven,0,train", "pid is 'seven'; expected an integer"),
+        ("images/a.jpg,,0,train", "the pid is empty; write who it is, or -1 where nobody knows"),
         ("images/a.jpg,-2,0,train", "pid is -2; expected -1 or more"),
-        ("images/a.jpg,7,,train", "camid is ''; expected an integer"),
+        ("images/a.jpg,7,,train", "camid is empty, in 1 of 2 rows; give the camera of all or of none"),
         ("images/a.jpg,7,-1,train", "camid is -1; expected 0 or more"),
         ("images/a.jpg,7,0,test", "split is 'test'; expected one of train, query, gallery"),
-        ("images/a.jpg,7", "split is ''"),
+        ("images/a.jpg,7,0", "split is ''"),
         (",7,0,train", "the path is empty"),
         ("images/x.jpg,7,0,train\nimages/y.jpg,7,0,train", r"no such image: .*x.jpg \(and 1 more\)"),
     ],
@@ -67,9 +67,27 @@ def test_errors_carry_the_line(tmp_path, write, line, message):
         CSVDataset(tmp_path, file)
 
 
-@pytest.mark.parametrize("header", ["path,pid,split", "", "path;pid;camid;split"])
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_names_of_people_and_cameras_as_a_spreadsheet_writes_them(tmp_path, write, separator, encoding):
+    lines = ["Split,PID,Path,CamID", "train,zoë,images/a.jpg,gate", "query,anna,images/b.jpg,gate",
+             "gallery,anna,images/a.jpg,door", "gallery,-1,images/b.jpg,door"]  # fmt: skip
+    dataset = CSVDataset(tmp_path, write("\r\n".join(lines).replace(",", separator), encoding))
+    assert dataset.pid_of == {"anna": 0, "zoë": 1, "-1": -1} and dataset.camid_of == {"door": 0, "gate": 1}
+    labels = [record[1:3] for split in ("train", "query", "gallery") for record in dataset.records(split)]
+    assert labels == [(1, 1), (0, 1), (0, 0), (-1, 0)] and dataset.protocol == "market1501"
+
+
+@pytest.mark.parametrize("header, line", [("path,pid,split", "{},7,{}"), ("path,pid,camid,split", "{},7,,{}")])
+def test_cameras_may_be_unknown(tmp_path, write, header, line):
+    lines = [line.format("images/a.jpg", "query"), line.format("images/b.jpg", "gallery")]
+    dataset = CSVDataset(tmp_path, write("\n".join([header, *lines])))
+    assert dataset.protocol == "camera_free" and {r.camid for r in dataset.query + dataset.gallery} == {0}
+
+
+@pytest.mark.parametrize("header", ["path,camid,split", "", "path;camid;split"])
 def test_missing_columns(tmp_path, write, header):
-    with pytest.raises(DatasetError, match=r"people\.csv:1: no column .*camid"):
+    with pytest.raises(DatasetError, match=r"people\.csv:1: no column .*pid"):
         CSVDataset(tmp_path, write(f"{header}\n"))
 
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from reidzoo.datasets import FolderDataset, build_dataset
-from reidzoo.errors import DatasetError
+from reidzoo.errors import ConfigError, DatasetError
 
 
 def test_numeric_folders_and_cameras(tmp_path, touch):
@@ -57,3 +57,15 @@ def test_nothing_there(tmp_path):
     (tmp_path / "mine" / "train").mkdir(parents=True)
     with pytest.raises(DatasetError, match="holds no image; expected <split>/<person>/<image>"):
         FolderDataset(tmp_path, "mine")
+
+
+def test_a_pattern_finds_the_cameras_names(tmp_path, touch):
+    touch(
+        tmp_path, ["train/1/gate-001.jpg", "query/2/door-001.tif", "gallery/2/gate-002.webp", "gallery/-1/door-3.tiff"]
+    )
+    dataset = FolderDataset(tmp_path, ".", camera="^([a-z]+)-")
+    assert dataset.camid_of == {"door": 0, "gate": 1} and dataset.protocol == "market1501"
+    assert [r[1:3] for r in dataset.train + dataset.query + dataset.gallery] == [(1, 1), (2, 0), (-1, 0), (2, 1)]
+    for wrong in ("gate", "(a)(b)", "(", 7):
+        with pytest.raises(ConfigError, match="camera must be a regular expression with one group"):
+            FolderDataset(tmp_path, ".", camera=wrong)

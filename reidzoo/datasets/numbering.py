@@ -1,0 +1,22 @@
+"""Numbers for identities and cameras that have names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["number_names"]
+
+JUNK = "-1"
+
+
+def number_names(names: Iterable[str]) -> dict[str, int]:
+    """Return a number for each name: itself where all are whole numbers from -1 on, else its place among the sorted.
+
+    -1 stays -1, junk, in both cases. The order of ``names``, and how often each is there, does not matter.
+    """
+    unique = sorted(set(names))
+    if all(re.fullmatch(r"-1|\d+", name) for name in unique):
+        return {name: int(name) for name in unique}
+    others = [name for name in unique if name != JUNK]
+    return {name: number for number, name in enumerate(others)} | ({JUNK: -1} if JUNK in unique else {})

@@ -1,0 +1,40 @@
+"""A table in memory, a DataFrame or plain columns, becomes a dataset."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from reidzoo.datasets import Record, TableDataset
+from reidzoo.errors import DatasetError
+
+COLUMNS = {
+    "path": ["a.jpg", "b.jpg", "c.jpg"], "pid": ["eva", "bo", "bo"], "camid": [2.0, 0.0, 2.0],
+    "split": ["train", "query", "gallery"], "timeid": [None, 1.0, float("nan")], "note": [1, 2, 3],
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path, touch):
+    return touch(tmp_path, COLUMNS["path"])
+
+
+def records(dataset):
+    return [*dataset.train, *dataset.query, *dataset.gallery]
+
+
+@pytest.mark.parametrize("kind", ["columns", "frame"])
+def test_records(folder, kind):
+    table = COLUMNS if kind == "columns" else pytest.importorskip("pandas").DataFrame(COLUMNS)
+    dataset = TableDataset(table, folder)
+    a, b, c = (os.path.join(folder, name) for name in COLUMNS["path"])
+    assert records(dataset) == [Record(a, 1, 2), Record(b, 0, 0, timeid=1), Record(c, 0, 2)]
+    assert dataset.protocol == "market1501" and dataset.name == "table" and not dataset.is_twin
+
+
+def test_mistakes(folder):
+    with pytest.raises(DatasetError, match="no column split"):
+        TableDataset({"path": ["a.jpg"], "pid": [1]}, folder)
+    with pytest.raises(DatasetError, match=r"row 1: no such image: .*x\.jpg"):
+        TableDataset({"path": ["a.jpg", "x.jpg"], "pid": [1, 2], "split": ["train", "train"]}, folder)
