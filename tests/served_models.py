@@ -31,6 +31,16 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(given)
 
+    def do_HEAD(self):
+        given = self.server.files.get(self.path.partition("?")[0])
+        if given is None:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        for name, value in {"ETag": given.tag, "Content-Length": str(len(given.body)), **given.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
     def _send(self, given):
         total, start = len(given.body), 0
         wanted = self.headers.get("Range")

@@ -35,6 +35,7 @@ from reidzoo.losses import LossSet
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.trainers import Trainer
 from reidzoo.transforms import BatchDraw, Compose
+from reidzoo.weights.download import TransferError
 
 REPOSITORY = Path(__file__).parent.parent
 NAN, INF = math.nan, math.inf
@@ -202,6 +203,10 @@ ARGUMENTS = {
     "embedding": choice("reduced", "pooled"), "granularities": listed(whole(1, 64), 1),
     "MultiBranchResNet.branches": whole(2, 8), "MultiBranchResNet.width": lambda v: width(v) and v % 2 == 0,
     "shares": listed(real(1e-300, 1e7), 1), "CenterLoss.num_classes": whole(1, 10**7),
+    "TimmBackbone.name": nothing, "TorchvisionBackbone.name": nothing, "options": maybe(unchanged),
+    "TimmBackbone.pretrained": choice("", None, False), "TorchvisionBackbone.pretrained": choice("", None, False),
+    "TimmBackbone.size": maybe(listed(whole(1, 5000), 2, 2)), "TimmBackbone.stride": whole(0, 16),
+    "output": choice("map", "token", "token_and_map"), "drop_path": dropout,
 }  # fmt: skip
 """Argument -> whether a value of it makes sense. ``nothing`` of VALUES does, say, as a name of a file that is there."""
 
@@ -311,6 +316,8 @@ REQUIRED = {
     "PseudoLabeled": {"dataset": "Market1501", "labels": "written"}, "CUHK03": {"test_identities": 4},
     "ResNet": {"depth": 18, "width": 4}, "DualBranchResNet": {"depth": 18, "width": 4}, "VGG": {"width": 4},
     "OSNet": {"width": 0.25}, "MobileNetV2": {"width": 0.1}, "DualBranchMobileNetV2": {"width": 0.1},
+    "TimmBackbone": {"name": "test_vit", "options": {"depth": 1, "embed_dim": 8, "num_heads": 1}},
+    "TorchvisionBackbone": {"name": "mobilenet_v2"},
     "SharedPrivateNetwork": {"features": 8, "width": 4, "image_widths": [4, 3]},
     "StarGANGenerator": {"width": 4, "residual_blocks": 1}, "StarGANDiscriminator": {"width": 4, "layers": 2},
     "DualBranchHead": {"width": 4}, "MultiBranchResNet": {"depth": 18, "width": 4},
@@ -486,6 +493,17 @@ def try_one(use, sensible, value):
     right = sensible(value)
     COUNTS["sensible" if right else "senseless"] += 1
     return "" if right else f"{value!r} was accepted"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, tmp_path):
+    """Let nothing be downloaded, wherever the tests run."""
+
+    def refuse(*_):
+        raise TransferError("no network")
+
+    monkeypatch.setattr("reidzoo.weights.cache._transfer", refuse)
+    monkeypatch.setenv("REIDZOO_HOME", str(tmp_path / "home"))
 
 
 @pytest.mark.parametrize(("kind", "key", "argument"), CASES, ids=[".".join(case) for case in CASES])

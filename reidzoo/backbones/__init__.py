@@ -10,9 +10,11 @@ from reidzoo.backbones.multi_branch import MultiBranchResNet
 from reidzoo.backbones.non_local import NonLocal
 from reidzoo.backbones.osnet import OSNet
 from reidzoo.backbones.resnet import ResNet
+from reidzoo.backbones.timm_backbone import TimmBackbone
+from reidzoo.backbones.torchvision_backbone import TorchvisionBackbone
 from reidzoo.backbones.vgg import VGG
 
 __all__ = [
     "IBN", "VGG", "DualBranchMobileNetV2", "DualBranchResNet", "MobileNetV2", "MultiBranchResNet", "NonLocal", "OSNet",
-    "ResNet",
+    "ResNet", "TimmBackbone", "TorchvisionBackbone",
 ]  # fmt: skip

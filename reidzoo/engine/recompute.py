@@ -129,12 +129,22 @@ def recompute_blocks(backbone: nn.Module) -> int:
     """Let each block of a backbone keep its input only, and be computed again in the backward pass; return how many.
 
     Chen et al., "Training deep nets with sublinear memory cost" (2016). Blocks are the members of the backbone's
-    ``nn.Sequential`` children, ResNet's residual blocks for example. Names of weights stay as they are.
+    ``nn.Sequential`` children, ResNet's residual blocks for example; a backbone that has none is searched for them
+    further within, as the network of another library is. Names of weights stay as they are.
     """
-    blocks = [b for child in backbone.children() if isinstance(child, nn.Sequential) for b in child.children()]
+    blocks = _blocks(backbone)
     for block in blocks:
         block.forward = _Recomputed(block.forward)
     return len(blocks)
+
+
+def _blocks(module: nn.Module) -> list[nn.Module]:
+    children = list(module.children())
+    for kind in (nn.Sequential, nn.ModuleList):
+        if found := [block for child in children if isinstance(child, kind) for block in child.children()]:
+            # Layers of a stem are no blocks, and the ReLUs among them write into their inputs.
+            return [block for block in found if any(block.children())] or found
+    return [block for child in children for block in _blocks(child)]
 
 
 class _Recomputed:
@@ -143,10 +153,10 @@ class _Recomputed:
     def __init__(self, forward: Callable[..., Any]) -> None:
         self.forward = forward
 
-    def __call__(self, *inputs: Tensor) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         if not torch.is_grad_enabled():
-            return self.forward(*inputs)
-        return checkpoint(self.forward, *inputs, use_reentrant=False, context_fn=_contexts)
+            return self.forward(*inputs, **options)
+        return checkpoint(self.forward, *inputs, use_reentrant=False, context_fn=_contexts, **options)
 
 
 def _contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:

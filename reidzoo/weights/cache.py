@@ -22,13 +22,14 @@ from filelock import FileLock, Timeout
 from reidzoo.errors import WeightsError
 from reidzoo.files import move_into_place, write_whole
 from reidzoo.weights.download import TransferError, forget_part, from_drive, from_http
+from reidzoo.weights.hub import HUB, from_hub
 from reidzoo.weights.installed import PACKAGE, installed_file
 
 __all__ = ["SCHEMES", "checked_content", "fetch", "is_cached", "make_once", "sha256_of", "weights_home"]
 
 logger = logging.getLogger("reidzoo")
 
-SCHEMES = ("https:", "http:", "file:", "gdrive:", PACKAGE)
+SCHEMES = ("https:", "http:", "file:", "gdrive:", HUB, PACKAGE)
 """The beginnings of the addresses that ``fetch`` takes."""
 IN_PLACE = ("file:", PACKAGE)
 """The beginnings of those whose file is used where it lies."""
@@ -60,7 +61,8 @@ def fetch(
 
     Args:
         addresses: where it is published, tried in their order: ``https://``, ``http://``, ``gdrive:<file id>``,
-            ``file:<path>``, or ``package:<name>/<path>`` for a file of an installed package.
+            ``hf:<owner>/<name>/<file>`` for a file of the Hugging Face hub, ``file:<path>``, or
+            ``package:<name>/<path>`` for a file of an installed package.
         filename: its path in ``weights_home``.
         sha256: its checksum, or the first digits of it.
         size: its size in bytes.
@@ -187,6 +189,8 @@ def _transfer(address: str, part: Path, sha256: str, size: int | None, title: st
     if address.startswith("gdrive:"):
         forget_part(part)
         return from_drive(address.removeprefix("gdrive:"), part, title=title, size=size)
+    if address.startswith(HUB):
+        return from_hub(address.removeprefix(HUB), part)
     if address.startswith(("http:", "https:")):
         return from_http(address, part, title=title, size=size, checked=bool(sha256))
     raise TransferError(f"unknown kind of address; known are {', '.join(SCHEMES)}")

@@ -8,10 +8,11 @@ from pathlib import Path
 from reidzoo.registry import SCHEME
 from reidzoo.version import __version__
 from reidzoo.weights.cache import fetch, make_once, sha256_of
+from reidzoo.weights.hub import HUB
 from reidzoo.zoo.index import entry
 from reidzoo.zoo.index_entry import IndexEntry
 
-__all__ = ["locate", "plain_name"]
+__all__ = ["locate", "locate_on_hub", "plain_name"]
 
 
 def plain_name(name: str) -> str:
@@ -33,6 +34,16 @@ def locate(name: str) -> Path:
         title=model.name,
     )  # fmt: skip
     return _converted(model, model.convert, path) if model.convert else path
+
+
+@SCHEME.register_module(name="hf")
+def locate_on_hub(name: str) -> Path:
+    """Return the local copy of ``hf://OWNER/NAME/FILE``, a file of the Hugging Face hub, downloaded the first time.
+
+    Raises:
+        WeightsError: it cannot be had.
+    """
+    return fetch([f"{HUB}{name}"], f"hub/{hashlib.sha256(name.encode()).hexdigest()[:16]}/{Path(name).name}")
 
 
 def _converted(model: IndexEntry, recipe: str, path: Path) -> Path:

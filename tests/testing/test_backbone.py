@@ -20,6 +20,8 @@ NODES = [
     {"type": "VGG", "net": "vgg_m", "width": 8},
     {"type": "MobileNetV2", "width": 0.1, "last_stride": 1},
     {"type": "DualBranchMobileNetV2", "width": 0.1},
+    {"type": "TimmBackbone", "name": "test_vit"},
+    {"type": "TorchvisionBackbone", "name": "mobilenet_v2", "options": {"width_mult": 0.1}},
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -22,12 +23,19 @@ class ConvertedBatchNorm(_BatchNorm):
 
     @classmethod
     def adopt(cls, norm: _BatchNorm, **arguments: Any) -> ConvertedBatchNorm:
-        """Return a module of this class that shares the parameters and buffers of ``norm``."""
+        """Return a module of this class that shares the parameters and buffers of ``norm``.
+
+        timm's ``BatchNormAct2d`` is a batch norm with dropping and an activation of its own behind it; so is then this.
+        """
         # 0 features: the tensors are replaced at once, whatever their device and dtype.
         new = cls(0, norm.eps, norm.momentum, norm.affine, norm.track_running_stats, **arguments)
         new.num_features = norm.num_features
         for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
             setattr(new, name, getattr(norm, name))
+        if behind := [name for name in ("drop", "act") if isinstance(getattr(norm, name, None), nn.Module)]:
+            for name in behind:
+                new.add_module(name, getattr(norm, name))
+            new.register_forward_hook(_pass_behind)
         return new.train(norm.training)
 
     def count_batch(self) -> float:
@@ -51,3 +59,10 @@ class ConvertedBatchNorm(_BatchNorm):
         return functional.batch_norm(
             maps, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
         )
+
+
+def _pass_behind(norm: nn.Module, _inputs: Any, maps: torch.Tensor) -> torch.Tensor:
+    """Return the maps as they leave what a batch norm has behind it."""
+    for module in norm.children():
+        maps = module(maps)
+    return maps

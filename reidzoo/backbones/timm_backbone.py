@@ -1,0 +1,291 @@
+"""Any network of timm as a backbone: CNNs, vision transformers, Swin."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from reidzoo.backbones.overlapping_patches import OverlappingPatches
+from reidzoo.checks import DROPOUT, FLAG, TEXT, WEIGHTS, Rule, check, each, either, mapping_of, one_of, optional, whole
+from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.registry import BACKBONE, MISFITS
+from reidzoo.suggest import did_you_mean
+from reidzoo.weights.cache import fetch
+from reidzoo.weights.imagenet import OURS
+from reidzoo.weights.loading import load_weights, local_file, safe_read, unwrap_state
+
+__all__ = ["TimmBackbone"]
+
+logger = logging.getLogger("reidzoo")
+
+ANY_SIZE: tuple[dict[str, bool], ...] = (
+    {"dynamic_img_size": True, "dynamic_img_pad": True},
+    {"strict_img_size": False},
+    {},
+)
+"""What makes a network of timm take images of any size: a ViT, a Swin, a CNN."""
+BEHIND_THE_MAP = ("head", "fc", "classifier", "fc_norm", "attn_pool", "head_dist", "last_linear")
+BEHIND_MOBILENET_V3 = ("conv_head", "norm_head")
+"""What timm's networks have behind the feature map: pooling, norms and classifiers, which a HEAD has of its own."""
+OUTPUTS = ("map", "token", "token_and_map")
+ANYTHING = Rule("anything", lambda value: True)
+
+
+@BACKBONE.register_module()
+class TimmBackbone(nn.Module):
+    """A network of timm, by timm's name, without what follows its feature map (``pip install 'reidzoo[timm]'``).
+
+    Images may be of any size. A ViT's position embeddings are interpolated (bicubically) to the patches that an image
+    has, at each step, and with ``size`` once, as TransReID does: then they are learnt at that size. Either is logged.
+    A network that takes one size alone is told it by ``options: {img_size: [256, 128]}``.
+
+    The names of the weights are timm's behind ``net.``. Weights are loaded strictly: every name and shape has to fit.
+
+    **The class token** of a ViT reaches a head by ``output``. ``token``: it is the map, of one row and column, which
+    any pooling but GeM (tokens are negative, too) leaves as it is: ``{type: BNNeck}`` is then TransReID's baseline.
+    ``map``: the patches' tokens, in their places. ``token_and_map``: both, one behind the other along the channels, as
+    ``DualBranchResNet`` returns its branches; the token is the same at every place, so that average pooling gives the
+    token and the patches' mean.
+
+    Args:
+        name: timm's name, as ``timm.list_models()`` has it, with or without the tag of its weights: ``resnet50``,
+            ``vit_small_patch16_224.dino``, ``vit_base_patch14_dinov2``, ``vit_base_patch16_clip_224.openai``. The
+            weights of MegaDescriptor are in ``hf://BVRA/MegaDescriptor-T-224/pytorch_model.bin``, for the name
+            ``swin_tiny_patch4_window7_224``.
+        pretrained: "" or false for random weights; "timm" or true for those that timm names, downloaded once; or the
+            path of a file in timm's layout, or in the original layout where timm converts it (DINOv2, OpenAI's CLIP),
+            of a run's checkpoint, ``zoo://NAME``, or ``hf://OWNER/NAME/FILE``.
+        size: (height, width) that a ViT's position embeddings are made for; null for those of the published weights.
+        stride: pixels between the patches of a ViT, up to their side; 0 for the side. See ``OverlappingPatches``.
+        output: "map", "token" or "token_and_map".
+        drop_path: probability of the last block's branch to be left out of an image's pass in training, smaller for
+            earlier blocks (Huang et al., ECCV 2016).
+        options: further arguments of ``timm.create_model``, such as ``{output_stride: 16}`` for a CNN, which keeps the
+            last map at 1/16 of the image.
+
+    Attributes:
+        net: timm's network.
+        out_channels: its ``num_features``, twice as many with ``token_and_map``.
+
+    Raises:
+        ConfigError: timm is not installed, or has no such network, or the network has not what an option is about.
+        WeightsError: ``pretrained`` names weights that do not exist, cannot be had, or do not fit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pretrained: str | bool = "",
+        size: Sequence[int] | None = None,
+        stride: int = 0,
+        output: str = "map",
+        drop_path: float = 0.0,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        check(self, TEXT, name=name)
+        check(self, either(FLAG, WEIGHTS), pretrained=pretrained)
+        check(self, optional(each(whole(1, 4096), 2)), size=size)
+        check(self, whole(0, 64), stride=stride)
+        check(self, one_of(*OUTPUTS), output=output)
+        check(self, DROPOUT, drop_path=drop_path)
+        check(self, optional(mapping_of(ANYTHING)), options=options)
+        self.name, self.output = name, output
+        self.net = _create(name, {**(options or {}), **({"drop_path_rate": drop_path} if drop_path else {})})
+        self.out_channels: int = self.net.num_features * (2 if output == "token_and_map" else 1)
+        self._check_tokens(size, stride)
+        self._told: set[tuple[int, int]] = set()
+        state = None if pretrained in ("", None, False) else _read(name, self.net, pretrained)
+        native = state is not None and _made_for(self.net, state)
+        if native:
+            self._load(state, pretrained)
+        if stride:
+            self.net.patch_embed = OverlappingPatches(self.net.patch_embed, stride)
+        if size is not None:
+            self._resize_positions((size[0], size[1]))
+        if state is not None and not native:
+            self._load(state, pretrained)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the feature map, for a ViT as ``output`` says.
+
+        Args:
+            images: (B, 3, H, W) float, normalised as the weights were trained.
+
+        Returns:
+            (B, out_channels, h, w); h and w are H and W by the network's last stride, or the rows and columns of a
+            ViT's patches, or 1 with ``output`` "token".
+
+        Raises:
+            ConfigError: the network takes images of one size alone, and not of this one.
+        """
+        try:
+            features = self.net.forward_features(images)
+        except AssertionError as error:  # how timm refuses a size
+            height, width = images.shape[2:]
+            raise ConfigError(
+                f"TimmBackbone: {self.name} does not take images of {height} x {width} ({error}); build it for them by "
+                f"options: {{img_size: [{height}, {width}]}}"
+            ) from None
+        if features.dim() == 3:
+            return self._from_tokens(features, images)
+        return features.permute(0, 3, 1, 2) if getattr(self.net, "output_fmt", "NCHW") == "NHWC" else features
+
+    def _from_tokens(self, tokens: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        """Return the map of a ViT's tokens (B, 1 + h w, C), the class token and registers first."""
+        token = tokens[:, 0, :, None, None]
+        if self.output == "token":
+            self._tell_of_positions(images)
+            return token
+        rows, columns = self._tell_of_positions(images)
+        places = tokens[:, getattr(self.net, "num_prefix_tokens", 0) :]
+        maps = places.transpose(1, 2).unflatten(2, (rows, columns))
+        return maps if self.output == "map" else torch.cat([token.expand_as(maps), maps], dim=1)
+
+    def _tell_of_positions(self, images: torch.Tensor) -> tuple[int, int]:
+        """Return rows and columns of an image's patches; log once if the positions are interpolated to them."""
+        size = (images.shape[2], images.shape[3])
+        patches = self.net.patch_embed
+        grid = tuple(patches.dynamic_feat_size(size) if hasattr(patches, "dynamic_feat_size") else patches.grid_size)
+        if _positions(self.net) is not None and grid not in self._told and not torch.compiler.is_compiling():
+            self._told.add(grid)
+            if grid != (stored := tuple(patches.grid_size)):
+                logger.info(
+                    "TimmBackbone: %s has position embeddings for %d x %d patches; those of %d x %d, of images of %d x "
+                    "%d, are interpolated at each step. With size: [%d, %d] they are so once, and learnt as they are.",
+                    self.name, *stored, *grid, *size, *size,
+                )  # fmt: skip
+        return grid[0], grid[1]
+
+    def _check_tokens(self, size: Sequence[int] | None, stride: int) -> None:
+        """Raise ConfigError for an option about tokens that the network has not."""
+        has_token = getattr(self.net, "cls_token", None) is not None
+        if self.output != "map" and not has_token:
+            raise ConfigError(f"TimmBackbone: {self.name} has no class token; output: {self.output} needs one, set map")
+        has_positions = _positions(self.net) is not None and getattr(self.net, "dynamic_img_size", False)
+        if size is not None and not has_positions:
+            raise ConfigError(f"TimmBackbone: {self.name} has no position embeddings to interpolate; leave size out")
+        if stride:
+            patches: Any = getattr(self.net, "patch_embed", None)
+            if not (isinstance(getattr(patches, "proj", None), nn.Conv2d) and has_positions):
+                raise ConfigError(f"TimmBackbone: {self.name} is no ViT with patches; leave stride out")
+            if stride > min(patches.patch_size):
+                raise ConfigError(f"TimmBackbone: stride {stride} is above the patch's side, {min(patches.patch_size)}")
+
+    def _resize_positions(self, size: tuple[int, int]) -> None:
+        """Interpolate the position embeddings to the patches of images of ``size``, once."""
+        from timm.layers import resample_abs_pos_embed
+
+        net, patches = self.net, self.net.patch_embed
+        old, new = tuple(patches.grid_size), tuple(patches.dynamic_feat_size(size))
+        prefix = 0 if net.no_embed_class else net.num_prefix_tokens
+        resized = resample_abs_pos_embed(net.pos_embed.detach(), list(new), list(old), prefix)
+        net.pos_embed = nn.Parameter(resized)
+        patches.grid_size = new
+        if old != new:
+            logger.info(
+                "TimmBackbone: %s, position embeddings interpolated from %d x %d to %d x %d patches, for images of %d "
+                "x %d", self.name, *old, *new, *size,
+            )  # fmt: skip
+
+    def _load(self, state: Mapping[str, torch.Tensor] | None, pretrained: str | bool) -> None:
+        """Load a state in timm's layout strictly, without what is behind the map."""
+        where = self.name if pretrained is True else str(pretrained)
+        dropped = tuple(f"{name}." for name in _behind(self.net))
+        try:
+            load_weights(self.net, state or {}, key_map=lambda n: None if n.startswith(dropped) else n)
+        except WeightsError as error:
+            raise WeightsError(f"{where}: {error}") from None
+
+
+def _create(name: str, options: Mapping[str, Any]) -> Any:
+    """Return timm's network ``name`` for images of any size, without what is behind its map."""
+    timm = _timm()
+    if ":" in name or not timm.is_model(name):
+        hint = did_you_mean(name.partition(".")[0], timm.list_models())
+        more = " A hub's weights are named under pretrained, hf://OWNER/NAME/FILE." if ":" in name else ""
+        raise ConfigError(f"TimmBackbone: timm {timm.__version__} has no {name!r}.{hint}{more}")
+    for any_size in ANY_SIZE:
+        given: dict[str, Any] = {"num_classes": 0, **any_size, **options}
+        try:
+            net = timm.create_model(name, pretrained=False, **given)
+        except TypeError as error:
+            if any(f"'{key}'" in str(error) for key in any_size.keys() - options.keys()):
+                continue  # a network of another kind
+            raise _misfit(name, options, error) from error
+        except MISFITS as error:
+            raise _misfit(name, options, error) from error
+        for part in _behind(net):
+            if getattr(net, part, None) is not None:
+                setattr(net, part, nn.Identity())
+        return net
+    raise ConfigError(f"TimmBackbone: {name} cannot be built with {dict(options)}")
+
+
+def _misfit(name: str, options: Mapping[str, Any], error: Exception) -> ConfigError:
+    given = ", ".join(f"{key}: {value!r}" for key, value in options.items()) or "its defaults"
+    return ConfigError(f"TimmBackbone: {name} cannot be built with {given}: {type(error).__name__}: {error}")
+
+
+def _behind(net: nn.Module) -> tuple[str, ...]:
+    """Return the names of the parts that ``forward_features`` does not use, where a network has them."""
+    return (*BEHIND_THE_MAP, *(BEHIND_MOBILENET_V3 if type(net).__name__ == "MobileNetV3" else ()))
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise ConfigError(f"TimmBackbone needs timm ({error}); install it: pip install 'reidzoo[timm]'") from None
+    return timm
+
+
+def _positions(net: Any) -> torch.Tensor | None:
+    """Return a ViT's position embeddings (1, tokens, C), None for a network without."""
+    positions = getattr(net, "pos_embed", None)
+    return positions if isinstance(positions, torch.Tensor) and positions.dim() == 3 else None
+
+
+def _made_for(net: nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
+    """Return whether a state's position embeddings are as many as the network has as it is published."""
+    ours, theirs = _positions(net), state.get("pos_embed")
+    return ours is None or theirs is None or ours.shape == theirs.shape
+
+
+def _read(name: str, net: nn.Module, pretrained: str | bool) -> dict[str, torch.Tensor]:
+    """Return the state that ``pretrained`` names, under timm's names."""
+    path = _published(name) if pretrained in (True, "timm") else local_file(str(pretrained))
+    state = unwrap_state(safe_read(path), str(path))
+    if any(key.startswith(OURS) for key in state):
+        state = {key.removeprefix(OURS): value for key, value in state.items() if key.startswith(OURS)}
+    if all(key.startswith("net.") for key in state):
+        return {key.removeprefix("net."): value for key, value in state.items()}
+    if set(net.state_dict()) <= set(state):
+        return state
+    convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
+    try:
+        return state if convert is None else convert(state, net)
+    except MISFITS:  # it is of no layout that timm knows; strict loading says by name what does not fit
+        return state
+
+
+def _published(name: str) -> Path:
+    """Return the local copy of the weights that timm names, and say how images are normalised for them."""
+    cfg = _timm().get_pretrained_cfg(name)
+    addresses = []
+    if cfg is not None and cfg.hf_hub_id:
+        files = [cfg.hf_hub_filename] if cfg.hf_hub_filename else ["model.safetensors", "pytorch_model.bin"]
+        addresses += [f"hf:{cfg.hf_hub_id}/{file}" for file in files]
+    if cfg is not None and cfg.url and not str(cfg.url).endswith(".npz"):
+        addresses.append(cfg.url)
+    if not addresses:
+        raise WeightsError(f"TimmBackbone: timm names no weights for {name}; give pretrained: '' or a file's path")
+    logger.info("TimmBackbone: the weights of %s were trained with INPUT.MEAN %s and STD %s", name, cfg.mean, cfg.std)
+    full = f"{cfg.architecture}.{cfg.tag}" if cfg.tag else name
+    return fetch(addresses, f"timm/{full}.bin", title=f"timm's {full}")
