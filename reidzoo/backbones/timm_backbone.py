@@ -25,11 +25,11 @@ __all__ = ["TimmBackbone"]
 logger = logging.getLogger("reidzoo")
 
 ANY_SIZE: tuple[dict[str, bool], ...] = (
-    {"dynamic_img_size": True, "dynamic_img_pad": True},
     {"strict_img_size": False},
+    {"dynamic_img_size": True, "dynamic_img_pad": True},
     {},
 )
-"""What makes a network of timm take images of any size: a ViT, a Swin, a CNN."""
+"""What makes a network of timm take images of any size: a Swin, a ViT, a CNN. Older Swins swallow what a ViT takes."""
 BEHIND_THE_MAP = ("head", "fc", "classifier", "fc_norm", "attn_pool", "head_dist", "last_linear")
 BEHIND_MOBILENET_V3 = ("conv_head", "norm_head")
 """What timm's networks have behind the feature map: pooling, norms and classifiers, which a HEAD has of its own."""
@@ -144,8 +144,7 @@ class TimmBackbone(nn.Module):
             self._tell_of_positions(images)
             return token
         rows, columns = self._tell_of_positions(images)
-        places = tokens[:, getattr(self.net, "num_prefix_tokens", 0) :]
-        maps = places.transpose(1, 2).unflatten(2, (rows, columns))
+        maps = tokens[:, tokens.shape[1] - rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))
         return maps if self.output == "map" else torch.cat([token.expand_as(maps), maps], dim=1)
 
     def _tell_of_positions(self, images: torch.Tensor) -> tuple[int, int]:
