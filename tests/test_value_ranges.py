@@ -215,7 +215,7 @@ OPTIMIZER_KEYS = {
     "lr": real(1e-300, 1e4), "weight_decay": share, "betas": listed(real(0, 0.99999), 2, 2), "eps": real(1e-300, 1),
     "amsgrad": flag, "foreach": maybe(flag), "maximize": flag, "capturable": flag, "differentiable": flag,
     "fused": maybe(flag), "decoupled_weight_decay": flag, "momentum": real(0, 0.99999), "dampening": share,
-    "nesterov": flag, "params": listed(nothing), "lr_mult": named(nothing),
+    "nesterov": flag, "params": listed(nothing), "lr_mult": named(nothing), "layer_decay": choice(1, 1.0),
 }  # fmt: skip
 
 size = listed(whole(8, 5000), 2, 2)
@@ -525,7 +525,9 @@ def test_keys_of_a_loss(key):
 
 OPTIMIZERS = {"Adam": {}, "AdamW": {}, "SGD": {"momentum": 0.9}}
 OPTIMIZER_CASES = [
-    (name, key) for name in OPTIMIZERS for key in [*inspect.signature(getattr(torch.optim, name)).parameters, "lr_mult"]
+    (name, key)
+    for name in OPTIMIZERS
+    for key in [*inspect.signature(getattr(torch.optim, name)).parameters, "lr_mult", "layer_decay"]
 ]
 
 

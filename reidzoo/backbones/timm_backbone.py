@@ -137,6 +137,13 @@ class TimmBackbone(nn.Module):
             return self._from_tokens(features, images)
         return features.permute(0, 3, 1, 2) if getattr(self.net, "output_fmt", "NCHW") == "NHWC" else features
 
+    def parameter_layers(self) -> dict[str, int]:
+        """Return the layer of each parameter, by timm's grouping: embeddings or stem 0, then the blocks."""
+        from timm.models import group_parameters
+
+        layers = group_parameters(self.net, self.net.group_matcher(coarse=False), reverse=True)
+        return {f"net.{name}": layer for name, layer in layers.items()}
+
     def _from_tokens(self, tokens: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """Return the map of a ViT's tokens (B, 1 + h w, C), the class token and registers first."""
         token = tokens[:, 0, :, None, None]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from reidzoo import distributed
 from reidzoo.checks import FLAG, PROBABILITY, TEXT, check, each, mapping_of, number, optional
+from reidzoo.engine.layer_decay import layer_factors
 from reidzoo.errors import ConfigError
 from reidzoo.registry import MISFITS, Registry, describe
 
@@ -25,6 +26,7 @@ RULES = {
     "params": each(TEXT, least=1),
     "lr": number(above=0, most=1000),
     "lr_mult": mapping_of(number(0, 10000)),
+    "layer_decay": number(above=0, most=1),
     "weight_decay": number(0, 1),
     "momentum": number(0, below=1),
     "dampening": PROBABILITY,
@@ -227,8 +229,9 @@ def build_optimizers(
 
     Args:
         nodes: optimizer name -> ``{type: Adam, lr: ..., ...}``; ``type`` is a class of ``torch.optim`` or dotted.
-            Two keys are ours: ``params``, the dotted names of the sub-modules to move (default: the part of the
-            optimizer's own name), and ``lr_mult``, sub-module -> factor on the learning rate, 0 or more.
+            Three keys are ours: ``params``, the dotted names of the sub-modules to move (default: the part of the
+            optimizer's own name), ``lr_mult``, sub-module -> factor on the learning rate, 0 or more, and
+            ``layer_decay``, a further factor for each layer of a backbone below the head, see ``layer_factors``.
         parts: the trainer's parts.
         grad_clip: largest gradient norm, 0 for none.
         precision: of the networks; each optimizer has a scaler with ``fp16``.
@@ -252,10 +255,12 @@ def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torc
         check(where, RULES[key], **{key: node[key]})
     prefixes, multipliers = node.pop("params", [name]), node.pop("lr_mult", {})
     named = list(_select(name, parts, prefixes))
+    decay = node.pop("layer_decay", 1)
+    by_layer = layer_factors(where, decay, (key for key, _ in named), parts) if decay != 1 else {}
     groups: dict[float, list[tuple[str, nn.Parameter]]] = {}
     for key, parameter in named:
         factor = next((f for prefix, f in multipliers.items() if f"{key}.".startswith(f"{prefix}.")), 1.0)
-        groups.setdefault(factor, []).append((key, parameter))
+        groups.setdefault(factor * by_layer.get(key, 1.0), []).append((key, parameter))
     for prefix in multipliers:
         if not any(f"{key}.".startswith(f"{prefix}.") for key, _ in named):
             raise ConfigError(f"{where}.lr_mult: {prefix!r} names no parameter of {', '.join(prefixes)}")
