@@ -46,14 +46,31 @@ class Embedder(nn.Module):
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the head's dict for images (B, 3, H, W): ``feat``, ``embedding``, in training also ``logits``."""
-        return self.head(self.backbone(images))
+        return self.head(self.maps(images))
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """Return the L2-normalised embedding (B, D), float32, of images (B, 3, H, W).
 
         The mode of the module is not touched: call ``eval()`` before, or batch norm uses the batch's statistics.
         """
-        return functional.normalize(self.head(self.backbone(images))["embedding"].float(), dim=1)
+        return functional.normalize(self.head(self.maps(images))["embedding"].float(), dim=1)
+
+    def maps(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the backbone's feature map (B, out_channels, h, w) of images (B, 3, H, W).
+
+        Raises:
+            ConfigError: the backbone returns something else; the dry run finds it before the training.
+        """
+        maps = self.backbone(images)
+        shape = tuple(maps.shape) if isinstance(maps, torch.Tensor) else ()
+        if len(shape) != 4 or shape[:2] != (len(images), self.backbone.out_channels):
+            found = f"a tensor {shape}" if shape else f"a {type(maps).__name__}"
+            raise ConfigError(
+                f"BACKBONE: {type(self.backbone).__name__} returned {found} for images {tuple(images.shape)}; a "
+                f"BACKBONE returns a feature map (B, out_channels, h, w), which here is ({len(images)}, "
+                f"{self.backbone.out_channels}, h, w)"
+            )
+        return maps
 
     def reset_classifier(self, num_classes: int, centroids: torch.Tensor | None = None) -> None:
         """Give the head a new classifier, see ``BNNeck.reset_classifier``; optimizers have to be told its parameters.
@@ -75,7 +92,10 @@ def _checked(registry: str, part: Any, attribute: str, meaning: str) -> Any:
     if not isinstance(part, nn.Module):
         raise ConfigError(f"{registry}: {name} is not an nn.Module, as a {registry} has to be")
     if not isinstance(getattr(part, attribute, None), int):
+        library = type(part).__module__.partition(".")[0]
+        hint = {"timm": "; name timm's networks by TimmBackbone", "torchvision": "; see TorchvisionBackbone"}
         raise ConfigError(
             f"{registry}: {name} has no whole number {attribute}; a {registry} says there how large {meaning} is"
+            f"{hint.get(library, '')}"
         )
     return part

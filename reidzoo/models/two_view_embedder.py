@@ -94,4 +94,4 @@ class TwoViewEmbedder(nn.Module):
     def _embed(self, network: Embedder, images: torch.Tensor) -> torch.Tensor:
         if self.normalise:
             return network.embed(images)
-        return network.head(network.backbone(images))["embedding"].float()
+        return network.head(network.maps(images))["embedding"].float()

@@ -97,3 +97,38 @@ def test_a_head_without_reset_classifier_is_named_when_it_is_asked_for(monkeypat
     monkeypatch.setitem(HEAD.module_dict, "Fixed", Fixed)
     with pytest.raises(ConfigError, match="HEAD: Fixed has no reset_classifier"):
         Embedder(BACKBONE, {"type": "Fixed"}).reset_classifier(2)
+
+
+class Tokens(nn.Module):
+    """A backbone whose output is no feature map."""
+
+    out_channels = 4
+
+    def __init__(self, output=""):
+        super().__init__()
+        self.output = output
+
+    def forward(self, images):
+        maps = images.mean(1, keepdim=True).expand(-1, 4, -1, -1)
+        outputs = {"tokens": maps.flatten(2), "pooled": maps.mean((2, 3)), "channels": maps[:, :3], "list": [maps]}
+        return outputs[self.output]
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("tokens", r"a tensor \(2, 4, 32\)"), ("pooled", r"a tensor \(2, 4\)"),
+        ("channels", r"a tensor \(2, 3, 8, 4\)"), ("list", "a list"),
+    ],
+)  # fmt: skip
+def test_a_backbone_with_another_output_is_named(monkeypatch, output, said):
+    monkeypatch.setitem(BACKBONES.module_dict, "Tokens", Tokens)
+    model = Embedder({"type": "Tokens", "output": output}, {"type": "BNNeck"}, num_classes=2)
+    for call in (model, model.embed):
+        with pytest.raises(ConfigError, match=rf"BACKBONE: Tokens returned {said} .*\(2, 4, h, w\)"):
+            call(torch.zeros(2, 3, 8, 4))
+
+
+def test_a_library_s_own_network_is_pointed_to_its_backbone():
+    with pytest.raises(ConfigError, match=r"no whole number out_channels.* see TorchvisionBackbone"):
+        Embedder({"type": "torchvision.models.mobilenet_v2"}, {"type": "BNNeck"})
