@@ -31,6 +31,7 @@ from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.optim import build_optimizers
 from reidzoo.errors import UserError
 from reidzoo.hooks.hook import build_hooks
+from reidzoo.hooks.schedule import WarmUp
 from reidzoo.losses import LossSet
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.trainers import Trainer
@@ -146,6 +147,11 @@ ARGUMENTS = {
     "keep_moments": flag, "kept": whole(0), "kernels": listed(some(whole(1, 64), listed(whole(1, 64), 2, 2)), 3, 3),
     "l2": not_negative, "label": nothing, "labels": nothing, "last_stride": choice(1, 2), "layers": whole(1, 20),
     "log_sum": flag, "margin": positive, "max_iters": whole(1), "max_size": whole(0),
+    "power": real(1e-300, 100), "rise": share, "OneCycleSchedule.start": share,
+    "scheduler": nothing, "interval": choice("epoch", "step"),
+    "figure": name, "PlateauSchedule.mode": choice("", "min", "max"), "PlateauSchedule.gamma": real(0, 0.99999),
+    "PlateauSchedule.patience": whole(0), "threshold": share, "cooldown": whole(0), "least": share,
+    "end_epoch": whole(0),
     "milestones": listed(not_negative), "min_samples": whole(1), "min_size": whole(0), "modules": listed(name, 1),
     "momentum": share, "momentum_per_epoch": share, "momentum_start": share, "moving_norms": listed(name),
     "names": choice("pair", "target"), "neighbours": whole(0), "neighbours_from": whole(0),
@@ -205,6 +211,7 @@ OPTIMIZER_KEYS = {
     "amsgrad": flag, "foreach": maybe(flag), "maximize": flag, "capturable": flag, "differentiable": flag,
     "fused": maybe(flag), "decoupled_weight_decay": flag, "momentum": real(0, 0.99999), "dampening": share,
     "nesterov": flag, "params": listed(nothing), "lr_mult": named(nothing),
+    "groups": unchanged,
 }  # fmt: skip
 
 size = listed(whole(8, 5000), 2, 2)
@@ -273,7 +280,7 @@ def arguments_of(kind, cls):
         names.remove("num_classes")
     if "warmup" in names:
         names.remove("warmup")
-        names += list(inspect.signature(cls.__mro__[1]).parameters)
+        names += list(inspect.signature(WarmUp).parameters)
     return names
 
 
@@ -290,6 +297,7 @@ def makes_sense(cls, argument):
 
 SMALL = {"type": "ResNet", "depth": 18, "width": 4, "pretrained": ""}
 REQUIRED = {
+    "TorchSchedule": {"scheduler": {"type": "StepLR", "step_size": 2}},
     "KMeans": {"num_clusters": 3}, "MultiStepSchedule": {"milestones": [1]}, "RandomCrop": {"size": [24, 12]},
     "EpochPhaseHook": {"order": ["model"]}, "IterationPhaseHook": {"steps": {"model": 1}},
     "FreezeHook": {"modules": ["backbone"]}, "ConstantThresholds": {"start": "model", "switches": {}},
@@ -499,7 +507,9 @@ def test_keys_of_a_loss(key):
 
 OPTIMIZERS = {"Adam": {}, "AdamW": {}, "SGD": {"momentum": 0.9}}
 OPTIMIZER_CASES = [
-    (name, key) for name in OPTIMIZERS for key in [*inspect.signature(getattr(torch.optim, name)).parameters, "lr_mult"]
+    (name, key)
+    for name in OPTIMIZERS
+    for key in [*inspect.signature(getattr(torch.optim, name)).parameters, "lr_mult", "groups"]
 ]
 
 

@@ -67,6 +67,7 @@ class EarlyStopHook(Hook):
     """
 
     priority = 30  # before probe and evaluation, which are to see the weights that are kept
+    validates = ("loss",)
 
     def __init__(
         self,
