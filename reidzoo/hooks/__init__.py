@@ -8,6 +8,7 @@ from reidzoo.hooks.ema import EMAHook
 from reidzoo.hooks.evaluate import EvaluateHook
 from reidzoo.hooks.freeze import FreezeHook
 from reidzoo.hooks.hook import Hook, build_hooks
+from reidzoo.hooks.keep_best import KeepBestHook
 from reidzoo.hooks.log import LogHook
 from reidzoo.hooks.memory import MemoryHook
 from reidzoo.hooks.phase import EpochPhaseHook, IterationPhaseHook
@@ -33,7 +34,8 @@ from reidzoo.hooks.torch_schedule import TorchSchedule
 __all__ = [
     "AlternationHook", "CheckpointHook", "ConstantSchedule", "ConstantThresholds", "CosineSchedule", "EMAHook",
     "EarlyStopHook", "EpochPhaseHook", "EvaluateHook", "ExportPseudoLabelsHook", "FreezeHook", "Hook",
-    "IterationPhaseHook", "LinearSchedule", "LogHook", "MemoryHook", "MultiStepSchedule", "OneCycleSchedule",
-    "PlateauSchedule", "PolynomialSchedule", "ProbeHook", "ProgressHook", "PseudoLabelHook", "RenewOptimizersHook",
-    "Schedule", "StopOnNaNHook", "SwitchRule", "TorchSchedule", "build_hooks", "draw_timeline", "timeline_plot",
+    "IterationPhaseHook", "KeepBestHook", "LinearSchedule", "LogHook", "MemoryHook", "MultiStepSchedule",
+    "OneCycleSchedule", "PlateauSchedule", "PolynomialSchedule", "ProbeHook", "ProgressHook", "PseudoLabelHook",
+    "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule", "TorchSchedule", "build_hooks", "draw_timeline",
+    "timeline_plot",
 ]  # fmt: skip
