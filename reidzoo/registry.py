@@ -39,10 +39,26 @@ Part = TypeVar("Part", bound=Callable[..., Any])
 
 
 class Registry(MMEngineRegistry):
-    """mmengine's registry with errors that help: the near miss, what is registered, and the parameters of a class."""
+    """mmengine's registry with errors that help: the near miss, what is registered, and the parameters of a class.
 
-    def __init__(self, name: str, *locations: str) -> None:
+    Args:
+        name: for messages.
+        *locations: the modules that register, imported when it is first asked.
+        adapters: start of a dotted name -> the registered part that drives what has such a name and its argument's
+            name: ``{type: torch.optim.lr_scheduler.StepLR, step_size: 20}`` is a HOOK by way of ``TorchSchedule``.
+    """
+
+    def __init__(self, name: str, *locations: str, adapters: Mapping[str, tuple[str, str]] | None = None) -> None:
         super().__init__(name, build_func=build_from_node, scope="reidzoo", locations=list(locations))
+        self.adapters = dict(adapters or {})
+
+    def adapted(self, node: Any) -> Any:
+        """Return a node as it is, or that of the adapter of what it names."""
+        kind = node.get("type") if isinstance(node, Mapping) else None
+        for start, (adapter, argument) in self.adapters.items():
+            if isinstance(kind, str) and kind.startswith(start):
+                return {"type": adapter, argument: dict(node)}
+        return node
 
     @overload
     def register_module(
@@ -64,8 +80,8 @@ class Registry(MMEngineRegistry):
         return super().register_module(name, force, module)
 
     def build(self, node: Mapping[str, Any], /, **given: Any) -> Any:
-        """Build what ``node["type"]`` names; see ``build_from_node``."""
-        return self.build_func(node, registry=self, **given)
+        """Build what ``node["type"]`` names, by its adapter if it has one; see ``build_from_node``."""
+        return self.build_func(self.adapted(node), registry=self, **given)
 
     def get(self, key: str) -> Any:
         """Return what is registered as ``key``, or what a dotted ``key`` imports.
@@ -272,7 +288,7 @@ on, such as a memory's rows, it computes from the gathered batch. Optional are `
 ``EarlyStopHook`` stops, and ``validator(dataset)``, by which ``AlternationHook`` decides.
 ``reidzoo.testing.check_trainer`` checks this contract."""
 
-HOOK = Registry("HOOK", "reidzoo.hooks")
+HOOK = Registry("HOOK", "reidzoo.hooks", adapters={"torch.optim.lr_scheduler.": ("TorchSchedule", "scheduler")})
 """Methods named after moments, those of ``reidzoo.hooks.Hook`` with their signatures: ``before_train(runner)``,
 ``before_train_epoch``, ``before_train_iter(runner, batch_idx, data_batch)``, ``after_train_iter(runner, batch_idx,
 data_batch, outputs)``, ``after_train_epoch``, ``after_train``, ``save_point``; any of them may be missing. The names
@@ -287,7 +303,9 @@ from ``phases()``.
 ``priority``, a whole number or a name of mmengine's such as ``LOW``, orders the hooks, smallest first; 50 if there is
 none. ``state_dict`` and ``load_state_dict`` are optional, both or neither: plain values and tensors, kept in every
 checkpoint under the hook's name. Every process calls every hook. ``reidzoo.testing.check_hook`` checks this
-contract."""
+contract.
+
+A scheduler of torch, by its dotted name, is driven by ``TorchSchedule``."""
 
 SWITCH_RULE = Registry("SWITCH_RULE", "reidzoo.hooks")
 """What decides by measures on held-out images which action ``AlternationHook`` takes next; ``reidzoo.hooks.SwitchRule``

@@ -31,6 +31,7 @@ from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.optim import build_optimizers
 from reidzoo.errors import UserError
 from reidzoo.hooks.hook import build_hooks
+from reidzoo.hooks.schedule import WarmUp
 from reidzoo.losses import LossSet
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.trainers import Trainer
@@ -147,6 +148,11 @@ ARGUMENTS = {
     "keep_moments": flag, "kept": whole(0), "kernels": listed(some(whole(1, 64), listed(whole(1, 64), 2, 2)), 3, 3),
     "l2": not_negative, "label": nothing, "labels": nothing, "last_stride": choice(1, 2), "layers": whole(1, 20),
     "log_sum": flag, "margin": positive, "max_iters": whole(1), "max_size": whole(0),
+    "power": real(1e-300, 100), "rise": share, "OneCycleSchedule.start": share,
+    "scheduler": nothing, "interval": choice("epoch", "step"),
+    "figure": name, "PlateauSchedule.mode": choice("", "min", "max"), "PlateauSchedule.gamma": real(0, 0.99999),
+    "PlateauSchedule.patience": whole(0), "threshold": share, "cooldown": whole(0), "least": share,
+    "end_epoch": whole(0),
     "milestones": listed(not_negative), "min_samples": whole(1), "min_size": whole(0), "modules": listed(name, 1),
     "momentum": share, "momentum_per_epoch": share, "momentum_start": share, "moving_norms": listed(name),
     "names": choice("pair", "target"), "neighbours": whole(0), "neighbours_from": whole(0),
@@ -186,7 +192,10 @@ ARGUMENTS = {
     "ResNet.width": lambda v: width(v) and v % 2 == 0, "DualBranchResNet.width": lambda v: width(v) and v % 2 == 0,
     "VGG.width": lambda v: width(v) and v % 2 == 0, "CUHK03NP.split": choice("detected", "labeled"),
     "HoldOut.part": choice("train", "val"), "HoldOutIdentities.part": choice("train", "val"),
-    "EarlyStopHook.validation": maybe(name), "WriteStylesHook.folder": name, "EarlyStopHook.part": name,
+    "EarlyStopHook.validation": maybe(name), "KeepBestHook.validation": maybe(name),
+    "KeepBestHook.figure": choice("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP"),
+    "KeepBestHook.patience": whole(0), "KeepBestHook.period": whole(1),
+    "WriteStylesHook.folder": name, "EarlyStopHook.part": name,
     "PseudoLabelHook.period": whole(1), "ExportPseudoLabelsHook.period": whole(1),
     "ViewPairSampler.num_instances": lambda v: whole(2, 8)(v) and v % 2 == 0,
     "NeighbourSampler.neighbours": maybe(nothing), "FolderDataset.camera": maybe(nothing),
@@ -216,6 +225,7 @@ OPTIMIZER_KEYS = {
     "amsgrad": flag, "foreach": maybe(flag), "maximize": flag, "capturable": flag, "differentiable": flag,
     "fused": maybe(flag), "decoupled_weight_decay": flag, "momentum": real(0, 0.99999), "dampening": share,
     "nesterov": flag, "params": listed(nothing), "lr_mult": named(nothing), "layer_decay": choice(1, 1.0),
+    "groups": unchanged,
 }  # fmt: skip
 
 size = listed(whole(8, 5000), 2, 2)
@@ -284,7 +294,7 @@ def arguments_of(kind, cls):
         names.remove("num_classes")
     if "warmup" in names:
         names.remove("warmup")
-        names += list(inspect.signature(cls.__mro__[1]).parameters)
+        names += list(inspect.signature(WarmUp).parameters)
     return names
 
 
@@ -301,6 +311,7 @@ def makes_sense(cls, argument):
 
 SMALL = {"type": "ResNet", "depth": 18, "width": 4, "pretrained": ""}
 REQUIRED = {
+    "TorchSchedule": {"scheduler": {"type": "StepLR", "step_size": 2}},
     "KMeans": {"num_clusters": 3}, "MultiStepSchedule": {"milestones": [1]}, "RandomCrop": {"size": [24, 12]},
     "EpochPhaseHook": {"order": ["model"]}, "IterationPhaseHook": {"steps": {"model": 1}},
     "FreezeHook": {"modules": ["backbone"]}, "ConstantThresholds": {"start": "model", "switches": {}},
@@ -527,7 +538,7 @@ OPTIMIZERS = {"Adam": {}, "AdamW": {}, "SGD": {"momentum": 0.9}}
 OPTIMIZER_CASES = [
     (name, key)
     for name in OPTIMIZERS
-    for key in [*inspect.signature(getattr(torch.optim, name)).parameters, "lr_mult", "layer_decay"]
+    for key in [*inspect.signature(getattr(torch.optim, name)).parameters, "lr_mult", "layer_decay", "groups"]
 ]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import build_dataset
-from reidzoo.datasets.nodes import Node, layers
+from reidzoo.datasets.nodes import Node, innermost, is_same_dataset, layers, train_nodes
 from reidzoo.engine.build import build_test_table, final_interpolation, final_size
 from reidzoo.engine.extract import extract_features
 from reidzoo.engine.image_table import ImageTable
@@ -32,6 +32,7 @@ from reidzoo.evaluation.query_expansion import check_expansion
 from reidzoo.evaluation.ranking import build_protocol
 from reidzoo.evaluation.roc import check_rates
 from reidzoo.neighbours.checks import check_choice
+from reidzoo.registry import DATASET
 from reidzoo.transforms import Normalize
 
 if TYPE_CHECKING:
@@ -115,16 +116,11 @@ def check_target(cfg: CfgNode, node: Node, dataset: Dataset) -> None:
 
     Raises:
         ConfigError: a value of TEST is out of its range, or asks for what the dataset's protocol does not have; or the
-            entry asks for a validation part, whose query and gallery are those of the test set.
+            entry asks for a validation part that has no query and gallery of its own, or that is trained on.
         DatasetError: the dataset has no query or gallery.
         EvaluationError: its ids and cameras do not suit the protocol.
     """
-    if any(layer.get("part") == "val" for layer in layers(node)):
-        raise ConfigError(
-            f"DATASETS.TESTS: {dataset.name} with part: val would be tested on the query and gallery of its test set: "
-            f"part divides the training images alone. Name the dataset itself to test on it; validation images are "
-            f"for hooks such as EarlyStopHook"
-        )
+    _check_part(cfg, node, dataset)
     options = ranking_options(cfg, dataset)
     labels = dataset_ids(dataset)
     try:
@@ -132,6 +128,23 @@ def check_target(cfg: CfgNode, node: Node, dataset: Dataset) -> None:
     except EvaluationInputError as error:
         text = str(error).replace("protocol='camera_free'", "TEST.PROTOCOL camera_free")
         raise EvaluationInputError(f"{dataset.name}: {text}") from None
+
+
+def _check_part(cfg: CfgNode, node: Node, dataset: Dataset) -> None:
+    """Raise ConfigError where a validation part has no query and gallery of its own, or is of what is trained on."""
+    parts = [layer for layer in layers(node) if layer.get("part") == "val"]
+    if any(not getattr(DATASET.get(layer["type"]), "tests_its_part", False) for layer in parts):
+        raise ConfigError(
+            f"DATASETS.TESTS: {dataset.name} with part: val would be tested on the query and gallery of its test set: "
+            f"part divides the training images alone. Name the dataset itself to test on it; a validation set with a "
+            f"query and a gallery is {{type: HoldOutIdentities, dataset: D, part: val}}"
+        )
+    trained = [other for other in train_nodes(cfg.DATASETS.TRAIN) if is_same_dataset(other, node)]
+    if parts and any(innermost(other) is other for other in trained):
+        raise ConfigError(
+            f"DATASETS.TESTS: {dataset.name}: all that is validated on is trained on, too; train on "
+            f"{dict(parts[0]) | {'part': 'train'}}"
+        )
 
 
 def _both_sides(dataset: Dataset) -> tuple[list[Record], list[Record]]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from reidzoo import distributed
-from reidzoo.checks import FLAG, PROBABILITY, TEXT, check, each, mapping_of, number, optional
+from reidzoo.checks import FLAG, PROBABILITY, TEXT, Rule, check, each, mapping_of, number, optional
 from reidzoo.engine.layer_decay import layer_factors
 from reidzoo.errors import ConfigError
 from reidzoo.registry import MISFITS, Registry, describe
@@ -27,6 +29,7 @@ RULES = {
     "lr": number(above=0, most=1000),
     "lr_mult": mapping_of(number(0, 10000)),
     "layer_decay": number(above=0, most=1),
+    "groups": Rule("a mapping of patterns to mappings", lambda value: isinstance(value, Mapping)),
     "weight_decay": number(0, 1),
     "momentum": number(0, below=1),
     "dampening": PROBABILITY,
@@ -38,6 +41,13 @@ RULES = {
     "decoupled_weight_decay": FLAG,
 }
 """What the arguments of torch's optimizers must be, which themselves let NaN and most wrong types through."""
+
+GROUP_RULES = {"lr_mult": number(0, 10000), "weight_decay": RULES["weight_decay"]}
+"""What an entry of ``groups`` may say."""
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+"""Layers that normalise: batch, instance, layer, group and root-mean-square norm."""
+MOVED = ("lr", "momentum", "betas")
+"""What torch's schedulers move."""
 
 
 class Optimizer:
@@ -74,6 +84,17 @@ class Optimizer:
         """Set every group's learning rate to ``factor`` times the configured one."""
         for group, configured in zip(self.torch.param_groups, self.configured, strict=True):
             group["lr"] = configured["lr"] * factor
+
+    def set_groups(self, groups: Iterable[Mapping[str, Any]], factor: float = 1.0) -> None:
+        """Set what schedules move, learning rate and momentum, to the values of ``groups``; the rate times ``factor``.
+
+        Args:
+            groups: one for each of the optimizer's, in their order, with ``lr``.
+            factor: on the learning rate alone.
+        """
+        for group, wanted in zip(self.torch.param_groups, groups, strict=True):
+            group.update({key: wanted[key] for key in MOVED if key in wanted})
+            group["lr"] = wanted["lr"] * factor
 
     def minimize(self, loss: Tensor) -> None:
         """Move the parameters one step down the gradient of ``loss``; no other parameter's gradient is touched."""
@@ -223,24 +244,33 @@ def _complete_momenta(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]
 
 
 def build_optimizers(
-    nodes: Mapping[str, Mapping], parts: nn.ModuleDict, grad_clip: float, precision: str = "fp32"
+    nodes: Mapping[str, Mapping],
+    parts: nn.ModuleDict,
+    grad_clip: float,
+    precision: str = "fp32",
+    moved: Collection[nn.Parameter] = (),
 ) -> dict[str, Optimizer]:
     """Build the named optimizers.
 
     Args:
         nodes: optimizer name -> ``{type: Adam, lr: ..., ...}``; ``type`` is a class of ``torch.optim`` or dotted.
-            Three keys are ours: ``params``, the dotted names of the sub-modules to move (default: the part of the
-            optimizer's own name), ``lr_mult``, sub-module -> factor on the learning rate, 0 or more, and
-            ``layer_decay``, a further factor for each layer of a backbone below the head, see ``layer_factors``.
+            Four keys are ours: ``params``, the dotted names of the sub-modules to move (default: the part of the
+            optimizer's own name); ``lr_mult``, sub-module -> factor on the learning rate, 0 or more; ``layer_decay``,
+            a further factor for each layer of a backbone below the head, see ``layer_factors``; and ``groups``,
+            pattern -> ``{lr_mult: 2.0, weight_decay: 0.0}`` for what matches it: ``bias`` is every bias, ``norm`` what
+            layers that normalise have, and others are patterns (fnmatch) of a parameter's whole name, such as
+            ``*.pos_embed``. Of several that match, the last to name a key wins.
         parts: the trainer's parts.
         grad_clip: largest gradient norm, 0 for none.
         precision: of the networks; each optimizer has a scaler with ``fp16``.
+        moved: parameters that are given to an optimizer although they are frozen: those it had before.
 
     Raises:
         ConfigError: an unknown optimizer, part or argument, or a value out of its range.
     """
+    kept = {id(parameter) for parameter in moved}
     return {
-        name: Optimizer(_build_one(name, node, parts), grad_clip, _scaler(parts) if precision == "fp16" else None)
+        name: Optimizer(_build_one(name, node, parts, kept), grad_clip, _scaler(parts) if precision == "fp16" else None)
         for name, node in nodes.items()
     }
 
@@ -249,18 +279,24 @@ def _scaler(parts: nn.ModuleDict) -> torch.amp.GradScaler:
     return torch.amp.GradScaler(next(parts.parameters()).device.type)
 
 
-def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torch.optim.Optimizer:
+def _build_one(
+    name: str, node: Mapping[str, Any], parts: nn.ModuleDict, kept: Collection[int]
+) -> torch.optim.Optimizer:
     where, node = f"OPTIMIZERS.{name}", dict(node)
     for key in sorted(RULES.keys() & node.keys()):
         check(where, RULES[key], **{key: node[key]})
-    prefixes, multipliers = node.pop("params", [name]), node.pop("lr_mult", {})
-    named = list(_select(name, parts, prefixes))
+    prefixes, multipliers, patterns = node.pop("params", [name]), node.pop("lr_mult", {}), node.pop("groups", {})
     decay = node.pop("layer_decay", 1)
+    named = list(_select(name, parts, prefixes, kept))
+    settings = _settings(where, patterns, named, parts)
     by_layer = layer_factors(where, decay, (key for key, _ in named), parts) if decay != 1 else {}
-    groups: dict[float, list[tuple[str, nn.Parameter]]] = {}
+    groups: dict[tuple, list[tuple[str, nn.Parameter]]] = {}
     for key, parameter in named:
         factor = next((f for prefix, f in multipliers.items() if f"{key}.".startswith(f"{prefix}.")), 1.0)
-        groups.setdefault(factor * by_layer.get(key, 1.0), []).append((key, parameter))
+        own = settings[key]
+        factor *= own.get("lr_mult", 1.0) * by_layer.get(key, 1.0)
+        own_decay = {"weight_decay": own["weight_decay"]} if "weight_decay" in own else {}
+        groups.setdefault((factor, *own_decay.items()), []).append((key, parameter))
     for prefix in multipliers:
         if not any(f"{key}.".startswith(f"{prefix}.") for key, _ in named):
             raise ConfigError(f"{where}.lr_mult: {prefix!r} names no parameter of {', '.join(prefixes)}")
@@ -271,14 +307,53 @@ def _build_one(name: str, node: Mapping[str, Any], parts: nn.ModuleDict) -> torc
     if "fused" in inspect.signature(cls).parameters and not (node.get("foreach") or node.get("differentiable")):
         node.setdefault("fused", True)  # three times as fast on a CPU
     try:
-        return cls([{"params": params, "lr": lr * factor} for factor, params in groups.items()], **node)
+        return cls(
+            [{"params": params, "lr": lr * factor, **dict(own)} for (factor, *own), params in groups.items()], **node
+        )
     except MISFITS as error:
         raise ConfigError(f"{where}: {describe(cls)} cannot take these arguments: {error}") from error
 
 
-def _select(name: str, parts: nn.ModuleDict, prefixes: Iterable[str]) -> Iterable[tuple[str, nn.Parameter]]:
+def _settings(
+    where: str, patterns: Mapping[str, Mapping[str, float]], named: Sequence[tuple[str, nn.Parameter]], parts: nn.Module
+) -> dict[str, dict[str, float]]:
+    """Return what ``groups`` says of each parameter."""
+    settings: dict[str, dict[str, float]] = {key: {} for key, _ in named}
+    of_norms = {
+        id(parameter)
+        for module in parts.modules()
+        if isinstance(module, NORMS)
+        for parameter in module.parameters(recurse=False)
+    }
+    kinds: dict[str, Callable[[str, nn.Parameter], bool]] = {
+        "bias": lambda key, _: key.rpartition(".")[2] == "bias",
+        "norm": lambda _, parameter: id(parameter) in of_norms,
+    }
+    for pattern, own in patterns.items():
+        if not isinstance(own, Mapping) or not own or own.keys() - GROUP_RULES.keys():
+            raise ConfigError(
+                f"{where}.groups: {pattern!r} must have one or more of {', '.join(GROUP_RULES)}, such as "
+                f"{{weight_decay: 0.0}}; got {dict(own) if isinstance(own, Mapping) else own!r}"
+            )
+        for key, value in own.items():
+            check(f"{where}.groups: {pattern!r}", GROUP_RULES[key], **{key: value})
+        matches = kinds.get(pattern, lambda key, _, pattern=pattern: fnmatch.fnmatchcase(key, pattern))
+        chosen = [key for key, parameter in named if matches(key, parameter)]
+        if not chosen and pattern not in kinds:
+            raise ConfigError(
+                f"{where}.groups: {pattern!r} matches no parameter; there are {', '.join(settings)[:300]}"
+            )
+        for key in chosen:
+            settings[key].update(own)
+    return settings
+
+
+def _select(
+    name: str, parts: nn.ModuleDict, prefixes: Iterable[str], kept: Collection[int]
+) -> Iterable[tuple[str, nn.Parameter]]:
     for prefix in prefixes:
-        named = [(k, p) for k, p in parts.named_parameters() if f"{k}.".startswith(f"{prefix}.") and p.requires_grad]
+        named = [(key, p) for key, p in parts.named_parameters() if p.requires_grad or id(p) in kept]
+        named = [(key, p) for key, p in named if f"{key}.".startswith(f"{prefix}.")]
         if not named:
             raise ConfigError(
                 f"OPTIMIZERS.{name}: nothing to train is called {prefix!r}; the parts are {', '.join(parts)}. "

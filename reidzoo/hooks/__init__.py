@@ -8,22 +8,34 @@ from reidzoo.hooks.ema import EMAHook
 from reidzoo.hooks.evaluate import EvaluateHook
 from reidzoo.hooks.freeze import FreezeHook
 from reidzoo.hooks.hook import Hook, build_hooks
+from reidzoo.hooks.keep_best import KeepBestHook
 from reidzoo.hooks.log import LogHook
 from reidzoo.hooks.memory import MemoryHook
 from reidzoo.hooks.phase import EpochPhaseHook, IterationPhaseHook
+from reidzoo.hooks.plateau_schedule import PlateauSchedule
 from reidzoo.hooks.probe import ProbeHook
 from reidzoo.hooks.progress import ProgressHook
 from reidzoo.hooks.pseudo_label import ExportPseudoLabelsHook, PseudoLabelHook
 from reidzoo.hooks.renew_optimizers import RenewOptimizersHook
-from reidzoo.hooks.schedule import ConstantSchedule, CosineSchedule, LinearSchedule, MultiStepSchedule, Schedule
+from reidzoo.hooks.schedule import (
+    ConstantSchedule,
+    CosineSchedule,
+    LinearSchedule,
+    MultiStepSchedule,
+    OneCycleSchedule,
+    PolynomialSchedule,
+    Schedule,
+)
 from reidzoo.hooks.stop_on_nan import StopOnNaNHook
 from reidzoo.hooks.switch_rule import SwitchRule
 from reidzoo.hooks.timeline import draw_timeline, timeline_plot
+from reidzoo.hooks.torch_schedule import TorchSchedule
 
 __all__ = [
     "AlternationHook", "CheckpointHook", "ConstantSchedule", "ConstantThresholds", "CosineSchedule", "EMAHook",
     "EarlyStopHook", "EpochPhaseHook", "EvaluateHook", "ExportPseudoLabelsHook", "FreezeHook", "Hook",
-    "IterationPhaseHook", "LinearSchedule", "LogHook", "MemoryHook", "MultiStepSchedule", "ProbeHook", "ProgressHook",
-    "PseudoLabelHook", "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule", "build_hooks",
-    "draw_timeline", "timeline_plot",
+    "IterationPhaseHook", "KeepBestHook", "LinearSchedule", "LogHook", "MemoryHook", "MultiStepSchedule",
+    "OneCycleSchedule", "PlateauSchedule", "PolynomialSchedule", "ProbeHook", "ProgressHook", "PseudoLabelHook",
+    "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule", "TorchSchedule", "build_hooks", "draw_timeline",
+    "timeline_plot",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Freezing of layers, from the start or from an epoch on."""
+"""Freezing of layers, from an epoch on or until one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ __all__ = ["FreezeHook"]
 
 @HOOK.register_module()
 class FreezeHook(Hook):
-    """Freezes modules of a part, for the whole training or from an epoch on: no gradient, and evaluation mode.
+    """Freezes modules of a part, for the whole training or some of its epochs: no gradient, and evaluation mode.
 
     In evaluation mode a batch norm normalises by its running statistics and leaves them alone, so that a frozen layer
-    is the same function for every batch. An optimizer that holds frozen weights does not move them.
+    is the same function for every batch. An optimizer that holds frozen weights does not move them. A new model's first
+    epochs, say, train its head alone: ``{type: FreezeHook, modules: [backbone], end_epoch: 10}``.
 
     Args:
         modules: names of sub-modules, such as ``backbone.layer1``, or patterns (fnmatch); what is in them is frozen
@@ -32,26 +33,36 @@ class FreezeHook(Hook):
         moving_norms: patterns of the batch norms among them that stay in training mode, their weights frozen all the
             same. ``["*.downsample.*"]`` is what ECN's authors' code does by mistake.
         begin_epoch: the first epoch, counted from 0, in which they are frozen.
+        end_epoch: the first epoch after that in which they are trained again; 0 for none.
 
     Raises:
-        ConfigError: the list is empty; in training, a name or a pattern that names nothing.
+        ConfigError: the list is empty, or the last epoch is not after the first; in training, a name or a pattern that
+            names nothing.
     """
 
     priority = 12
 
     def __init__(
-        self, modules: Sequence[str], part: str = "model", moving_norms: Sequence[str] = (), begin_epoch: int = 0
+        self,
+        modules: Sequence[str],
+        part: str = "model",
+        moving_norms: Sequence[str] = (),
+        begin_epoch: int = 0,
+        end_epoch: int = 0,
     ) -> None:
         if isinstance(modules, str) or not modules:
             raise ConfigError("HOOKS: FreezeHook needs a list of modules, such as [backbone.conv1, backbone.layer1]")
         check(self, each(TEXT, least=1), modules=modules)
         check(self, TEXT, part=part)
         check(self, each(TEXT), moving_norms=moving_norms)
-        check(self, whole(0), begin_epoch=begin_epoch)
+        check(self, whole(0), begin_epoch=begin_epoch, end_epoch=end_epoch)
+        if 0 < end_epoch <= begin_epoch:
+            raise ConfigError(f"HOOKS: FreezeHook: end_epoch {end_epoch} is not after begin_epoch {begin_epoch}")
         self.modules, self.part, self.moving_norms = list(modules), part, list(moving_norms)
-        self.begin_epoch = begin_epoch
+        self.begin_epoch, self.end_epoch = begin_epoch, end_epoch
         self.frozen: list[nn.Module] = []
         self.moving: list[nn.Module] = []
+        self._stopped: list[nn.Parameter] = []
 
     def before_train(self, runner: Runner) -> None:
         """Look the modules up and, from ``begin_epoch`` on, freeze their parameters."""
@@ -70,14 +81,25 @@ class FreezeHook(Hook):
         self.before_train_iter(runner, 0)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Freeze their parameters from ``begin_epoch`` on."""
-        if runner.epoch >= self.begin_epoch:
+        """Freeze their parameters from ``begin_epoch`` on; from ``end_epoch`` on train those again that were."""
+        if self._is_frozen(runner):
+            moving = [p for module in self.frozen for p in module.parameters() if p.requires_grad]
+            self._stopped += moving
+            for parameter in moving:
+                parameter.requires_grad_(False)
+        elif self._stopped:
+            for parameter in self._stopped:
+                parameter.requires_grad_(True)
+            self._stopped = []
             for module in self.frozen:
-                module.requires_grad_(False)
+                module.train()
+
+    def _is_frozen(self, runner: Runner) -> bool:
+        return self.begin_epoch <= runner.epoch and not 0 < self.end_epoch <= runner.epoch
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Set the frozen modules to eval mode before every step, as others set whole parts to train mode."""
-        if runner.epoch < self.begin_epoch:
+        if not self._is_frozen(runner):
             return
         for module in self.frozen:
             module.eval()

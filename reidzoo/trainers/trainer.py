@@ -159,9 +159,9 @@ class Trainer:
             raise ConfigError(f"two parts are called {name!r}; names of discriminators and memories must differ")
         parts[name] = part
 
-    def _build_optimizers(self) -> dict[str, Optimizer]:
+    def _build_optimizers(self, moved: Sequence[nn.Parameter] = ()) -> dict[str, Optimizer]:
         solver = self.cfg.SOLVER
-        return build_optimizers(self.cfg.OPTIMIZERS, self.parts, solver.GRAD_CLIP, solver.PRECISION)
+        return build_optimizers(self.cfg.OPTIMIZERS, self.parts, solver.GRAD_CLIP, solver.PRECISION, moved)
 
     def _set_up_networks(self) -> None:
         """Let backbones be computed again or compiled, as SOLVER says."""
@@ -315,9 +315,11 @@ class Trainer:
     def renew_optimizers(self, keep: bool = True) -> None:
         """Rebuild the optimizers for the present parameters; with ``keep`` they keep the state of those that stayed.
 
-        A first classifier gets its optimizer in this way, too: only the configuration says which one.
+        A first classifier gets its optimizer in this way, too: only the configuration says which one. What is frozen at
+        the moment stays with its optimizer, which does not move it before it is trained again.
         """
-        old, self.optims = self.optims, self._build_optimizers()
+        moved = [parameter for optim in self.optims.values() for parameter in optim.parameters]
+        old, self.optims = self.optims, self._build_optimizers(moved)
         for name, optim in self.optims.items():
             if keep:
                 optim.take_over(old[name])

@@ -265,3 +265,73 @@ def test_a_state_that_does_not_fit_is_refused_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
         optim.load_state_dict(state)
     assert not optim.torch.state
+
+
+class Normed(nn.Module):
+    """Layers of every kind that ``groups`` tells apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+        self.ln, self.pos_embed = nn.LayerNorm(4), nn.Parameter(torch.zeros(1, 4))
+        self.classifier = nn.Linear(4, 2, bias=False)
+
+
+def grouped(groups, **more):
+    """Return name -> (learning rate, weight decay) of each parameter."""
+    modules = nn.ModuleDict({"model": Normed()})
+    node = {"type": "SGD", "lr": 1.0, "weight_decay": 0.5, "groups": groups, **more}
+    optim = build_optimizers({"model": node}, modules, 0.0)["model"]
+    names = {id(parameter): name for name, parameter in modules["model"].named_parameters()}
+    groups = optim.torch.param_groups
+    return {names[id(p)]: (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
+
+
+def test_groups_by_kind_and_pattern_the_last_that_names_a_key_wins():
+    groups = {
+        "norm": {"weight_decay": 0.0, "lr_mult": 3.0},
+        "bias": {"lr_mult": 2.0},
+        "*.pos_embed": {"weight_decay": 0.25},
+        "model.classifier.*": {"lr_mult": 10.0},
+    }
+    assert grouped(groups, lr_mult={"model.ln": 0.5}) == {
+        "pos_embed": (1.0, 0.25), "conv.weight": (1.0, 0.5), "conv.bias": (2.0, 0.5), "bn.weight": (3.0, 0.0),
+        "bn.bias": (2.0, 0.0), "ln.weight": (1.5, 0.0), "ln.bias": (1.0, 0.0), "classifier.weight": (10.0, 0.5),
+    }  # fmt: skip
+
+
+def test_without_groups_the_parameters_keep_their_order():
+    """A checkpoint's moments go by it."""
+    modules = nn.ModuleDict({"model": Normed()})
+    optim = build_optimizers({"model": {"type": "SGD", "lr": 1.0}}, modules, 0.0)["model"]
+    assert [id(p) for p in optim.parameters] == [id(p) for p in modules.parameters()]
+
+
+@pytest.mark.parametrize(
+    "groups, message",
+    [
+        ({"*.biass": {"lr_mult": 2}}, r"groups: '\*.biass' matches no parameter; there are model.pos_embed"),
+        ({"bias": {"lr": 2}}, "groups: 'bias' must have one or more of lr_mult, weight_decay"),
+        ({"bias": {}}, "must have one or more"),
+        ({"bias": 2}, "must have one or more"),
+        ({"bias": {"weight_decay": -1}}, "groups: 'bias': weight_decay must be"),
+        (["bias"], "groups must be a mapping"),
+    ],
+)
+def test_mistakes_in_groups_are_named(groups, message):
+    with pytest.raises(ConfigError, match=message):
+        grouped(groups)
+
+
+def test_a_frozen_parameter_stays_with_the_optimizer_that_had_it():
+    modules = parts()
+    first, second = modules["model"][0], modules["model"][1]
+    node = {"model": {"type": "Adam", "lr": 0.1}}
+    before = build_optimizers(node, modules, 0.0)["model"]
+    first.requires_grad_(False)
+    assert len(build_optimizers(node, modules, 0.0)["model"].parameters) == 2
+    after = build_optimizers(node, modules, 0.0, moved=before.parameters)["model"]
+    assert [id(p) for p in after.parameters] == [id(p) for p in before.parameters]
+    weights = [p.detach().clone() for p in (first.weight, second.weight)]
+    after.minimize(modules["model"](torch.ones(3, 2)).sum())
+    assert torch.equal(first.weight, weights[0]) and not torch.equal(second.weight, weights[1])

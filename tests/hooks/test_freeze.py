@@ -98,3 +98,29 @@ def test_resumed_in_the_middle_of_a_frozen_epoch():
 def test_mistakes_are_named(arguments, message):
     with pytest.raises(ConfigError, match=message):
         FreezeHook(**arguments).before_train(runner(18))
+
+
+def test_until_an_epoch_and_then_as_before():
+    run, hook = runner(18), FreezeHook(["layer1", "bn1"], end_epoch=2)
+    run.model.layer1[0].conv1.weight.requires_grad_(False)  # which nobody trains, say a neck's bias
+    optim = build_optimizers({"model": {"type": "SGD", "lr": 0.1}}, run.parts, 0.0)["model"]
+    run.parts.train()
+    hook.before_train(run)
+    for run.epoch in range(3):
+        before = {key: value.clone() for key, value in run.model.state_dict().items()}
+        hook.before_train_epoch(run)
+        hook.before_train_iter(run, 0)
+        optim.minimize(run.model(torch.randn(4, 3, 32, 16)).square().mean())
+        moved = {key for key, value in run.model.state_dict().items() if not torch.equal(value, before[key])}
+        wanted = {"layer1.1.conv1.weight", "bn1.weight", "bn1.running_mean", "layer1.1.bn1.running_var"}
+        assert (wanted <= moved) if run.epoch == 2 else not (wanted & moved)
+        assert "conv1.weight" in moved and "layer1.0.conv1.weight" not in moved
+    resumed = FreezeHook(["layer1", "bn1"], end_epoch=2)
+    resumed.before_train(run)  # in a later epoch
+    resumed.before_train_iter(run, 1)
+    assert run.model.bn1.training and run.model.bn1.weight.requires_grad
+
+
+def test_it_ends_after_it_begins():
+    with pytest.raises(ConfigError, match="end_epoch 2 is not after begin_epoch 2"):
+        FreezeHook(["layer1"], begin_epoch=2, end_epoch=2)

@@ -8,7 +8,14 @@ import torch
 
 from reidzoo.engine.optim import Optimizer
 from reidzoo.errors import ConfigError
-from reidzoo.hooks import ConstantSchedule, CosineSchedule, LinearSchedule, MultiStepSchedule
+from reidzoo.hooks import (
+    ConstantSchedule,
+    CosineSchedule,
+    LinearSchedule,
+    MultiStepSchedule,
+    OneCycleSchedule,
+    PolynomialSchedule,
+)
 
 
 def rates(schedule, epochs=20, length=10, at=(0, 5, 10, 15, 19)):
@@ -37,6 +44,40 @@ def test_cosine():
     expected = [1 + math.cos(math.pi * epoch / 20) for epoch in (0, 5, 10, 15, 19)]
     assert rates(CosineSchedule()) == pytest.approx(expected)
     assert rates(CosineSchedule(end=0.5), at=(0,)) == [2.0]
+
+
+def test_cosine_from_an_epoch_on_is_that_of_the_epochs_left():
+    expected = [2, 2, 2, 1, 1 + math.cos(math.pi * 0.9)]
+    assert rates(CosineSchedule(begin=10)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("power, end, begin", [(0.9, 0.0, 0), (2.0, 0.1, 0), (1.0, 0.0, 10)])
+def test_polynomial_is_torchs_at_whole_epochs(power, end, begin):
+    optim = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    torchs, expected = torch.optim.lr_scheduler.PolynomialLR(optim, total_iters=20 - begin, power=power), {}
+    for epoch in range(begin, 20):
+        expected[epoch] = 2 * end + (1 - end) * optim.param_groups[0]["lr"]
+        optim.step()
+        torchs.step()
+    found = rates(PolynomialSchedule(power, begin, end), at=range(20))
+    assert found == pytest.approx([2.0] * begin + list(expected.values()))
+    if power == 1.0:
+        assert found == pytest.approx(rates(LinearSchedule(begin, end), at=range(20)))
+
+
+def test_one_cycle_is_torchs():
+    """torch's rise ends a step early, and so does its fall; both at once shift the curve by two steps at most."""
+    steps, optim = 2000, torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    torchs = torch.optim.lr_scheduler.OneCycleLR(optim, 2.0, total_steps=steps, cycle_momentum=False)
+    schedule = OneCycleSchedule()
+    for step in range(steps):
+        found = 2.0 * schedule.factor(20 * step / steps, 20)
+        assert found == pytest.approx(optim.param_groups[0]["lr"], abs=2 * 2.0 * math.pi / (0.3 * steps)), step
+        optim.step()
+        torchs.step()
+    assert schedule.factor(0, 20) == pytest.approx(0.04) and schedule.factor(6, 20) == 1.0
+    assert schedule.factor(20, 20) == pytest.approx(4e-6)
+    assert OneCycleSchedule(rise=0.0).factor(0, 20) == 1.0 and OneCycleSchedule(rise=1.0).factor(20, 20) == 1.0
 
 
 def test_linear_from_an_epoch_on():

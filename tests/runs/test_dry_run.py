@@ -104,7 +104,7 @@ BROKEN = {
     "a protocol": ("TEST.PROTOCOL", "nothing", ConfigError, "TEST.PROTOCOL"),
     "a test set without cameras": ("DATASETS.TESTS", "[VehicleID]", None, ""),
     "validation images to test on": (
-        "DATASETS.TESTS", "[{type: HoldOutIdentities, dataset: Market1501, part: val}]", ConfigError, "part: val",
+        "DATASETS.TESTS", "[{type: HoldOut, dataset: Market1501, part: val}]", ConfigError, "part: val",
     ),
     "a dataset": ("DATASETS.TESTS", "[Market1501, Market1501]", ConfigError, "two datasets are called"),
 }  # fmt: skip

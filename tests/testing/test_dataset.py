@@ -19,7 +19,7 @@ NODES = {
     "CUHK03NP": {"type": "CUHK03NP", "split": "labeled"},
     "CamStyled": {"type": "CamStyled", "dataset": MARKET},
     "HoldOut": {"type": "HoldOut", "dataset": MARKET, "part": "val"},
-    "HoldOutIdentities": {"type": "HoldOutIdentities", "dataset": MARKET, "held_out": 4},
+    "HoldOutIdentities": {"type": "HoldOutIdentities", "dataset": MARKET, "held_out": 4, "part": "val"},
     "Thinned": {"type": "Thinned", "dataset": MARKET, "shares": [3, 2, 1]},
     "TwoViews": {"type": "TwoViews", "dataset": MARKET},
     "Unlabeled": {"type": "Unlabeled", "dataset": MARKET},

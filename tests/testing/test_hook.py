@@ -35,20 +35,28 @@ CASES = {
     "ExportPseudoLabelsHook": {"target": "train"},
     "FreezeHook": {"modules": ["backbone.layer1"], "begin_epoch": 1},
     "IterationPhaseHook": {"steps": {"model": 1}},
+    "KeepBestHook": {},
     "LinearSchedule": {"warmup_epochs": 1},
     "LogHook": {},
     "MemoryHook": {},
     "MultiStepSchedule": {"milestones": [1]},
+    "OneCycleSchedule": {},
+    "PlateauSchedule": {"figure": "mAP", "patience": 0},
+    "PolynomialSchedule": {},
     "ProbeHook": {"label": "camid", "images": 8, "period": 1},
     "ProgressHook": {},
     "PseudoLabelHook": {"outliers": "singletons"},
     "RenewOptimizersHook": {"begin_epoch": 1},
     "StopOnNaNHook": {},
+    "TorchSchedule": {"scheduler": {"type": "ExponentialLR", "gamma": 0.5}},
 }
+VALIDATES = {"DATASETS": {"TRAIN": {"train": {**HELD, "part": "train"}}}}
 NEEDS = {
     "AlternationHook": {"TRAINER": {"type": "Validated"}, "DATASETS": {"TRAIN": {"train": {**HELD, "part": "train"}}}},
     "EarlyStopHook": {"TRAINER": {"type": "Validated"}, "DATASETS": {"TRAIN": {"train": {**HELD, "part": "train"}}}},
     "ExportPseudoLabelsHook": {"CLUSTERER": CLUSTERER},
+    "KeepBestHook": VALIDATES,
+    "PlateauSchedule": {**VALIDATES, "HOOKS": {"best": {"type": "KeepBestHook"}}},
     "MemoryHook": {**ADAPTS, "HOOKS": {"cluster": FROM_MEMORY}},
     "PseudoLabelHook": PSEUDO,
 }
