@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from reidzoo.visualization.figure import svg_text
@@ -85,7 +86,7 @@ def _mark_phases(axes: Axes, phases: Sequence[Span]) -> None:
 def _pieces(points: Points, ends: Iterable[float]) -> list[list[tuple[float, float]]]:
     """Return runs of points, broken where a stage ends or more than an epoch lies between two."""
     ends, pieces = list(ends), [[points[0]]]
-    for before, point in zip(points, points[1:]):
+    for before, point in pairwise(points):
         if point[0] - before[0] > 1.01 or any(before[0] <= end < point[0] for end in ends):
             pieces.append([])
         pieces[-1].append(point)
