@@ -21,9 +21,12 @@ def similarity_maps(module: Any, images: Tensor, targets: Tensor, method: str = 
 
     ``relu(sum_c mean_p(d s / d A_cp) A_cp)`` over the last map A of C channels and P places on the way to the embedding
     (Selvaraju et al., *Grad-CAM*, ICCV 2017, Eq. 1 and 2), with s the cosine of embedding and target in the place of a
-    class's score. The map is found by running: the last output of any sub-module that has places, (B, C, h, w) or a
-    transformer's tokens (B, N, C), and whose places the similarity depends on. So it works for any backbone, for one
-    that pools by its class token too, whose last tokens of patches nothing depends on.
+    class's score. The embedding's length is held fixed: a cosine does not change with it, so that its whole gradient
+    adds up to nothing over the places, and would show half of them whatever the image.
+
+    The map is found by running: the last output of any sub-module that has places, (B, C, h, w) or a transformer's
+    tokens (B, N, C), and whose places the similarity depends on. So it works for any backbone, for one that pools by
+    its class token too, whose last tokens of patches nothing depends on.
 
     Args:
         module: a MODEL; it is put into evaluation mode for the while.
@@ -41,8 +44,9 @@ def similarity_maps(module: Any, images: Tensor, targets: Tensor, method: str = 
     module.eval()
     try:
         with torch.enable_grad(), _recorded(module) as outputs:
-            embedding = getattr(module, method)(images.detach().requires_grad_())
-            score = functional.cosine_similarity(embedding.float(), targets.to(embedding.device).float()).sum()
+            embedding = _embed(module, images.detach().requires_grad_(), method).float()
+            directions = functional.normalize(targets.to(embedding.device).float(), dim=1)
+            score = (embedding * directions / embedding.detach().norm(dim=1, keepdim=True)).sum()
             heat = _heat(score, outputs, images.shape[2:])
     finally:
         module.train(training)
@@ -65,6 +69,15 @@ def _recorded(module: nn.Module) -> Iterator[list[Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _embed(module: Any, images: Tensor, method: str) -> Tensor:
+    """Return the embedding (B, D) before it is normalised, where the model's ``forward`` gives it."""
+    if method == "embed":
+        outputs = module(images)
+        if isinstance(outputs, dict) and "embedding" in outputs:
+            return outputs["embedding"]
+    return getattr(module, method)(images)
 
 
 def _heat(score: Tensor, outputs: list[Tensor], size: torch.Size) -> Tensor:

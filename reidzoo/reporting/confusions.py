@@ -17,14 +17,16 @@ class Confusion:
 
     Attributes:
         pids: the two, the lower first.
-        queries: rows of the queries of either whose first counted image shows the other; those that are nearest to a
-            mistake, where there is none. The worst first.
+        queries: rows of the queries of either whose nearest image of another identity shows the other one, of mistakes
+            alone where there are any. The worst first.
+        mistakes: how many of them find the other before a match.
         total: queries of either that have a match.
         margin: how much nearer the other is than the right one, on average over ``queries``.
     """
 
     pids: tuple[int, int]
     queries: tuple[int, ...]
+    mistakes: int
     total: int
     margin: float
 
@@ -33,7 +35,8 @@ def confusions(lists: RankLists, query_pids: np.ndarray, gallery_pids: np.ndarra
     """Return the ``count`` most confused pairs of identities: those with most mistakes, then of the widest margin.
 
     A query is a mistake if its first counted image is of another identity, a tie among them; over all pairs that is
-    what rank-1 lacks. Where no query is one, the pairs are those that come nearest to it.
+    what rank-1 lacks. Where no query is one, the pairs are those that come nearest to it. Distractors, which are
+    identity 0 where no query is of it, are many people, and make no pair.
 
     Args:
         lists: of Q queries.
@@ -41,19 +44,19 @@ def confusions(lists: RankLists, query_pids: np.ndarray, gallery_pids: np.ndarra
         gallery_pids: int64 (G,).
         count: pairs to return; there may be fewer.
     """
-    judged = (lists.match >= 0) & (lists.other >= 0)
-    rows = np.flatnonzero(lists.missed if lists.missed.any() else judged)
+    other_pids = gallery_pids[lists.other]
+    paired = (lists.match >= 0) & (lists.other >= 0) & ((other_pids != 0) | bool((query_pids == 0).any()))
+    missed = lists.missed & paired
+    rows = np.flatnonzero(missed if missed.any() else paired)
     margins = lists.match_distance[rows] - lists.other_distance[rows]
-    pairs = np.sort(np.stack([query_pids[rows], gallery_pids[lists.other[rows]]], axis=1), axis=1)
-    valid_pids, valid_counts = np.unique(query_pids[lists.match >= 0], return_counts=True)
-    queries_of = dict(zip(valid_pids.tolist(), valid_counts.tolist()))
+    pairs = np.sort(np.stack([query_pids[rows], other_pids[rows]], axis=1), axis=1)
+    pids, counts = np.unique(query_pids[lists.match >= 0], return_counts=True)
+    queries_of = dict(zip(pids.tolist(), counts.tolist()))
     found = []
     for first, second in np.unique(pairs, axis=0).tolist():
         places = np.flatnonzero((pairs == (first, second)).all(axis=1))
         places = places[np.argsort(-margins[places], kind="stable")]
-        total = queries_of.get(first, 0) + queries_of.get(second, 0)
-        found.append(Confusion((first, second), tuple(rows[places].tolist()), total, float(margins[places].mean())))
-    worst = sorted(found, key=lambda pair: (-len(pair.queries), -pair.margin, pair.pids))
-    if not lists.missed.any():
-        worst = sorted(found, key=lambda pair: (-pair.margin, pair.pids))
-    return worst[:count]
+        mistakes, total = int(missed[rows[places]].sum()), queries_of.get(first, 0) + queries_of.get(second, 0)
+        queries, margin = tuple(rows[places].tolist()), float(margins[places].mean())
+        found.append(Confusion((first, second), queries, mistakes, total, margin))
+    return sorted(found, key=lambda pair: (-pair.mistakes, -pair.margin, pair.pids))[:count]

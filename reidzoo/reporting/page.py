@@ -20,6 +20,8 @@ __all__ = ["Page", "Section"]
 
 QUALITY = 88
 """Of the JPEG of an image."""
+SHORT = 6
+"""Images of a strip that leaves room for another one next to it."""
 COLOURS = {"#000000": "currentColor", "#ffffff": "none", "#dddddd": "var(--grid)"}
 """What is black, white and pale grey in a figure follows the reader's light or dark."""
 
@@ -93,26 +95,26 @@ def _section(number: int, section: Section) -> str:
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(small)}</small></dd></div>"
         for name, (value, small) in section.figures.items()
     ]
-    pictures = [_figure(f"s{number}-{place}", picture) for place, picture in enumerate(section.pictures)]
+    figures = [(picture, _figure(f"s{number}-{place}", picture)) for place, picture in enumerate(section.pictures)]
+    strips, curves = ("".join(html for picture, html in figures if bool(picture.svg) == flag) for flag in (False, True))
     return "\n".join(
         [
             f'<section id="s{number}">\n<h2>{escape(section.title)}</h2>',
             *([f'<p class="soft">{escape(section.text)}</p>'] if section.text else []),
             *([f'<dl class="figures">{"".join(cards)}</dl>'] if cards else []),
             *(f'<p class="soft">{escape(note)}</p>' for note in section.notes),
-            f'<div class="pictures">\n{"".join(pictures)}</div>\n</section>',
+            f'{strips}<div class="pictures">\n{curves}</div>\n</section>',
         ]
     )
 
 
 def _figure(name: str, picture: Picture) -> str:
-    body = _inline(name, picture) if picture.svg else "".join(map(_strip, picture.strips))
+    body = _inline(name, picture) if picture.svg else _strips(picture.strips)
     table = ""
     if picture.table.rows:
         table = f"<details><summary>As a table</summary>{_table(picture.table)}</details>\n"
-    wide = ' class="wide"' if picture.strips else ""
     return (
-        f'<figure{wide} data-kind="{picture.kind}">\n<h3>{escape(picture.title)}</h3>\n'
+        f'<figure data-kind="{picture.kind}">\n<h3>{escape(picture.title)}</h3>\n'
         f"<figcaption>{escape(picture.text)}</figcaption>\n{body}{table}</figure>\n"
     )
 
@@ -124,12 +126,22 @@ def _inline(name: str, picture: Picture) -> str:
     svg = re.sub(r'(url\(#|href="#)', rf"\1{name}-", svg)
     svg = re.sub(r"#(?:000000|ffffff|dddddd)\b", lambda found: COLOURS[found[0]], svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    heading = re.search(r"<title>(.*?)</title>", svg)
+    if heading:  # it stands above the figure
+        svg = re.sub(rf"<text [^>]*>{re.escape(heading[1])}</text>", "", svg, count=1)
     label = escape(picture.title, quote=True)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1) + "\n"
 
 
+def _strips(strips: Sequence[Strip]) -> str:
+    """Return the strips, side by side on a wide page where they are short."""
+    long = " long" if max(len(strip.tiles) for strip in strips) > SHORT else ""
+    return f'<div class="rows{long}">{"".join(map(_strip, strips))}</div>\n'
+
+
 def _strip(strip: Strip) -> str:
-    return f'<h4>{escape(strip.title)}</h4>\n<ol class="tiles">{"".join(map(_tile, strip.tiles))}</ol>\n'
+    tiles = "".join(map(_tile, strip.tiles))
+    return f'<div><h4>{escape(strip.title)}</h4>\n<ol class="tiles">{tiles}</ol></div>\n'
 
 
 def _tile(tile: Tile) -> str:

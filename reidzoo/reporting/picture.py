@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 from reidzoo.visualization import Strip, strips_png
 
-__all__ = ["Picture", "Table"]
+__all__ = ["STRIPS", "Picture", "Table"]
+
+STRIPS = ("rank-lists", "confusions", "attention", "clusters")
+"""The kinds of pictures that are of photographs, in PNG; all others are SVG."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,8 @@ from reidzoo.errors import DatasetError, UserError
 from reidzoo.evaluation.intervals import bootstrap_interval
 from reidzoo.files import show_path, write_text, write_whole
 from reidzoo.inference import ReadyModel
-from reidzoo.reporting.clusters import clusters
 from reidzoo.reporting.page import Page, Section
-from reidzoo.reporting.picture import Table
+from reidzoo.reporting.picture import Picture, Table
 from reidzoo.reporting.retrieval import Retrieval
 from reidzoo.reporting.retrieval_pictures import RETRIEVAL_PICTURES
 from reidzoo.reporting.run_record import RunRecord
@@ -31,6 +31,14 @@ from reidzoo.version import __version__
 
 __all__ = ["Report"]
 
+_LACKING = {
+    "label-quality": "it clusters nothing",
+    "clusters": "no stage has written pseudo labels",
+    "alternation": "no stage alternates by thresholds",
+    "roc": "its protocol draws galleries",
+    "distances": "its protocol draws galleries",
+}
+"""Kind -> why there may be none."""
 Say = Callable[[str], object]
 
 
@@ -114,6 +122,27 @@ class Report:
             say(f"Testing on {title} ...")
             yield Subject(Retrieval.of_model(model, dataset, title), model)
 
+    def picture(self, kind: str, node: Node | None = None) -> Picture:
+        """Return one picture, of the first test set.
+
+        Args:
+            kind: a key of ``TRAINING_PICTURES`` or of ``RETRIEVAL_PICTURES``.
+            node: a test set in the place of the configuration's.
+
+        Raises:
+            DatasetError: the images are not there.
+            UserError: there is nothing of the kind.
+        """
+        picture = None
+        if kind in TRAINING_PICTURES and self.record is not None:
+            picture = TRAINING_PICTURES[kind](self.record)
+        elif kind in RETRIEVAL_PICTURES:
+            for subject in itertools.islice(self.subjects(node), 1):
+                picture = RETRIEVAL_PICTURES[kind](subject)
+        if picture is None:
+            raise UserError(f"{self.name} has no {kind} to draw: {_LACKING.get(kind, 'there is nothing of the kind')}")
+        return picture
+
     def write(self, folder: Path, say: Say = print) -> list[Path]:
         """Write ``report.html`` and the pictures, and return their paths, the page's first.
 
@@ -155,13 +184,13 @@ class Report:
     def _training_sections(self) -> Iterator[Section]:
         if self.record is None or not self.record.stages:
             return
-        drawn = (draw(self.record) for draw in TRAINING_PICTURES.values())
-        pictures, notes = [picture for picture in drawn if picture is not None], []
-        try:
-            if picture := clusters(self.record):
-                pictures.append(picture)
-        except DatasetError as error:
-            notes.append(f"Left out: sample clusters. {error}")
+        pictures, notes = [], []
+        for kind, draw in TRAINING_PICTURES.items():
+            try:
+                if picture := draw(self.record):
+                    pictures.append(picture)
+            except DatasetError as error:  # the images of the clusters
+                notes.append(f"Left out: {kind}. {error}")
         spans = self.record.spans
         text = "Stages: " + ", ".join(f"{name} ({end - begin:.3g} epochs)" for begin, end, name in spans) + "."
         yield Section("Training", text if len(spans) > 1 else "", pictures=pictures, notes=notes)

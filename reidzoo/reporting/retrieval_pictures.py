@@ -10,7 +10,6 @@ from reidzoo.reporting.attention import attention
 from reidzoo.reporting.confusions import Confusion, confusions
 from reidzoo.reporting.image_rows import gallery_tiles, tile
 from reidzoo.reporting.picture import Picture, Table
-from reidzoo.reporting.retrieval import Retrieval
 from reidzoo.reporting.subject import Subject
 from reidzoo.visualization import Strip, cmc_plot, distance_histogram_plot, embedding_map_plot, roc_plot
 
@@ -50,23 +49,17 @@ def confused(subject: Subject) -> Picture:
     """Return the pairs of identities that are taken for one another most often."""
     retrieval = subject.retrieval
     pairs = confusions(retrieval.lists, retrieval.query_pids, retrieval.gallery_pids, PAIRS)
-    missed = int(retrieval.lists.missed.sum())
-    counted = int((retrieval.lists.match >= 0).sum())
+    missed, counted = int(retrieval.lists.missed.sum()), int((retrieval.lists.match >= 0).sum())
     text = f"{missed:,} of {counted:,} queries find another identity first. "
-    text += "The pairs that are confused most often" if missed else "The pairs that come nearest to it"
+    text += "The pairs that are confused most often" if any(p.mistakes for p in pairs) else "The nearest to a mistake"
     text += ": a query, what it found, and its own nearest match."
-    rows = [_pair_row(retrieval, pair) for pair in pairs]
+    rows = [(*map(str, pair.pids), str(pair.mistakes), str(pair.total), f"{pair.margin:+.3f}") for pair in pairs]
     head = ("identity", "identity", "mistakes", "queries of both", f"nearer by ({retrieval.axis})")
-    strips = [_pair_strip(subject, pair, missed > 0) for pair in pairs]
+    strips = [_pair_strip(subject, pair) for pair in pairs]
     return Picture("confusions", "Who is taken for whom", text, strips=strips, table=Table(head, rows))
 
 
-def _pair_row(retrieval: Retrieval, pair: Confusion) -> tuple[str, ...]:
-    mistakes = len(pair.queries) if retrieval.lists.missed.any() else 0
-    return (*map(str, pair.pids), str(mistakes), str(pair.total), f"{pair.margin:+.3f}")
-
-
-def _pair_strip(subject: Subject, pair: Confusion, missed: bool) -> Strip:
+def _pair_strip(subject: Subject, pair: Confusion) -> Strip:
     retrieval, lists = subject.retrieval, subject.retrieval.lists
     tiles = []
     for row in pair.queries[: LENGTH // 4]:
@@ -77,7 +70,7 @@ def _pair_strip(subject: Subject, pair: Confusion, missed: bool) -> Strip:
             words = f"{retrieval.axis} {value}"
             tiles.append(tile(retrieval.gallery[columns[row]], mark, subject.size, value, words))
     name = f"identities {pair.pids[0]} and {pair.pids[1]}"
-    return Strip(f"{name}: {len(pair.queries)} of {pair.total} queries" if missed else name, tiles)
+    return Strip(f"{name}: {pair.mistakes} of {pair.total} queries" if pair.mistakes else name, tiles)
 
 
 def cmc(subject: Subject) -> Picture:

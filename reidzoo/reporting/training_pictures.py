@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from reidzoo.hooks.timeline import timeline_plot
+from reidzoo.reporting.clusters import clusters
 from reidzoo.reporting.picture import Picture, Table
 from reidzoo.reporting.run_record import RunRecord
 from reidzoo.visualization import Points, progress_plot, training_curves_plot
@@ -108,6 +109,7 @@ TRAINING_PICTURES: dict[str, Callable[[RunRecord], Picture | None]] = {
     "rates": rates,
     "label-quality": label_quality,
     "alternation": alternation,
+    "clusters": clusters,
 }
 """Kind -> what makes the picture of a run; None where the run has nothing of the kind."""
 
