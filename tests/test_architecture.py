@@ -17,7 +17,7 @@ FLOORS = [
     {"hooks"},
     {"trainers", "runs"},
     {"inference", "tables", "testing"},
-    {"publishing", "deployment", "gallery"},
+    {"publishing", "deployment", "gallery", "reporting"},
     {"commands"},
     {"__main__"},
     {"reidzoo"},  # the package itself, which every import of it passes through

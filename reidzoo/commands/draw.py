@@ -1,9 +1,9 @@
-"""Draw a dataset's imbalance, a model's retrieval rows, pseudo labels, or images under other cameras' styles."""
+"""Draw one picture: of a dataset, of a training, or of what a model finds."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,27 +22,61 @@ Item = TypeVar("Item")
 EXAMPLE = """reidzoo draw imbalance --dataset MSMT17 --data-root datasets-mini --output imbalance.svg
 reidzoo draw ranking --dataset Market1501 --data-root datasets-mini --weights domainmix_mini --output ranking.png
 reidzoo draw labels --dataset MSMT17 --data-root datasets-mini --labels pseudo_labels.csv --output labels.png
-reidzoo draw styles --dataset Market1501 --data-root datasets-mini --output styles.png"""
+reidzoo draw styles --dataset Market1501 --data-root datasets-mini --output styles.png
+reidzoo draw losses --weights output/DomainMix/mini --output losses.svg
+reidzoo draw confusions --weights spcl_mini --dataset Market1501 --data-root datasets-mini --output confused.png"""
+
+
+OF_DATASETS = {
+    "imbalance": "images, cameras and times of day of the training identities",
+    "ranking": "queries and the images nearest to them, green where right",
+    "labels": "pseudo labels, a row each, green where an image is of the label's most frequent identity, and how the "
+    "labels compare with the identities",
+    "styles": "training images as the dataset's other cameras would see them",
+}
+OF_RUNS = {
+    "progress": "mAP, ranks and mINP over the epochs",
+    "losses": "losses, with stages and phases",
+    "rates": "learning rates",
+    "label-quality": "pseudo labels against the identities",
+    "alternation": "the turns of an alternation by thresholds",
+    "clusters": "some clusters of the pseudo labels",
+}
+OF_MODELS = {
+    "rank-lists": "what the best, median and worst queries find",
+    "confusions": "the identities taken for one another most often",
+    "attention": "where the model looks (Grad-CAM)",
+    "cmc": "the CMC with its interval",
+    "distances": "histograms of pairs of one identity and of two",
+    "roc": "the ROC of telling them apart",
+    "identities": "t-SNE of embeddings by identity",
+    "cameras": "the same by camera",
+}
+"""Kind -> what it shows."""
+
+
+def _explained(kinds: Mapping[str, str]) -> str:
+    return "; ".join(f"{kind}: {text}" for kind, text in kinds.items())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "what", choices=["imbalance", "ranking", "labels", "styles"],
-        help="imbalance: images, cameras and times of day of the training identities; ranking: queries and the images "
-        "nearest to them, green where right; labels: pseudo labels, a row each, green where an image is of the label's "
-        "most frequent identity, and how the labels compare with the identities; styles: training images as the "
-        "dataset's other cameras would see them",
+        "what", choices=[*OF_DATASETS, *OF_RUNS, *OF_MODELS], metavar="KIND",
+        help="of a dataset: " + _explained(OF_DATASETS) + ". Of a run: " + _explained(OF_RUNS) + ". Of a model: "
+        + _explained(OF_MODELS) + ". Those of runs and models are the pictures of reidzoo report",
     )  # fmt: skip
-    parser.add_argument("--dataset", required=True, metavar="NODE", help="a name, or '{type: NAME, ...}'")
-    parser.add_argument("--data-root", default="datasets", metavar="DIR", help="the folder of datasets")
     parser.add_argument(
-        "--output", required=True, type=Path, metavar="FILE", help=".svg of imbalance, else .png or .jpg"
-    )
+        "--dataset", metavar="NODE",
+        help="a name, or '{type: NAME, ...}'; of a model, what to test it on (default: its first test set)",
+    )  # fmt: skip
+    parser.add_argument("--data-root", metavar="DIR", help="the folder of datasets (default: datasets, or the run's)")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="its ending has to be the picture's")
     parser.add_argument(
         "--weights", action="append", default=[], metavar="MODEL",
-        help="of ranking: a model of the zoo, a run's folder, a model file or a checkpoint; repeat it to compare",
+        help="a run's folder; of models also one of the zoo, a model file or a checkpoint; rankings of several compare",
     )  # fmt: skip
+    parser.add_argument("--stage", default="", help="of a model: whose (default: the run's last that is finished)")
     parser.add_argument("--labels", metavar="CSV", help="of labels: the file of pseudo labels, of this dataset")
     parser.add_argument(
         "--rows", type=int, default=6, metavar="N", help="queries, labels, or images; spread over the dataset"
@@ -63,21 +97,52 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: the dataset or a model cannot be had, or a number is below 1.
     """
+    if args.what in OF_DATASETS:
+        _draw_dataset(args)
+    else:
+        _draw_run(args)
+    print(f"This is in {args.output}.")
+
+
+def _draw_dataset(args: argparse.Namespace) -> None:
     import yaml
 
     from reidzoo.datasets import build_dataset
 
     if min(args.rows, args.top, *args.size) < 1:
         raise UserError("--rows, --top and --size take numbers from 1 up")
-    ending = ".svg" if args.what == "imbalance" else ".png"
-    endings = {".svg"} if args.what == "imbalance" else {".png", ".jpg"}
+    _check_ending(args, {".svg"} if args.what == "imbalance" else {".png", ".jpg"})
+    if args.dataset is None:
+        raise UserError(f"draw {args.what} takes --dataset NAME")
+    dataset = build_dataset(yaml.safe_load(args.dataset), root=args.data_root or "datasets")
+    {"imbalance": _imbalance, "ranking": _ranking, "labels": _labels, "styles": _styles}[args.what](args, dataset)
+
+
+def _check_ending(args: argparse.Namespace, endings: set[str]) -> None:
     if args.output.suffix not in endings:
         raise UserError(
-            f"--output {args.output}: draw {args.what} writes {' or '.join(sorted(endings))}, such as x{ending}"
+            f"--output {args.output}: draw {args.what} writes {' or '.join(sorted(endings))}, such as x{max(endings)}"
         )
-    dataset = build_dataset(yaml.safe_load(args.dataset), root=args.data_root)
-    {"imbalance": _imbalance, "ranking": _ranking, "labels": _labels, "styles": _styles}[args.what](args, dataset)
-    print(f"This is in {args.output}.")
+
+
+def _draw_run(args: argparse.Namespace) -> None:
+    """Draw a picture of the report of a run or a model."""
+    import yaml
+
+    from reidzoo.files import write_whole
+    from reidzoo.reporting import STRIPS, Report
+
+    _check_ending(args, {".png"} if args.what in STRIPS else {".svg"})
+    if len(args.weights) != 1:
+        raise UserError(f"draw {args.what} takes one --weights RUN")
+    opts = ["DATASETS.ROOT", args.data_root] if args.data_root else []
+    how = {"opts": opts, "device": args.device, "trust": args.trust, "stage": args.stage}
+    report = Report.of(args.weights[0], **how, curves_only=args.what in OF_RUNS)
+    node = yaml.safe_load(args.dataset) if args.dataset else None
+    picture = report.picture(args.what, node)
+    with write_whole(args.output) as file:
+        file.write(picture.content)
+    print(f"{picture.title}: {picture.text}")
 
 
 def _imbalance(args: argparse.Namespace, dataset: Dataset) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-import torch
 
 from reidzoo.evaluation.protocols import JUNK, Protocol
 from reidzoo.neighbours.checks import check_count

@@ -35,9 +35,7 @@ def embedding_map_plot(
     return svg_text(draw, title, description, 460, 460)
 
 
-def draw_embedding_map(
-    figure: Figure, points: np.ndarray, labels: np.ndarray, shown: Sequence[int], name: str
-) -> None:
+def draw_embedding_map(figure: Figure, points: np.ndarray, labels: np.ndarray, shown: Sequence[int], name: str) -> None:
     """Draw the map on a matplotlib figure; see ``embedding_map_plot``."""
     axes = figure.subplots()
     others = ~np.isin(labels, shown)

@@ -22,9 +22,7 @@ _STYLE = {
 }  # fmt: skip
 
 
-def svg_text(
-    draw: Callable[[Figure], None], title: str, description: str, height: int = 300, width: int = 640
-) -> str:
+def svg_text(draw: Callable[[Figure], None], title: str, description: str, height: int = 300, width: int = 640) -> str:
     """Return the SVG of a figure with ``title`` above and a legend of all its axes below.
 
     Its bytes depend on what is drawn and on matplotlib's version, and on no setting of the user's.

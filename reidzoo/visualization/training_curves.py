@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from reidzoo.visualization.figure import svg_text
@@ -50,6 +51,7 @@ def draw_training_curves(
         values = [value for _, value in points]
         if min(values) > 0 and max(values) > WIDE_RANGE * min(values):
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         for piece in _pieces(points, [end for _, end, _ in stages]):
             axes.plot(*zip(*piece), marker="o" if len(piece) == 1 else "", color=f"C{number % 7}")
         axes.set_title(name, loc="left", fontsize="medium")
@@ -69,9 +71,9 @@ def mark_stages(axes: Axes, stages: Sequence[Span], named: bool = True) -> None:
         if number:
             axes.axvline(begin, color="#777777", linewidth=0.8)
         if named and len(stages) > 1:
-            height = 1.2 + 0.16 * (number % 2 if crowded else 0)
-            where = {"transform": axes.get_xaxis_transform(), "ha": "center", "fontsize": "small"}
-            axes.text((begin + end) / 2, height, name, **where)
+            above = 17 + 9 * (number % 2 if crowded else 0)
+            where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(name, ((begin + end) / 2, 1), (0, above), fontsize="small", **where)
 
 
 def _mark_phases(axes: Axes, phases: Sequence[Span]) -> None:
@@ -85,7 +87,7 @@ def _mark_phases(axes: Axes, phases: Sequence[Span]) -> None:
 def _pieces(points: Points, ends: Iterable[float]) -> list[list[tuple[float, float]]]:
     """Return runs of points, broken where a stage ends or more than an epoch lies between two."""
     ends, pieces = list(ends), [[points[0]]]
-    for before, point in zip(points, points[1:]):
+    for before, point in pairwise(points):
         if point[0] - before[0] > 1.01 or any(before[0] <= end < point[0] for end in ends):
             pieces.append([])
         pieces[-1].append(point)

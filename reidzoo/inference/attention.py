@@ -1,0 +1,118 @@
+"""Where a network looks: the places of an image that make it similar to another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["similarity_maps"]
+
+SPECIAL = 5
+"""Most tokens of a transformer that are no places: a class token, registers."""
+
+
+def similarity_maps(module: Any, images: Tensor, targets: Tensor, method: str = "embed") -> Tensor:
+    """Return which places of each image raise its similarity to a given feature: Grad-CAM of the cosine.
+
+    ``relu(sum_c mean_p(d s / d A_cp) A_cp)`` over the last map A of C channels and P places on the way to the embedding
+    (Selvaraju et al., *Grad-CAM*, ICCV 2017, Eq. 1 and 2), with s the cosine of embedding and target in the place of a
+    class's score. The embedding's length is held fixed: a cosine does not change with it, so that its whole gradient
+    adds up to nothing over the places, and would show half of them whatever the image.
+
+    The map is found by running: the last output of any sub-module that has places, (B, C, h, w) or a transformer's
+    tokens (B, N, C), and whose places the similarity depends on. So it works for any backbone, for one that pools by
+    its class token too, whose last tokens of patches nothing depends on.
+
+    Args:
+        module: a MODEL; it is put into evaluation mode for the while.
+        images: (B, 3, H, W), normalised.
+        targets: (B, D), the feature that each image is compared with.
+        method: ``embed``, ``embed_query`` or ``embed_gallery``.
+
+    Returns:
+        float32 (B, H, W) on the CPU, each image's from 0 to 1; all 0 where nothing raises the similarity.
+
+    Raises:
+        ValueError: no output of the network has places.
+    """
+    training = module.training
+    module.eval()
+    try:
+        with torch.enable_grad(), _recorded(module) as outputs:
+            embedding = _embed(module, images.detach().requires_grad_(), method).float()
+            directions = functional.normalize(targets.to(embedding.device).float(), dim=1)
+            score = (embedding * directions / embedding.detach().norm(dim=1, keepdim=True)).sum()
+            heat = _heat(score, outputs, images.shape[2:])
+    finally:
+        module.train(training)
+    heat = functional.interpolate(heat[:, None], images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    return (heat / heat.amax((1, 2), keepdim=True).clamp(min=1e-12)).cpu()
+
+
+@contextmanager
+def _recorded(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the outputs of all sub-modules, in the order in which they come."""
+    outputs: list[Tensor] = []
+
+    def note(_: nn.Module, __: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.dim() in (3, 4) and output.requires_grad:
+            outputs.append(output)
+
+    handles = [part.register_forward_hook(note) for part in module.modules()]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _embed(module: Any, images: Tensor, method: str) -> Tensor:
+    """Return the embedding (B, D) before it is normalised, where the model's ``forward`` gives it."""
+    if method == "embed":
+        outputs = module(images)
+        if isinstance(outputs, dict) and "embedding" in outputs:
+            return outputs["embedding"]
+    return getattr(module, method)(images)
+
+
+def _heat(score: Tensor, outputs: list[Tensor], size: torch.Size) -> Tensor:
+    """Return the map (B, h, w) of the last output with places that the score depends on."""
+    for output in reversed(outputs):
+        if output.dim() == 4 and output.shape[2:].numel() < 2:
+            continue
+        if output.dim() == 3 and _grid(output.shape[1], size) is None:
+            continue
+        (gradient,) = torch.autograd.grad(score, output, retain_graph=True, allow_unused=True)
+        if gradient is None:
+            continue
+        values, slopes = (_as_map(tensor.detach().float(), size) for tensor in (output, gradient))
+        if bool(slopes.any()):
+            return (slopes.mean((2, 3), keepdim=True) * values).sum(1).relu()
+    raise ValueError("no output of the network has places, so it cannot be said where it looks")
+
+
+def _as_map(tensor: Tensor, size: torch.Size) -> Tensor:
+    """Return (B, C, h, w), of tokens (B, N, C) too."""
+    if tensor.dim() == 4:
+        return tensor
+    grid = _grid(tensor.shape[1], size)
+    assert grid is not None
+    return tensor[:, -grid[0] * grid[1] :].transpose(1, 2).unflatten(2, grid)
+
+
+def _grid(tokens: int, size: torch.Size) -> tuple[int, int] | None:
+    """Return rows and columns of the patches that so many tokens of an image are, None if they are none.
+
+    Patches are squares, of 16 pixels where they overlap; the tokens before them are those that are no places.
+    """
+    for stride in range(4, 33):
+        for patch in (stride, 16):
+            grid = ((size[0] - patch) // stride + 1, (size[1] - patch) // stride + 1)
+            if min(grid) > 1 and 0 <= tokens - grid[0] * grid[1] <= SPECIAL:
+                return grid
+    return None

@@ -1,0 +1,77 @@
+"""Pictures of pseudo labels: some clusters, and how pure each is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from yacs.config import CfgNode
+
+from reidzoo.config.references import fill_seed
+from reidzoo.datasets import Record, build_dataset, read_pseudo_labels
+from reidzoo.datasets.base import relative_path
+from reidzoo.datasets.nodes import sources
+from reidzoo.engine.build import final_size
+from reidzoo.reporting.image_rows import tile
+from reidzoo.reporting.picture import Picture, Table
+from reidzoo.reporting.run_record import RunRecord
+from reidzoo.visualization import Strip
+
+__all__ = ["clusters"]
+
+SHOWN, IMAGES = 6, 11
+"""Clusters, and images of each."""
+
+
+def clusters(record: RunRecord) -> Picture | None:
+    """Return clusters of the last stage that has written pseudo labels, from the smallest to the largest.
+
+    Returns:
+        None where no stage has, or no dataset of it has the images that its file labels.
+    """
+    for stage in reversed(record.stages):
+        if stage.files.labels.exists():
+            labelled = _labelled(stage.cfg, str(stage.files.labels))
+            return _picture(*labelled, final_size(stage.cfg)) if labelled else None
+    return None
+
+
+def _labelled(cfg: CfgNode, file: str) -> tuple[list[Record], np.ndarray] | None:
+    """Return the labelled images of the training set that a file of labels is of, and the labels."""
+    label_of = read_pseudo_labels(file)
+    for node in sources(fill_seed(cfg).DATASETS.TRAIN):
+        dataset = build_dataset(node, root=cfg.DATASETS.ROOT)
+        named = {relative_path(record.path, dataset.folder): record for record in dataset.train}
+        if label_of and label_of.keys() <= named.keys():
+            return [named[path] for path in label_of], np.array(list(label_of.values()))
+    return None
+
+
+def _picture(records: Sequence[Record], labels: np.ndarray, size: tuple[int, int]) -> Picture | None:
+    pids = np.array([record.pid for record in records])
+    numbers, counts = np.unique(labels[labels >= 0], return_counts=True)
+    if not len(numbers):
+        return None
+    order = np.argsort(counts, kind="stable")
+    places = np.unique(np.linspace(0, len(order) - 1, min(SHOWN, len(order))).astype(int))
+    strips, rows = [], []
+    for label in numbers[order[places]]:
+        found = np.flatnonzero(labels == label)
+        values, sizes = np.unique(pids[found], return_counts=True)
+        main = values[sizes.argmax()]
+        title = f"cluster {label}: {len(found)} images, {sizes.max()} of identity {main}"
+        chosen = sorted(found.tolist(), key=lambda row: (pids[row] != main, pids[row]))
+        chosen = [
+            chosen[place] for place in np.unique(np.linspace(0, len(chosen) - 1, min(IMAGES, len(chosen))).astype(int))
+        ]
+        tiles = [
+            tile(records[row], "right" if pids[row] == main else "wrong", size, f"id {pids[row]}") for row in chosen
+        ]
+        strips.append(Strip(title, tiles))
+        rows.append((str(label), str(len(found)), str(len(values)), f"{100 * sizes.max() / len(found):.0f}"))
+    text = (
+        f"{len(numbers)} clusters, {int((labels < 0).sum()):,} of {len(labels):,} images in none. ✓ is an image of the "
+        "cluster's most frequent identity, ✗ of another, by identities that training does not see."
+    )
+    table = Table(("cluster", "images", "identities", "purity, %"), rows)
+    return Picture("clusters", "Clusters, from small to large", text, strips=strips, table=table)

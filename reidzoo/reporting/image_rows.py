@@ -1,0 +1,54 @@
+"""Strips of a test set's images: what a query found, and how each image is named in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from reidzoo.datasets import Record
+from reidzoo.evaluation import Mark
+from reidzoo.reporting.retrieval import Retrieval
+from reidzoo.transforms import read_image
+from reidzoo.visualization import Tile
+
+__all__ = ["HEIGHT", "describe", "gallery_tiles", "pixels", "tile"]
+
+HEIGHT = 128
+"""Pixels of an image on a page."""
+WORDS = {Mark.RIGHT: "right", Mark.WRONG: "wrong", Mark.UNCOUNTED: "uncounted", Mark.JUNK: "junk"}
+MEANING = {
+    "query": "the query",
+    "right": "a true match",
+    "wrong": "another identity",
+    "uncounted": "not counted: the query's identity and camera, or the query itself",
+    "junk": "junk",
+}
+
+
+def pixels(record: Record, size: tuple[int, int]) -> np.ndarray:
+    """Return an image as uint8 (H, W, 3), of the proportions of ``size``, a height and a width."""
+    width = max(round(HEIGHT * size[1] / size[0]), 1)
+    return read_image(record.path, (HEIGHT, width), "bicubic").permute(1, 2, 0).numpy()
+
+
+def describe(record: Record) -> str:
+    """Return identity and camera in words."""
+    return f"identity {record.pid}, camera {record.camid + 1}" if record.pid >= 0 else "of no identity"
+
+
+def tile(record: Record, mark: str, size: tuple[int, int], caption: str = "", more: str = "") -> Tile:
+    """Return an image with its mark, and in words what it shows."""
+    words = ", ".join(filter(None, [MEANING.get(mark, ""), describe(record), more]))
+    return Tile(pixels(record, size), mark, caption, words)
+
+
+def gallery_tiles(retrieval: Retrieval, row: int, length: int, size: tuple[int, int]) -> Iterable[Tile]:
+    """Yield a query and the images nearest to it."""
+    query, lists = retrieval.query[row], retrieval.lists
+    yield tile(query, "query", size, "query")
+    for column, distance, mark in zip(*(part[row, :length] for part in (lists.columns, lists.distances, lists.marks))):
+        if column >= 0:
+            value = f"{retrieval.shown(distance):.2f}"
+            words = f"{retrieval.axis} {value}"
+            yield tile(retrieval.gallery[column], WORDS[Mark(mark)], size, value, words)
