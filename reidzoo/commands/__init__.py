@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "train what a configuration describes, and test it",
     "check": "try out what a configuration describes, without training it",
     "test": "test trained models on many datasets",
+    "calibrate": "measure from which similarity on two images show one identity, and how probably",
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
     "draw": "draw a dataset's imbalance, a model's retrieval rows, or camera styles",
