@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from reidzoo.evaluation.protocols import JUNK, Protocol
-from reidzoo.neighbours.distances import check_range
+from reidzoo.neighbours.distances import FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
 
 __all__ = ["MOST_DIFFERENT", "MOST_SAME", "Pairs", "sample_pairs"]
@@ -17,8 +17,6 @@ __all__ = ["MOST_DIFFERENT", "MOST_SAME", "Pairs", "sample_pairs"]
 MOST_SAME, MOST_DIFFERENT = 400_000, 2_000_000
 BLOCK = 1024
 """Queries whose pairs are judged at a time."""
-CHUNK = 1 << 15
-"""Pairs whose similarities are computed at a time: 512 MB of rows of 2,048 numbers."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,7 @@ def sample_pairs(
     Raises:
         EvaluationInputError: a row without direction, or numbers too large.
     """
-    for table in (query, gallery):
-        check_range(table, "cosine")
+    source = FeatureDistances(query, gallery)
     rng = np.random.default_rng(seed)
     same = _matches(protocol)
     if len(same) > most_same:
@@ -97,7 +94,7 @@ def sample_pairs(
     pairs = np.concatenate([same, different])
     pids = np.unique(np.concatenate([protocol.labels.query_pids, protocol.labels.gallery_pids]))
     return Pairs(
-        _similarities(query, gallery, pairs),
+        _similarities(source, pairs),
         np.arange(len(pairs)) < len(same),
         np.searchsorted(pids, protocol.labels.query_pids[pairs[:, 0]]),
         np.searchsorted(pids, protocol.labels.gallery_pids[pairs[:, 1]]),
@@ -140,11 +137,19 @@ def _non_matches(protocol: Protocol, most: int, rng: np.random.Generator) -> np.
     return np.concatenate(kept)
 
 
-def _similarities(query: FeatureTable, gallery: FeatureTable, pairs: np.ndarray) -> np.ndarray:
-    """Return the cosines of pairs of rows, float32 (N,)."""
+def _similarities(source: FeatureDistances, pairs: np.ndarray) -> np.ndarray:
+    """Return the cosines of pairs of rows, float32 (N,).
+
+    Products of whole blocks, of which a few numbers are taken, are faster than a gathering of 2 million rows twice.
+    """
     found = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), CHUNK):
-        row, column = pairs[start : start + CHUNK].T
-        products = torch.einsum("nd,nd->n", query.gather(row), gallery.gather(column)).double().cpu().numpy()
-        found[start : start + CHUNK] = products / (query.norms[row] * gallery.norms[column])
+    order = np.argsort(pairs[:, 0], kind="stable")
+    row, column = pairs[order].T
+    block = source.new_block()
+    for start in range(0, source.num_queries, len(block)):
+        inside = slice(*np.searchsorted(row, (start, start + len(block))))
+        if inside.start < inside.stop:
+            source.fill(start, block)
+            places = (torch.from_numpy(x).to(block.device) for x in (row[inside] - start, column[inside]))
+            found[order[inside]] = -block[tuple(places)].cpu().numpy()  # the values rise with the distance
     return found
