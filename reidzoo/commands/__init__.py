@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "try out what a configuration describes, without training it",
     "test": "test trained models on many datasets",
     "report": "write a page about a run: what its model gets right and wrong, in pictures",
+    "calibrate": "measure from which similarity on two images show one identity, and how probably",
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
     "draw": "draw one picture: of a dataset, of a training, or of what a model finds",

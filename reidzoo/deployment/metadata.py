@@ -37,6 +37,9 @@ def metadata_of(plan: Plan, view: str = "") -> dict[str, str]:
         "data": str(info.get("data", "not stated")),
         "metrics": info.get("metrics", {}),
     }
+    if plan.model.calibration:
+        facts["same_identity_from_cosine"] = plan.model.calibration.threshold
+        facts["at_false_accept_rate"] = plan.model.calibration.far
     if view:
         facts["view"] = view
     if plan.consumer:

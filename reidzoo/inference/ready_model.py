@@ -161,8 +161,8 @@ class ReadyModel:
         if self.calibration is None:
             raise UserError(
                 f"the model {self.info.get('name', '')} is not calibrated: nothing says from which similarity on two "
-                f"images show one identity. Measure it on images with identities: reidzoo calibrate MODEL DATASET, and "
-                f"load the model file that it writes"
+                f"images show one identity. Measure it on images with identities: reidzoo calibrate MODEL --dataset "
+                f"NAME, and load the model file that it writes"
             )
         return self.calibration
 

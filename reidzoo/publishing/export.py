@@ -56,7 +56,8 @@ def export_model(
     """Write ``into/NAME.safetensors`` and its sidecar ``into/NAME.yml``, and return the sidecar's content.
 
     With ``halve`` the weights are kept as float16 if that changes no mAP by more than 0.1 percentage points. The kept
-    file is loaded as a user would, and tested on the run's targets: these figures are ``kept_metrics``.
+    file is loaded as a user would, and tested on the run's targets: these figures are ``kept_metrics``. The file, not
+    the sidecar, also holds what ``reidzoo calibrate`` found of the run.
 
     Args:
         folder: the run's OUTPUT_DIR.
@@ -89,7 +90,8 @@ def export_model(
     info = _info(name, run, licence or (LICENCE if ours else "not stated"), code_version)
     with tempfile.TemporaryDirectory(dir=into, prefix=f".{name}.") as work:
         part = Path(work) / f"{name}.safetensors"
-        dtype, tested, notes = _keep(part, state, config, info, run, halve, LIMIT if ours else None)
+        held = {**info, **({"calibration": run.calibration} if run.calibration else {})}
+        dtype, tested, notes = _keep(part, state, config, held, run, halve, LIMIT if ours else None)
         sidecar = {
             **info,
             "backbone": describe_backbone(run.cfg),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from yacs.config import CfgNode
@@ -16,6 +17,7 @@ from reidzoo.errors import UserError
 from reidzoo.files import show_command
 from reidzoo.publishing.describe import describe_data
 from reidzoo.publishing.portable_config import relative_plugins
+from reidzoo.weights.cache import sha256_of
 
 __all__ = ["FinishedRun"]
 
@@ -34,6 +36,7 @@ class FinishedRun:
         config_sha256: of the whole run's resolved configuration, with plug-ins relative to the repository.
         environment: the run's ``environment.json``.
         trust: whether what its configuration names may be imported.
+        calibration: what ``reidzoo calibrate`` found of these weights, if it was asked.
     """
 
     stage: str
@@ -45,6 +48,7 @@ class FinishedRun:
     config_sha256: str
     environment: dict[str, str]
     trust: bool = False
+    calibration: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: Path, stage: str, repository: Path, trust: bool = False) -> FinishedRun:
@@ -78,6 +82,7 @@ class FinishedRun:
             hashlib.sha256(text.encode()).hexdigest(),
             environment,
             trust,
+            files.read_calibration(sha256_of(files.checkpoint)),
         )
 
     @property

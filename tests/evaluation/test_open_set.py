@@ -1,0 +1,71 @@
+"""DIR at FAR against a loop over queries."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from reidzoo.errors import EvaluationInputError
+from reidzoo.evaluation.open_set import REPEATS, identify_open_set
+from reidzoo.evaluation.protocols import PROTOCOLS, Labels
+from reidzoo.neighbours.distances import FeatureDistances
+from reidzoo.neighbours.feature_table import FeatureTable
+
+
+def made(people=12, noise=0.8):
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(people, 8))
+    qp, gp = np.repeat(np.arange(people), 2), np.concatenate([np.repeat(np.arange(people), 3), [-1, 99]])
+    qc, gc = np.tile([0, 1], people), np.concatenate([np.tile([0, 1, 2], people), [0, 0]])
+    q = centres[qp] + noise * rng.normal(size=(len(qp), 8))
+    g = np.concatenate([centres[gp[:-2]] + noise * rng.normal(size=(len(gp) - 2, 8)), rng.normal(size=(2, 8))])
+    return q, g, Labels(qp, gp, qc, gc)
+
+
+def slow(q, g, labels, rate, seed):
+    rng = np.random.default_rng(seed)
+    people = np.unique(labels.query_pids)
+    cosine = (q / np.linalg.norm(q, axis=1, keepdims=True)) @ (g / np.linalg.norm(g, axis=1, keepdims=True)).T
+    found = []
+    for _ in range(REPEATS):
+        unknown = set(rng.permutation(people)[: len(people) // 2].tolist())
+        alarms, hits = [], []
+        for i, pid in enumerate(labels.query_pids):
+            ranked = [
+                (cosine[i, j], other == pid)
+                for j, other in enumerate(labels.gallery_pids)
+                if other != -1 and other not in unknown
+                and not (other == pid and labels.query_camids[i] == labels.gallery_camids[j])
+            ]  # fmt: skip
+            best, right = max(ranked)
+            if pid in unknown:
+                alarms.append(best)
+            else:
+                hits.append((best, right))
+        first_refused = sorted(alarms)[::-1][int(rate * len(alarms))]
+        found.append(np.mean([right and best > first_refused for best, right in hits]))
+    return np.mean(found)
+
+
+def test_against_a_loop():
+    q, g, labels = made()
+    source = FeatureDistances(FeatureTable(torch.from_numpy(q), "q"), FeatureTable(torch.from_numpy(g), "g"))
+    found = identify_open_set(source, PROTOCOLS["market1501"](labels), (0.1, 0.5), seed=4)
+    assert found.known == found.unknown == 12 and found.repeats == REPEATS
+    for rate in (0.1, 0.5):
+        assert found.rates[rate] == pytest.approx(slow(q, g, labels, rate, 4), abs=1e-9)
+    assert 0 < found.rates[0.1] < found.rates[0.5] and found.thresholds[0.1] > found.thresholds[0.5]
+
+
+def test_what_cannot_be_asked():
+    q, g, labels = made(2)
+    tables = FeatureTable(q, "q"), FeatureTable(g, "g")
+    rules = PROTOCOLS["market1501"](labels)
+    with pytest.raises(EvaluationInputError, match="false positive rates"):
+        identify_open_set(FeatureDistances(*tables), rules, (2.0,))
+    with pytest.raises(EvaluationInputError, match="cosines"):
+        identify_open_set(FeatureDistances(*tables, "euclidean"), rules)
+    lone = Labels(labels.query_pids * 0, labels.gallery_pids, labels.query_camids, labels.gallery_camids)
+    with pytest.raises(EvaluationInputError, match="two identities"):
+        identify_open_set(FeatureDistances(*tables), PROTOCOLS["market1501"](lone))
