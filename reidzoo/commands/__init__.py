@@ -24,6 +24,8 @@ COMMANDS = {
     "test": "test trained models on many datasets",
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
+    "gallery": "build, extend and search a gallery of embedded images",
+    "serve": "search a gallery from a browser, and by a JSON API",
     "draw": "draw a dataset's imbalance, a model's retrieval rows, or camera styles",
     "crops": "cut the people of annotated video into crops",
     "render": "draw small twins of the datasets, to run everything on",

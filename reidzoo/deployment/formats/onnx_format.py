@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from reidzoo.deployment.formats.format import Format, Graph, Session
-from reidzoo.deployment.needs import need
+from reidzoo.needs import need
 
 __all__ = ["OnnxFormat", "quiet"]
 

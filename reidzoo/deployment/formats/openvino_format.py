@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reidzoo.deployment.formats.format import Format, Graph, Session
 from reidzoo.deployment.formats.onnx_format import OnnxFormat, quiet
-from reidzoo.deployment.needs import need
+from reidzoo.needs import need
 
 __all__ = ["OpenVinoFormat"]
 
