@@ -26,6 +26,8 @@ COMMANDS = {
     "calibrate": "measure from which similarity on two images show one identity, and how probably",
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
+    "gallery": "build, extend and search a gallery of embedded images",
+    "serve": "search a gallery from a browser, and by a JSON API",
     "draw": "draw one picture: of a dataset, of a training, or of what a model finds",
     "crops": "cut the people of annotated video into crops",
     "render": "draw small twins of the datasets, to run everything on",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reidzoo.datasets import Dataset
     from reidzoo.inference.ready_model import ReadyModel
 
-__all__ = ["EXAMPLE", "add_arguments", "run"]
+__all__ = ["EXAMPLE", "add_arguments", "open_dataset", "run"]
 
 EXAMPLE = r"""reidzoo extract --weights domainmix_mini Market1501 --data-root datasets-mini \
     --split query gallery --output-dir output/features"""
@@ -104,7 +104,7 @@ def find_images(source: str, splits: Sequence[str], root: str) -> list[Image]:
             raise UserError(f"{source} is a folder, which has no --split; name a dataset, or list the images in a CSV")
         images = [Image(path) for path in _walk(source)]
     else:
-        dataset = _open_dataset(source, root)
+        dataset = open_dataset(source, root)
         images = [
             Image(os.path.abspath(record.path), split, record.pid, record.camid)
             for split in dict.fromkeys(splits or SPLITS)
@@ -126,7 +126,12 @@ def _walk(folder: str) -> list[str]:
     return sorted(found)
 
 
-def _open_dataset(source: str, root: str) -> Dataset:
+def open_dataset(source: str, root: str) -> Dataset:
+    """Return the dataset that a CSV, a name or ``{type: NAME, ...}`` stands for.
+
+    Raises:
+        UserError: there is none.
+    """
     import yaml
 
     from reidzoo.datasets import CSVDataset, build_dataset

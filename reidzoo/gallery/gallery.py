@@ -260,7 +260,7 @@ class Gallery:
         depth = max(k, RERANK_DEPTH) if rerank else k
         found = self.store.search(queries, depth, cameras)
         if not rerank:
-            return [[_match(hit) for hit in hits] for hits in found]
+            return [self._matches(hits) for hits in found]
         settings = KReciprocal() if rerank is True else rerank
         return [self._reranked(query, hits, settings)[:k] for query, hits in zip(queries, found)]
 
@@ -270,7 +270,26 @@ class Gallery:
         features = self.store.features(hits)
         distances = rerank_k_reciprocal(query[None], features, settings.k1, settings.k2, settings.lambda_)[0]
         order = np.argsort(distances, kind="stable")
-        return [_match(hits[place], float(distances[place])) for place in order]
+        return self._matches([hits[place] for place in order], distances[order].tolist())
+
+    def _matches(self, hits: Sequence[Hit], distances: Sequence[float | None] = ()) -> list[Match]:
+        similarities = [hit.similarity for hit in hits]
+        return [
+            Match(*hit.entry, similarity=hit.similarity, probability=probability, distance=distance)
+            for hit, probability, distance in zip(
+                hits, self.probabilities(similarities), distances or [None] * len(hits)
+            )
+        ]
+
+    def probabilities(self, similarities: Sequence[float]) -> list[float | None]:
+        """Return the probability of one identity for each similarity; None where the model is not calibrated.
+
+        A model that was not needed yet is not loaded for it.
+        """
+        calibration = getattr(self._model, "calibration", None)
+        if calibration is None:
+            return [None] * len(similarities)
+        return [float(value) for value in calibration.probability(np.array(similarities))]
 
     def _checked(self, embeddings: Tensor | np.ndarray) -> Tensor:
         features, dim = normalised(embeddings), self.store.model.dim
@@ -351,10 +370,6 @@ def _other_model(record: ModelRecord, sha256: str) -> str:
         f"the gallery holds embeddings of {record.name} (sha256 {record.sha256[:12]}...), and those of another model "
         f"(sha256 {sha256[:12] or 'unknown'}...) cannot be compared with them; build a gallery with that model"
     )
-
-
-def _match(hit: Hit, distance: float | None = None) -> Match:
-    return Match(*hit.entry, similarity=hit.similarity, distance=distance)
 
 
 def _repeated(entries: Sequence[Entry]) -> bool:

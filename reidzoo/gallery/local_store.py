@@ -135,8 +135,17 @@ class LocalStore(Store):
 
     def features(self, hits: Sequence[Hit]) -> Tensor:
         """Return the embeddings of what a search found, float32 (n, D)."""
-        rows = [self._place(int(hit.key)) for hit in hits]
-        return torch.stack([part.table.rows(row, row + 1)[0] for part, row in rows])
+        return self._rows([int(hit.key) for hit in hits])
+
+    def sample(self, count: int) -> tuple[list[Entry], Tensor]:
+        """Return the records and embeddings of up to ``count`` images, spread evenly over all."""
+        rows = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64)).tolist()
+        return [self._entry(row) for row in rows], self._rows(rows)
+
+    def _rows(self, rows: Sequence[int]) -> Tensor:
+        places = [self._place(row) for row in rows]
+        pieces = [part.table.rows(row, row + 1) for part, row in places]
+        return torch.cat([torch.empty(0, self.model.dim), *pieces])
 
     def _place(self, row: int) -> tuple[Part, int]:
         number = int(np.searchsorted(self._ends, row, side="right"))

@@ -43,6 +43,7 @@ class Match:
     Attributes:
         name, identity, camera: as ``Entry`` has them.
         similarity: the cosine similarity with the query, in [-1, 1].
+        probability: that it shows the query's identity, if the model is calibrated; else None.
         distance: the re-ranked distance in [0, 1] by which matches are ordered; None without re-ranking.
     """
 
@@ -50,6 +51,7 @@ class Match:
     identity: str | None
     camera: str | None
     similarity: float
+    probability: float | None = None
     distance: float | None = None
 
 

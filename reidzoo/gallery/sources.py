@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from reidzoo.datasets import Dataset
+from reidzoo.datasets import Dataset, Market1501
 from reidzoo.datasets.base import image_names
 from reidzoo.datasets.folder import CAMERA
 from reidzoo.errors import DatasetError, GalleryError
@@ -20,6 +20,7 @@ __all__ = ["Labels", "read_source"]
 Labels = str | int | None | Sequence[str | int | None]
 """One identity or camera for all images, or one for each."""
 JUNK = -1
+DISTRACTOR = 0  # in Market-1501's layout: not one person, but whatever a detector took for one
 
 
 def read_source(
@@ -51,12 +52,17 @@ def read_source(
 
 
 def _of_dataset(dataset: Dataset, split: str) -> list[Entry]:
-    """Return the images of a split but for junk; identities by their names, where the reader knows names."""
+    """Return a split's images but for junk; identities and cameras by their names, where the reader knows names."""
+    records = [record for record in dataset.records(split) if record.pid != JUNK]
     people = {pid: name for name, pid in getattr(dataset, "pid_of", {}).items()}
+    cameras = {camid: name for name, camid in getattr(dataset, "camid_of", {}).items()}
+    if not hasattr(dataset, "camid_of"):
+        cameras = {record.camid: str(record.camid) for record in records}
+    people |= {record.pid: str(record.pid) for record in records if record.pid not in people}
+    if isinstance(dataset, Market1501):
+        people.pop(DISTRACTOR, None)
     return [
-        Entry(os.path.abspath(record.path), str(people.get(record.pid, record.pid)), str(record.camid))
-        for record in dataset.records(split)
-        if record.pid != JUNK
+        Entry(os.path.abspath(record.path), people.get(record.pid), cameras.get(record.camid)) for record in records
     ]
 
 

@@ -65,3 +65,7 @@ class Store(ABC):
     @abstractmethod
     def features(self, hits: Sequence[Hit]) -> Tensor:
         """Return the embeddings of what a search found, float32 (n, D)."""
+
+    @abstractmethod
+    def sample(self, count: int) -> tuple[list[Entry], Tensor]:
+        """Return the records and embeddings of up to ``count`` images, spread over all; the same ones every time."""

@@ -60,6 +60,11 @@ def test_a_dataset(model, tiny_root):
     gallery = Gallery.build(model, dataset)
     assert len(gallery) == len(dataset.gallery) and gallery.cameras == ["0", "1", "2"]
     assert len(Gallery.build(model, dataset, split="query")) == len(dataset.query)
+    assert {entry.identity for entry in gallery} == {str(record.pid) for record in dataset.gallery}
+    dataset.gallery[0] = dataset.gallery[0]._replace(pid=0)  # a distractor
+    dataset.gallery[1] = dataset.gallery[1]._replace(pid=-1)  # junk
+    assert next(iter(Gallery.build(model, dataset))).identity is None
+    assert len(Gallery.build(model, dataset)) == len(gallery) - 1
     crops = Gallery.build(model, build_dataset({"type": "FolderDataset", "folder": "crops"}, root=tiny_root))
     assert {entry.identity for entry in crops} == {f"other{number}" for number in range(1, 13)}
 

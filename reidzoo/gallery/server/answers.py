@@ -1,0 +1,54 @@
+"""The JSON that the server answers with; fastapi makes OpenAPI of it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+__all__ = ["ComparisonAnswer", "GalleryAnswer", "MatchAnswer", "SearchAnswer"]
+
+
+class GalleryAnswer(BaseModel):
+    """What is served."""
+
+    images: int
+    identities: int = Field(description="known ones")
+    cameras: list[str]
+    model: str
+    sha256: str
+    calibrated: bool = Field(description="whether similarities have probabilities")
+    threshold: float | None = Field(description="the similarity from which on two pictures count as one identity")
+    max_bytes: int = Field(description="of an uploaded picture")
+    max_pixels: int
+    max_matches: int
+
+
+class MatchAnswer(BaseModel):
+    """One picture of the gallery as an answer."""
+
+    rank: int
+    name: str = Field(description="what GET /api/picture shows, and POST /api/compare takes")
+    file: str = Field(description="the last part of the name")
+    identity: str | None
+    camera: str | None
+    similarity: float = Field(description="cosine, in [-1, 1]")
+    probability: float | None = Field(description="that it shows the query's identity; null if not calibrated")
+    distance: float | None = Field(description="by which re-ranked matches are ordered; null without re-ranking")
+
+
+class SearchAnswer(BaseModel):
+    """The gallery's most similar pictures, most similar first."""
+
+    matches: list[MatchAnswer]
+
+
+class ComparisonAnswer(BaseModel):
+    """What the model makes of two pictures."""
+
+    similarity: float
+    probability: float | None
+    threshold: float | None
+    verdict: str = Field(description='"same", "different" or "not calibrated"')
+    reasons: list[str] = Field(description="in words, what weighs most first")
+    influence: list[list[list[float]]] = Field(
+        description="for either picture rows of cells from the top: the similarity less what it is with a cell covered"
+    )

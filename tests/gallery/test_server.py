@@ -1,0 +1,174 @@
+"""The JSON API of a gallery: its answers, its limits, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reidzoo.gallery import Gallery
+from reidzoo.gallery.server import Limits, create_app
+
+testclient = pytest.importorskip("starlette.testclient", reason="pip install 'reidzoo[serve]' httpx")
+pytest.importorskip("multipart", reason="pip install 'reidzoo[serve]'")
+LIMITS = Limits(bytes=50_000, pixels=100_000, matches=5)
+
+
+def encoded(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def client_of(gallery):
+    return testclient.TestClient(create_app(gallery, LIMITS), base_url="http://127.0.0.1:8000")
+
+
+@pytest.fixture
+def client(model, people):
+    return client_of(Gallery.build(model, people))
+
+
+@pytest.fixture
+def bob(people):
+    return (people / "Bob" / "Bob_c10.jpg").read_bytes()
+
+
+def search(client, content, **form):
+    return client.post("/api/search", files={"picture": ("x.jpg", content)}, data=form)
+
+
+def test_what_is_served(client, model):
+    about = client.get("/api/gallery").json()
+    assert (about["images"], about["identities"], about["cameras"]) == (6, 3, ["0", "10"])
+    assert about["sha256"] == model.info["sha256"] and not about["calibrated"] and about["threshold"] is None
+
+
+def test_search_ranks_the_gallery(client, bob, model, people):
+    answer = search(client, bob, k=4).json()["matches"]
+    (expected,) = Gallery.build(model, people).search(people / "Bob" / "Bob_c10.jpg", 4)
+    assert [match["name"] for match in answer] == [match.name for match in expected]
+    assert answer[0]["file"] == "Bob_c10.jpg" and answer[0]["identity"] == "Bob" and answer[0]["probability"] is None
+    assert {match["camera"] for match in search(client, bob, camera=["0"]).json()["matches"]} == {"0"}
+    assert len(search(client, bob, k=5, camera=["0", "10"], rerank="true").json()["matches"]) == 5
+
+
+def test_compare_two_pictures(client, bob, people):
+    name = str(people / "Bob" / "Bob_c10.jpg")
+    for answer in (
+        client.post("/api/compare", files={"first": bob, "second": bob}),
+        client.post("/api/compare", files={"first": bob}, data={"name": name}),
+    ):
+        found = answer.json()
+        assert found["similarity"] == pytest.approx(1, abs=1e-5) and found["verdict"] == "not calibrated"
+        assert len(found["influence"]) == 2 and "is not calibrated" in found["reasons"][0]
+        assert "in this gallery the similarity of two pictures of one identity is" in found["reasons"][-1]
+    assert client.post("/api/compare", files={"first": bob}).status_code == 422
+    assert client.post("/api/compare", files={"first": bob}, data={"name": "nobody"}).status_code == 404
+
+
+def test_a_calibrated_model_says_probabilities(model, people, bob):
+    calibration = SimpleNamespace(threshold=0.95, far=0.001, probability=lambda similarity: np.asarray(similarity) ** 2)
+    model.calibration = calibration
+    client = client_of(Gallery.build(model, people))
+    first, *_, last = search(client, bob).json()["matches"]
+    assert last["probability"] == pytest.approx(last["similarity"] ** 2) and first["probability"] == pytest.approx(1)
+    found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
+    assert (found["verdict"], found["threshold"]) == ("same", 0.95) and "reaches the threshold" in found["reasons"][0]
+    calibration.threshold = 1.1
+    found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
+    assert found["verdict"] == "different"
+    assert "below the threshold of 1.10, which 0.10% of the pairs of two identities" in found["reasons"][0]
+
+
+def test_pictures_of_the_gallery_and_no_other_file(client, people, tmp_path):
+    name = people / "Ann" / "Ann_c0.jpg"
+    answer = client.get("/api/picture", params={"name": str(name)})
+    assert answer.headers["content-type"] == "image/jpeg" and Image.open(io.BytesIO(answer.content)).size == (16, 32)
+    secret = tmp_path / "people" / "secret.jpg"
+    Image.new("RGB", (8, 8)).save(secret)
+    for path in (
+        secret,
+        f"{name.parent}/../secret.jpg",
+        f"{name}/../Ann_c0.jpg",
+        "/etc/passwd",
+        "",
+        "../../etc/passwd",
+    ):
+        answer = client.get("/api/picture", params={"name": str(path)})
+        assert answer.status_code == 404 and answer.json() == {"detail": "the gallery has no picture of this name"}
+    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd", "/docs"):
+        assert client.get(path).status_code == 404
+    name.unlink()
+    assert client.get("/api/picture", params={"name": str(name)}).status_code == 422
+
+
+def animated():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    return encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+
+
+@pytest.mark.parametrize(
+    "content, status, problem",
+    [
+        (lambda: b"no picture", 422, "not a picture that can be read"),
+        (lambda: b"", 422, "not a picture"),
+        (lambda: encoded(Image.effect_noise((32, 32), 9))[:-200], 422, "not a picture that can be read"),
+        (lambda: encoded(Image.new("1", (1000, 101))), 422, "1000 x 101 pixels; 100,000 are taken"),
+        (lambda: encoded(Image.new("RGB", (8, 8))) + bytes(50_000), 422, "bytes; 50,000 are taken"),
+        (lambda: bytes(200_000), 413, "a request may have"),
+        (lambda: encoded(Image.new("RGB", (8, 8)), "GIF"), 422, "not a picture"),  # formats that nobody needs here
+        (animated, 422, "several frames"),
+        (lambda: encoded(Image.new("F", (8, 8)), "TIFF"), 422, "not a picture"),
+    ],
+)
+def test_what_is_no_picture_is_refused(client, content, status, problem):
+    answer = search(client, content())
+    assert answer.status_code == status and problem in answer.text
+
+
+def test_a_body_that_does_not_say_its_length_is_cut_off(client):
+    def endless():
+        yield b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a"\r\n\r\n'
+        for _ in range(1000):
+            yield bytes(10_000)
+
+    answer = client.post("/api/search", content=endless(), headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("form", [{"k": 0}, {"k": 6}, {"k": "many"}, {"rerank": "perhaps"}, {"camera": ["9"]}])
+def test_wrong_settings_are_refused(client, bob, form):
+    assert search(client, bob, **form).status_code == 422
+
+
+def test_other_sites_may_not_use_it(client, bob):
+    answer = client.post("/api/search", files={"picture": bob}, headers={"origin": "http://evil.example"})
+    assert answer.status_code == 403
+    assert search(client, bob).status_code == 200
+    own = client.post("/api/search", files={"picture": bob}, headers={"origin": "http://127.0.0.1:8000"})
+    assert own.status_code == 200
+    rebound = client.get("/api/gallery", headers={"host": "evil.example:8000"})  # a name that points to this machine
+    assert rebound.status_code == 400
+
+
+def test_nothing_comes_from_elsewhere(client):
+    page = client.get("/")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    for path in ("/", "/static/page.css", "/static/page.js"):
+        answer = client.get(path)
+        assert answer.status_code == 200 and answer.headers["x-content-type-options"] == "nosniff"
+        assert "http://" not in answer.text and "https://" not in answer.text
+    schema = client.get("/openapi.json").json()
+    assert set(schema["paths"]) == {"/api/gallery", "/api/search", "/api/compare", "/api/picture"}
+
+
+def test_fastapi_is_an_extra(model, people, monkeypatch):
+    from reidzoo.errors import UserError
+
+    monkeypatch.setitem(__import__("sys").modules, "fastapi", None)
+    with pytest.raises(UserError, match=r"pip install 'reidzoo\[serve\]'"):
+        create_app(Gallery.build(model, people))
