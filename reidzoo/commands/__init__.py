@@ -20,7 +20,7 @@ __all__ = ["COMMANDS", "call", "main", "run_command"]
 
 COMMANDS = {
     "train": "train what a configuration describes, and test it",
-    "check": "try out what a configuration describes, without training it",
+    "check": "try out what a configuration describes, or look through images and labels, without training",
     "test": "test trained models on many datasets",
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
