@@ -13,7 +13,7 @@ FLOORS = [
     {"checks", "needs", "registry", "yaml_marks", "random_streams", "neighbours", "render"},
     {"yaml_check", "weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
     {"config", "models", "backbones", "datasets"},
-    {"zoo", "engine", "discriminators"},
+    {"zoo", "engine", "discriminators", "inspection"},
     {"hooks"},
     {"trainers", "runs"},
     {"inference", "tables", "testing"},

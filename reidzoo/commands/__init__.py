@@ -20,7 +20,7 @@ __all__ = ["COMMANDS", "call", "main", "run_command"]
 
 COMMANDS = {
     "train": "train what a configuration describes, and test it",
-    "check": "try out what a configuration describes, without training it",
+    "check": "try out what a configuration describes, or look through images and labels, without training",
     "test": "test trained models on many datasets",
     "report": "write a page about a run: what its model gets right and wrong, in pictures",
     "calibrate": "measure from which similarity on two images show one identity, and how probably",

@@ -15,7 +15,10 @@ from torch import Tensor
 
 from reidzoo.errors import ConfigError, DatasetError
 
-__all__ = ["PIXELS_VERSION", "UnfitImageError", "check_header", "read_image", "read_images", "resize_image"]
+__all__ = [
+    "PIXELS_VERSION", "UnfitImageError", "check_header", "exif_orientation", "open_image", "read_image", "read_images",
+    "resize_image",
+]  # fmt: skip
 
 PIXELS_VERSION = 2
 """Raised where a file gives other pixels. 1 had PIL resize; 2 rounds otherwise, on photographs by 2 levels at most:
@@ -82,8 +85,8 @@ def read_images(
 
 def _decode(path: str | os.PathLike[str], size: tuple[int, int]) -> Image.Image:
     height, width = size
-    with _opened(path) as file:
-        lies = _orientation(file) in (5, 6, 7, 8)  # on its side
+    with open_image(path) as file:
+        lies = exif_orientation(file) in (5, 6, 7, 8)  # on its side
         file.draft("RGB", (2 * height, 2 * width) if lies else (2 * width, 2 * height))
         return _as_seen(file)
 
@@ -94,12 +97,12 @@ def check_header(path: str | os.PathLike[str]) -> None:
     Raises:
         DatasetError: ``read_image`` would not take it. Pixels may be damaged all the same.
     """
-    with _opened(path) as file:
+    with open_image(path) as file:
         _check_kind(file)
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open an image of one picture; what goes wrong with it is a DatasetError with its name."""
     try:
         with Image.open(path) as file:
@@ -170,7 +173,7 @@ def _check_kind(image: Image.Image) -> None:
         )
 
 
-def _orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
     """Return EXIF's number for how the pixels lie: 1 upright, 5 to 8 on their side."""
     if image.format != "TIFF" and not any(key in image.info for key in METADATA):
         return 1
@@ -184,7 +187,7 @@ def _as_seen(image: Image.Image) -> Image.Image:
     """Return an image as a viewer shows it, mode RGB."""
     image.load()
     _check_kind(image)
-    seen = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+    seen = ImageOps.exif_transpose(image) if exif_orientation(image) != 1 else image
     if _is_sixteen_bit_grey(image):
         seen = _to_eight_bits(seen)
     if seen.has_transparency_data:

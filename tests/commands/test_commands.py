@@ -46,7 +46,7 @@ def test_a_users_mistake_exits_with_2_and_one_line(capsys):
 
 def test_one_word_for_one_thing():
     options = {name: words(name) for name in COMMANDS}
-    assert options["show-config"] == options["train"] == options["check"] - {"--deep"}
+    assert options["show-config"] == options["train"] == options["check"] - {"--deep", "--html"}
     for name in ("train", "test", "extract", "export"):
         assert {"--weights", "--output-dir"} <= options[name]
     for name in ("train", "test", "table", "extract", "render"):

@@ -1,0 +1,58 @@
+"""Finds the images in folders of people, one folder a person, before anyone has divided them into splits."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from reidzoo.datasets.base import IMAGE_EXTENSIONS
+from reidzoo.datasets.folder import CAMERA
+from reidzoo.errors import DatasetError
+
+__all__ = ["PersonImage", "find_people"]
+
+
+class PersonImage(NamedTuple):
+    """An image of a person: the file, the person's folder, the camera if one is told, and a file name of its own.
+
+    ``name`` is the path below the person's folder, with ``_`` between its parts.
+    """
+
+    path: str
+    person: str
+    camera: str | None
+    name: str
+
+
+def find_people(folder: str | os.PathLike[str], camera: re.Pattern[str] = CAMERA) -> list[PersonImage]:
+    """Return the images of ``folder/PERSON/`` and of all folders below, sorted by person and name.
+
+    Args:
+        folder: the folder of people; hidden folders and files are skipped.
+        camera: finds the camera, its group 1, in the path below the person's folder, parts joined by ``_``.
+
+    Raises:
+        DatasetError: there is no such folder, or it holds no image in a folder of its own.
+    """
+    folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
+    if not os.path.isdir(folder):
+        raise DatasetError(f"there is no folder {folder}")
+    people = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    images = [image for person in people for image in _images(folder, person, camera)]
+    if not images:
+        raise DatasetError(f"{folder} holds no folders of people with images; expected PERSON/IMAGE in it")
+    return images
+
+
+def _images(folder: str, person: str, camera: re.Pattern[str]) -> list[PersonImage]:
+    start, found = os.path.join(folder, person), []
+    for here, folders, names in os.walk(start):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for file in names:
+            if file.lower().endswith(IMAGE_EXTENSIONS) and not file.startswith("."):
+                path = os.path.join(here, file)
+                name = os.path.relpath(path, start).replace(os.sep, "_")
+                match = camera.search(name)
+                found.append(PersonImage(path, person, match[1] if match else None, name))
+    return sorted(found, key=lambda image: (image.name, image.path))

@@ -1,0 +1,102 @@
+"""What is wrong with image files: unreadable, blank, tiny, turned, of an unusual kind."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from reidzoo.datasets.base import IMAGE_EXTENSIONS
+from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
+from reidzoo.inspection.inspected_images import InspectedImages
+
+__all__ = ["find_in_images", "is_blank"]
+
+LEAST_HEIGHT, LEAST_WIDTH = 32, 16
+"""Pixels; below, a person is hardly told from another."""
+PLAIN = 1.0
+"""Standard deviation of the pixels, of 255, below which an image shows nothing."""
+SHOWN = 3
+IGNORED = (".txt", ".csv", ".tsv", ".json", ".yml", ".yaml", ".xml", ".md", ".db", ".mat", ".zip", ".ini", ".npy")
+"""Files that stand beside images and are none."""
+KINDS = {"L": "grey", "LA": "grey and transparent", "RGBA": "transparent", "P": "of a palette", "CMYK": "CMYK"}
+
+
+def is_blank(images: InspectedImages) -> np.ndarray:
+    """Return which images are of one colour, or nearly so, bool (N,)."""
+    return images.good & (images.column("small").astype(np.float32).std((1, 2)).max(1) < PLAIN)
+
+
+def find_in_images(images: InspectedImages) -> Iterator[Finding]:
+    """Yield what is wrong with the files, the worst first."""
+    yield from _unreadable(images)
+    yield from _seen(
+        images, is_blank(images), WARNING, "are blank, of one colour", "Remove them: nobody can be known by them."
+    )
+    low = (images.column("height") < LEAST_HEIGHT) | (images.column("width") < LEAST_WIDTH)
+    small = f"are tiny, below {LEAST_HEIGHT} pixels in height or {LEAST_WIDTH} in width"
+    yield from _seen(
+        images, images.good & low, WARNING, small, "Leave them out, or expect little of them.",
+    )  # fmt: skip
+    yield from _seen(
+        images, images.good & (images.column("orientation") != 1), NOTE, "are turned by EXIF",
+        "reidzoo turns them as a viewer does; other tools may not. Boxes must have been drawn on the turned image.",
+    )  # fmt: skip
+    deep = np.char.startswith(images.column("mode").astype(str), "I")
+    yield from _seen(
+        images, images.good & deep, NOTE, "have 16 bits a pixel",
+        "They are scaled from 0..65535 to 0..255; a thermal or depth camera that uses less of that range gives dark "
+        "images: stretch them first.",
+    )  # fmt: skip
+    yield from _kinds(images)
+    yield from _not_read(images)
+
+
+def _unreadable(images: InspectedImages) -> Iterator[Finding]:
+    wrong = np.flatnonzero(~images.good)
+    if len(wrong):
+        reasons = list(dict.fromkeys(images.facts[row].error for row in wrong.tolist()))
+        more = [f"and {len(reasons) - SHOWN:,} more"] if len(reasons) > SHOWN else []
+        title = f"{_of(len(wrong), len(images.good))} cannot be read"
+        yield Finding(ERROR, title, "Copy them again, or remove them.", [*reasons[:SHOWN], *more])
+
+
+def _seen(images: InspectedImages, wrong: np.ndarray, level: str, what: str, advice: str) -> Iterator[Finding]:
+    rows = np.flatnonzero(wrong).tolist()
+    if rows:
+        sizes = [
+            f"{images.shown(row)} ({images.facts[row].width} x {images.facts[row].height})" for row in rows[:SHOWN]
+        ]
+        yield Finding(level, f"{_of(len(rows), len(images.good))} {what}", advice, sizes, [(row,) for row in rows[:12]])
+
+
+def _kinds(images: InspectedImages) -> Iterator[Finding]:
+    """Yield what is neither RGB nor deep, where it is mixed with others; a camera at night is grey."""
+    counts = Counter(KINDS[fact.mode] for fact in images.facts if fact.mode in KINDS and not fact.error)
+    if counts and sum(counts.values()) < images.good.sum():
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
+        yield Finding(
+            NOTE, f"not all images are RGB: {listed}", "They are read as RGB; what is transparent lies on white."
+        )
+
+
+def _not_read(images: InspectedImages) -> Iterator[Finding]:
+    """Yield the files of the dataset's folder whose format no reader takes."""
+    if not hasattr(images.dataset, "pid_of"):
+        return  # a published dataset has more folders than it is read from
+    counts: Counter[str] = Counter()
+    for _, folders, names in os.walk(images.dataset.folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        counts.update(os.path.splitext(name)[1].lower() for name in names if not name.startswith("."))
+    others = {kind: count for kind, count in counts.items() if kind and kind not in (*IMAGE_EXTENSIONS, *IGNORED)}
+    if others:
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items()))
+        yield Finding(
+            WARNING, f"files that are not read: {listed}", f"Convert images to {', '.join(IMAGE_EXTENSIONS)}."
+        )
+
+
+def _of(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} images"

@@ -1,0 +1,74 @@
+"""`reidzoo check` of data: what it prints, its page, and how it ends."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from reidzoo.commands import call, main
+from reidzoo.errors import UserError
+
+from ..inspection.conftest import crops, save  # noqa: F401
+
+
+class Page(HTMLParser):
+    """Collects the tags that are open, and the attributes of pictures."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.pictures = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.pictures.append(dict(attributes))
+        elif tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_a_folder(crops, tmp_path, capsys):  # noqa: F811
+    save(crops / "train/bo/<b>_c1.jpg", 0, quality=60)
+    call("check", crops, "--html", tmp_path / "check.html")
+    printed = capsys.readouterr().out
+    assert "Should be looked at:" in printed and "train/bo/<b>_c1.jpg (bo)" in printed
+    text = (tmp_path / "check.html").read_text()
+    page = Page(text)
+    assert not page.open and "train/bo/&lt;b&gt;_c1.jpg" in text
+    assert len(page.pictures) == 3 and all(picture["alt"] for picture in page.pictures), "a pair and the contact sheet"
+    assert not re.search(r"(?:src|href)=\"(?!data:image/jpeg;base64,)", text), "nothing is fetched"
+
+
+def test_what_must_be_mended_ends_with_2(crops, capsys):  # noqa: F811
+    (crops / "train/bo/2_c0.png").write_bytes(b"no image")
+    with pytest.raises(SystemExit) as end:
+        main(["check", str(crops)])
+    printed = capsys.readouterr()
+    assert end.value.code == 2 and "1 of 20 images cannot be read" in printed.out
+    assert printed.err == "error: 1 of these must be mended before a run\n"
+
+
+def test_a_name_and_a_node(tiny_root, capsys):
+    call("check", "Market1501", "--data-root", tiny_root)
+    assert capsys.readouterr().out.startswith(f"Market1501: {tiny_root}/Market-1501-v15.09.15\n")
+    call("check", f"{{type: Market1501, root: {tiny_root}, keep_junk: true}}")
+    assert "Nothing is wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["Market150"], "Market150 is no configuration, .* and no dataset. Did you mean Market1501?"),
+        ([], "what is to be checked"),
+        (["{type: "], "is no node such as"),
+        (["configs/own_data.yml", "--html", "page.html"], "--html is for a folder, a CSV or a dataset"),
+        (["nowhere.csv"], "no such file"),
+    ],
+)
+def test_mistakes(words, message):
+    with pytest.raises(UserError, match=message):
+        call("check", *words)
