@@ -98,14 +98,19 @@ class Embedder(nn.Module):
         """Give the head a new classifier, see ``BNNeck.reset_classifier``; optimizers have to be told its parameters.
 
         Raises:
-            ConfigError: the head cannot change its classifier.
+            ConfigError: the head cannot change its classifier, or not begin with class means.
         """
         if not hasattr(self.head, "reset_classifier"):
             raise ConfigError(
                 f"HEAD: {type(self.head).__name__} has no reset_classifier(num_classes, centroids=None), which a HEAD "
                 f"needs where pseudo labels change the identities"
             )
-        self.head.reset_classifier(num_classes, centroids)
+        try:
+            self.head.reset_classifier(num_classes, centroids)
+        except ValueError as error:
+            if centroids is None:
+                raise
+            raise ConfigError(f"HEAD: {error}; set the classifier of PseudoLabelHook to random") from error
         self.num_classes = num_classes
 
 

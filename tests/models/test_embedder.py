@@ -141,7 +141,7 @@ class OtherName(nn.Module):
 
     def __init__(self, in_channels, num_classes):
         super().__init__()
-        self.identities = nn.Linear(in_channels, num_classes)
+        self.identities = nn.Linear(in_channels, max(num_classes, 1))
 
 
 class Outputs(OtherName):
@@ -181,3 +181,15 @@ def test_a_head_with_another_output_is_named(monkeypatch, output, said):
     for call in (model, model.embed):
         with pytest.raises(ConfigError, match=rf"HEAD: Outputs returned {said} for 2 images; .*\(2, 4\)"):
             call(torch.zeros(2, 3, 32, 16))
+
+
+def test_class_means_that_a_head_cannot_begin_with_are_answered():
+    model = Embedder(BACKBONE, {"type": "PCBHead", "parts": 2, "width": 4, "embedding": "pooled"}, num_classes=2)
+    with pytest.raises(
+        ConfigError, match=r"HEAD: PCBHead.*2 x 4 features; set the classifier of PseudoLabelHook to random"
+    ):
+        model.reset_classifier(3, torch.ones(3, model.embedding_dim))
+    with pytest.raises(ValueError, match="num_classes"):
+        model.reset_classifier(-1)
+    model.reset_classifier(3)
+    assert model.num_classes == 3
