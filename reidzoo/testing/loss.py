@@ -44,6 +44,7 @@ def check_loss(part: Any, gradient: Sequence[str] = (), **tensors: Tensor) -> No
         value = _value(contract, loss, taken)
         _check_gradient(contract, loss, taken, gradient)
         _check_state(contract, loss, taken)
+        _check_classes(contract, loss, taken)
         names = [name for name in taken if inputs.get(name, name) == "pid"]
         for name in names:
             _check_identities(contract, loss, taken, name, value)
@@ -125,6 +126,18 @@ def _check_state(contract: Contract, loss: nn.Module, taken: Mapping[str, Tensor
         torch.manual_seed(2)
         found = difference(one, other.train()(**taken).detach(), "the loss")
     contract.require(not found, clause, f"with the state of another one, {found}")
+
+
+def _check_classes(contract: Contract, loss: nn.Module, taken: Mapping[str, Tensor]) -> None:
+    """Check that a loss with ``reset_classes`` goes on with as many classes as it is told, on the same device."""
+    if not callable(getattr(loss, "reset_classes", None)):
+        return
+    told = copy.deepcopy(loss)
+    with contract.clause("reset_classes(num_classes) makes it one of other classes"):
+        told(**taken)
+        told.reset_classes(IMAGES + 3)
+        _value(contract, told, taken, "a batch after reset_classes")
+        _check_gradient(contract, told, taken, (), "a batch after reset_classes")
 
 
 def _check_identities(

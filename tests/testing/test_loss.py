@@ -146,6 +146,18 @@ class Double(Theirs):
         return super().of(feat, pid).double()
 
 
+class LosesItsClasses(Theirs):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("weight", torch.ones(8))
+
+    def of(self, feat, pid):
+        return super().of(feat, pid) * self.weight[pid].mean()
+
+    def reset_classes(self, num_classes):
+        self.weight = torch.full((num_classes,), torch.nan)
+
+
 class OtherTensors(Theirs):
     def forward(self, features, labels):
         return super().forward(features, labels)
@@ -163,6 +175,7 @@ class OtherTensors(Theirs):
         (WritesIntoItsInput, "it leaves its inputs as they are; feat was written into"),
         (HiddenState, "what it keeps between calls is in buffers"),
         (Double, "of float32 inputs it returns float32; it returned torch.float64"),
+        (LosesItsClasses, "it is finite for a batch after reset_classes; it is nan"),
         (OtherTensors, "nothing is called features, labels"),
     ],
 )
