@@ -63,11 +63,12 @@ class Embedder(nn.Module):
         """
         maps = self.backbone(images)
         shape = tuple(maps.shape) if isinstance(maps, torch.Tensor) else ()
-        if len(shape) != 4 or shape[:2] != (len(images), self.backbone.out_channels):
+        batch = images.shape[0]  # not len(images), which fixes the batch's size in an exported graph
+        if len(shape) != 4 or shape[:2] != (batch, self.backbone.out_channels):
             found = f"a tensor {shape}" if shape else f"a {type(maps).__name__}"
             raise ConfigError(
                 f"BACKBONE: {type(self.backbone).__name__} returned {found} for images {tuple(images.shape)}; a "
-                f"BACKBONE returns a feature map (B, out_channels, h, w), which here is ({len(images)}, "
+                f"BACKBONE returns a feature map (B, out_channels, h, w), which here is ({batch}, "
                 f"{self.backbone.out_channels}, h, w)"
             )
         return maps
