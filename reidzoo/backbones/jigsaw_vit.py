@@ -21,11 +21,11 @@ __all__ = ["JigsawViT"]
 class JigsawViT(TimmBackbone):
     """A ViT whose last block exists twice, for the whole image and for jigsaw parts.
 
-    This is TransReID's JPM (He et al., ICCV 2021). The tokens before the last block go through it and the last norm, as in any ViT: the class token is the global
-    feature. The same tokens, shifted and shuffled (Sec. 3.2), are cut into ``parts``; each part, behind the class
-    token, goes through ``jigsaw``, a copy of both that starts with the same weights, and its class token is a local
-    feature. The map (B, C, 1 + parts, 1) has the global feature as its first row and the local ones below:
-    ``JigsawHead`` takes them.
+    This is TransReID's JPM (He et al., ICCV 2021). The tokens before the last block go through it and the last norm, as
+    in any ViT: the class token is the global feature. The same tokens, shifted and shuffled (Sec. 3.2), are cut into
+    ``parts``; each part, behind the class token, goes through ``jigsaw``, a copy of both that starts with the same
+    weights, and its class token is a local feature. The map (B, C, 1 + parts, 1) has the global feature as its first
+    row and the local ones below: ``JigsawHead`` takes them.
 
     As in the authors' code the shift is by ``shift`` - 1 patches, and where the groups do not divide the patches the
     last but one is there twice.

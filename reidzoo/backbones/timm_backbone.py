@@ -34,7 +34,7 @@ ANY_SIZE: tuple[dict[str, bool], ...] = (
 BEHIND_THE_MAP = ("head", "fc", "classifier", "fc_norm", "attn_pool", "head_dist", "last_linear")
 BEHIND_MOBILENET_V3 = ("conv_head", "norm_head")
 """What timm's networks have behind the feature map: pooling, norms and classifiers, which a HEAD has of its own."""
-OUTPUTS = ("map", "token", "token_and_map")
+OUTPUTS = ("map", "token", "token_and_map", "token_and_projection")
 ANYTHING = Rule("anything", lambda value: True)
 
 
@@ -52,7 +52,8 @@ class TimmBackbone(nn.Module):
     any pooling but GeM (tokens are negative, too) leaves as it is: ``{type: BNNeck}`` is then TransReID's baseline.
     ``map``: the patches' tokens, in their places. ``token_and_map``: both, one behind the other along the channels, as
     ``DualBranchResNet`` returns its branches; the token is the same at every place, so that average pooling gives the
-    token and the patches' mean.
+    token and the patches' mean. ``token_and_projection``: the token and, behind it, what the network's own linear layer
+    (``net.head``) makes of it, CLIP's projection into the space of texts; CLIP-ReID compares both.
 
     Args:
         name: timm's name, as ``timm.list_models()`` has it, with or without the tag of its weights: ``resnet50``,
@@ -64,7 +65,7 @@ class TimmBackbone(nn.Module):
             of a run's checkpoint, ``zoo://NAME``, or ``hf://OWNER/NAME/FILE``.
         size: (height, width) that a ViT's position embeddings are made for; null for those of the published weights.
         stride: pixels between the patches of a ViT, up to their side; 0 for the side. See ``OverlappingPatches``.
-        output: "map", "token" or "token_and_map".
+        output: "map", "token", "token_and_map" or "token_and_projection".
         drop_path: probability of the last block's branch to be left out of an image's pass in training, smaller for
             earlier blocks (Huang et al., ECCV 2016).
         sie: cameras, views and more for ``SideInformation``, which adds embeddings of them to a ViT's tokens, such as
@@ -74,7 +75,8 @@ class TimmBackbone(nn.Module):
 
     Attributes:
         net: timm's network.
-        out_channels: its ``num_features``, twice as many with ``token_and_map``.
+        out_channels: its ``num_features``; twice as many with ``token_and_map``, and those of the projection more with
+            ``token_and_projection``.
 
     Raises:
         ConfigError: timm is not installed, or has no such network, or the network has not what an option is about.
@@ -101,8 +103,11 @@ class TimmBackbone(nn.Module):
         check(self, DROPOUT, drop_path=drop_path)
         check(self, optional(mapping_of(ANYTHING)), sie=sie, options=options)
         self.name, self.output = name, output
-        self.net = _create(name, {**(options or {}), **({"drop_path_rate": drop_path} if drop_path else {})})
+        project = output == "token_and_projection"
+        self.net = _create(name, {**(options or {}), **({"drop_path_rate": drop_path} if drop_path else {})}, project)
         self.out_channels: int = self.net.num_features * (2 if output == "token_and_map" else 1)
+        if project:
+            self.out_channels += self.net.head.out_features
         self._check_tokens(size, stride, sie)
         self._told: set[tuple[int, int]] = set()
         state = {} if pretrained in ("", None, False) else _read(name, self.net, pretrained)
@@ -114,7 +119,7 @@ class TimmBackbone(nn.Module):
         if stride:
             self.net.patch_embed = OverlappingPatches(self.net.patch_embed, stride)
         if size is not None:
-            self._resize_positions((size[0], size[1]))
+            self._resize_positions((size[0], size[1]), tell=bool(state) and not ours)
         if state and not native and not ours:
             self._load(state, pretrained)
         self._finish()
@@ -163,6 +168,9 @@ class TimmBackbone(nn.Module):
         if self.output == "token":
             self._tell_of_positions(images)
             return token
+        if self.output == "token_and_projection":
+            self._tell_of_positions(images)
+            return torch.cat([token, self.net.head(tokens[:, 0])[:, :, None, None]], dim=1)
         rows, columns = self._tell_of_positions(images)
         maps = tokens[:, tokens.shape[1] - rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))
         return maps if self.output == "map" else torch.cat([token.expand_as(maps), maps], dim=1)
@@ -199,8 +207,8 @@ class TimmBackbone(nn.Module):
             if stride > min(patches.patch_size):
                 raise ConfigError(f"TimmBackbone: stride {stride} is above the patch's side, {min(patches.patch_size)}")
 
-    def _resize_positions(self, size: tuple[int, int]) -> None:
-        """Interpolate the position embeddings to the patches of images of ``size``, once."""
+    def _resize_positions(self, size: tuple[int, int], tell: bool) -> None:
+        """Interpolate the position embeddings to the patches of images of ``size``, once; ``tell`` logs it."""
         from timm.layers import resample_abs_pos_embed
 
         net, patches = self.net, self.net.patch_embed
@@ -209,7 +217,7 @@ class TimmBackbone(nn.Module):
         resized = resample_abs_pos_embed(net.pos_embed.detach(), list(new), list(old), prefix)
         net.pos_embed = nn.Parameter(resized)
         patches.grid_size = new
-        if old != new:
+        if tell and old != new:
             logger.info(
                 "TimmBackbone: %s, position embeddings interpolated from %d x %d to %d x %d patches, for images of %d "
                 "x %d", self.name, *old, *new, *size,
@@ -218,22 +226,23 @@ class TimmBackbone(nn.Module):
     def _load(self, state: Mapping[str, torch.Tensor], pretrained: str | bool, whole: nn.Module | None = None) -> None:
         """Load a state in timm's layout strictly, without what is behind the map; or one of the ``whole`` backbone."""
         where = self.name if pretrained is True else str(pretrained)
-        dropped = tuple(f"{name}." for name in _behind(self.net))
+        kept = "head" if self.output == "token_and_projection" else ""
+        dropped = tuple(f"{name}." for name in _behind(self.net) if name != kept)
         try:
             load_weights(whole or self.net, state, key_map=lambda n: None if n.startswith(dropped) else n)
         except WeightsError as error:
             raise WeightsError(f"{where}: {error}") from None
 
 
-def _create(name: str, options: Mapping[str, Any]) -> Any:
-    """Return timm's network ``name`` for images of any size, without what is behind its map."""
+def _create(name: str, options: Mapping[str, Any], head: bool = False) -> Any:
+    """Return timm's network ``name`` for images of any size, without what is behind its map; or with ``head``."""
     timm = _timm()
     if ":" in name or not timm.is_model(name):
         hint = did_you_mean(name.partition(".")[0], timm.list_models())
         more = " A hub's weights are named under pretrained, hf://OWNER/NAME/FILE." if ":" in name else ""
         raise ConfigError(f"TimmBackbone: timm {timm.__version__} has no {name!r}.{hint}{more}")
     for any_size in ANY_SIZE:
-        given: dict[str, Any] = {"num_classes": 0, **any_size, **options}
+        given: dict[str, Any] = {**({} if head else {"num_classes": 0}), **any_size, **options}
         try:
             net = timm.create_model(name, pretrained=False, **given)
         except TypeError as error:
@@ -242,8 +251,10 @@ def _create(name: str, options: Mapping[str, Any]) -> Any:
             raise _misfit(name, options, error) from error
         except MISFITS as error:
             raise _misfit(name, options, error) from error
+        if head and not isinstance(getattr(net, "head", None), nn.Linear):
+            raise ConfigError(f"TimmBackbone: {name} has no linear layer behind its token; set output to token")
         for part in _behind(net):
-            if getattr(net, part, None) is not None:
+            if getattr(net, part, None) is not None and not (head and part == "head"):
                 setattr(net, part, nn.Identity())
         return net
     raise ConfigError(f"TimmBackbone: {name} cannot be built with {dict(options)}")

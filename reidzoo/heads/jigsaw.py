@@ -57,8 +57,9 @@ class JigsawHead(nn.Module):
         self.reset_classifier(num_classes)
 
     def forward(self, maps: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return ``feat`` (B, C), the global one, ``part_feats`` (B, 1 + p, C), ``part_embeddings``, which are those after the
-        batch norms, and ``embedding`` (B, (1 + p) C).
+        """Return ``feat`` (B, C), the global one, ``part_feats`` (B, 1 + p, C), and ``embedding`` (B, (1 + p) C).
+
+        ``part_embeddings`` (B, 1 + p, C) are the features after the batch norms.
 
         In training there are also ``logits`` (B, 1 + p, num_classes).
 
