@@ -43,8 +43,8 @@ def find_stride(tokens: int, size: str, patch: int) -> int:
         if ((height - patch) // stride + 1) * ((width - patch) // stride + 1) == tokens:
             return stride
     raise WeightsError(
-        f"the file has position embeddings of {tokens} patches, which images of {size} do not have with any stride; give "
-        f"the option size, height x width of its training images (INPUT.SIZE_TRAIN in its configuration)"
+        f"the file has position embeddings of {tokens} patches, which images of {size} do not have with any stride; "
+        f"give the option size, height x width of its training images (INPUT.SIZE_TRAIN in its configuration)"
     )
 
 

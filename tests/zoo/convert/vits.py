@@ -14,7 +14,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, tokens):
-        count, length, dim = tokens.shape
+        dim = tokens.shape[2]
         outputs = []
         for q, k, v in zip(*(part.chunk(self.heads, dim=2) for part in self.qkv(tokens).chunk(3, dim=2))):
             weights = (q @ k.transpose(1, 2) / (dim // self.heads) ** 0.5).softmax(2)
