@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from reidzoo.engine.runner import Runner
+from reidzoo.errors import ConfigError
 
 __all__ = ["ClassifierRows"]
 
@@ -57,7 +58,13 @@ class ClassifierRows:
 
 def _weight(trainer: Runner) -> Tensor | None:
     classifier = getattr(trainer.model.head, "classifier", None)
-    return None if classifier is None else classifier.weight
+    weight = getattr(classifier, "weight", None)
+    if classifier is not None and weight is None:
+        raise ConfigError(
+            f"HOOKS: where a part of the classes stays, the head's classifier has one weight with a row for each, and "
+            f"{type(trainer.model.head).__name__}'s {type(classifier).__name__} has not; take BNNeck or LinearHead"
+        )
+    return weight
 
 
 def _resized(moment: Tensor, weight: Tensor, count: int) -> Tensor:

@@ -92,9 +92,9 @@ class MGNHead(nn.Module):
         them, and in training ``logits`` (B, n, num_classes).
         """
         count = len(self.granularities)
-        each = [maps] * count if self.one_map else list(maps.chunk(count, dim=1))
-        pooled = [pool_stripes(one, 1, self.pooling) for one in each]
-        pooled += [pool_stripes(one, n, self.pooling) for one, n in zip(each, self.granularities) if n > 1]
+        own = [maps] * count if self.one_map else list(maps.chunk(count, dim=1))
+        pooled = [pool_stripes(one, 1, self.pooling) for one in own]
+        pooled += [pool_stripes(one, n, self.pooling) for one, n in zip(own, self.granularities) if n > 1]
         features = self.reduction(torch.cat(pooled, dim=1))
         embedding, whole_ones = features.flatten(1), features[:, :count]
         outputs = {"feat": whole_ones.flatten(1), "embedding": embedding, "global_feats": whole_ones}

@@ -6,6 +6,8 @@ import torch
 from reidzoo.config import load_config
 from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.classifier_rows import ClassifierRows
+from reidzoo.errors import ConfigError
+from reidzoo.heads import BranchClassifier
 from reidzoo.registry import TRAINER
 
 CLASSES = 12  # of the tiny Market-1501
@@ -74,3 +76,9 @@ def test_without_a_classifier_there_is_nothing_to_do(trainer):
     means = torch.eye(3, trainer.model.embedding_dim)
     rows.restore(trainer, 0, means)  # the first classes of all
     assert torch.equal(trainer.model.head.classifier.weight, means)
+
+
+def test_a_classifier_of_several_parts_has_no_rows(trainer):
+    trainer.model.head.classifier = BranchClassifier(64, CLASSES, 2)
+    with pytest.raises(ConfigError, match="BNNeck's BranchClassifier has not"):
+        ClassifierRows(trainer)

@@ -99,6 +99,9 @@ BROKEN = {
     "weights that are no file": ("STAGES.train.WEIGHTS.discriminator", "gone.pth", WeightsError, "gone.pth"),
     "weights that do not fit": ("STAGES.train.BACKBONE.width", "8", WeightsError, "run/label/.*does not fit"),
     "a result of a later stage": ("STAGES.label.WEIGHTS.model", "stage:train", ConfigError, "written by stage train"),
+    "a loss's tensor": (
+        "STAGES.train.LOSSES.other", "{type: torch.nn.MSELoss}", ConfigError, "takes 'input', and there is no tensor",
+    ),
     "a discriminator": ("STAGES.train.DISCRIMINATORS.discriminator.widths", "[0]", ConfigError, "stage train"),
     "a batch that is too large": ("STAGES.label.SOLVER.IMS_PER_BATCH", "512", DatasetError, "stage label: Identity"),
     "a protocol": ("TEST.PROTOCOL", "nothing", ConfigError, "TEST.PROTOCOL"),
