@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ __all__ = [
     "ranking_options",
     "resident",
     "target_title",
+    "tested_targets",
 ]
 
 FIGURES = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
@@ -80,6 +81,11 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
         ConfigError: see ``check_evaluation``.
     """
     return {title: evaluate_dataset(cfg, model, dataset, device) for title, dataset in check_evaluation(cfg).items()}
+
+
+def tested_targets(results: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """Return of a stage's results those of DATASETS.TESTS, without what hooks have measured: a probe, a validation."""
+    return {target: figures for target, figures in results.items() if "mAP" in figures and target != "validation"}
 
 
 def check_evaluation(cfg: CfgNode) -> dict[str, Dataset]:
