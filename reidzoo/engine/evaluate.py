@@ -52,8 +52,8 @@ __all__ = [
     "rank_dataset",
     "ranking_options",
     "resident",
+    "target_figures",
     "target_title",
-    "tested_targets",
 ]
 
 FIGURES = ("mAP", "rank-1", "rank-5", "rank-10", "rank-20", "mINP")
@@ -83,7 +83,7 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
     return {title: evaluate_dataset(cfg, model, dataset, device) for title, dataset in check_evaluation(cfg).items()}
 
 
-def tested_targets(results: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+def target_figures(results: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
     """Return of a stage's results those of DATASETS.TESTS, without what hooks have measured: a probe, a validation."""
     return {target: figures for target, figures in results.items() if "mAP" in figures and target != "validation"}
 

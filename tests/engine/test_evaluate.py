@@ -9,7 +9,7 @@ from torch import nn
 
 from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset
-from reidzoo.engine.evaluate import FIGURES, evaluate_dataset, evaluate_targets, tested_targets
+from reidzoo.engine.evaluate import FIGURES, evaluate_dataset, evaluate_targets, target_figures
 from reidzoo.errors import ConfigError
 from reidzoo.evaluation import KReciprocal, average_query_expansion, evaluate_ranking
 from reidzoo.runs.pipeline import Pipeline
@@ -191,4 +191,4 @@ def test_a_stage_that_tests_nothing_may_ask_for_anything(write_config):
 def test_what_hooks_have_measured_is_no_target():
     """A model file's figures are compared with those of the datasets that it is tested on."""
     results = {"validation": {"mAP": 0.5, "kept_epoch": 3}, "probe": {"accuracy": 0.5}, "Market1501 twin": {"mAP": 0.4}}
-    assert tested_targets(results) == {"Market1501 twin": {"mAP": 0.4}}
+    assert target_figures(results) == {"Market1501 twin": {"mAP": 0.4}}
