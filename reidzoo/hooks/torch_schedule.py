@@ -135,4 +135,4 @@ def _scheduler_class(kind: str) -> type[LRScheduler]:
 
 def _of_torch() -> list[str]:
     classes = [value for value in vars(lr_scheduler).values() if isinstance(value, type)]
-    return sorted(cls.__name__ for cls in classes if issubclass(cls, LRScheduler) and LRScheduler in cls.__bases__)
+    return sorted(cls.__name__ for cls in classes if LRScheduler in cls.__bases__ and cls.__name__[0] != "_")

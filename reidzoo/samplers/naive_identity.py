@@ -53,13 +53,14 @@ class NaiveIdentitySampler(BatchSampler):
         """Return the rows of one pass, whole batches alone."""
         groups, owners = cut_groups(rng, self.rows, self.pids, self.num_instances)
         _, following, left = np.unique(owners, return_index=True, return_counts=True)
-        alive, batches = np.arange(len(left)), []
-        while len(alive) >= self.batch_size // self.num_instances:
-            places = rng.choice(len(alive), self.batch_size // self.num_instances, replace=False)
+        alive, count, wanted, batches = np.arange(len(left)), len(left), self.batch_size // self.num_instances, []
+        while count >= wanted:
+            places = rng.choice(count, wanted, replace=False)
             chosen = alive[places]
             batches.append(groups[following[chosen]].ravel())
             following[chosen] += 1
             left[chosen] -= 1
-            if not left[chosen].all():
-                alive = np.delete(alive, places[left[chosen] == 0])
+            for place in -np.sort(-places[left[chosen] == 0]):  # the last one takes the place of one that has none left
+                count -= 1
+                alive[place] = alive[count]
         return np.concatenate(batches)
