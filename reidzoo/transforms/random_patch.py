@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from reidzoo.distributed import gather
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.random_erasing import DRAWS, RandomErasing
+from reidzoo.transforms.to_device import to_device
 
 __all__ = ["RandomPatch"]
 
@@ -84,6 +84,6 @@ def turned(patch: Tensor, degrees: float) -> Tensor:
     """Return a patch (C, h, w) turned anticlockwise about its centre, of the nearest pixels, black where none is."""
     height, width = patch.shape[1:]
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
-    matrix = torch.tensor([[cosine, -sine * height / width, 0], [sine * width / height, cosine, 0]])
-    grid = F.affine_grid(matrix[None], [1, 1, height, width], align_corners=False).to(patch.device)
+    matrix = np.array([[[cosine, -sine * height / width, 0], [sine * width / height, cosine, 0]]], dtype=np.float32)
+    grid = F.affine_grid(to_device(matrix, patch.device), [1, 1, height, width], align_corners=False)
     return F.grid_sample(patch[None].float(), grid, mode="nearest", align_corners=False)[0].to(patch.dtype)
