@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,7 @@ __all__ = [
     "rank_dataset",
     "ranking_options",
     "resident",
+    "target_figures",
     "target_title",
 ]
 
@@ -81,6 +82,11 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
         ConfigError: see ``check_evaluation``.
     """
     return {title: evaluate_dataset(cfg, model, dataset, device) for title, dataset in check_evaluation(cfg).items()}
+
+
+def target_figures(results: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """Return of a stage's results those of DATASETS.TESTS, without what hooks have measured: a probe, a validation."""
+    return {target: figures for target, figures in results.items() if "mAP" in figures and target != "validation"}
 
 
 def check_evaluation(cfg: CfgNode) -> dict[str, Dataset]:
