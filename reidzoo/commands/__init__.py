@@ -24,6 +24,8 @@ COMMANDS = {
     "test": "test trained models on many datasets",
     "report": "write a page about a run: what its model gets right and wrong, in pictures",
     "calibrate": "measure from which similarity on two images show one identity, and how probably",
+    "compare": "say whether two images show one identity",
+    "search": "rank a folder's images by how much they look like one, in a picture",
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
     "gallery": "build, extend and search a gallery of embedded images",
