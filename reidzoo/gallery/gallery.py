@@ -16,6 +16,7 @@ from reidzoo.engine.image_table import ImageTable
 from reidzoo.errors import GalleryError, UserError
 from reidzoo.evaluation.rerank import KReciprocal, rerank_k_reciprocal
 from reidzoo.gallery.folder import GalleryFolder
+from reidzoo.gallery.indexes import open_index
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.part import PART_ROWS
 from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord
@@ -79,18 +80,20 @@ class Gallery:
         return gallery
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], model: ReadyModel | None = None, index: Any = None) -> Gallery:
+    def load(cls, folder: str | os.PathLike[str], model: ReadyModel | None = None, index: Any = "exact") -> Gallery:
         """Return the gallery in a folder.
 
         Args:
             folder: where it was built or saved.
             model: the model that it was built with; None loads that when an image is to be embedded.
-            index: what searches; ``FaissIndex()`` for millions of images, None for the exact search.
+            index: what searches: ``exact``; ``faiss`` for millions of images, which may miss some of the nearest; or a
+                ``FaissIndex`` with its settings.
 
         Raises:
-            GalleryError: the folder is no gallery, it is damaged, or of another model.
+            GalleryError: the folder is no gallery, it is damaged, or of another model; or an unknown index.
+            UserError: faiss is not installed.
         """
-        return cls(LocalStore.load(folder, index), model)
+        return cls(LocalStore.load(folder, open_index(index)), model)
 
     def save(self, folder: str | os.PathLike[str], replace: bool = False) -> None:
         """Write the gallery into a folder, and keep further changes there.
