@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -51,6 +52,7 @@ class Gallery:
 
     def __init__(self, store: Store, model: ReadyModel | None = None) -> None:
         self.store, self._model = store, model
+        self._changed()
         if model is not None:
             _check_model(store.model, model)
 
@@ -208,6 +210,7 @@ class Gallery:
         known = self.store.known([entry.name for entry in entries])
         rows = [row for row, entry in enumerate(entries) if entry.name not in known]
         if rows:
+            self._changed()
             self.store.add([entries[row] for row in rows], features[torch.tensor(rows)] if known else features)
         return Added(len(rows), len(known))
 
@@ -222,6 +225,7 @@ class Gallery:
         wanted = {*given, *(os.path.abspath(name) for name in given)}
         if identity is not None:
             wanted |= {entry.name for entry in self if entry.identity == str(identity)}
+        self._changed()
         return self.store.remove(wanted) if wanted else 0
 
     def search(
@@ -285,14 +289,35 @@ class Gallery:
         ]
 
     def probabilities(self, similarities: Sequence[float]) -> list[float | None]:
-        """Return the probability of one identity for each similarity; None where the model is not calibrated.
+        """Return the probability of one identity for the similarity of a query and an image of the gallery, each.
 
-        A model that was not needed yet is not loaded for it.
+        It is for queries of the people that the gallery knows, of whom one person's images are ``pair_share`` of all:
+        among many people even a high similarity is mostly another's. Where no identities are known, the share that the
+        model was calibrated with is taken.
+
+        Returns:
+            as many; None where the model is not calibrated, or was not needed yet.
         """
         calibration = getattr(self._model, "calibration", None)
         if calibration is None:
             return [None] * len(similarities)
-        return [float(value) for value in calibration.probability(np.array(similarities))]
+        return [float(value) for value in calibration.probability(np.array(similarities), self.pair_share)]
+
+    @property
+    def pair_share(self) -> float | None:
+        """The share of pairs of one identity among the pairs of images whose identities are known.
+
+        None where there is no such pair, or no other.
+        """
+        if not self._counted:
+            counts = np.array(list(Counter(entry.identity for entry in self if entry.identity is not None).values()))
+            same, total = int((counts * (counts - 1)).sum()), int(counts.sum()) * (int(counts.sum()) - 1)
+            self._pair_share, self._counted = (same / total if 0 < same < total else None), True
+        return self._pair_share
+
+    def _changed(self) -> None:
+        self._pair_share: float | None = None
+        self._counted = False
 
     def _checked(self, embeddings: Tensor | np.ndarray) -> Tensor:
         features, dim = normalised(embeddings), self.store.model.dim
@@ -346,6 +371,7 @@ class Gallery:
             rows = [row for rows, _ in waiting for row in rows]
             features = self._checked(torch.cat([features for _, features in waiting]))
             waiting.clear()
+            self._changed()
             self.store.add([entries[row] for row in rows], features)
 
 
