@@ -66,6 +66,7 @@ def _listening(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)  # who connects from now on waits until the server answers
     except (OSError, OverflowError) as error:
         listener.close()
         raise UserError(f"cannot listen at {host}, port {port}: {error}; name another --port or --host") from None

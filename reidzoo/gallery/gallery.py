@@ -298,7 +298,7 @@ class Gallery:
         Returns:
             as many; None where the model is not calibrated, or was not needed yet.
         """
-        calibration = getattr(self._model, "calibration", None)
+        calibration = None if self._model is None else self._model.calibration
         if calibration is None:
             return [None] * len(similarities)
         return [float(value) for value in calibration.probability(np.array(similarities), self.pair_share)]

@@ -13,7 +13,7 @@ from reidzoo.gallery import Gallery
 from reidzoo.gallery.server import Limits, create_app
 
 testclient = pytest.importorskip("starlette.testclient", reason="pip install 'reidzoo[serve]' httpx")
-pytest.importorskip("multipart", reason="pip install 'reidzoo[serve]'")
+pytest.importorskip("python_multipart", reason="pip install 'reidzoo[serve]'")
 LIMITS = Limits(bytes=50_000, pixels=100_000, matches=5)
 
 

@@ -30,7 +30,7 @@ class Service:
 
     def __init__(self, gallery: Gallery, limits: Limits) -> None:
         self.gallery, self.limits = gallery, limits
-        self.calibration = getattr(gallery.model, "calibration", None)
+        self.calibration = gallery.model.calibration
         self._lock = threading.Lock()
 
     @cached_property
