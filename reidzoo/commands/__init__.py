@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "search a gallery from a browser, and by a JSON API",
     "draw": "draw one picture: of a dataset, of a training, or of what a model finds",
     "crops": "cut the people of annotated video into crops",
+    "split": "divide folders of people into train, validation, query and gallery",
     "render": "draw small twins of the datasets, to run everything on",
     "show-config": "print a configuration with everything resolved",
     "registry": "print every registered part",
