@@ -207,6 +207,7 @@ ARGUMENTS = {
     "TimmBackbone.pretrained": choice("", None, False), "TorchvisionBackbone.pretrained": choice("", None, False),
     "TimmBackbone.size": maybe(listed(whole(1, 5000), 2, 2)), "TimmBackbone.stride": whole(0, 16),
     "output": choice("map", "token", "token_and_map"), "drop_path": dropout,
+    "sie": maybe(unchanged),
 }  # fmt: skip
 """Argument -> whether a value of it makes sense. ``nothing`` of VALUES does, say, as a name of a file that is there."""
 
