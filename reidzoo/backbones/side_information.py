@@ -35,8 +35,8 @@ class SideInformation(nn.Module):
 
     ``Z + weight * S[camera * views + view]``, as the authors' code has it. The trainer tells the cameras of a batch,
     and the evaluation those of the test images, see ``side_information``. An image whose camera or viewpoint is not
-    known, or is not among those trained with, as on another dataset, gets the mean of all embeddings: its features are then
-    like those of an unknown camera, and not like those of the first.
+    known, or is not among those trained with, as on another dataset, gets the mean of all embeddings: it is then
+    embedded as of an unknown camera, and not as of the first.
 
     Args:
         behind: what follows the position embeddings, a dropout.
