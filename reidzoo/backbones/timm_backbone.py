@@ -105,9 +105,9 @@ class TimmBackbone(nn.Module):
         self.out_channels: int = self.net.num_features * (2 if output == "token_and_map" else 1)
         self._check_tokens(size, stride, sie)
         self._told: set[tuple[int, int]] = set()
-        state = None if pretrained in ("", None, False) else _read(name, self.net, pretrained)
-        native = state is not None and _made_for(self.net, state)
-        if native:
+        state = {} if pretrained in ("", None, False) else _read(name, self.net, pretrained)
+        ours, native = any(key.startswith("net.") for key in state), _made_for(self.net, state)
+        if state and native and not ours:
             self._load(state, pretrained)
         if sie:
             self.net.pos_drop = _side_information(self.net, sie)
@@ -115,8 +115,14 @@ class TimmBackbone(nn.Module):
             self.net.patch_embed = OverlappingPatches(self.net.patch_embed, stride)
         if size is not None:
             self._resize_positions((size[0], size[1]))
-        if state is not None and not native:
+        if state and not native and not ours:
             self._load(state, pretrained)
+        self._finish()
+        if ours:
+            self._load(state, pretrained, self)
+
+    def _finish(self) -> None:
+        """Add what a subclass has beside the network, once that has its weights."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map, for a ViT as ``output`` says.
@@ -209,12 +215,12 @@ class TimmBackbone(nn.Module):
                 "x %d", self.name, *old, *new, *size,
             )  # fmt: skip
 
-    def _load(self, state: Mapping[str, torch.Tensor] | None, pretrained: str | bool) -> None:
-        """Load a state in timm's layout strictly, without what is behind the map."""
+    def _load(self, state: Mapping[str, torch.Tensor], pretrained: str | bool, whole: nn.Module | None = None) -> None:
+        """Load a state in timm's layout strictly, without what is behind the map; or one of the ``whole`` backbone."""
         where = self.name if pretrained is True else str(pretrained)
         dropped = tuple(f"{name}." for name in _behind(self.net))
         try:
-            load_weights(self.net, state or {}, key_map=lambda n: None if n.startswith(dropped) else n)
+            load_weights(whole or self.net, state, key_map=lambda n: None if n.startswith(dropped) else n)
         except WeightsError as error:
             raise WeightsError(f"{where}: {error}") from None
 
@@ -277,20 +283,16 @@ def _positions(net: Any) -> torch.Tensor | None:
 def _made_for(net: nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
     """Return whether a state's position embeddings are as many as the network has as it is published."""
     ours, theirs = _positions(net), state.get("pos_embed")
-    if any(name.startswith("pos_drop.") for name in state):
-        return False  # a run's, with side information
     return ours is None or theirs is None or ours.shape == theirs.shape
 
 
 def _read(name: str, net: nn.Module, pretrained: str | bool) -> dict[str, torch.Tensor]:
-    """Return the state that ``pretrained`` names, under timm's names."""
+    """Return the state that ``pretrained`` names, under timm's names, or under ours (``net.``) if it is a run's."""
     path = _published(name) if pretrained in (True, "timm") else local_file(str(pretrained))
     state = unwrap_state(safe_read(path), str(path))
     if any(key.startswith(OURS) for key in state):
         state = {key.removeprefix(OURS): value for key, value in state.items() if key.startswith(OURS)}
-    if all(key.startswith("net.") for key in state):
-        return {key.removeprefix("net."): value for key, value in state.items()}
-    if set(net.state_dict()) <= set(state):
+    if any(key.startswith("net.") for key in state) or set(net.state_dict()) <= set(state):
         return state
     convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     try:
