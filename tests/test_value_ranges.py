@@ -212,12 +212,17 @@ ARGUMENTS = {
     "embedding": choice("reduced", "pooled"), "granularities": listed(whole(1, 64), 1),
     "MultiBranchResNet.branches": whole(2, 8), "MultiBranchResNet.width": lambda v: width(v) and v % 2 == 0,
     "shares": listed(real(1e-300, 1e7), 1), "CenterLoss.num_classes": whole(1, 10**7),
+    "JigsawViT.name": nothing, "JigsawViT.pretrained": choice("", None, False), "JigsawViT.stride": whole(0, 16),
+    "JigsawViT.size": maybe(listed(whole(1, 5000), 2, 2)), "JigsawViT.parts": whole(1, 64), "shift": whole(1, 64),
+    "groups": whole(1, 64), "JigsawHead.parts": whole(1, 64), "JigsawHead.embedding": choice("before", "after"),
+    "JigsawHead.classifier": choice("linear", "cosine"),
     "TimmBackbone.name": nothing, "TorchvisionBackbone.name": nothing, "options": maybe(unchanged),
     "TimmBackbone.pretrained": choice("", None, False), "TorchvisionBackbone.pretrained": choice("", None, False),
     "LastTokens.name": nothing, "LastTokens.pretrained": choice("", None, False), "prompts": maybe(unchanged),
     "LastTokens.size": maybe(listed(whole(1, 5000), 2, 2)), "LastTokens.stride": whole(0, 16),
     "TimmBackbone.size": maybe(listed(whole(1, 5000), 2, 2)), "TimmBackbone.stride": whole(0, 16),
     "output": choice("map", "token", "token_and_map"), "drop_path": dropout,
+    "sie": maybe(unchanged),
 }  # fmt: skip
 """Argument -> whether a value of it makes sense. ``nothing`` of VALUES does, say, as a name of a file that is there."""
 
@@ -332,6 +337,7 @@ REQUIRED = {
     "LastTokens": {"name": "test_vit", "options": {"depth": 2, "embed_dim": 8, "num_heads": 1}},
     "CLIPReIDHead": {"width": 4}, "PromptedEmbedder": {"prompts": {"width": 4, "heads": 1, "layers": 1}},
     "TimmBackbone": {"name": "test_vit", "options": {"depth": 1, "embed_dim": 8, "num_heads": 1}},
+    "JigsawViT": {"name": "test_vit", "options": {"depth": 1, "embed_dim": 8, "num_heads": 1}},
     "TorchvisionBackbone": {"name": "mobilenet_v2"},
     "SharedPrivateNetwork": {"features": 8, "width": 4, "image_widths": [4, 3]},
     "StarGANGenerator": {"width": 4, "residual_blocks": 1}, "StarGANDiscriminator": {"width": 4, "layers": 2},

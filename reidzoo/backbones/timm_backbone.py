@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from reidzoo.backbones.overlapping_patches import OverlappingPatches
+from reidzoo.backbones.side_information import SideInformation
 from reidzoo.checks import DROPOUT, FLAG, TEXT, WEIGHTS, Rule, check, each, either, mapping_of, one_of, optional, whole
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import BACKBONE, MISFITS
@@ -66,6 +67,8 @@ class TimmBackbone(nn.Module):
         output: "map", "token" or "token_and_map".
         drop_path: probability of the last block's branch to be left out of an image's pass in training, smaller for
             earlier blocks (Huang et al., ECCV 2016).
+        sie: cameras, views and more for ``SideInformation``, which adds embeddings of them to a ViT's tokens, such as
+            ``{cameras: 6, weight: 3.0}``; null for none. ``pretrained`` weights may have one of this size or none.
         options: further arguments of ``timm.create_model``, such as ``{output_stride: 16}`` for a CNN, which keeps the
             last map at 1/16 of the image.
 
@@ -86,6 +89,7 @@ class TimmBackbone(nn.Module):
         stride: int = 0,
         output: str = "map",
         drop_path: float = 0.0,
+        sie: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -95,22 +99,30 @@ class TimmBackbone(nn.Module):
         check(self, whole(0, 64), stride=stride)
         check(self, one_of(*OUTPUTS), output=output)
         check(self, DROPOUT, drop_path=drop_path)
-        check(self, optional(mapping_of(ANYTHING)), options=options)
+        check(self, optional(mapping_of(ANYTHING)), sie=sie, options=options)
         self.name, self.output = name, output
         self.net = _create(name, {**(options or {}), **({"drop_path_rate": drop_path} if drop_path else {})})
         self.out_channels: int = self.net.num_features * (2 if output == "token_and_map" else 1)
-        self._check_tokens(size, stride)
+        self._check_tokens(size, stride, sie)
         self._told: set[tuple[int, int]] = set()
-        state = None if pretrained in ("", None, False) else _read(name, self.net, pretrained)
-        native = state is not None and _made_for(self.net, state)
-        if native:
+        state = {} if pretrained in ("", None, False) else _read(name, self.net, pretrained)
+        ours, native = any(key.startswith("net.") for key in state), _made_for(self.net, state)
+        if state and native and not ours:
             self._load(state, pretrained)
+        if sie:
+            self.net.pos_drop = _side_information(self.net, sie)
         if stride:
             self.net.patch_embed = OverlappingPatches(self.net.patch_embed, stride)
         if size is not None:
             self._resize_positions((size[0], size[1]))
-        if state is not None and not native:
+        if state and not native and not ours:
             self._load(state, pretrained)
+        self._finish()
+        if ours:
+            self._load(state, pretrained, self)
+
+    def _finish(self) -> None:
+        """Add what a subclass has beside the network, once that has its weights."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map, for a ViT as ``output`` says.
@@ -142,7 +154,8 @@ class TimmBackbone(nn.Module):
         from timm.models import group_parameters
 
         layers = group_parameters(self.net, self.net.group_matcher(coarse=False), reverse=True)
-        return {f"net.{name}": layer for name, layer in layers.items()}
+        first = {name for name in layers if name.startswith("pos_drop.")}  # side information, of the embeddings
+        return {f"net.{name}": 0 if name in first else layer for name, layer in layers.items()}
 
     def _from_tokens(self, tokens: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """Return the map of a ViT's tokens (B, 1 + h w, C), the class token and registers first."""
@@ -169,7 +182,7 @@ class TimmBackbone(nn.Module):
                 )  # fmt: skip
         return grid[0], grid[1]
 
-    def _check_tokens(self, size: Sequence[int] | None, stride: int) -> None:
+    def _check_tokens(self, size: Sequence[int] | None, stride: int, sie: Mapping | None) -> None:
         """Raise ConfigError for an option about tokens that the network has not."""
         has_token = getattr(self.net, "cls_token", None) is not None
         if self.output != "map" and not has_token:
@@ -177,6 +190,8 @@ class TimmBackbone(nn.Module):
         has_positions = _positions(self.net) is not None and getattr(self.net, "dynamic_img_size", False)
         if size is not None and not has_positions:
             raise ConfigError(f"TimmBackbone: {self.name} has no position embeddings to interpolate; leave size out")
+        if sie and not (has_token and isinstance(getattr(self.net, "pos_drop", None), nn.Module)):
+            raise ConfigError(f"TimmBackbone: {self.name} is no ViT with a class token; leave sie out")
         if stride:
             patches: Any = getattr(self.net, "patch_embed", None)
             if not (isinstance(getattr(patches, "proj", None), nn.Conv2d) and has_positions):
@@ -200,12 +215,12 @@ class TimmBackbone(nn.Module):
                 "x %d", self.name, *old, *new, *size,
             )  # fmt: skip
 
-    def _load(self, state: Mapping[str, torch.Tensor] | None, pretrained: str | bool) -> None:
-        """Load a state in timm's layout strictly, without what is behind the map."""
+    def _load(self, state: Mapping[str, torch.Tensor], pretrained: str | bool, whole: nn.Module | None = None) -> None:
+        """Load a state in timm's layout strictly, without what is behind the map; or one of the ``whole`` backbone."""
         where = self.name if pretrained is True else str(pretrained)
         dropped = tuple(f"{name}." for name in _behind(self.net))
         try:
-            load_weights(self.net, state or {}, key_map=lambda n: None if n.startswith(dropped) else n)
+            load_weights(whole or self.net, state, key_map=lambda n: None if n.startswith(dropped) else n)
         except WeightsError as error:
             raise WeightsError(f"{where}: {error}") from None
 
@@ -244,6 +259,13 @@ def _behind(net: nn.Module) -> tuple[str, ...]:
     return (*BEHIND_THE_MAP, *(BEHIND_MOBILENET_V3 if type(net).__name__ == "MobileNetV3" else ()))
 
 
+def _side_information(net: Any, sie: Mapping[str, Any]) -> SideInformation:
+    try:
+        return SideInformation(net.pos_drop, net.embed_dim, **sie)
+    except TypeError as error:
+        raise ConfigError(f"TimmBackbone: sie has cameras, views, weight and tokens, got {dict(sie)}") from error
+
+
 def _timm() -> Any:
     try:
         import timm
@@ -265,14 +287,12 @@ def _made_for(net: nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
 
 
 def _read(name: str, net: nn.Module, pretrained: str | bool) -> dict[str, torch.Tensor]:
-    """Return the state that ``pretrained`` names, under timm's names."""
+    """Return the state that ``pretrained`` names, under timm's names, or under ours (``net.``) if it is a run's."""
     path = _published(name) if pretrained in (True, "timm") else local_file(str(pretrained))
     state = unwrap_state(safe_read(path), str(path))
     if any(key.startswith(OURS) for key in state):
         state = {key.removeprefix(OURS): value for key, value in state.items() if key.startswith(OURS)}
-    if all(key.startswith("net.") for key in state):
-        return {key.removeprefix("net."): value for key, value in state.items()}
-    if set(net.state_dict()) <= set(state):
+    if any(key.startswith("net.") for key in state) or set(net.state_dict()) <= set(state):
         return state
     convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,8 @@ def extract_train_features(trainer: Runner, name: str = "", title: str = "") -> 
     tested = final_size(trainer.cfg), final_interpolation(trainer.cfg)
     if table.paths != paths or (table.size, table.interpolation) != tested:
         table = build_test_table(trainer.cfg, paths)
-    return extract_table(trainer.cfg, trainer.extractor, table, trainer.device, title)
+    sides = [np.concatenate([getattr(data, name) for data in sets]) for name in ("camids", "viewids")]
+    return extract_table(trainer.cfg, trainer.extractor, table, trainer.device, title, sides=sides)
 
 
 def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> dict[str, dict[str, float]]:
@@ -199,7 +200,8 @@ def embed_sides(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.
     title, features = f"testing on {dataset.name}", []
     for method, records in sides:
         table = build_test_table(cfg, [record.path for record in records])
-        features.append(extract_table(cfg, model, table, device, title, method))
+        sides_of = [np.array([getattr(record, key) for record in records]) for key in ("camid", "viewid")]
+        features.append(extract_table(cfg, model, table, device, title, method, sides_of))
     where = comparing_device(device)
     queries, galleries = resident(torch.cat(features), where).tensor_split([len(query)])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:
@@ -280,9 +282,18 @@ def _config_errors(key: str) -> Iterator[None]:
 
 
 def extract_table(
-    cfg: CfgNode, model: nn.Module, table: ImageTable, device: torch.device, title: str, method: str = "embed"
+    cfg: CfgNode,
+    model: nn.Module,
+    table: ImageTable,
+    device: torch.device,
+    title: str,
+    method: str = "embed",
+    sides: Sequence[np.ndarray] = (),
 ) -> Tensor:
-    """Return the embeddings of the table's images as the configuration tests them: float32 (N, D), on the CPU."""
+    """Return the embeddings of the table's images as the configuration tests them: float32 (N, D), on the CPU.
+
+    ``method`` and ``sides`` are those of ``extract_features``.
+    """
     return extract_features(
         model,
         table,
@@ -295,4 +306,5 @@ def extract_table(
         channels_last=cfg.SOLVER.CHANNELS_LAST,
         title=title,
         method=method,
+        sides=sides,
     )
