@@ -148,6 +148,14 @@ ARGUMENTS = {
     "keep_moments": flag, "kept": whole(0), "kernels": listed(some(whole(1, 64), listed(whole(1, 64), 2, 2)), 3, 3),
     "l2": not_negative, "label": nothing, "labels": nothing, "last_stride": choice(1, 2), "layers": whole(1, 20),
     "log_sum": flag, "margin": positive, "max_iters": whole(1), "max_size": whole(0),
+    "brightness": some(real(0, 100), rising(0, 100)), "contrast": some(real(0, 100), rising(0, 100)),
+    "saturation": some(real(0, 100), rising(0, 100)), "hue": some(real(0, 0.5), rising(-0.5, 0.5)),
+    "policy": choice("imagenet", "cifar10", "svhn"), "severity": whole(1, 10), "mixture_width": whole(1, 100),
+    "chain_depth": some(choice(-1), whole(1, 100)), "AugMix.alpha": real(1e-3, 1e3), "all_ops": flag,
+    "kernel_size": lambda v: listed(whole(1, 99), 2, 2)(v) and all(n % 2 for n in v), "sigma": rising(1e-9, 100),
+    "MixStyleHook.layers": listed(name, 1), "MixStyleHook.alpha": real(1e-3, 1e3),
+    "MixStyleHook.partners": choice("random", "crossed"),
+    "flip": share, "rotate": share, "transform": nothing,
     "power": real(1e-300, 100), "rise": share, "OneCycleSchedule.start": share,
     "scheduler": nothing, "interval": choice("epoch", "step"),
     "figure": name, "PlateauSchedule.mode": choice("", "min", "max"), "PlateauSchedule.gamma": real(0, 0.99999),
@@ -318,6 +326,7 @@ def makes_sense(cls, argument):
 
 SMALL = {"type": "ResNet", "depth": 18, "width": 4, "pretrained": ""}
 REQUIRED = {
+    "TorchvisionTransform": {"transform": {"type": "RandomInvert"}},
     "TorchSchedule": {"scheduler": {"type": "StepLR", "step_size": 2}},
     "KMeans": {"num_clusters": 3}, "MultiStepSchedule": {"milestones": [1]}, "RandomCrop": {"size": [24, 12]},
     "EpochPhaseHook": {"order": ["model"]}, "IterationPhaseHook": {"steps": {"model": 1}},
@@ -387,8 +396,15 @@ def use_loss(node, root=None):
     LossSet({"x": {**node, **keys}})
 
 
+BEFORE_NORMALIZE = {
+    "AugMix", "AutoAugment", "ColorJitter", "GaussianBlur", "RandomGrayscale", "TorchvisionTransform",
+}  # fmt: skip
+
+
 def use_transform(node, root):
     nodes = {"normalize": {"type": "Normalize"}, "x": node}
+    if node["type"] in BEFORE_NORMALIZE:
+        nodes = {"x": node, "normalize": {"type": "Normalize"}}
     pipeline = Compose(nodes if node["type"] != "Normalize" else {"x": node}, [0.5] * 3, [0.5] * 3)
     pipeline(torch.zeros(2, 3, 32, 16, dtype=torch.uint8), BatchDraw(0, 0, 0, 2))
 

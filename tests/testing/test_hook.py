@@ -39,6 +39,7 @@ CASES = {
     "LinearSchedule": {"warmup_epochs": 1},
     "LogHook": {},
     "MemoryHook": {},
+    "MixStyleHook": {"layers": ["backbone.layer1"], "p": 1.0},
     "MultiStepSchedule": {"milestones": [1]},
     "OneCycleSchedule": {},
     "PlateauSchedule": {"figure": "mAP", "patience": 0},
