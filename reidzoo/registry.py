@@ -15,6 +15,7 @@ as it stands. Locations are lazy: nothing is imported before a registry is first
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import os
 import re
@@ -34,6 +35,9 @@ __all__ = [
 
 MISFITS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 """What a constructor raises that was given a value of the wrong kind or size."""
+
+EXTRAS = {"pytorch_metric_learning": "reidzoo[metric-learning]"}
+"""Packages whose classes configurations name by their dotted paths -> what installs them."""
 
 Part = TypeVar("Part", bound=Callable[..., Any])
 
@@ -101,11 +105,20 @@ class Registry(MMEngineRegistry):
         if found is None:
             names = sorted(self.module_dict)
             raise ConfigError(
-                f"{self.name}: nothing is registered as {key!r}.{did_you_mean(key, names)} Registered: "
-                f"{', '.join(names) or 'nothing'}. "
+                f"{self.name}: nothing is registered as {key!r}.{did_you_mean(key, names)}{_not_installed(key)} "
+                f"Registered: {', '.join(names) or 'nothing'}. "
                 f"A part of your own is registered by the package named under PLUGINS; a dotted path is imported."
             )
         return found
+
+
+def _not_installed(key: str) -> str:
+    """Return that the package of a dotted ``key`` is not there, "" if it is or there is no dot."""
+    package, dot, _ = key.partition(".")
+    if not dot or not package.isidentifier() or importlib.util.find_spec(package) is not None:
+        return ""
+    extra = EXTRAS.get(package)
+    return f" There is no package {package} here{f': pip install {extra!r}' if extra else ''}."
 
 
 def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: Any) -> Any:
@@ -212,6 +225,10 @@ processes share it; they are left as they are, since other losses take them too.
 A batch may hold one image of each identity, or one identity alone: a loss is finite there as well. An image of identity
 -1 is nobody's: a loss that takes ``pid`` raises an error or leaves the image out, and does not count all of them as one
 person (``reidzoo.losses.labels.check_labels`` raises). What it keeps between calls is in buffers.
+
+``num_classes`` and the embedding's size, as ``dim``, ``embedding_size``, ``embedding_dim`` or ``feat_dim``, are given
+to a constructor that has them. Parameters are moved by the optimizer of the loss's phase, or by one of OPTIMIZERS that
+has the loss's name. ``reset_classes(num_classes)`` is optional: it is called when pseudo labels change the classes.
 
 ``reidzoo.testing.check_loss`` checks this contract."""
 

@@ -219,11 +219,11 @@ ARGUMENTS = {
     "MGNHead.classifier": choice("linear", "cosine"), "parts": whole(1, 64), "shared": flag, "one_map": flag,
     "embedding": choice("reduced", "pooled"), "granularities": listed(whole(1, 64), 1),
     "MultiBranchResNet.branches": whole(2, 8), "MultiBranchResNet.width": lambda v: width(v) and v % 2 == 0,
-    "shares": listed(real(1e-300, 1e7), 1), "CenterLoss.num_classes": whole(1, 10**7),
     "JigsawViT.name": nothing, "JigsawViT.pretrained": choice("", None, False), "JigsawViT.stride": whole(0, 16),
     "JigsawViT.size": maybe(listed(whole(1, 5000), 2, 2)), "JigsawViT.parts": whole(1, 64), "shift": whole(1, 64),
     "groups": whole(1, 64), "JigsawHead.parts": whole(1, 64), "JigsawHead.embedding": choice("before", "after"),
     "JigsawHead.classifier": choice("linear", "cosine"),
+    "shares": listed(real(1e-300, 1e7), 1), "CenterLoss.num_classes": whole(0, 10**7),
     "TimmBackbone.name": nothing, "TorchvisionBackbone.name": nothing, "options": maybe(unchanged),
     "TimmBackbone.pretrained": choice("", None, False), "TorchvisionBackbone.pretrained": choice("", None, False),
     "LastTokens.name": nothing, "LastTokens.pretrained": choice("", None, False), "prompts": maybe(unchanged),
@@ -231,6 +231,10 @@ ARGUMENTS = {
     "TimmBackbone.size": maybe(listed(whole(1, 5000), 2, 2)), "TimmBackbone.stride": whole(0, 16),
     "output": choice("map", "token", "token_and_map"), "drop_path": dropout,
     "sie": maybe(unchanged),
+    "LearntCenterLoss.num_classes": whole(0, 10**7), "scale": positive, "ArcFaceLoss.margin": real(0, 1.5),
+    "CosFaceLoss.margin": share, "CircleLoss.margin": real(0, 0.99999), "CircleSoftmaxLoss.margin": real(0, 0.99999),
+    "memory_weight": not_negative, "CrossBatchMemoryLoss.begin": whole(0),
+    "CrossBatchMemoryLoss.size": whole(1, 10**7), "loss": nothing,
 }  # fmt: skip
 """Argument -> whether a value of it makes sense. ``nothing`` of VALUES does, say, as a name of a file that is there."""
 
@@ -334,7 +338,9 @@ REQUIRED = {
     "AlternationHook": {
         "rule": {"type": "ConstantThresholds", "start": "a", "switches": {}}, "turns": {"a": ["model"]},
     },
-    "CenterLoss": {"num_classes": 4, "dim": 6}, "FolderDataset": {"folder": "people"},
+    "CenterLoss": {"num_classes": 4, "dim": 6}, "LearntCenterLoss": {"num_classes": 4, "dim": 6},
+    "CrossBatchMemoryLoss": {"loss": {"type": "ContrastiveLoss"}, "dim": 6, "size": 8},
+    "FolderDataset": {"folder": "people"},
     "CSVDataset": {"file": "list.csv"},
     "TwoViews": {"dataset": "Market1501"},
     "Thinned": {"dataset": "Market1501", "shares": [1, 1, 1]}, "HoldOut": {"dataset": "Market1501"},

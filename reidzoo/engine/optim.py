@@ -58,6 +58,9 @@ class Optimizer:
         grad_clip: largest norm of the gradient, 0 for no bound.
         scaler: multiplies the loss, so that small gradients survive float16, and divides the gradients; a step whose
             gradient is infinite or NaN is left out, and the factor halved. None for none.
+
+    Attributes:
+        companions: optimizers of losses' parameters, such as centres, that take a step of the same loss along with it.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Optimizer:
     ) -> None:
         self.torch = optimizer
         self.grad_clip, self.scaler = grad_clip, scaler
+        self.companions: list[Optimizer] = []
         self.configured = [
             {key: value for key, value in group.items() if key not in ("params", "param_names")}
             for group in optimizer.param_groups
@@ -97,8 +101,12 @@ class Optimizer:
             group["lr"] = wanted["lr"] * factor
 
     def minimize(self, loss: Tensor) -> None:
-        """Move the parameters one step down the gradient of ``loss``; no other parameter's gradient is touched."""
-        parameters = [p for p in self.parameters if p.requires_grad]
+        """Move the parameters one step down the gradient of ``loss``; no other parameter's gradient is touched.
+
+        Those of its companions are moved, too, by the companions.
+        """
+        together = [self, *self.companions]
+        parameters = [p for optim in together for p in optim.parameters if p.requires_grad]
         if self.scaler is not None:
             loss = self.scaler.scale(loss)
         if distributed.world_size() > 1:
@@ -108,21 +116,25 @@ class Optimizer:
             grads = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, grad in zip(parameters, grads, strict=True):
             parameter.grad = _laid_out_like(parameter, grad)
-        if self.grad_clip:
-            if self.scaler is not None:
-                self.scaler.unscale_(self.torch)
-            nn.utils.clip_grad_norm_(parameters, self.grad_clip)
-        for group in self.torch.param_groups:
-            _complete_momenta(self.torch, group, begin=self.scaler is not None)
-        self._step()
-        self.torch.zero_grad(set_to_none=True)
-
-    def _step(self) -> None:
-        if self.scaler is None:
-            self.torch.step()
-        elif any(parameter.grad is not None for parameter in self.parameters):
-            self.scaler.step(self.torch)
+        moved = [optim._step(self.scaler) for optim in together]
+        if self.scaler is not None and any(moved):
             self.scaler.update()
+
+    def _step(self, scaler: torch.amp.GradScaler | None) -> bool:
+        """Take a step along the gradients that are there and drop them; returns whether there were any."""
+        if self.grad_clip:
+            if scaler is not None:
+                scaler.unscale_(self.torch)
+            nn.utils.clip_grad_norm_([p for p in self.parameters if p.requires_grad], self.grad_clip)
+        for group in self.torch.param_groups:
+            _complete_momenta(self.torch, group, begin=scaler is not None)
+        moved = any(parameter.grad is not None for parameter in self.parameters)
+        if scaler is None:
+            self.torch.step()
+        elif moved:
+            scaler.step(self.torch)
+        self.torch.zero_grad(set_to_none=True)
+        return moved
 
     def take_over(self, other: Optimizer) -> None:
         """Copy the state, such as Adam's moments, that ``other`` has of the parameters of this one."""

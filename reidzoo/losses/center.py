@@ -36,7 +36,7 @@ class CenterLoss(nn.Module):
 
     def __init__(self, num_classes: int, dim: int, alpha: float = 0.5) -> None:
         super().__init__()
-        check(self, whole(1, 10**7), num_classes=num_classes)
+        check(self, whole(0, 10**7), num_classes=num_classes)
         check(self, whole(1, 65536), dim=dim)
         check(self, PROBABILITY, alpha=alpha)
         self.alpha = alpha
@@ -65,6 +65,10 @@ class CenterLoss(nn.Module):
         # A product, not index_add_: its sums come out the same in every run also on a GPU.
         members = nn.functional.one_hot(pid, classes).to(difference.dtype)
         self.centers += self.alpha * (members.t() @ difference) / (1 + members.sum(0))[:, None]
+
+    def reset_classes(self, num_classes: int) -> None:
+        """Begin anew with as many centres, since pseudo labels have changed the classes."""
+        self.centers = self.centers.new_zeros(num_classes, self.centers.shape[1])
 
     def extra_repr(self) -> str:
         """Return the settings, for ``print(model)``."""

@@ -16,6 +16,10 @@ from reidzoo.registry import LOSS
 __all__ = ["LossSet"]
 
 RESERVED = ("weight", "inputs", "phase")
+SIZES = {"embedding_size": "dim", "embedding_dim": "dim", "feat_dim": "dim", "num_classes": "num_classes"}
+"""What constructors call what the framework gives them. ``dim`` itself may mean an axis, where it has a default."""
+SYNONYMS = {"embeddings": "feat", "labels": "pid"}
+"""Tensors by pytorch-metric-learning's names -> by ours."""
 
 
 class _Input(NamedTuple):
@@ -37,14 +41,18 @@ class LossSet(nn.Module):
       parts of a tensor (B, n, ...);
     * ``phase``: which step of an alternating trainer uses the loss. The trainer selects by it; the set ignores it.
 
-    A parameter with a default is filled when a tensor has its name, and is required once ``inputs`` maps it.
-    Floating tensors are cast to float32 and autocast is off inside, so a loss need not care about mixed precision.
+    A parameter with a default is filled when a tensor has its name, and is required once ``inputs`` maps it. Where
+    there are no tensors ``embeddings`` and ``labels``, the names of pytorch-metric-learning, these are ``feat`` and
+    ``pid``. Floating tensors are cast to float32 and autocast is off inside, so a loss need not care about mixed
+    precision.
 
     Args:
         nodes: the losses by name.
         gather: makes the whole batch from this process's share of it, along the first dimension and with gradient. Each
             tensor is gathered once, in the same order on every process. None where one process has the batch.
-        given: arguments that a loss's constructor requires may come from here, where its node leaves them out.
+        given: ``num_classes`` and ``dim``, the embedding's size, for losses whose nodes leave them out: a constructor
+            that requires them gets them, and one that calls them ``num_classes``, ``embedding_size``,
+            ``embedding_dim`` or ``feat_dim`` in any case.
 
     Attributes:
         losses: the modules by name.
@@ -105,6 +113,22 @@ class LossSet(nn.Module):
             results[name] = self.weights[name] * value
         return results
 
+    def reset_classes(self, num_classes: int) -> None:
+        """Tell the losses that have ``reset_classes`` that pseudo labels have changed the classes, and how many are.
+
+        Raises:
+            ConfigError: one says by ``num_classes`` how many it has, and cannot have another number of them.
+        """
+        for name, loss in self.losses.items():
+            reset, has = getattr(loss, "reset_classes", None), getattr(loss, "num_classes", None)
+            if callable(reset):
+                reset(num_classes)
+            elif isinstance(has, int) and has != num_classes:
+                raise ConfigError(
+                    f"loss {name!r}: {type(loss).__name__} has {has} classes, and the pseudo labels {num_classes}; it "
+                    f"needs reset_classes(num_classes), as CenterLoss has"
+                )
+
     def _gather_inputs(
         self, tensors: Mapping[str, Tensor], gather: Callable[[Tensor], Tensor] | None
     ) -> dict[str, Tensor]:
@@ -112,9 +136,9 @@ class LossSet(nn.Module):
         gathered = {}
         for name, inputs in self._inputs.items():
             for item in inputs:
-                if item.key in gathered or (item.key not in tensors and not item.required):
-                    continue
                 value = _find(tensors, item.key)
+                if item.key in gathered or (value is None and not item.required):
+                    continue
                 if not isinstance(value, Tensor):
                     raise ConfigError(self._missing(name, item, tensors))
                 value = value.float() if value.is_floating_point() else value
@@ -134,7 +158,7 @@ def _find(tensors: Mapping[str, Tensor], key: str) -> Tensor | None:
     """Return the tensor ``key``, or part i of the tensor NAME (B, n, ...) where the key is ``NAME.i``, else None."""
     name, _, part = key.rpartition(".")
     if key in tensors or not part.isdecimal():
-        return tensors.get(key)
+        return tensors.get(key, tensors.get(SYNONYMS.get(key, key)))
     value = tensors.get(name)
     if not isinstance(value, Tensor) or value.dim() < 3 or int(part) >= value.shape[1]:
         return None
@@ -149,8 +173,16 @@ def _build(name: str, node: Mapping[str, Any], given: Mapping[str, Any]) -> nn.M
         raise ConfigError(
             f"loss {name!r}: {node['type']} is not a class derived from torch.nn.Module; wrap a function in one"
         )
-    required = {key for key, item in inspect.signature(cls).parameters.items() if item.default is item.empty}
-    filled = {key: value for key, value in given.items() if key in required}
+    filled = {}
+    for key, parameter in inspect.signature(cls).parameters.items():
+        meaning = SIZES.get(key, key if parameter.default is parameter.empty else "")
+        if meaning in given and key not in node:
+            filled[key] = given[meaning]
+    if filled.get("num_classes") == 0 and not hasattr(cls, "reset_classes"):
+        raise ConfigError(
+            f"loss {name!r}: {cls.__name__} has weights of each class, and the classes change with the pseudo labels; "
+            f"it needs reset_classes(num_classes), as CenterLoss has"
+        )
     try:
         return LOSS.build({**filled, **{key: value for key, value in node.items() if key not in RESERVED}})
     except ConfigError as error:

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from reidzoo.checks import check, number, optional
 from reidzoo.losses.branches import each_branch
+from reidzoo.losses.contrastive import squared_distances
 from reidzoo.losses.labels import check_labels
 from reidzoo.registry import LOSS
 
-__all__ = ["TripletLoss", "mine_batch_hard", "triplet_differences"]
+__all__ = ["TripletLoss", "mine_batch_hard", "take_rows", "triplet_differences"]
 
 
 @LOSS.register_module()
@@ -42,22 +43,29 @@ class TripletLoss(nn.Module):
         check(self, optional(number(0)), margin=margin)
         self.margin = margin
 
-    def forward(self, feat: Tensor, pid: Tensor) -> Tensor:
+    def forward(
+        self, feat: Tensor, pid: Tensor, other_feat: Tensor | None = None, other_pid: Tensor | None = None
+    ) -> Tensor:
         """Return the scalar loss.
 
         Args:
             feat: (B, D), not necessarily normalised, or (B, n, D) of n parts, whose losses are added up.
             pid: (B,) identities.
+            other_feat, other_pid: (M, D) and (M,), both or neither: positives and negatives are found among these
+                instead. An anchor without either costs nothing.
 
         Raises:
             ValueError: a pid is negative: no identity.
         """
         if feat.dim() == 3:
             return each_branch(lambda part: self(part, pid), feat)
-        positive, negative, has_negative = mine_batch_hard(feat, pid)
-        difference = triplet_differences(feat, positive, negative)
+        if other_feat is None or other_pid is None:
+            positive, negative, counts = mine_batch_hard(feat, pid)
+        else:
+            positive, negative, counts = _mine_among(feat, pid, other_feat, other_pid)
+        difference = triplet_differences(feat, positive, negative, other_feat)
         cost = F.softplus(difference) if self.margin is None else F.relu(self.margin + difference)
-        return torch.where(has_negative, cost, torch.zeros_like(cost)).mean()
+        return torch.where(counts, cost, torch.zeros_like(cost)).mean()
 
     def extra_repr(self) -> str:
         """Return the settings, for ``print(model)``."""
@@ -86,12 +94,27 @@ def mine_batch_hard(feat: Tensor, pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return positive, negative, ~same.all(1)
 
 
-def triplet_differences(feat: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """Return d_p - d_n (B,): of each row of ``feat`` (B, D) to row ``positive`` (B,) of it, and to row ``negative``."""
-    return _euclidean(feat, _rows(feat, positive)) - _euclidean(feat, _rows(feat, negative))
+@torch.no_grad()
+def _mine_among(feat: Tensor, pid: Tensor, other_feat: Tensor, other_pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the hardest positive and negative of each row among other features, and whether it has both."""
+    check_labels(torch.cat([pid, other_pid]))
+    distance = squared_distances(feat, other_feat)
+    same = pid[:, None] == other_pid[None, :]
+    positive = distance.masked_fill(~same, -torch.inf).argmax(1)
+    negative = distance.masked_fill(same, torch.inf).argmin(1)
+    return positive, negative, same.any(1) & ~same.all(1)
 
 
-def _rows(feat: Tensor, index: Tensor) -> Tensor:
+def triplet_differences(feat: Tensor, positive: Tensor, negative: Tensor, among: Tensor | None = None) -> Tensor:
+    """Return d_p - d_n (B,): of each row of ``feat`` (B, D) to row ``positive`` (B,) of it, and to row ``negative``.
+
+    The rows are those of ``among`` (M, D) where it is given.
+    """
+    among = feat if among is None else among
+    return _euclidean(feat, take_rows(among, positive)) - _euclidean(feat, take_rows(among, negative))
+
+
+def take_rows(feat: Tensor, index: Tensor) -> Tensor:
     """Return ``feat[index]`` with a gradient that is summed in the same order in every run."""
     # Each device has one operation of the two whose backward pass is deterministic.
     return feat.index_select(0, index) if feat.device.type == "cpu" else feat[index]

@@ -24,6 +24,9 @@ class Embedder(nn.Module):
         head: node of a ``HEAD``: ``type`` and its arguments, without ``in_channels`` and ``num_classes``.
         num_classes: identities that the head tells apart; 0 for none (evaluation, memories).
 
+    Attributes:
+        num_classes: the present number, which ``reset_classifier`` changes.
+
     Raises:
         ConfigError: a node is wrong, or its part lacks what its registry's contract asks for.
     """
@@ -33,11 +36,8 @@ class Embedder(nn.Module):
         self.backbone = _checked("BACKBONE", BACKBONE.build(backbone), "out_channels", "C of its feature map")
         built = HEAD.build(head, in_channels=self.backbone.out_channels, num_classes=num_classes)
         self.head = _checked("HEAD", built, "embedding_dim", "D of its embedding")
-
-    @property
-    def num_classes(self) -> int:
-        """Number of identities of the head's classifier, 0 without one."""
-        return self.head.num_classes
+        self.num_classes = num_classes
+        _check_classifier(self.head, num_classes)
 
     @property
     def embedding_dim(self) -> int:
@@ -46,14 +46,36 @@ class Embedder(nn.Module):
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the head's dict for images (B, 3, H, W): ``feat``, ``embedding``, in training also ``logits``."""
-        return self.head(self.maps(images))
+        return self._outputs(images)
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """Return the L2-normalised embedding (B, D), float32, of images (B, 3, H, W).
 
         The mode of the module is not touched: call ``eval()`` before, or batch norm uses the batch's statistics.
         """
-        return functional.normalize(self.head(self.maps(images))["embedding"].float(), dim=1)
+        return functional.normalize(self._outputs(images)["embedding"].float(), dim=1)
+
+    def _outputs(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the head's dict.
+
+        Raises:
+            ConfigError: the head returns something else; the dry run finds it before the training.
+        """
+        outputs, dim = self.head(self.maps(images)), self.head.embedding_dim
+        if isinstance(outputs, Mapping):
+            embedding = outputs.get("embedding")
+            found = f"a dict of {', '.join(outputs)}"
+            if isinstance(embedding, torch.Tensor):
+                if embedding.dim() == 2 and embedding.shape[1] == dim:
+                    return dict(outputs)
+                found = f"an embedding {tuple(embedding.shape)}"
+        else:
+            found = f"a {type(outputs).__name__}"
+        raise ConfigError(
+            f"HEAD: {type(self.head).__name__} returned {found} for {len(images)} images; a HEAD returns a dict of "
+            f"tensors: feat (B, D') for metric losses, embedding (B, embedding_dim), which here is ({len(images)}, "
+            f"{dim}), and logits while training"
+        )
 
     def maps(self, images: torch.Tensor) -> torch.Tensor:
         """Return the backbone's feature map (B, out_channels, h, w) of images (B, 3, H, W).
@@ -84,6 +106,7 @@ class Embedder(nn.Module):
                 f"needs where pseudo labels change the identities"
             )
         self.head.reset_classifier(num_classes, centroids)
+        self.num_classes = num_classes
 
 
 def _checked(registry: str, part: Any, attribute: str, meaning: str) -> Any:
@@ -99,3 +122,15 @@ def _checked(registry: str, part: Any, attribute: str, meaning: str) -> Any:
             f"{hint.get(library, '')}"
         )
     return part
+
+
+def _check_classifier(head: nn.Module, num_classes: int) -> None:
+    """Raise ConfigError for a head of several identities that keeps what depends on them under another name."""
+    if not num_classes or hasattr(head, "classifier"):
+        return
+    rows = [name for name, weight in head.named_parameters() if weight.dim() == 2 and len(weight) == num_classes]
+    hint = f"; {', '.join(rows)} has a row for each of {num_classes}" if rows else ""
+    raise ConfigError(
+        f"HEAD: {type(head).__name__} has no attribute classifier{hint}. A HEAD keeps there all the weights that "
+        f"depend on the identities, None for num_classes=0: a trained model is loaded without them"
+    )

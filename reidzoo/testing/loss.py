@@ -92,7 +92,7 @@ def _value(contract: Contract, loss: nn.Module, taken: Mapping[str, Tensor], of:
         isinstance(value, Tensor) and value.dim() == 0, "it returns a scalar tensor", f"it returned {kind}"
     )
     contract.require(value.dtype == torch.float32, "of float32 inputs it returns float32", f"it returned {value.dtype}")
-    contract.require(bool(value.isfinite()), f"it is finite for {of}", f"it is {float(value)}")
+    contract.require(bool(value.isfinite()), f"it is finite for {of}", f"it is {float(value.detach())}")
     return value.detach()
 
 

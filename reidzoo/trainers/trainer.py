@@ -19,6 +19,7 @@ from reidzoo.datasets import TrainSet
 from reidzoo.engine.backends import backends
 from reidzoo.engine.build import build_loader, build_model
 from reidzoo.engine.compilation import compile_backbones
+from reidzoo.engine.loss_parameters import place_loss_parameters
 from reidzoo.engine.optim import Optimizer, build_optimizers
 from reidzoo.engine.precision import autocast
 from reidzoo.engine.recompute import forward_in_chunks, recompute_blocks
@@ -161,8 +162,19 @@ class Trainer:
         parts[name] = part
 
     def _build_optimizers(self, moved: Sequence[nn.Parameter] = ()) -> dict[str, Optimizer]:
-        solver = self.cfg.SOLVER
-        return build_optimizers(self.cfg.OPTIMIZERS, self.parts, solver.GRAD_CLIP, solver.PRECISION, moved)
+        solver, phases = self.cfg.SOLVER, cast(Mapping[str, LossSet], self.losses)
+        nodes, along = place_loss_parameters(self.cfg.OPTIMIZERS, phases, self._minimized_by())
+        optims = build_optimizers(nodes, self.parts, solver.GRAD_CLIP, solver.PRECISION, moved)
+        for name, main in along.items():
+            if main in optims:
+                optims[main].companions.append(optims[name])
+        return optims
+
+    def _minimized_by(self) -> dict[str, str]:
+        """Return the optimizers that steps declare for the losses of phases; one has its phase's name otherwise."""
+        steps = (getattr(type(self), name) for name in dir(type(self)) if name.startswith("step_"))
+        declared = [need for step in steps for need in getattr(step, "needs", ())]
+        return {phase: optimizer for phases, optimizer in declared for phase in phases}
 
     def _set_up_networks(self) -> None:
         """Let backbones be computed again or compiled, as SOLVER says."""
@@ -312,8 +324,14 @@ class Trainer:
     def renew_classifier(self, centroids: Tensor | None = None) -> None:
         """Replace the classifier by one with ``num_classes`` rows, and rebuild the optimizers for it."""
         self.model.reset_classifier(self.num_classes, centroids)
+        self.renew_losses()
         self.parts.to(self.device)
         self.renew_optimizers()
+
+    def renew_losses(self) -> None:
+        """Tell the losses that the classes have changed: centres and memories of features begin anew."""
+        for losses in self.losses.values():
+            cast(LossSet, losses).reset_classes(self.num_classes)
 
     def renew_optimizers(self, keep: bool = True) -> None:
         """Rebuild the optimizers for the present parameters; with ``keep`` they keep the state of those that stayed.

@@ -42,14 +42,14 @@ def python(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory):
-    """A repository with ``Fresh`` of the template and ``Circle`` of the guide; and what the tool said of each."""
+    """A repository with ``Fresh`` of the template and ``Deviance`` of the guide; and what the tool said of each."""
     root = tmp_path_factory.mktemp("repository")
     (root / "reidzoo").symlink_to(REPOSITORY / "reidzoo")
     (root / "tools").symlink_to(REPOSITORY / "tools")
     (root / "pyproject.toml").write_text((REPOSITORY / "pyproject.toml").read_text())
-    (circle,) = commands("new_project.py")
+    (deviance,) = commands("new_project.py")
     said = {}
-    for arguments in (["Fresh"], circle):
+    for arguments in (["Fresh"], deviance):
         run = python("tools/new_project.py", *arguments, "--directory", root / "projects", cwd=root)
         assert run.returncode == 0, run.stderr
         said[arguments[0]] = run.stdout
@@ -61,21 +61,23 @@ def projects(tmp_path_factory):
 
 def test_the_guide_lists_the_files_that_are_written(projects):
     root, said = projects
-    found = [path for folder in ("projects/Circle", "tests/projects/Circle") for path in (root / folder).rglob("*.*")]
+    found = [
+        path for folder in ("projects/Deviance", "tests/projects/Deviance") for path in (root / folder).rglob("*.*")
+    ]
     written = {str(path.relative_to(root)) for path in found if "__pycache__" not in path.parts}
     listed = re.findall(r"^\| `(\S+)` \|", GUIDE[GUIDE.index("## Add a paper") :], flags=re.MULTILINE)
-    assert set(listed) == written == set(re.findall(r"^(?:projects|tests)/\S+", said["Circle"], flags=re.MULTILINE))
+    assert set(listed) == written == set(re.findall(r"^(?:projects|tests)/\S+", said["Deviance"], flags=re.MULTILINE))
     assert len(blocks()) == 4 and set(blocks()) <= written
     for path in written:
         assert "project_name" not in (text := (root / path).read_text()).lower() and "ProjectName" not in text
-    readme = (root / "projects/Circle/README.md").read_text()
-    assert "*Circle Loss: A Unified Perspective of Pair Similarity Optimization*" in readme
+    readme = (root / "projects/Deviance/README.md").read_text()
+    assert "*Deep Metric Learning for Practical Person Re-Identification*" in readme
 
 
 def test_the_tests_pass(projects):
     root, said = projects
     (line,) = (line for line in said["Fresh"].splitlines() if line.startswith("python -m pytest"))
-    run = python(*shlex.split(line)[1:], "tests/projects/Circle", "-p", "no:cacheprovider", cwd=root)
+    run = python(*shlex.split(line)[1:], "tests/projects/Deviance", "-p", "no:cacheprovider", cwd=root)
     assert run.returncode == 0, run.stdout
     assert f"{3 + 4 + 3 + 1 + 2 + 2 + 2} passed" in run.stdout, run.stdout
 
@@ -88,11 +90,11 @@ def test_they_are_clean(projects):
         assert run.returncode == 0, run.stdout
 
 
-@pytest.mark.parametrize("name", ["Fresh", "Circle"])
+@pytest.mark.parametrize("name", ["Fresh", "Deviance"])
 def test_mini_trains(projects, tiny_root, tmp_path, name):
     root, said = projects
     (line,) = (line for line in said[name].splitlines() if line.startswith("python tools/train_net.py"))
-    assert name != "Circle" or shlex.split(line)[2:] in commands("train_net.py")
+    assert name != "Deviance" or shlex.split(line)[2:] in commands("train_net.py")
     overrides = [*TINY, "DATASETS.ROOT", tiny_root, "OUTPUT_DIR", tmp_path / "run"]
     run = python(*shlex.split(line)[1:], *overrides, cwd=root)
     assert run.returncode == 0, run.stderr
@@ -114,7 +116,7 @@ def test_the_tables_resolve(projects):
 @pytest.mark.parametrize(
     "name, said",
     [
-        ("Circle", "already"),
+        ("Deviance", "already"),
         ("2Fast", "letters and digits"),
         ("my-paper", "letters and digits"),
         ("../Paper", "letters and digits"),

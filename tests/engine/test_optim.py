@@ -161,6 +161,36 @@ def test_scaling_moves_as_no_scaling_does(kind, arguments, grad_clip):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("grad_clip", [0.0, 0.5])
+def test_a_companion_takes_the_same_step_by_its_own_rule(precision, grad_clip):
+    def net():
+        torch.manual_seed(0)
+        return nn.ModuleDict({"model": nn.Linear(2, 2), "centers": nn.Linear(2, 2)})
+
+    def loss(net):
+        return net["centers"](net["model"](torch.ones(3, 2))).square().sum()
+
+    nodes = {"model": {"type": "Adam", "lr": 0.1}, "centers": {"type": "SGD", "lr": 0.5, "momentum": 0.9}}
+    ours, plain = net(), net()
+    optims = build_optimizers(nodes, ours, grad_clip, precision)
+    optims["model"].companions.append(optims["centers"])
+    both = [
+        torch.optim.Adam(plain["model"].parameters(), lr=0.1),
+        torch.optim.SGD(plain["centers"].parameters(), 0.5, 0.9),
+    ]
+    for _ in range(3):
+        optims["model"].minimize(loss(ours))
+        loss(plain).backward()
+        for optim in both:
+            if grad_clip:
+                nn.utils.clip_grad_norm_(optim.param_groups[0]["params"], grad_clip)
+            optim.step()
+            optim.zero_grad()
+    for one, two in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["Adam", "SGD", "RMSprop"])
 def test_a_step_whose_gradient_overflows_is_left_out_and_the_factor_halved(kind):
     modules, optim = scaled(kind)

@@ -3,11 +3,24 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reidzoo.losses import CenterLoss, ContrastiveLoss, TripletLoss
+from reidzoo.losses import (
+    CenterLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    CrossBatchMemoryLoss,
+    LearntCenterLoss,
+    TripletLoss,
+    WeightedRegularizedTripletLoss,
+)
 from reidzoo.losses.labels import check_labels
 
+LOSSES = [
+    *(TripletLoss(), ContrastiveLoss(), CircleLoss(), WeightedRegularizedTripletLoss(), CenterLoss(5, 3).eval()),
+    *(LearntCenterLoss(5, 3), CrossBatchMemoryLoss({"type": "ContrastiveLoss"}, 3)),
+]
 
-@pytest.mark.parametrize("loss", [TripletLoss(), ContrastiveLoss(), CenterLoss(5, 3).eval()])
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 def test_people_without_a_label_are_not_one_person(loss):
     pid = torch.tensor([-1, 0, -1, 4])
     with pytest.raises(ValueError, match="from -1 to 4"):

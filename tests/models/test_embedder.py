@@ -132,3 +132,52 @@ def test_a_backbone_with_another_output_is_named(monkeypatch, output, said):
 def test_a_library_s_own_network_is_pointed_to_its_backbone():
     with pytest.raises(ConfigError, match=r"no whole number out_channels.* see TorchvisionBackbone"):
         Embedder({"type": "torchvision.models.mobilenet_v2"}, {"type": "BNNeck"})
+
+
+class OtherName(nn.Module):
+    """A head whose classifier has another name."""
+
+    embedding_dim = 4
+
+    def __init__(self, in_channels, num_classes):
+        super().__init__()
+        self.identities = nn.Linear(in_channels, num_classes)
+
+
+class Outputs(OtherName):
+    """A head that returns what it is told to."""
+
+    classifier = None
+
+    def __init__(self, in_channels, num_classes, output):
+        super().__init__(in_channels, num_classes)
+        self.output = output
+
+    def forward(self, maps):
+        feat = maps.mean((2, 3))[:, :4]
+        outputs = {"tensor": feat, "feat": {"feat": feat}, "narrow": {"embedding": feat[:, :3]}, "tuple": (feat, feat)}
+        return outputs[self.output]
+
+
+def test_a_classifier_by_another_name(monkeypatch):
+    monkeypatch.setitem(HEAD.module_dict, "OtherName", OtherName)
+    with pytest.raises(
+        ConfigError, match=r"OtherName has no attribute classifier; identities\.weight has a row for each"
+    ):
+        Embedder(BACKBONE, {"type": "OtherName"}, num_classes=3)
+    Embedder(BACKBONE, {"type": "OtherName"}, num_classes=0)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("tensor", "a Tensor"), ("tuple", "a tuple"), ("feat", "a dict of feat"),
+        ("narrow", r"an embedding \(2, 3\)"),
+    ],
+)  # fmt: skip
+def test_a_head_with_another_output_is_named(monkeypatch, output, said):
+    monkeypatch.setitem(HEAD.module_dict, "Outputs", Outputs)
+    model = Embedder(BACKBONE, {"type": "Outputs", "output": output}, num_classes=2)
+    for call in (model, model.embed):
+        with pytest.raises(ConfigError, match=rf"HEAD: Outputs returned {said} for 2 images; .*\(2, 4\)"):
+            call(torch.zeros(2, 3, 32, 16))

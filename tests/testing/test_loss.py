@@ -21,12 +21,22 @@ NUISANCES = {
     "nuisance_prior": torch.tensor([0.5, 0.3, 0.2]).expand(8, 3),
 }
 SOFT = {"scores": noise(8, 5), "columns": torch.arange(16).reshape(8, 2) % 5, "weights": noise(8, 2).abs()}
+PAIRS = ("ContrastiveLoss", "TripletLoss", "CircleLoss", "WeightedRegularizedTripletLoss")
+MARGINS = ("ArcFaceLoss", "CosFaceLoss", "CircleSoftmaxLoss")
 CASES = [
     ({"type": "CrossEntropyLoss", "smoothing": 0.1}, {}),
     ({"type": "TripletLoss"}, {}),
     ({"type": "TripletLoss", "margin": 0.3}, {}),
     ({"type": "CenterLoss", "num_classes": 8, "dim": 16}, {}),
+    ({"type": "LearntCenterLoss", "num_classes": 8, "dim": 16}, {}),
     ({"type": "ContrastiveLoss"}, {}),
+    ({"type": "CircleLoss"}, {}),
+    ({"type": "WeightedRegularizedTripletLoss"}, {}),
+    ({"type": "InstanceLoss"}, {}),
+    *(({"type": "CrossBatchMemoryLoss", "loss": {"type": kind}, "dim": 16, "size": 20}, {}) for kind in PAIRS),
+    *(({"type": kind, "smoothing": 0.1}, {"logits": noise(8, 8).tanh()}) for kind in MARGINS),
+    ({"type": "SoftCrossEntropyLoss"}, {"teacher_logits": noise(8, 8, seed=1)}),
+    ({"type": "SoftTripletLoss"}, {"teacher_feat": noise(8, 16, seed=1)}),
     ({"type": "MMDLoss"}, {"source_feat": noise(8, 16), "target_feat": noise(8, 16)}),
     ({"type": "DomainBalanceLoss"}, DOMAINS),
     ({"type": "SymmetricKLLoss"}, DOMAINS),

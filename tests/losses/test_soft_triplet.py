@@ -4,9 +4,8 @@ import math
 
 import pytest
 import torch
-from mmt import SoftTripletLoss
 
-from reidzoo.losses import TripletLoss
+from reidzoo.losses import SoftTripletLoss, TripletLoss
 
 
 def opinion(features, anchor, positive, negative):
@@ -52,3 +51,10 @@ def test_distant_features_stay_finite():
     loss = SoftTripletLoss()(feat, 1e4 * torch.randn(6, 3), torch.arange(6) // 2)
     loss.backward()
     assert loss.isfinite() and feat.grad.isfinite().all()
+
+
+def test_parts_are_added_up():
+    feat, teacher, pid = torch.randn(6, 2, 4), torch.randn(6, 2, 5), torch.arange(6) // 2
+    loss = SoftTripletLoss()
+    wanted = loss(feat[:, 0], teacher[:, 0], pid) + loss(feat[:, 1], teacher[:, 1], pid)
+    torch.testing.assert_close(loss(feat, teacher, pid), wanted)

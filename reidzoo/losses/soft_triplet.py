@@ -29,10 +29,13 @@ class SoftTripletLoss(nn.Module):
         """Return the scalar loss.
 
         Args:
-            feat: (B, D), not necessarily normalised.
-            teacher_feat: (B, D') of the same images.
+            feat: (B, D), not necessarily normalised, or (B, n, D) of n parts, whose losses are added up.
+            teacher_feat: (B, D') of the same images, or (B, n, D').
             pid: (B,) identities.
         """
+        if feat.dim() == 3:
+            parts = zip(feat.unbind(1), teacher_feat.unbind(1), strict=True)
+            return torch.stack([self(part, teacher, pid) for part, teacher in parts]).sum()
         positive, negative, has_negative = mine_batch_hard(feat, pid)
         with torch.no_grad():
             opinion = torch.sigmoid(-triplet_differences(teacher_feat, positive, negative))

@@ -4,9 +4,8 @@ import math
 
 import pytest
 import torch
-from mmt import SoftCrossEntropyLoss
 
-from reidzoo.losses import CrossEntropyLoss
+from reidzoo.losses import CrossEntropyLoss, SoftCrossEntropyLoss
 
 
 def plain(logits, teacher):
@@ -38,3 +37,9 @@ def test_large_logits_stay_finite():
     loss = SoftCrossEntropyLoss()(logits, -logits.detach())
     loss.backward()
     assert loss.isfinite() and logits.grad.isfinite().all()
+
+
+def test_branches_are_added_up():
+    logits, teacher = torch.randn(5, 3, 4), torch.randn(5, 3, 4)
+    loss = SoftCrossEntropyLoss()
+    torch.testing.assert_close(loss(logits, teacher), sum(map(loss, logits.unbind(1), teacher.unbind(1))))

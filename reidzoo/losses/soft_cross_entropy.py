@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reidzoo.losses.branches import sum_over_branches
 from reidzoo.registry import LOSS
 
 __all__ = ["SoftCrossEntropyLoss"]
@@ -18,6 +19,10 @@ class SoftCrossEntropyLoss(nn.Module):
     """
 
     def forward(self, logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        """Return the scalar loss of ``logits`` (B, K) against ``teacher_logits`` (B, K)."""
-        teacher = F.softmax(teacher_logits.detach(), dim=1)
-        return -(teacher * F.log_softmax(logits, dim=1)).sum(1).mean()
+        """Return the scalar loss of ``logits`` (B, K) against ``teacher_logits`` (B, K).
+
+        Both may be (B, n, K), of n branches, whose losses are added up.
+        """
+        teacher = F.softmax(teacher_logits.detach(), dim=-1)
+        costs = -(teacher * F.log_softmax(logits, dim=-1)).sum(-1)
+        return sum_over_branches(costs) if costs.dim() == 2 else costs.mean()
