@@ -22,8 +22,8 @@ class LastTokens(TimmBackbone):
     ``img_feature_last``. ``CLIPReIDHead`` takes them apart.
 
     Args:
-        name, pretrained, size, stride, drop_path, options: as for ``TimmBackbone``; for OpenAI's weights the name is
-            ``vit_base_patch16_clip_quickgelu_224.openai``.
+        name, pretrained, size, stride, drop_path, sie, options: as for ``TimmBackbone``; for OpenAI's weights the name
+            is ``vit_base_patch16_clip_quickgelu_224.openai``.
 
     Attributes:
         out_channels: twice the width of a token.
@@ -39,9 +39,10 @@ class LastTokens(TimmBackbone):
         size: Sequence[int] | None = None,
         stride: int = 0,
         drop_path: float = 0.0,
+        sie: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(name, pretrained, size, stride, output="token", drop_path=drop_path, options=options)
+        super().__init__(name, pretrained, size, stride, "token", drop_path, sie, options)
         self.layers = len(getattr(self.net, "blocks", ()))
         if self.layers < 2 or not hasattr(self.net, "forward_intermediates"):
             raise ConfigError(f"LastTokens: {name} has not the two layers whose tokens it returns")

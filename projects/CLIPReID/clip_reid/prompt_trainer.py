@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from clip_reid.prompted_embedder import PromptedEmbedder
+from reidzoo.backbones.side_information import side_information
 from reidzoo.engine.precision import autocast
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRAINER
@@ -42,7 +43,7 @@ class PromptTrainer(BaselineTrainer):
         """Minimise the losses over the learnt words."""
         for frozen in (self.model.backbone, self.model.head):
             frozen.eval()
-        with torch.no_grad():
+        with torch.no_grad(), side_information(None, None):
             image = self.forward(batch["img"])["projected"]
         with autocast(self.device, self.cfg.SOLVER.PRECISION):
             text = self.model.prompts(batch["pid"])
