@@ -226,6 +226,8 @@ ARGUMENTS = {
     "JigsawHead.classifier": choice("linear", "cosine"),
     "TimmBackbone.name": nothing, "TorchvisionBackbone.name": nothing, "options": maybe(unchanged),
     "TimmBackbone.pretrained": choice("", None, False), "TorchvisionBackbone.pretrained": choice("", None, False),
+    "LastTokens.name": nothing, "LastTokens.pretrained": choice("", None, False), "prompts": maybe(unchanged),
+    "LastTokens.size": maybe(listed(whole(1, 5000), 2, 2)), "LastTokens.stride": whole(0, 16),
     "TimmBackbone.size": maybe(listed(whole(1, 5000), 2, 2)), "TimmBackbone.stride": whole(0, 16),
     "output": choice("map", "token", "token_and_map", "token_and_projection"), "drop_path": dropout,
     "sie": maybe(unchanged),
@@ -347,6 +349,8 @@ REQUIRED = {
     "PseudoLabeled": {"dataset": "Market1501", "labels": "written"}, "CUHK03": {"test_identities": 4},
     "ResNet": {"depth": 18, "width": 4}, "DualBranchResNet": {"depth": 18, "width": 4}, "VGG": {"width": 4},
     "OSNet": {"width": 0.25}, "MobileNetV2": {"width": 0.1}, "DualBranchMobileNetV2": {"width": 0.1},
+    "LastTokens": {"name": "test_vit", "options": {"depth": 2, "embed_dim": 8, "num_heads": 1}},
+    "CLIPReIDHead": {"width": 4}, "PromptedEmbedder": {"prompts": {"width": 4, "heads": 1, "layers": 1}},
     "TimmBackbone": {"name": "test_vit", "options": {"depth": 1, "embed_dim": 8, "num_heads": 1}},
     "JigsawViT": {"name": "test_vit", "options": {"depth": 1, "embed_dim": 8, "num_heads": 1}},
     "TorchvisionBackbone": {"name": "mobilenet_v2"},
@@ -448,7 +452,8 @@ def use_model(node, root):
     if node["type"] == "StarGANGenerator":
         registry.MODEL.build(node, num_cameras=3)
         return
-    seen(registry.MODEL.build(node, backbone=SMALL, head={"type": "BNNeck"}, num_classes=3), torch.zeros(2, 3, 64, 32))
+    head = {"type": "CLIPReIDHead" if node["type"] == "PromptedEmbedder" else "BNNeck"}
+    seen(registry.MODEL.build(node, backbone=SMALL, head=head, num_classes=3), torch.zeros(2, 3, 64, 32))
 
 
 def use_memory(node, root):
