@@ -42,6 +42,7 @@ CASES = [
     ("", "extraction.py --images 2048 --rounds 5 --cache off"),
     ("", "extraction.py --net r50ibn --images 256"),
     ("", "latency.py --calls 200 --rounds 5"),
+    ("", "gallery.py --images 1000000 --queries 100"),
     ("", "startup.py --what help --rounds 5"),
     ("", "startup.py --what load --rounds 5"),
 ]
@@ -58,6 +59,7 @@ SMALL = [
     ("", "loader.py --batches 2 --rounds 2 --cache on"),
     ("", "extraction.py --images 128 --batch 64"),
     ("", "latency.py --calls 5"),
+    ("", "gallery.py"),
     ("", "startup.py --rounds 1"),
 ]
 HEADER = ["what", "ours", "memory", "reference", "memory", "ratio", "of memory", "answers", "load before"]

@@ -8,11 +8,12 @@ import numpy as np
 
 from reidzoo.errors import ConfigError
 
-__all__ = ["AUGMENTATION", "SAMPLING", "TRAINING", "random_generator"]
+__all__ = ["AUGMENTATION", "MIXING", "SAMPLING", "TRAINING", "random_generator"]
 
 SAMPLING = 1
 AUGMENTATION = 2
 TRAINING = 3
+MIXING = 4
 
 
 def random_generator(purpose: int, **numbers: int) -> np.random.Generator:

@@ -284,7 +284,9 @@ arrays (batch_size,) of integers below N, from its arguments alone: the same cal
 the sampler thinks right, at least one. ``batch_size`` is of all processes together. Images of identity -1 are not
 drawn, except by a sampler for unlabelled images. ``reidzoo.testing.check_sampler`` checks this contract."""
 
-TRANSFORM = Registry("TRANSFORM", "reidzoo.transforms")
+TRANSFORM = Registry(
+    "TRANSFORM", "reidzoo.transforms", adapters={"torchvision.transforms.v2.": ("TorchvisionTransform", "transform")}
+)
 """``transform(images (B, 3, H, W), draw) -> images``: whole batches, uint8 or float32, on any device; every random
 number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone, so that an
 image's result does not depend on the other images or on how many processes share the batch. uint8 images are left as
@@ -292,7 +294,10 @@ they are, since a second view starts from them; floating ones may be written in 
 ``mean`` and ``std`` are filled from INPUT.MEAN and INPUT.STD.
 
 ``out_size(size) -> size``, both (height, width), is optional, for a transform that changes the images' size: it is the
-size that a model is tested at. ``reidzoo.testing.check_transform`` checks this contract."""
+size that a model is tested at. ``mixes``, true where an image's result depends on others of the batch, is optional,
+too: such a transform gathers the batch of several processes. ``reidzoo.testing.check_transform`` checks this contract.
+
+A class of ``torchvision.transforms.v2``, by its dotted name, is driven by ``TorchvisionTransform``."""
 
 TRAINER = Registry("TRAINER", "reidzoo.trainers")
 """A subclass of ``reidzoo.trainers.Trainer``, built with ``cfg``, ``sets``, ``output_dir``, ``device`` and what its

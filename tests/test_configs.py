@@ -61,9 +61,13 @@ def test_every_stage_takes_a_step(file, tiny_root, tmp_path, steps):
     plain = load_config(REPOSITORY / file)
     if plain.BACKBONE.get("pretrained"):
         overrides += ["BACKBONE.pretrained", ""]
-    for key in ("gallery_backbone",):  # of a model with more than one
+    for key in ("gallery_backbone", "prompts"):  # of a model with more than one
         if plain.MODEL.get(key, {}).get("pretrained"):
             overrides += [f"MODEL.{key}.pretrained", ""]
+    if plain.BACKBONE.get("name", "").startswith("vit_base"):  # whose twelve layers are alike
+        overrides += ["BACKBONE.options.depth", "2"]
+    if "prompts" in plain.MODEL:
+        overrides += ["MODEL.prompts.layers", "1"]
     if plain.INPUT.TRANSFORMS.get("crop", {}).get("type") == "RandomCrop":  # of images that are larger than the pieces
         overrides += ["INPUT.SIZE", "[72, 72]", "INPUT.TRANSFORMS.crop.size", "[64, 64]"]
     if "type: Thinned" in (REPOSITORY / file).read_text():  # the tiny sets have three cameras

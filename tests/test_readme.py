@@ -45,16 +45,15 @@ def test_own_images_by_the_file_as_it_is_printed(tiny_root, tmp_path, monkeypatc
     printed = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)[1]
     assert printed == (REPOSITORY / "configs/own_data.yml").read_text()
     data = Market1501(tiny_root)
-    for split in ("train", "query", "gallery"):
-        for number, record in enumerate(data.records(split)):
-            path = tmp_path / "my_data/crops" / split / f"person{record.pid}" / f"{number}_c{record.camid}.jpg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.symlink_to(record.path)
+    for number, record in enumerate([*data.train, *data.query, *data.gallery]):
+        path = tmp_path / "my_data/people" / f"person{record.pid}" / f"{number:03d}_c{record.camid}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(record.path)
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^reidzoo (\w+) (.*)$", section, re.MULTILINE)
-    assert [name for name, _ in commands] == ["train", "test"]
+    assert [name for name, _ in commands] == ["check", "split", "train", "test"]
     for name, words in commands:
-        short = ["SOLVER.MAX_EPOCHS", "1", "SOLVER.ITERS_PER_EPOCH", "2"] if name == "train" else []
-        call(name, *words.split(), *short, "DEVICE", "cpu")
+        short = {"train": "SOLVER.MAX_EPOCHS 1 SOLVER.ITERS_PER_EPOCH 2 DEVICE cpu", "test": "DEVICE cpu"}.get(name, "")
+        call(name, *words.split(), *short.split())
     printed = capsys.readouterr().out
     assert printed.count("crops") >= 2 and "output/configs/own_data" in printed

@@ -148,6 +148,14 @@ ARGUMENTS = {
     "keep_moments": flag, "kept": whole(0), "kernels": listed(some(whole(1, 64), listed(whole(1, 64), 2, 2)), 3, 3),
     "l2": not_negative, "label": nothing, "labels": nothing, "last_stride": choice(1, 2), "layers": whole(1, 20),
     "log_sum": flag, "margin": positive, "max_iters": whole(1), "max_size": whole(0),
+    "brightness": some(real(0, 100), rising(0, 100)), "contrast": some(real(0, 100), rising(0, 100)),
+    "saturation": some(real(0, 100), rising(0, 100)), "hue": some(real(0, 0.5), rising(-0.5, 0.5)),
+    "policy": choice("imagenet", "cifar10", "svhn"), "severity": whole(1, 10), "mixture_width": whole(1, 100),
+    "chain_depth": some(choice(-1), whole(1, 100)), "AugMix.alpha": real(1e-3, 1e3), "all_ops": flag,
+    "kernel_size": lambda v: listed(whole(1, 99), 2, 2)(v) and all(n % 2 for n in v), "sigma": rising(1e-9, 100),
+    "MixStyleHook.layers": listed(name, 1), "MixStyleHook.alpha": real(1e-3, 1e3),
+    "MixStyleHook.partners": choice("random", "crossed"),
+    "flip": share, "rotate": share, "transform": nothing,
     "power": real(1e-300, 100), "rise": share, "OneCycleSchedule.start": share,
     "scheduler": nothing, "interval": choice("epoch", "step"),
     "figure": name, "PlateauSchedule.mode": choice("", "min", "max"), "PlateauSchedule.gamma": real(0, 0.99999),
@@ -212,10 +220,17 @@ ARGUMENTS = {
     "embedding": choice("reduced", "pooled"), "granularities": listed(whole(1, 64), 1),
     "MultiBranchResNet.branches": whole(2, 8), "MultiBranchResNet.width": lambda v: width(v) and v % 2 == 0,
     "shares": listed(real(1e-300, 1e7), 1), "CenterLoss.num_classes": whole(0, 10**7),
+    "JigsawViT.name": nothing, "JigsawViT.pretrained": choice("", None, False), "JigsawViT.stride": whole(0, 16),
+    "JigsawViT.size": maybe(listed(whole(1, 5000), 2, 2)), "JigsawViT.parts": whole(1, 64), "shift": whole(1, 64),
+    "groups": whole(1, 64), "JigsawHead.parts": whole(1, 64), "JigsawHead.embedding": choice("before", "after"),
+    "JigsawHead.classifier": choice("linear", "cosine"),
     "TimmBackbone.name": nothing, "TorchvisionBackbone.name": nothing, "options": maybe(unchanged),
     "TimmBackbone.pretrained": choice("", None, False), "TorchvisionBackbone.pretrained": choice("", None, False),
+    "LastTokens.name": nothing, "LastTokens.pretrained": choice("", None, False), "prompts": maybe(unchanged),
+    "LastTokens.size": maybe(listed(whole(1, 5000), 2, 2)), "LastTokens.stride": whole(0, 16),
     "TimmBackbone.size": maybe(listed(whole(1, 5000), 2, 2)), "TimmBackbone.stride": whole(0, 16),
-    "output": choice("map", "token", "token_and_map"), "drop_path": dropout,
+    "output": choice("map", "token", "token_and_map", "token_and_projection"), "drop_path": dropout,
+    "sie": maybe(unchanged),
     "LearntCenterLoss.num_classes": whole(0, 10**7), "scale": positive, "ArcFaceLoss.margin": real(0, 1.5),
     "CosFaceLoss.margin": share, "CircleLoss.margin": real(0, 0.99999), "CircleSoftmaxLoss.margin": real(0, 0.99999),
     "memory_weight": not_negative, "CrossBatchMemoryLoss.begin": whole(0),
@@ -315,6 +330,7 @@ def makes_sense(cls, argument):
 
 SMALL = {"type": "ResNet", "depth": 18, "width": 4, "pretrained": ""}
 REQUIRED = {
+    "TorchvisionTransform": {"transform": {"type": "RandomInvert"}},
     "TorchSchedule": {"scheduler": {"type": "StepLR", "step_size": 2}},
     "KMeans": {"num_clusters": 3}, "MultiStepSchedule": {"milestones": [1]}, "RandomCrop": {"size": [24, 12]},
     "EpochPhaseHook": {"order": ["model"]}, "IterationPhaseHook": {"steps": {"model": 1}},
@@ -333,7 +349,10 @@ REQUIRED = {
     "PseudoLabeled": {"dataset": "Market1501", "labels": "written"}, "CUHK03": {"test_identities": 4},
     "ResNet": {"depth": 18, "width": 4}, "DualBranchResNet": {"depth": 18, "width": 4}, "VGG": {"width": 4},
     "OSNet": {"width": 0.25}, "MobileNetV2": {"width": 0.1}, "DualBranchMobileNetV2": {"width": 0.1},
+    "LastTokens": {"name": "test_vit", "options": {"depth": 2, "embed_dim": 8, "num_heads": 1}},
+    "CLIPReIDHead": {"width": 4}, "PromptedEmbedder": {"prompts": {"width": 4, "heads": 1, "layers": 1}},
     "TimmBackbone": {"name": "test_vit", "options": {"depth": 1, "embed_dim": 8, "num_heads": 1}},
+    "JigsawViT": {"name": "test_vit", "options": {"depth": 1, "embed_dim": 8, "num_heads": 1}},
     "TorchvisionBackbone": {"name": "mobilenet_v2"},
     "SharedPrivateNetwork": {"features": 8, "width": 4, "image_widths": [4, 3]},
     "StarGANGenerator": {"width": 4, "residual_blocks": 1}, "StarGANDiscriminator": {"width": 4, "layers": 2},
@@ -383,8 +402,15 @@ def use_loss(node, root=None):
     LossSet({"x": {**node, **keys}})
 
 
+BEFORE_NORMALIZE = {
+    "AugMix", "AutoAugment", "ColorJitter", "GaussianBlur", "RandomGrayscale", "TorchvisionTransform",
+}  # fmt: skip
+
+
 def use_transform(node, root):
     nodes = {"normalize": {"type": "Normalize"}, "x": node}
+    if node["type"] in BEFORE_NORMALIZE:
+        nodes = {"x": node, "normalize": {"type": "Normalize"}}
     pipeline = Compose(nodes if node["type"] != "Normalize" else {"x": node}, [0.5] * 3, [0.5] * 3)
     pipeline(torch.zeros(2, 3, 32, 16, dtype=torch.uint8), BatchDraw(0, 0, 0, 2))
 
@@ -426,7 +452,8 @@ def use_model(node, root):
     if node["type"] == "StarGANGenerator":
         registry.MODEL.build(node, num_cameras=3)
         return
-    seen(registry.MODEL.build(node, backbone=SMALL, head={"type": "BNNeck"}, num_classes=3), torch.zeros(2, 3, 64, 32))
+    head = {"type": "CLIPReIDHead" if node["type"] == "PromptedEmbedder" else "BNNeck"}
+    seen(registry.MODEL.build(node, backbone=SMALL, head=head, num_classes=3), torch.zeros(2, 3, 64, 32))
 
 
 def use_memory(node, root):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reidzoo.backbones.dual_branch import DualBranchResNet
 from reidzoo.backbones.dual_branch_mobilenet_v2 import DualBranchMobileNetV2
 from reidzoo.backbones.ibn import IBN
+from reidzoo.backbones.jigsaw_vit import JigsawViT
 from reidzoo.backbones.mobilenet_v2 import MobileNetV2
 from reidzoo.backbones.multi_branch import MultiBranchResNet
 from reidzoo.backbones.non_local import NonLocal
@@ -15,6 +16,6 @@ from reidzoo.backbones.torchvision_backbone import TorchvisionBackbone
 from reidzoo.backbones.vgg import VGG
 
 __all__ = [
-    "IBN", "VGG", "DualBranchMobileNetV2", "DualBranchResNet", "MobileNetV2", "MultiBranchResNet", "NonLocal", "OSNet",
-    "ResNet", "TimmBackbone", "TorchvisionBackbone",
+    "IBN", "VGG", "DualBranchMobileNetV2", "DualBranchResNet", "JigsawViT", "MobileNetV2", "MultiBranchResNet",
+    "NonLocal", "OSNet", "ResNet", "TimmBackbone", "TorchvisionBackbone",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from reidzoo.backbones.overlapping_patches import OverlappingPatches
+from reidzoo.backbones.side_information import SideInformation
 from reidzoo.checks import DROPOUT, FLAG, TEXT, WEIGHTS, Rule, check, each, either, mapping_of, one_of, optional, whole
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import BACKBONE, MISFITS
@@ -33,7 +34,7 @@ ANY_SIZE: tuple[dict[str, bool], ...] = (
 BEHIND_THE_MAP = ("head", "fc", "classifier", "fc_norm", "attn_pool", "head_dist", "last_linear")
 BEHIND_MOBILENET_V3 = ("conv_head", "norm_head")
 """What timm's networks have behind the feature map: pooling, norms and classifiers, which a HEAD has of its own."""
-OUTPUTS = ("map", "token", "token_and_map")
+OUTPUTS = ("map", "token", "token_and_map", "token_and_projection")
 ANYTHING = Rule("anything", lambda value: True)
 
 
@@ -51,7 +52,8 @@ class TimmBackbone(nn.Module):
     any pooling but GeM (tokens are negative, too) leaves as it is: ``{type: BNNeck}`` is then TransReID's baseline.
     ``map``: the patches' tokens, in their places. ``token_and_map``: both, one behind the other along the channels, as
     ``DualBranchResNet`` returns its branches; the token is the same at every place, so that average pooling gives the
-    token and the patches' mean.
+    token and the patches' mean. ``token_and_projection``: the token and, behind it, what the network's own linear layer
+    (``net.head``) makes of it, CLIP's projection into the space of texts; CLIP-ReID compares both.
 
     Args:
         name: timm's name, as ``timm.list_models()`` has it, with or without the tag of its weights: ``resnet50``,
@@ -63,15 +65,18 @@ class TimmBackbone(nn.Module):
             of a run's checkpoint, ``zoo://NAME``, or ``hf://OWNER/NAME/FILE``.
         size: (height, width) that a ViT's position embeddings are made for; null for those of the published weights.
         stride: pixels between the patches of a ViT, up to their side; 0 for the side. See ``OverlappingPatches``.
-        output: "map", "token" or "token_and_map".
+        output: "map", "token", "token_and_map" or "token_and_projection".
         drop_path: probability of the last block's branch to be left out of an image's pass in training, smaller for
             earlier blocks (Huang et al., ECCV 2016).
+        sie: cameras, views and more for ``SideInformation``, which adds embeddings of them to a ViT's tokens, such as
+            ``{cameras: 6, weight: 3.0}``; null for none. ``pretrained`` weights may have one of this size or none.
         options: further arguments of ``timm.create_model``, such as ``{output_stride: 16}`` for a CNN, which keeps the
             last map at 1/16 of the image.
 
     Attributes:
         net: timm's network.
-        out_channels: its ``num_features``, twice as many with ``token_and_map``.
+        out_channels: its ``num_features``; twice as many with ``token_and_map``, and those of the projection more with
+            ``token_and_projection``.
 
     Raises:
         ConfigError: timm is not installed, or has no such network, or the network has not what an option is about.
@@ -86,6 +91,7 @@ class TimmBackbone(nn.Module):
         stride: int = 0,
         output: str = "map",
         drop_path: float = 0.0,
+        sie: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -95,22 +101,33 @@ class TimmBackbone(nn.Module):
         check(self, whole(0, 64), stride=stride)
         check(self, one_of(*OUTPUTS), output=output)
         check(self, DROPOUT, drop_path=drop_path)
-        check(self, optional(mapping_of(ANYTHING)), options=options)
+        check(self, optional(mapping_of(ANYTHING)), sie=sie, options=options)
         self.name, self.output = name, output
-        self.net = _create(name, {**(options or {}), **({"drop_path_rate": drop_path} if drop_path else {})})
+        project = output == "token_and_projection"
+        self.net = _create(name, {**(options or {}), **({"drop_path_rate": drop_path} if drop_path else {})}, project)
         self.out_channels: int = self.net.num_features * (2 if output == "token_and_map" else 1)
-        self._check_tokens(size, stride)
+        if project:
+            self.out_channels += self.net.head.out_features
+        self._check_tokens(size, stride, sie)
         self._told: set[tuple[int, int]] = set()
-        state = None if pretrained in ("", None, False) else _read(name, self.net, pretrained)
-        native = state is not None and _made_for(self.net, state)
-        if native:
+        state = {} if pretrained in ("", None, False) else _read(name, self.net, pretrained)
+        ours, native = any(key.startswith("net.") for key in state), _made_for(self.net, state)
+        if state and native and not ours:
             self._load(state, pretrained)
+        if sie:
+            self.net.pos_drop = _side_information(self.net, sie)
         if stride:
             self.net.patch_embed = OverlappingPatches(self.net.patch_embed, stride)
         if size is not None:
-            self._resize_positions((size[0], size[1]))
-        if state is not None and not native:
+            self._resize_positions((size[0], size[1]), tell=bool(state) and not ours)
+        if state and not native and not ours:
             self._load(state, pretrained)
+        self._finish()
+        if ours:
+            self._load(state, pretrained, self)
+
+    def _finish(self) -> None:
+        """Add what a subclass has beside the network, once that has its weights."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map, for a ViT as ``output`` says.
@@ -142,7 +159,8 @@ class TimmBackbone(nn.Module):
         from timm.models import group_parameters
 
         layers = group_parameters(self.net, self.net.group_matcher(coarse=False), reverse=True)
-        return {f"net.{name}": layer for name, layer in layers.items()}
+        first = {name for name in layers if name.startswith("pos_drop.")}  # side information, of the embeddings
+        return {f"net.{name}": 0 if name in first else layer for name, layer in layers.items()}
 
     def _from_tokens(self, tokens: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """Return the map of a ViT's tokens (B, 1 + h w, C), the class token and registers first."""
@@ -150,6 +168,9 @@ class TimmBackbone(nn.Module):
         if self.output == "token":
             self._tell_of_positions(images)
             return token
+        if self.output == "token_and_projection":
+            self._tell_of_positions(images)
+            return torch.cat([token, self.net.head(tokens[:, 0])[:, :, None, None]], dim=1)
         rows, columns = self._tell_of_positions(images)
         maps = tokens[:, tokens.shape[1] - rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))
         return maps if self.output == "map" else torch.cat([token.expand_as(maps), maps], dim=1)
@@ -169,7 +190,7 @@ class TimmBackbone(nn.Module):
                 )  # fmt: skip
         return grid[0], grid[1]
 
-    def _check_tokens(self, size: Sequence[int] | None, stride: int) -> None:
+    def _check_tokens(self, size: Sequence[int] | None, stride: int, sie: Mapping | None) -> None:
         """Raise ConfigError for an option about tokens that the network has not."""
         has_token = getattr(self.net, "cls_token", None) is not None
         if self.output != "map" and not has_token:
@@ -177,6 +198,8 @@ class TimmBackbone(nn.Module):
         has_positions = _positions(self.net) is not None and getattr(self.net, "dynamic_img_size", False)
         if size is not None and not has_positions:
             raise ConfigError(f"TimmBackbone: {self.name} has no position embeddings to interpolate; leave size out")
+        if sie and not (has_token and isinstance(getattr(self.net, "pos_drop", None), nn.Module)):
+            raise ConfigError(f"TimmBackbone: {self.name} is no ViT with a class token; leave sie out")
         if stride:
             patches: Any = getattr(self.net, "patch_embed", None)
             if not (isinstance(getattr(patches, "proj", None), nn.Conv2d) and has_positions):
@@ -184,8 +207,8 @@ class TimmBackbone(nn.Module):
             if stride > min(patches.patch_size):
                 raise ConfigError(f"TimmBackbone: stride {stride} is above the patch's side, {min(patches.patch_size)}")
 
-    def _resize_positions(self, size: tuple[int, int]) -> None:
-        """Interpolate the position embeddings to the patches of images of ``size``, once."""
+    def _resize_positions(self, size: tuple[int, int], tell: bool) -> None:
+        """Interpolate the position embeddings to the patches of images of ``size``, once; ``tell`` logs it."""
         from timm.layers import resample_abs_pos_embed
 
         net, patches = self.net, self.net.patch_embed
@@ -194,31 +217,32 @@ class TimmBackbone(nn.Module):
         resized = resample_abs_pos_embed(net.pos_embed.detach(), list(new), list(old), prefix)
         net.pos_embed = nn.Parameter(resized)
         patches.grid_size = new
-        if old != new:
+        if tell and old != new:
             logger.info(
                 "TimmBackbone: %s, position embeddings interpolated from %d x %d to %d x %d patches, for images of %d "
                 "x %d", self.name, *old, *new, *size,
             )  # fmt: skip
 
-    def _load(self, state: Mapping[str, torch.Tensor] | None, pretrained: str | bool) -> None:
-        """Load a state in timm's layout strictly, without what is behind the map."""
+    def _load(self, state: Mapping[str, torch.Tensor], pretrained: str | bool, whole: nn.Module | None = None) -> None:
+        """Load a state in timm's layout strictly, without what is behind the map; or one of the ``whole`` backbone."""
         where = self.name if pretrained is True else str(pretrained)
-        dropped = tuple(f"{name}." for name in _behind(self.net))
+        kept = "head" if self.output == "token_and_projection" else ""
+        dropped = tuple(f"{name}." for name in _behind(self.net) if name != kept)
         try:
-            load_weights(self.net, state or {}, key_map=lambda n: None if n.startswith(dropped) else n)
+            load_weights(whole or self.net, state, key_map=lambda n: None if n.startswith(dropped) else n)
         except WeightsError as error:
             raise WeightsError(f"{where}: {error}") from None
 
 
-def _create(name: str, options: Mapping[str, Any]) -> Any:
-    """Return timm's network ``name`` for images of any size, without what is behind its map."""
+def _create(name: str, options: Mapping[str, Any], head: bool = False) -> Any:
+    """Return timm's network ``name`` for images of any size, without what is behind its map; or with ``head``."""
     timm = _timm()
     if ":" in name or not timm.is_model(name):
         hint = did_you_mean(name.partition(".")[0], timm.list_models())
         more = " A hub's weights are named under pretrained, hf://OWNER/NAME/FILE." if ":" in name else ""
         raise ConfigError(f"TimmBackbone: timm {timm.__version__} has no {name!r}.{hint}{more}")
     for any_size in ANY_SIZE:
-        given: dict[str, Any] = {"num_classes": 0, **any_size, **options}
+        given: dict[str, Any] = {**({} if head else {"num_classes": 0}), **any_size, **options}
         try:
             net = timm.create_model(name, pretrained=False, **given)
         except TypeError as error:
@@ -227,8 +251,10 @@ def _create(name: str, options: Mapping[str, Any]) -> Any:
             raise _misfit(name, options, error) from error
         except MISFITS as error:
             raise _misfit(name, options, error) from error
+        if head and not isinstance(getattr(net, "head", None), nn.Linear):
+            raise ConfigError(f"TimmBackbone: {name} has no linear layer behind its token; set output to token")
         for part in _behind(net):
-            if getattr(net, part, None) is not None:
+            if getattr(net, part, None) is not None and not (head and part == "head"):
                 setattr(net, part, nn.Identity())
         return net
     raise ConfigError(f"TimmBackbone: {name} cannot be built with {dict(options)}")
@@ -242,6 +268,13 @@ def _misfit(name: str, options: Mapping[str, Any], error: Exception) -> ConfigEr
 def _behind(net: nn.Module) -> tuple[str, ...]:
     """Return the names of the parts that ``forward_features`` does not use, where a network has them."""
     return (*BEHIND_THE_MAP, *(BEHIND_MOBILENET_V3 if type(net).__name__ == "MobileNetV3" else ()))
+
+
+def _side_information(net: Any, sie: Mapping[str, Any]) -> SideInformation:
+    try:
+        return SideInformation(net.pos_drop, net.embed_dim, **sie)
+    except TypeError as error:
+        raise ConfigError(f"TimmBackbone: sie has cameras, views, weight and tokens, got {dict(sie)}") from error
 
 
 def _timm() -> Any:
@@ -265,14 +298,12 @@ def _made_for(net: nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
 
 
 def _read(name: str, net: nn.Module, pretrained: str | bool) -> dict[str, torch.Tensor]:
-    """Return the state that ``pretrained`` names, under timm's names."""
+    """Return the state that ``pretrained`` names, under timm's names, or under ours (``net.``) if it is a run's."""
     path = _published(name) if pretrained in (True, "timm") else local_file(str(pretrained))
     state = unwrap_state(safe_read(path), str(path))
     if any(key.startswith(OURS) for key in state):
         state = {key.removeprefix(OURS): value for key, value in state.items() if key.startswith(OURS)}
-    if all(key.startswith("net.") for key in state):
-        return {key.removeprefix("net."): value for key, value in state.items()}
-    if set(net.state_dict()) <= set(state):
+    if any(key.startswith("net.") for key in state) or set(net.state_dict()) <= set(state):
         return state
     convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     try:

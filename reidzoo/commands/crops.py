@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--test-share", type=float, default=0.3, metavar="X",
         help="share of the people to test on, where no sequences lie in a folder test or val (0.3)",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-split", action="store_true", help="write DIR/PERSON only, for `reidzoo split` to divide the people"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,6 +40,6 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--every and --height are at least 1, --visibility is in [0, 1], --test-share in [0, 1)")
     if not args.source.is_dir():
         raise UserError(f"there is no folder {args.source}")
-    rules = CropRules(args.every, args.visibility, args.height, args.shared_ids, args.test_share)
+    rules = CropRules(args.every, args.visibility, args.height, args.shared_ids, args.test_share, not args.no_split)
     for split, (people, crops) in cut_crops(args.source, args.output_dir, rules).items():
         print(f"{args.output_dir / split}: {people:,} people, {crops:,} crops")

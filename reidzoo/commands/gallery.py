@@ -61,12 +61,12 @@ def add_gallery_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust(parser)
 
 
-def open_gallery(args: argparse.Namespace, index: Any = None, embeds: bool = True) -> Gallery:
+def open_gallery(args: argparse.Namespace, index: str = "exact", embeds: bool = True) -> Gallery:
     """Return the gallery in ``args.gallery``, with its model.
 
     Args:
         args: with what ``add_gallery_arguments`` adds.
-        index: what searches; None for the exact search.
+        index: what searches, as for ``Gallery.load``.
         embeds: whether the model is needed.
 
     Raises:
@@ -74,10 +74,9 @@ def open_gallery(args: argparse.Namespace, index: Any = None, embeds: bool = Tru
     """
     from reidzoo.engine.build import pick_device
     from reidzoo.gallery import Gallery
-    from reidzoo.gallery.local_store import LocalStore
     from reidzoo.inference.load import load
 
-    gallery = Gallery(LocalStore.load(args.gallery, index))
+    gallery = Gallery.load(args.gallery, index=index)
     if not embeds:
         return gallery
     if not (args.weights or args.trust) and pick_device(args.device).type == "cpu":

@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="0 takes a free one (default: 8000)")
     parser.add_argument(
+        "--index", choices=("exact", "faiss"), default="exact",
+        help="what searches: faiss for millions of images, which may miss some of the nearest (pip install "
+        "'reidzoo[faiss]'; default: exact)",
+    )  # fmt: skip
+    parser.add_argument(
         "--max-megabytes", type=float, default=10, metavar="N", help="of an uploaded picture's file (default: 10)"
     )
     parser.add_argument(
@@ -41,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     uvicorn = need("uvicorn", "serve")
     from reidzoo.gallery.server import LOOPBACK, Limits, create_app
 
-    gallery = open_gallery(args)
+    gallery = open_gallery(args, args.index)
     limits = Limits(bytes=int(args.max_megabytes * 1024**2), pixels=int(args.max_megapixels * 10**6))
     local = args.host in LOOPBACK
     app = create_app(gallery, limits, LOOPBACK if local else None)
@@ -61,6 +66,7 @@ def _listening(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)  # who connects from now on waits until the server answers
     except (OSError, OverflowError) as error:
         listener.close()
         raise UserError(f"cannot listen at {host}, port {port}: {error}; name another --port or --host") from None

@@ -27,6 +27,7 @@ class CropRules:
         height: least height of a box, pixels.
         shared_ids: whether one number is one person in all sequences; else each sequence has its own people.
         test_share: share of the people to test on, where the sequences lie in no folder ``test``.
+        divide: whether to divide the people at all; if not, all are in ``target/PERSON``.
     """
 
     every: int = 10
@@ -34,6 +35,7 @@ class CropRules:
     height: int = 32
     shared_ids: bool = False
     test_share: float = 0.3
+    divide: bool = True
 
 
 def cut_crops(source: Path, target: Path, rules: CropRules) -> dict[str, tuple[int, int]]:
@@ -41,7 +43,7 @@ def cut_crops(source: Path, target: Path, rules: CropRules) -> dict[str, tuple[i
 
     Sequences below a folder ``test`` (or ``val``) give queries and gallery, the others ``train``; where there are only
     the others, the last people are tested on. A person's first crop in a sequence is the query, the rest are gallery.
-    ``_cN`` in a file's name is the sequence's number: the camera.
+    ``_cN`` in a file's name is the sequence's number: the camera. Undivided, crops are in ``target/PERSON``.
 
     Args:
         source: a folder of sequences in MOTChallenge's format.
@@ -49,7 +51,7 @@ def cut_crops(source: Path, target: Path, rules: CropRules) -> dict[str, tuple[i
         rules: which boxes are cut.
 
     Returns:
-        split -> number of people and of crops.
+        split -> number of people and of crops; the split is "" where people are not divided.
 
     Raises:
         DatasetError: there are no sequences, no box that the rules let through, or ``target`` is there already.
@@ -63,7 +65,8 @@ def cut_crops(source: Path, target: Path, rules: CropRules) -> dict[str, tuple[i
         raise DatasetError(f"no box in {source} is {rules.height} pixels high and {rules.visibility:.0%} visible")
     tested = _tested(source, sequences, chosen, rules, people)
     work = target.with_name(f".{target.name}.{os.getpid()}.part")
-    counts: dict[str, dict[str, int]] = {split: defaultdict(int) for split in ("train", "query", "gallery")}
+    splits = ("train", "query", "gallery") if rules.divide else ("",)
+    counts: dict[str, dict[str, int]] = {split: defaultdict(int) for split in splits}
     try:
         for number, sequence in enumerate(tqdm(sequences, desc="cutting", unit="sequence", disable=None)):
             _cut(sequence, number, chosen[sequence.folder], rules, tested, work, counts)
@@ -124,6 +127,7 @@ def _cut(
         for box in here:
             person = _key(number, box, rules)
             split = "train" if person not in tested else "gallery" if person in queries else "query"
+            split = split if rules.divide else ""
             queries.add(person)
             counts[split][person] += 1
             folder = work / split / person

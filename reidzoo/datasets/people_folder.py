@@ -46,13 +46,16 @@ def find_people(folder: str | os.PathLike[str], camera: re.Pattern[str] = CAMERA
 
 
 def _images(folder: str, person: str, camera: re.Pattern[str]) -> list[PersonImage]:
-    start, found = os.path.join(folder, person), []
+    start, found, taken = os.path.join(folder, person), [], set()
     for here, folders, names in os.walk(start):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for file in names:
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in sorted(names):
             if file.lower().endswith(IMAGE_EXTENSIONS) and not file.startswith("."):
                 path = os.path.join(here, file)
                 name = os.path.relpath(path, start).replace(os.sep, "_")
+                while name in taken:  # a/b.jpg beside a_b.jpg
+                    name = "_" + name
+                taken.add(name)
                 match = camera.search(name)
                 found.append(PersonImage(path, person, match[1] if match else None, name))
     return sorted(found, key=lambda image: (image.name, image.path))

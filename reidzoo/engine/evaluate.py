@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,7 @@ __all__ = [
     "rank_dataset",
     "ranking_options",
     "resident",
+    "target_figures",
     "target_title",
 ]
 
@@ -67,7 +68,8 @@ def extract_train_features(trainer: Runner, name: str = "", title: str = "") -> 
     tested = final_size(trainer.cfg), final_interpolation(trainer.cfg)
     if table.paths != paths or (table.size, table.interpolation) != tested:
         table = build_test_table(trainer.cfg, paths)
-    return extract_table(trainer.cfg, trainer.extractor, table, trainer.device, title)
+    sides = [np.concatenate([getattr(data, name) for data in sets]) for name in ("camids", "viewids")]
+    return extract_table(trainer.cfg, trainer.extractor, table, trainer.device, title, sides=sides)
 
 
 def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> dict[str, dict[str, float]]:
@@ -80,6 +82,11 @@ def evaluate_targets(cfg: CfgNode, model: nn.Module, device: torch.device) -> di
         ConfigError: see ``check_evaluation``.
     """
     return {title: evaluate_dataset(cfg, model, dataset, device) for title, dataset in check_evaluation(cfg).items()}
+
+
+def target_figures(results: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """Return of a stage's results those of DATASETS.TESTS, without what hooks have measured: a probe, a validation."""
+    return {target: figures for target, figures in results.items() if "mAP" in figures and target != "validation"}
 
 
 def check_evaluation(cfg: CfgNode) -> dict[str, Dataset]:
@@ -199,7 +206,8 @@ def embed_sides(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.
     title, features = f"testing on {dataset.name}", []
     for method, records in sides:
         table = build_test_table(cfg, [record.path for record in records])
-        features.append(extract_table(cfg, model, table, device, title, method))
+        sides_of = [np.array([getattr(record, key) for record in records]) for key in ("camid", "viewid")]
+        features.append(extract_table(cfg, model, table, device, title, method, sides_of))
     where = comparing_device(device)
     queries, galleries = resident(torch.cat(features), where).tensor_split([len(query)])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:
@@ -280,9 +288,18 @@ def _config_errors(key: str) -> Iterator[None]:
 
 
 def extract_table(
-    cfg: CfgNode, model: nn.Module, table: ImageTable, device: torch.device, title: str, method: str = "embed"
+    cfg: CfgNode,
+    model: nn.Module,
+    table: ImageTable,
+    device: torch.device,
+    title: str,
+    method: str = "embed",
+    sides: Sequence[np.ndarray] = (),
 ) -> Tensor:
-    """Return the embeddings of the table's images as the configuration tests them: float32 (N, D), on the CPU."""
+    """Return the embeddings of the table's images as the configuration tests them: float32 (N, D), on the CPU.
+
+    ``method`` and ``sides`` are those of ``extract_features``.
+    """
     return extract_features(
         model,
         table,
@@ -295,4 +312,5 @@ def extract_table(
         channels_last=cfg.SOLVER.CHANNELS_LAST,
         title=title,
         method=method,
+        sides=sides,
     )

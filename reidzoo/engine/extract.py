@@ -12,6 +12,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from reidzoo import distributed
+from reidzoo.backbones.side_information import side_information
 from reidzoo.engine.host_copy import HostCopy
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.precision import autocast
@@ -35,6 +36,7 @@ def extract_features(
     channels_last: bool = True,
     title: str = "",
     method: str = "embed",
+    sides: Sequence[np.ndarray] = (),
 ) -> Tensor:
     """Return the embeddings of every image of ``table``, L2-normalised if ``method`` or ``flip`` does so.
 
@@ -52,6 +54,8 @@ def extract_features(
         channels_last: give the model images in this memory layout; convolutions are faster in it.
         title: what the progress bar says; empty for none.
         method: the model's method that embeds: ``embed``, ``embed_query`` or ``embed_gallery``.
+        sides: cameras and viewpoints of the images, int64 (N,) each, for a model that takes them; see
+            ``side_information``.
 
     Returns:
         float32 (N, D) on the CPU, the same on every process.
@@ -68,7 +72,13 @@ def extract_features(
     with evaluation_mode(model), tqdm(total=len(rows), desc=title, unit="img", leave=False, disable=silent) as bar:
         pixels = (normalize(images.to(device, non_blocking=True)) for images in table.batches(batches, workers))
         embed = getattr(model, method)
-        for part in _fetched(embed_images(embed, images, flip, precision, channels_last) for images in pixels):
+
+        def embedded(rows: np.ndarray, images: Tensor) -> Tensor:
+            camid, viewid = (torch.from_numpy(ids[rows]) for ids in sides) if sides else (None, None)
+            with side_information(camid, viewid):
+                return embed_images(embed, images, flip, precision, channels_last)
+
+        for part in _fetched(embedded(*pair) for pair in zip(batches, pixels, strict=True)):
             parts.append(part)
             bar.update(len(part))
     features = torch.cat([part for share in distributed.gather_objects(parts) for part in share])

@@ -15,8 +15,8 @@ def layer_factors(where: str, decay: float, keys: Iterable[str], parts: nn.Modul
     """Return the factor on each parameter's learning rate, ``decay ** (L - l)`` in layer l of a backbone of L layers.
 
     Layers count from 0, next to the images; what is behind the backbone, a head, is layer L: its factor is 1 (Clark et
-    al., "ELECTRA", ICLR 2020; Bao et al., "BEiT", ICLR 2022). A ViT's layers are numbered as timm numbers them: in BEiT's
-    way, but with the last norm in the last block's layer.
+    al., "ELECTRA", ICLR 2020; Bao et al., "BEiT", ICLR 2022). A ViT's layers are numbered as timm numbers them: in
+    BEiT's way, but with the last norm in the last block's layer.
 
     Args:
         where: how an error calls it.

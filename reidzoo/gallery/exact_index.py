@@ -62,7 +62,9 @@ class ExactIndex:
                     tile[:, stop - start :] = -torch.inf
                     if open_rows is not None:
                         tile[:, : stop - start].masked_fill_(torch.from_numpy(~open_rows), -torch.inf)
-                    merge_tile(tile, best, floor, 0, first + start)
+                    # A later row of equal similarity comes behind, so that most tiles have nothing to merge.
+                    if bool((tile.amax(dim=1) > floor).any()):
+                        merge_tile(tile, best, floor, 0, first + start)
                 first += len(part)
         rows, similarities = unpack(best)
         return rows, similarities.masked_fill(best == EMPTY, -torch.inf)

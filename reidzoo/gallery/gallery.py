@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from reidzoo.engine.image_table import ImageTable
 from reidzoo.errors import GalleryError, UserError
 from reidzoo.evaluation.rerank import KReciprocal, rerank_k_reciprocal
 from reidzoo.gallery.folder import GalleryFolder
+from reidzoo.gallery.indexes import open_index
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.part import PART_ROWS
 from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord
@@ -50,6 +52,7 @@ class Gallery:
 
     def __init__(self, store: Store, model: ReadyModel | None = None) -> None:
         self.store, self._model = store, model
+        self._changed()
         if model is not None:
             _check_model(store.model, model)
 
@@ -79,18 +82,20 @@ class Gallery:
         return gallery
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], model: ReadyModel | None = None, index: Any = None) -> Gallery:
+    def load(cls, folder: str | os.PathLike[str], model: ReadyModel | None = None, index: Any = "exact") -> Gallery:
         """Return the gallery in a folder.
 
         Args:
             folder: where it was built or saved.
             model: the model that it was built with; None loads that when an image is to be embedded.
-            index: what searches; ``FaissIndex()`` for millions of images, None for the exact search.
+            index: what searches: ``exact``; ``faiss`` for millions of images, which may miss some of the nearest; or a
+                ``FaissIndex`` with its settings.
 
         Raises:
-            GalleryError: the folder is no gallery, it is damaged, or of another model.
+            GalleryError: the folder is no gallery, it is damaged, or of another model; or an unknown index.
+            UserError: faiss is not installed.
         """
-        return cls(LocalStore.load(folder, index), model)
+        return cls(LocalStore.load(folder, open_index(index)), model)
 
     def save(self, folder: str | os.PathLike[str], replace: bool = False) -> None:
         """Write the gallery into a folder, and keep further changes there.
@@ -205,6 +210,7 @@ class Gallery:
         known = self.store.known([entry.name for entry in entries])
         rows = [row for row, entry in enumerate(entries) if entry.name not in known]
         if rows:
+            self._changed()
             self.store.add([entries[row] for row in rows], features[torch.tensor(rows)] if known else features)
         return Added(len(rows), len(known))
 
@@ -219,6 +225,7 @@ class Gallery:
         wanted = {*given, *(os.path.abspath(name) for name in given)}
         if identity is not None:
             wanted |= {entry.name for entry in self if entry.identity == str(identity)}
+        self._changed()
         return self.store.remove(wanted) if wanted else 0
 
     def search(
@@ -282,14 +289,35 @@ class Gallery:
         ]
 
     def probabilities(self, similarities: Sequence[float]) -> list[float | None]:
-        """Return the probability of one identity for each similarity; None where the model is not calibrated.
+        """Return the probability of one identity for the similarity of a query and an image of the gallery, each.
 
-        A model that was not needed yet is not loaded for it.
+        It is for queries of the people that the gallery knows, of whom one person's images are ``pair_share`` of all:
+        among many people even a high similarity is mostly another's. Where no identities are known, the share that the
+        model was calibrated with is taken.
+
+        Returns:
+            as many; None where the model is not calibrated, or was not needed yet.
         """
-        calibration = getattr(self._model, "calibration", None)
+        calibration = None if self._model is None else self._model.calibration
         if calibration is None:
             return [None] * len(similarities)
-        return [float(value) for value in calibration.probability(np.array(similarities))]
+        return [float(value) for value in calibration.probability(np.array(similarities), self.pair_share)]
+
+    @property
+    def pair_share(self) -> float | None:
+        """The share of pairs of one identity among the pairs of images whose identities are known.
+
+        None where there is no such pair, or no other.
+        """
+        if not self._counted:
+            counts = np.array(list(Counter(entry.identity for entry in self if entry.identity is not None).values()))
+            same, total = int((counts * (counts - 1)).sum()), int(counts.sum()) * (int(counts.sum()) - 1)
+            self._pair_share, self._counted = (same / total if 0 < same < total else None), True
+        return self._pair_share
+
+    def _changed(self) -> None:
+        self._pair_share: float | None = None
+        self._counted = False
 
     def _checked(self, embeddings: Tensor | np.ndarray) -> Tensor:
         features, dim = normalised(embeddings), self.store.model.dim
@@ -343,6 +371,7 @@ class Gallery:
             rows = [row for rows, _ in waiting for row in rows]
             features = self._checked(torch.cat([features for _, features in waiting]))
             waiting.clear()
+            self._changed()
             self.store.add([entries[row] for row in rows], features)
 
 

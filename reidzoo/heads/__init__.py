@@ -7,6 +7,7 @@ from reidzoo.heads.branch_classifier import BranchClassifier
 from reidzoo.heads.cosine_classifier import CosineClassifier
 from reidzoo.heads.dual_branch import DualBranchHead
 from reidzoo.heads.hidden_classifier import HiddenClassifier
+from reidzoo.heads.jigsaw import JigsawHead
 from reidzoo.heads.linear import LinearHead
 from reidzoo.heads.mgn import MGNHead
 from reidzoo.heads.mlp_head import MLPHead
@@ -16,5 +17,5 @@ from reidzoo.heads.rpp import RPPHead
 
 __all__ = [
     "AvgPool", "BNNeck", "BranchClassifier", "CosineClassifier", "DualBranchHead", "GeM", "HiddenClassifier",
-    "LinearHead", "MGNHead", "MLPHead", "MaxPool", "PCBHead", "RPPHead", "SumPool",
+    "JigsawHead", "LinearHead", "MGNHead", "MLPHead", "MaxPool", "PCBHead", "RPPHead", "SumPool",
 ]  # fmt: skip

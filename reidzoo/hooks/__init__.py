@@ -11,6 +11,7 @@ from reidzoo.hooks.hook import Hook, build_hooks
 from reidzoo.hooks.keep_best import KeepBestHook
 from reidzoo.hooks.log import LogHook
 from reidzoo.hooks.memory import MemoryHook
+from reidzoo.hooks.mix_style import MixStyleHook
 from reidzoo.hooks.phase import EpochPhaseHook, IterationPhaseHook
 from reidzoo.hooks.plateau_schedule import PlateauSchedule
 from reidzoo.hooks.probe import ProbeHook
@@ -34,8 +35,8 @@ from reidzoo.hooks.torch_schedule import TorchSchedule
 __all__ = [
     "AlternationHook", "CheckpointHook", "ConstantSchedule", "ConstantThresholds", "CosineSchedule", "EMAHook",
     "EarlyStopHook", "EpochPhaseHook", "EvaluateHook", "ExportPseudoLabelsHook", "FreezeHook", "Hook",
-    "IterationPhaseHook", "KeepBestHook", "LinearSchedule", "LogHook", "MemoryHook", "MultiStepSchedule",
-    "OneCycleSchedule", "PlateauSchedule", "PolynomialSchedule", "ProbeHook", "ProgressHook", "PseudoLabelHook",
-    "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule", "TorchSchedule", "build_hooks", "draw_timeline",
-    "timeline_plot",
+    "IterationPhaseHook", "KeepBestHook", "LinearSchedule", "LogHook", "MemoryHook", "MixStyleHook",
+    "MultiStepSchedule", "OneCycleSchedule", "PlateauSchedule", "PolynomialSchedule", "ProbeHook", "ProgressHook",
+    "PseudoLabelHook", "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule", "TorchSchedule", "build_hooks",
+    "draw_timeline", "timeline_plot",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -48,8 +49,9 @@ class TorchSchedule(WarmUp):
 
     Args:
         scheduler: ``{type: StepLR, step_size: 20}``, a class of ``torch.optim.lr_scheduler`` or a dotted name, with its
-            arguments. Learning rates in them, such as ``eta_min`` and ``max_lr``, are absolute. What takes schedulers
-            itself, such as ``SequentialLR``, has a list of such entries. ``ReduceLROnPlateau`` is ``PlateauSchedule``.
+            arguments, in lower case. Learning rates in them, such as ``eta_min`` and ``max_lr``, are absolute. What
+            takes schedulers itself, such as ``SequentialLR``, has a list of such entries. ``ReduceLROnPlateau`` is
+            ``PlateauSchedule``.
         interval: ``epoch`` or ``step``: after what the scheduler takes a step, and its arguments count.
         **warmup: as ``WarmUp`` takes it.
 
@@ -104,8 +106,10 @@ class TorchSchedule(WarmUp):
 
 def _build(node: Mapping[str, Any], stand_in: StandIn) -> LRScheduler:
     """Build a scheduler, and first those that its arguments describe."""
-    arguments = {key: _built(value, stand_in) for key, value in node.items() if key != "type"}
-    return _scheduler_class(node["type"])(optimizer=stand_in, **arguments)
+    cls = _scheduler_class(node["type"])
+    names = {name.lower(): name for name in inspect.signature(cls).parameters}  # T_max is t_max in a file
+    arguments = {names.get(key, key): _built(value, stand_in) for key, value in node.items() if key != "type"}
+    return cls(optimizer=stand_in, **arguments)
 
 
 def _built(value: Any, stand_in: StandIn) -> Any:
@@ -131,4 +135,4 @@ def _scheduler_class(kind: str) -> type[LRScheduler]:
 
 def _of_torch() -> list[str]:
     classes = [value for value in vars(lr_scheduler).values() if isinstance(value, type)]
-    return sorted(cls.__name__ for cls in classes if issubclass(cls, LRScheduler) and LRScheduler in cls.__bases__)
+    return sorted(cls.__name__ for cls in classes if LRScheduler in cls.__bases__ and cls.__name__[0] != "_")

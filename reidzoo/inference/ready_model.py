@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
@@ -16,13 +13,10 @@ from reidzoo.engine.build import final_interpolation, final_size
 from reidzoo.engine.extract import check_finite, embed_images
 from reidzoo.errors import UserError
 from reidzoo.evaluation.calibration import Calibration
-from reidzoo.transforms import Normalize, read_image, resize_image
-from reidzoo.transforms.decode import UnfitImageError
+from reidzoo.inference.pixel_source import Images, PixelSource, is_single
+from reidzoo.transforms import Normalize
 
 __all__ = ["Images", "ReadyModel"]
-
-OneImage = str | os.PathLike[str] | Image.Image | Tensor
-Images = OneImage | Sequence[OneImage]
 
 
 class ReadyModel:
@@ -80,35 +74,43 @@ class ReadyModel:
         """D of the embeddings."""
         return self.module.embedding_dim
 
-    def embed(self, images: Images, batch_size: int = 0) -> Tensor:
-        """Return the embeddings of images.
+    def embed(self, images: Images, batch_size: int = 0, *, boxes: Any = None, channels: str = "") -> Tensor:
+        """Return the embeddings of images, or of boxes in them.
 
         Args:
-            images: a path, a PIL image, a uint8 tensor (3, H, W) or (N, 3, H, W) of RGB pixels, or a list of paths, PIL
-                images and tensors (3, H, W), each of any size.
+            images: a path, a PIL image, a uint8 tensor (3, H, W) or (N, 3, H, W) of RGB pixels, a uint8 array (H, W, 3)
+                or (N, H, W, 3), or a list of paths, PIL images, tensors (3, H, W) and arrays (H, W, 3), each of any
+                size.
             batch_size: images at a time; 0 for the configuration's ``TEST.IMS_PER_BATCH``.
+            boxes: of one image, numbers (N, 4): left, top, right and bottom in its pixels, which are cut out and
+                embedded; of several images, a list of these. None for whole images.
+            channels: of arrays, which do not say it themselves: ``bgr`` for what OpenCV reads, or ``rgb``.
 
         Returns:
-            float32 (N, D), L2-normalised, on the CPU, in the order of the images; N is 1 for a single image.
+            float32 (N, D), L2-normalised, on the CPU, in the order of the images, and of the boxes in each; N is 1 for
+            a single image.
 
         Raises:
             DatasetError: a file is missing or cannot be read as an image.
             EvaluationError: an embedding is not finite.
-            TypeError, ValueError: something that is not an image, or has no pixels.
+            TypeError, ValueError: something that is not an image or a box, or has no pixels, or an array without
+                ``channels``.
         """
-        return self._embed("embed", images, batch_size)
+        return self._embed("embed", images, batch_size, boxes, channels)
 
-    def embed_query(self, images: Images, batch_size: int = 0) -> Tensor:
+    def embed_query(self, images: Images, batch_size: int = 0, *, boxes: Any = None, channels: str = "") -> Tensor:
         """Return the embeddings of images to search with, as ``embed``.
 
         A model of two networks uses its query network, and leaves the norm as its evaluation does; for all others this
         is ``embed``.
         """
-        return self._embed("embed_query" if hasattr(self.module, "embed_query") else "embed", images, batch_size)
+        method = "embed_query" if hasattr(self.module, "embed_query") else "embed"
+        return self._embed(method, images, batch_size, boxes, channels)
 
-    def embed_gallery(self, images: Images, batch_size: int = 0) -> Tensor:
+    def embed_gallery(self, images: Images, batch_size: int = 0, *, boxes: Any = None, channels: str = "") -> Tensor:
         """Return the embeddings of images to search in, as ``embed_query`` does for those to search with."""
-        return self._embed("embed_gallery" if hasattr(self.module, "embed_gallery") else "embed", images, batch_size)
+        method = "embed_gallery" if hasattr(self.module, "embed_gallery") else "embed"
+        return self._embed(method, images, batch_size, boxes, channels)
 
     @property
     def threshold(self) -> float:
@@ -119,12 +121,13 @@ class ReadyModel:
         """
         return self._calibrated().threshold
 
-    def similarity(self, a: Images, b: Images) -> Tensor:
+    def similarity(self, a: Images, b: Images, *, channels: str = "") -> Tensor:
         """Return the cosine similarities of images, pair by pair.
 
         Args:
             a, b: as ``embed`` takes them, as many of one as of the other, or one of which each is compared. A model of
                 two networks embeds ``a`` as queries and ``b`` as the gallery.
+            channels: of arrays, as for ``embed``.
 
         Returns:
             float32 (N,), on the CPU.
@@ -133,18 +136,19 @@ class ReadyModel:
             ValueError: their numbers differ, and neither is 1.
             DatasetError, EvaluationError, TypeError: as ``embed``.
         """
-        first, second = self.embed_query(a), self.embed_gallery(b)
+        first, second = self.embed_query(a, channels=channels), self.embed_gallery(b, channels=channels)
         if len(first) != len(second) and 1 not in (len(first), len(second)):
             raise ValueError(f"{len(first)} images cannot be compared pair by pair with {len(second)}")
         return torch.nn.functional.cosine_similarity(first, second, dim=1)
 
-    def same(self, a: Images, b: Images, prior: float | None = None) -> float | Tensor:
+    def same(self, a: Images, b: Images, prior: float | None = None, *, channels: str = "") -> float | Tensor:
         """Return the probability that two images show one identity.
 
         Args:
             a, b: as ``similarity`` takes them.
             prior: the share of pairs of one identity among those that you will ask about; None for the calibration's,
                 which is a half unless it was told otherwise. ``Calibration.probability`` says how it enters.
+            channels: of arrays, as for ``embed``.
 
         Returns:
             A number for two single images; float64 (N,), on the CPU, where one of them is a list or a batch.
@@ -154,8 +158,8 @@ class ReadyModel:
             EvaluationError: a prior outside (0, 1); or as ``similarity``.
             DatasetError, TypeError, ValueError: as ``similarity``.
         """
-        probability = self._calibrated().probability(self.similarity(a, b).numpy(), prior)
-        return float(probability[0]) if _is_single(a) and _is_single(b) else torch.from_numpy(probability)
+        probability = self._calibrated().probability(self.similarity(a, b, channels=channels).numpy(), prior)
+        return float(probability[0]) if is_single(a) and is_single(b) else torch.from_numpy(probability)
 
     def _calibrated(self) -> Calibration:
         if self.calibration is None:
@@ -167,8 +171,9 @@ class ReadyModel:
         return self.calibration
 
     @torch.no_grad()
-    def _embed(self, method: str, images: Images, batch_size: int) -> Tensor:
-        stream = self._pixels(images)
+    def _embed(self, method: str, images: Images, batch_size: int, boxes: Any, channels: str) -> Tensor:
+        source = PixelSource(self.size, self.interpolation, channels)
+        stream = source.whole(images) if boxes is None else source.boxes(images, boxes)
         parts = [torch.empty(0, self.embedding_dim)]
         while batch := list(islice(stream, batch_size or self.config.TEST.IMS_PER_BATCH)):
             names = [name for name, _ in batch]
@@ -178,42 +183,3 @@ class ReadyModel:
             parts.append(embed_images(getattr(self.module, method), pixels, *how).cpu())
             check_finite(parts[-1], names)
         return torch.cat(parts)
-
-    def _pixels(self, images: Images) -> Iterator[tuple[str, Tensor]]:
-        """Yield each image's name, and the image as uint8 (3, H, W) of the model's size."""
-        listed: Any = [images] if _is_single(images) else images
-        for number, image in enumerate(listed):
-            if isinstance(image, (str, os.PathLike)):
-                yield os.fspath(image), read_image(image, self.size, self.interpolation)
-            else:
-                yield f"image {number}", self._resize(image, number)
-
-    def _resize(self, image: Any, number: int) -> Tensor:
-        if isinstance(image, Tensor):
-            if tuple(image.shape[1:]) == self.size and _is_rgb(image):
-                return image.cpu()
-            image = _to_pil(image, number)
-        if not isinstance(image, Image.Image):
-            found = type(image).__name__
-            raise TypeError(f"image {number}: expected a path, a PIL image or a uint8 tensor, got {found}")
-        try:
-            return resize_image(image, self.size, self.interpolation)
-        except UnfitImageError as error:
-            raise ValueError(f"image {number} {error}") from None
-
-
-def _is_single(images: Any) -> bool:
-    return isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, Tensor) and images.dim() == 3)
-
-
-def _is_rgb(image: Tensor) -> bool:
-    return image.dtype == torch.uint8 and image.dim() == 3 and len(image) == 3
-
-
-def _to_pil(image: Tensor, number: int) -> Image.Image:
-    if not _is_rgb(image) or 0 in image.shape:
-        raise ValueError(
-            f"image {number}: expected RGB pixels 0..255 as a uint8 tensor (3, H, W), got {image.dtype} of shape "
-            f"{tuple(image.shape)}"
-        )
-    return Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy())

@@ -12,6 +12,7 @@ from yacs.config import CfgNode
 
 from reidzoo.config import dump, stage_configs
 from reidzoo.config.references import fill_seed
+from reidzoo.engine.evaluate import target_figures
 from reidzoo.engine.run_folder import RunFolder
 from reidzoo.errors import UserError
 from reidzoo.files import show_command
@@ -66,7 +67,7 @@ class FinishedRun:
         run = RunFolder(folder)
         cfg = run.read_config(trust=trust)
         files = run.finished_stage(stage)
-        metrics = {target: figures for target, figures in files.read_results().items() if "mAP" in figures}
+        metrics = {target: dict(figures) for target, figures in target_figures(files.read_results()).items()}
         if not metrics:
             raise UserError(f"{files.results} has no figures: that stage embeds nothing for a test")
         environment = run.read_environment()

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from tabulate import tabulate
 
+from reidzoo.engine.evaluate import target_figures
 from reidzoo.errors import UserError
 from reidzoo.runs.environment import command_line
 from reidzoo.weights.cache import sha256_of
@@ -161,7 +162,7 @@ def _rows(sidecar: Mapping) -> list[list[str]]:
 
 def _tested(results: Mapping[str, Mapping]) -> list[tuple[bool, tuple[str, Mapping]]]:
     """Return (whether it is the first, (target, figures)) of each dataset that was tested on."""
-    targets = [(target, figures) for target, figures in results.items() if "mAP" in figures]
+    targets = list(target_figures(results).items())
     return [(number == 0, target) for number, target in enumerate(targets)]
 
 

@@ -243,7 +243,7 @@ def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], titl
     """Return the results as a table in percent: a row per stage and target.
 
     The columns are ``FIGURES`` and any others, such as ``TPR@FPR=0.01``; "-" where a result, an older one for example,
-    does not have a figure.
+    does not have a figure. Whole numbers, such as the epoch that was kept, are no shares, and stand as they are.
     """
     tested = [
         (stage, target, figures)
@@ -253,10 +253,14 @@ def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], titl
     ]
     columns = list(dict.fromkeys([*FIGURES, *(key for *_, figures in tested for key in figures)]))
     rows = [
-        [stage, target, *(f"{100 * figures[key]:.1f}" if key in figures else "-" for key in columns)]
+        [stage, target, *(_percent(figures[key]) if key in figures else "-" for key in columns)]
         for stage, target, figures in tested
     ]
     return tabulate(rows, headers=[title, "tested on", *columns], disable_numparse=True)
+
+
+def _percent(figure: float) -> str:
+    return str(figure) if isinstance(figure, int) else f"{100 * figure:.1f}"
 
 
 def _changes(old: str, new: str) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reidzoo.distributed import rank
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.testing.contract import Contract
+from reidzoo.testing.processes import can_fork, in_two_processes
 from reidzoo.testing.values import difference, noise
 from reidzoo.transforms import BatchDraw
 
@@ -43,7 +45,11 @@ def check_transform(part: Any, size: tuple[int, int] = (32, 16)) -> None:
                 kept = torch.equal(images, before)
                 contract.require(kept, "it leaves uint8 images as they are", "they were written into")
             _check_result(contract, transform, before, whole)
-            _check_shares(contract, transform, before, whole)
+            _check_repeat(contract, transform, before, whole)
+            if not getattr(transform, "mixes", False):
+                _check_shares(contract, transform, before, whole)
+            elif can_fork():
+                _check_processes(contract, transform, before, whole)
 
 
 def _given(contract: Contract) -> dict[str, Any]:
@@ -89,13 +95,28 @@ def _check_result(contract: Contract, transform: Any, images: Tensor, result: An
     )
 
 
-def _check_shares(contract: Contract, transform: Any, images: Tensor, whole: Tensor) -> None:
-    """Check that the same draw gives the same images, also to a process that has a share of the batch."""
+def _check_repeat(contract: Contract, transform: Any, images: Tensor, whole: Tensor) -> None:
+    """Check that the same draw gives the same images."""
     again = _apply(contract, transform, images.clone())
     found = difference(whole, again)
     contract.require(not found, "every random number comes from draw", f"with the same draw, the result {found}")
+
+
+def _check_shares(contract: Contract, transform: Any, images: Tensor, whole: Tensor) -> None:
+    """Check that a process that has a share of the batch gets the same images."""
     for start, stop in ((0, 2), (2, 5), (5, 6)):
         share = _apply(contract, transform, images[start:stop].clone(), start)
         found = difference(whole[start:stop], share)
         clause = "an image's result does not depend on the others, or on how many processes share the batch"
         contract.require(not found, clause, f"of images {start} to {stop - 1} alone, the result {found}")
+
+
+def _check_processes(contract: Contract, transform: Any, images: Tensor, whole: Tensor) -> None:
+    """Check that two processes that share the batch get the same images between them."""
+
+    def work() -> Tensor:
+        start = rank() * (IMAGES // 2)
+        return _apply(contract, transform, images[start : start + IMAGES // 2].clone(), start)
+
+    found = difference(whole, torch.cat(in_two_processes(work)))
+    contract.require(not found, "a result does not depend on how many processes share the batch", f"of two it {found}")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo import distributed
+from reidzoo.backbones.side_information import SideInformation, side_information
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.backends import backends
 from reidzoo.engine.build import build_loader, build_model
@@ -188,6 +189,8 @@ class Trainer:
             raise ConfigError("SOLVER.RECOMPUTE: no part has a backbone of blocks; set it to false")
         if solver.COMPILE and (solver.RECOMPUTE or solver.CHUNK):
             raise ConfigError("SOLVER.COMPILE: what is forwarded twice is not compiled; set it, or RECOMPUTE or CHUNK")
+        if solver.COMPILE and any(isinstance(module, SideInformation) for module in self.parts.modules()):
+            raise ConfigError("SOLVER.COMPILE: a backbone with sie asks for cameras, and is not compiled; set it to ''")
         self.compiled = compile_backbones(self.parts, solver.COMPILE) if solver.COMPILE else []
 
     def _check_everything_is_trained(self) -> None:
@@ -230,7 +233,7 @@ class Trainer:
         """Take the current phase's step; returns detached scalars for the log."""
         for backbone in self.compiled:
             backbone.begin_step()
-        with deferred_statistics():
+        with deferred_statistics(), side_information(batch.get("camid"), batch.get("viewid")):
             return getattr(self, f"step_{self.phase}")(batch)
 
     def forward(self, images: Tensor, part: str = "model") -> dict[str, Tensor]:

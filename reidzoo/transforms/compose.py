@@ -39,7 +39,7 @@ class Compose:
         self.transforms: dict[str, Any] = {}
         self._checked = False
         for name, node in nodes.items():
-            defaults = {}
+            defaults, node = {}, TRANSFORM.adapted(node)
             if isinstance(node, Mapping) and isinstance(node.get("type"), str):
                 parameters = inspect.signature(TRANSFORM.get(node["type"])).parameters
                 statistics = {"mean": mean, "std": std}

@@ -16,8 +16,8 @@ from torch import Tensor
 from reidzoo.errors import ConfigError, DatasetError
 
 __all__ = [
-    "PIXELS_VERSION", "UnfitImageError", "check_header", "exif_orientation", "open_image", "read_image", "read_images",
-    "resize_image",
+    "PIXELS_VERSION", "UnfitImageError", "as_seen", "check_header", "exif_orientation", "open_image", "read_image",
+    "read_images", "resize_image",
 ]  # fmt: skip
 
 PIXELS_VERSION = 2
@@ -88,7 +88,7 @@ def _decode(path: str | os.PathLike[str], size: tuple[int, int]) -> Image.Image:
     with open_image(path) as file:
         lies = exif_orientation(file) in (5, 6, 7, 8)  # on its side
         file.draft("RGB", (2 * height, 2 * width) if lies else (2 * width, 2 * height))
-        return _as_seen(file)
+        return as_seen(file)
 
 
 def check_header(path: str | os.PathLike[str]) -> None:
@@ -126,7 +126,7 @@ def resize_image(image: Image.Image, size: tuple[int, int], interpolation: str =
         UnfitImageError: it cannot be shown faithfully, or has no pixels.
         ConfigError: an unknown interpolation.
     """
-    return _resized([_as_seen(image)], size, interpolation)[0]
+    return _resized([as_seen(image)], size, interpolation)[0]
 
 
 def _resized(images: Sequence[Image.Image], size: tuple[int, int], interpolation: str) -> Tensor:
@@ -183,8 +183,12 @@ def exif_orientation(image: Image.Image) -> int:
         return 1
 
 
-def _as_seen(image: Image.Image) -> Image.Image:
-    """Return an image as a viewer shows it, mode RGB."""
+def as_seen(image: Image.Image) -> Image.Image:
+    """Return an image as a viewer shows it, mode RGB.
+
+    Raises:
+        UnfitImageError: it cannot be shown faithfully, or has no pixels.
+    """
     image.load()
     _check_kind(image)
     seen = ImageOps.exif_transpose(image) if exif_orientation(image) != 1 else image

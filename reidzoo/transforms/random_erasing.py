@@ -18,6 +18,8 @@ from reidzoo.transforms.to_device import to_device
 __all__ = ["RandomErasing"]
 
 ATTEMPTS = 100
+DRAWS = 3 + 2 * ATTEMPTS
+"""How many numbers a rectangle takes: whether, where, and those of the attempts."""
 FEW = 8
 """Attempts that are looked at first: one of them fits in nearly every image."""
 
@@ -70,7 +72,7 @@ class RandomErasing:
             raise ConfigError(f"RandomErasing: images are {images.dtype}; put it after Normalize")
         if self._fill.device != images.device:
             self._fill = self._fill.to(images.device)
-        erase, rectangles = self.rectangles(draw.uniform(3 + 2 * ATTEMPTS), *images.shape[2:])
+        erase, rectangles = self.rectangles(draw.uniform(DRAWS), *images.shape[2:])
         rectangles[~erase] = 0
         if images.device.type != "cpu":
             return torch.where(cover(rectangles, images), self._fill, images, out=images)

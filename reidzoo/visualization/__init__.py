@@ -18,5 +18,6 @@ __all__ = [
     "MARKS", "RIGHT", "WRONG", "Points", "Span", "Strip", "Tile", "cmc_plot", "distance_histogram_plot",
     "draw_cmc_curve", "draw_distance_histogram", "draw_embedding_map", "draw_imbalance", "draw_progress",
     "draw_reliability", "draw_roc", "draw_strips", "draw_training_curves", "embedding_map_plot", "image_sheet",
-    "imbalance", "imbalance_plot", "png_bytes", "progress_plot", "reliability_plot", "roc_plot", "strips_png", "svg_text", "training_curves_plot",
+    "imbalance", "imbalance_plot", "png_bytes", "progress_plot", "reliability_plot", "roc_plot", "strips_png",
+    "svg_text", "training_curves_plot",
 ]  # fmt: skip

@@ -90,18 +90,34 @@ def test_converted_batch_norms_keep_the_activation_behind_them(group):
     assert sum(isinstance(module, torch.nn.SiLU) for module in converted.modules()) > 5
 
 
-def test_positions_are_interpolated_once_or_at_each_step_alike_and_it_is_said(caplog):
-    each, once = randomised(TimmBackbone("test_vit")), TimmBackbone("test_vit").eval()
-    once.load_state_dict(each.state_dict())
+def test_positions_are_interpolated_once_or_at_each_step_alike_and_it_is_said(caplog, tmp_path):
+    torch.save(randomised(timm.create_model("test_vit")).state_dict(), tmp_path / "timm.pth")
     with caplog.at_level(logging.INFO, "reidzoo"):
-        once._resize_positions((64, 32))
+        TimmBackbone("test_vit", size=[64, 32])
+        assert not caplog.text  # of random numbers
+        once = TimmBackbone("test_vit", str(tmp_path / "timm.pth"), size=[64, 32]).eval()
         assert "interpolated from 10 x 10 to 4 x 2 patches, for images of 64 x 32" in caplog.text
         caplog.clear()
+        each = TimmBackbone("test_vit", str(tmp_path / "timm.pth")).eval()
         with torch.no_grad():
             maps = [network(IMAGES) for network in (each, once, each)]
     assert once.net.pos_embed.shape == (1, 9, 64) and once.net.pos_embed.requires_grad
     torch.testing.assert_close(maps[0], maps[1])
     assert caplog.text.count("interpolated at each step") == 1 and "size: [64, 32]" in caplog.text
+
+
+def test_the_projection_of_the_token_stands_behind_it(tmp_path):
+    theirs = randomised(timm.create_model("test_vit", num_classes=7))
+    torch.save(theirs.state_dict(), tmp_path / "timm.pth")
+    ours = TimmBackbone(
+        "test_vit", str(tmp_path / "timm.pth"), output="token_and_projection", options={"num_classes": 7}
+    )
+    images = torch.randn(2, 3, 160, 160)
+    with torch.no_grad():
+        found = ours.eval()(images)
+        assert found.shape == (2, 64 + 7, 1, 1) and ours.out_channels == 71
+        torch.testing.assert_close(found[:, 64:, 0, 0], theirs(images))
+        torch.testing.assert_close(found[:, :64, 0, 0], theirs.forward_features(images)[:, 0])
 
 
 def test_overlapping_patches_begin_at_every_stride():
@@ -153,14 +169,6 @@ def test_a_runs_backbone_loads_with_the_positions_that_it_has_learnt(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(trained.state_dict().values(), again.state_dict().values()))
     with pytest.raises(WeightsError, match=r"pos_embed \[1, 11, 64\] in the file, \[1, 101, 64\] in the model"):
         BACKBONE.build({"type": "TimmBackbone", "name": "test_vit", "pretrained": str(tmp_path / "last.pth")})
-
-
-def test_published_positions_load_before_they_are_interpolated(tmp_path):
-    torch.save(randomised(timm.create_model("test_vit")).state_dict(), tmp_path / "timm.pth")
-    whole = TimmBackbone("test_vit", pretrained=str(tmp_path / "timm.pth")).eval()
-    resized = TimmBackbone("test_vit", pretrained=str(tmp_path / "timm.pth"), size=[64, 32]).eval()
-    with torch.no_grad():
-        torch.testing.assert_close(whole(IMAGES), resized(IMAGES))
 
 
 def test_the_original_layout_of_openais_clip_is_brought_into_timms(tmp_path):
@@ -224,7 +232,11 @@ def test_blocks_computed_again_give_the_same_gradients(name):
         ({"name": "test_resnet", "stride": 12}, "test_resnet is no ViT with patches"),
         ({"name": "test_resnet", "size": [64, 32]}, "no position embeddings to interpolate"),
         ({"name": "test_vit", "stride": 17}, "stride 17 is above the patch's side, 16"),
-        ({"name": "test_vit", "output": "class"}, "output must be one of map, token, token_and_map"),
+        (
+            {"name": "test_vit", "output": "class"},
+            "output must be one of map, token, token_and_map, token_and_projection",
+        ),
+        ({"name": "test_resnet", "output": "token_and_projection"}, "no linear layer behind its token"),
         ({"name": "test_vit", "options": {"depht": 2}}, "test_vit cannot be built with depht: 2"),
         ({"name": "test_vit", "options": {"depth": "four"}}, "test_vit cannot be built with depth: 'four'"),
     ],

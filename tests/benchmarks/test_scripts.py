@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
         ("loader", ["--batches", "1", "--rounds", "1", "--ids", "16", "--cache", "on"]),
         ("extraction", ["--images", "32", "--batch", "16", "--rounds", "1"]),
         ("latency", ["--calls", "2", "--rounds", "1"]),
+        ("gallery", ["--images", "5000", "--queries", "5", "--dim", "64"]),
         ("startup", ["--rounds", "1"]),
     ],
 )
@@ -28,6 +29,7 @@ def test_runs_and_finds_the_answers_equal(load, tmp_path, capsys, name, argument
     assert load(name).main([*arguments, "--json", str(tmp_path / "figures.json")]) == 0
     printed = capsys.readouterr().out
     answers = ("largest difference", "labels that differ: 0", "beside scikit-learn's", "losses differ", "is complete")
+    answers += ("recall of the exact",)
     assert "ratio" in printed and any(words in printed for words in answers)
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["agree"] is True and figures["ratio"] > 0 and figures["memory_ratio"] >= 0

@@ -9,6 +9,7 @@ from PIL import Image
 from reidzoo.datasets import build_dataset
 from reidzoo.datasets.mot_crops import CropRules, cut_crops
 from reidzoo.datasets.mot_sequence import MOTSequence
+from reidzoo.datasets.people_folder import find_people
 from reidzoo.errors import DatasetError
 
 
@@ -95,3 +96,8 @@ def test_mistakes(video, tmp_path):
     (tmp_path / "crops").mkdir()
     with pytest.raises(DatasetError, match="is there already"):
         cut_crops(video, tmp_path / "crops", CropRules())
+
+
+def test_undivided_people_are_left_to_split(video, tmp_path):
+    assert cut_crops(video, tmp_path / "people", CropRules(every=2, shared_ids=True, divide=False)) == {"": (3, 6)}
+    assert {image.person for image in find_people(tmp_path / "people")} == {"00001", "00002", "00005"}

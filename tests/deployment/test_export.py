@@ -34,6 +34,11 @@ PAIRS = [
     ({"type": "MobileNetV2", "width": 0.25}, BNNECK),
     ({"type": "DualBranchMobileNetV2", "width": 0.25}, {"type": "DualBranchHead", "width": 8}),
     (RESNET, {"type": "MLPHead"}),
+    (RESNET, {"type": "PCBHead", "parts": 2, "width": 8}),
+    (RESNET, {"type": "RPPHead", "parts": 2, "width": 8}),
+    ({"type": "MultiBranchResNet", "depth": 18, "width": 4, "branches": 3}, {"type": "MGNHead", "width": 8}),
+    ({"type": "TimmBackbone", "name": "test_vit", "output": "token"}, BNNECK),
+    ({"type": "TorchvisionBackbone", "name": "mobilenet_v2", "options": {"width_mult": 0.25}}, BNNECK),
 ]
 
 

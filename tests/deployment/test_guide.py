@@ -49,7 +49,10 @@ def test_the_guide(tmp_path, run_with):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install -e '.[export]'")
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
     said = follow(tmp_path)
-    assert len(said) >= 6
+    assert len(said) >= 9
+    checked = said["reidzoo check my_data/crops --html crops.html"]
+    assert "Must be mended" not in checked and (tmp_path / "crops.html").stat().st_size > 10_000
+    assert (tmp_path / "my_data" / "crops" / "val" / "query").is_dir()
     card = (tmp_path / "models" / "mine.md").read_text()
     assert "crops" in card and "## Limits" in card and "(" in re.search(r"\| crops \| (.*?) \|", card)[1]
     report = yaml.safe_load((tmp_path / "exported" / "mine.report.yml").read_text())

@@ -9,7 +9,7 @@ from torch import nn
 
 from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset
-from reidzoo.engine.evaluate import FIGURES, evaluate_dataset, evaluate_targets
+from reidzoo.engine.evaluate import FIGURES, evaluate_dataset, evaluate_targets, target_figures
 from reidzoo.errors import ConfigError
 from reidzoo.evaluation import KReciprocal, average_query_expansion, evaluate_ranking
 from reidzoo.runs.pipeline import Pipeline
@@ -186,3 +186,9 @@ def test_what_cannot_be_tested_is_a_mistake_in_the_configuration(write_config, o
 def test_a_stage_that_tests_nothing_may_ask_for_anything(write_config):
     opts = ["TEST.ROC.ENABLED", "true", "TEST.PROTOCOL", "cuhk03", "SOLVER.MAX_EPOCHS", 1, "HOOKS.evaluate", "null"]
     assert Pipeline(load_config(write_config(), opts=opts)).train() == {}  # trained, and without results
+
+
+def test_what_hooks_have_measured_is_no_target():
+    """A model file's figures are compared with those of the datasets that it is tested on."""
+    results = {"validation": {"mAP": 0.5, "kept_epoch": 3}, "probe": {"accuracy": 0.5}, "Market1501 twin": {"mAP": 0.4}}
+    assert target_figures(results) == {"Market1501 twin": {"mAP": 0.4}}

@@ -15,7 +15,7 @@ from reidzoo.gallery.server import create_app
 
 from ..conftest import draw_person
 
-for module, extra in (("fastapi", "serve"), ("uvicorn", "serve"), ("multipart", "serve"), ("selenium", "dev")):
+for module, extra in (("fastapi", "serve"), ("uvicorn", "serve"), ("python_multipart", "serve"), ("selenium", "dev")):
     pytest.importorskip(module, reason=f"{module} is missing: pip install 'reidzoo[{extra}]'")
 BINARIES = [shutil.which("chromium"), shutil.which("chromedriver")]
 pytestmark = [

@@ -13,7 +13,7 @@ from reidzoo.gallery import Gallery
 from reidzoo.gallery.server import Limits, create_app
 
 testclient = pytest.importorskip("starlette.testclient", reason="pip install 'reidzoo[serve]' httpx")
-pytest.importorskip("multipart", reason="pip install 'reidzoo[serve]'")
+pytest.importorskip("python_multipart", reason="pip install 'reidzoo[serve]'")
 LIMITS = Limits(bytes=50_000, pixels=100_000, matches=5)
 
 
@@ -71,13 +71,21 @@ def test_compare_two_pictures(client, bob, people):
 
 
 def test_a_calibrated_model_says_probabilities(model, people, bob):
-    calibration = SimpleNamespace(threshold=0.95, far=0.001, probability=lambda similarity: np.asarray(similarity) ** 2)
+    def probability(similarity, prior):
+        return np.asarray(similarity) * prior
+
+    calibration = SimpleNamespace(threshold=0.95, far=0.001, prior=0.5, probability=probability)
     model.calibration = calibration
-    client = client_of(Gallery.build(model, people))
+    client = client_of(Gallery.build(model, people))  # of three people, two images each: one pair in five
     first, *_, last = search(client, bob).json()["matches"]
-    assert last["probability"] == pytest.approx(last["similarity"] ** 2) and first["probability"] == pytest.approx(1)
+    assert last["probability"] == pytest.approx(0.2 * last["similarity"])
+    assert first["probability"] == pytest.approx(0.2, abs=1e-5)
     found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
     assert (found["verdict"], found["threshold"]) == ("same", 0.95) and "reaches the threshold" in found["reasons"][0]
+    assert found["probability"] == pytest.approx(0.5, abs=1e-5) and "50.0% of the pairs" in found["reasons"][-1]
+    name = str(people / "Ann" / "Ann_c0.jpg")
+    found = client.post("/api/compare", files={"first": bob}, data={"name": name}).json()
+    assert "20.0% of the pairs that are asked about show one identity, as among this" in found["reasons"][-1]
     calibration.threshold = 1.1
     found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
     assert found["verdict"] == "different"

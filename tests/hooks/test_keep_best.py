@@ -86,7 +86,17 @@ def test_a_killed_run_ends_as_a_whole_one(write_config, tmp_path, resumes_bit_fo
             STAGES={"all": {}},
             DATASETS={"TRAIN": {"train": HELD}},
             SOLVER={"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 3, "CHECKPOINT_PERIOD": 1},
+            INPUT={
+                "SIZE": [32, 16],
+                "TRANSFORMS": {
+                    "_REPLACE_": True,
+                    "colours": {"type": "torchvision.transforms.v2.ColorJitter", "brightness": 0.3},
+                    "patch": {"type": "RandomPatch"},
+                    "normalize": {"type": "Normalize"},
+                },
+            },
             HOOKS={
+                "mix": {"type": "MixStyleHook", "layers": ["backbone.layer2"]},
                 "best": {"type": "KeepBestHook", "patience": 2},
                 "schedule": {"type": "PlateauSchedule", "figure": "mAP", "patience": 0, "gamma": 0.5},
                 "freeze": {"type": "FreezeHook", "modules": ["backbone.layer1"], "end_epoch": 1},

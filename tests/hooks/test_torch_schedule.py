@@ -17,7 +17,7 @@ from reidzoo.testing import check_hook
 LENGTH, EPOCHS = 4, 5
 NODES = [
     {"type": "StepLR", "step_size": 2},
-    {"type": "torch.optim.lr_scheduler.CosineAnnealingWarmRestarts", "T_0": 3, "eta_min": 0.01},
+    {"type": "torch.optim.lr_scheduler.CosineAnnealingWarmRestarts", "t_0": 3, "eta_min": 0.01},
     {"type": "CosineAnnealingLR", "T_max": 3},  # which goes from one rate to the next
     {"type": "OneCycleLR", "max_lr": [0.4, 0.04], "total_steps": LENGTH * EPOCHS},
     {"type": "CyclicLR", "base_lr": 0.001, "max_lr": 0.1, "step_size_up": 3, "mode": "triangular2"},
@@ -47,7 +47,7 @@ def settings(optim):
 
 
 def built(node, optim):
-    arguments = {key: value for key, value in node.items() if key != "type"}
+    arguments = {{"t_0": "T_0"}.get(key, key): value for key, value in node.items() if key != "type"}
     if "schedulers" in arguments:
         arguments["schedulers"] = [built(inner, optim) for inner in arguments["schedulers"]]
     return getattr(lr_scheduler, node["type"].rpartition(".")[2])(optimizer=optim, **arguments)

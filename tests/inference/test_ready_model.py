@@ -99,8 +99,8 @@ def test_what_is_no_image(write_tiny, tmp_path):
     model = reidzoo.load(write_tiny()[0])
     with pytest.raises(DatasetError, match=r"gone\.jpg does not exist"):
         model.embed(tmp_path / "gone.jpg")
-    with pytest.raises(TypeError, match="image 1: expected a path, a PIL image or a uint8 tensor, got ndarray"):
-        model.embed([torch.zeros(3, 8, 8, dtype=torch.uint8), np.zeros((8, 8, 3))])
+    with pytest.raises(TypeError, match=r"image 1: expected a path, a PIL image, a uint8 tensor .* got int"):
+        model.embed([torch.zeros(3, 8, 8, dtype=torch.uint8), 3])
     for wrong in (torch.zeros(3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8), torch.zeros(2, 8, 8, 3).byte()):
         with pytest.raises(ValueError, match="expected RGB pixels"):
             model.embed(wrong)
@@ -171,3 +171,52 @@ def test_a_model_without_a_calibration_says_how_to_get_one(write_tiny, pictures)
     for ask in (lambda: model.threshold, lambda: model.same(pictures[0], pictures[1])):
         with pytest.raises(UserError, match=r"tiny is not calibrated.*reidzoo calibrate"):
             ask()
+
+
+def test_arrays_say_in_which_order_their_channels_are(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    arrays = [np.array(on_white(path)) for path in pictures]
+    expected = model.embed(pictures)
+    assert torch.equal(model.embed(arrays, channels="rgb"), expected)
+    opencv = [np.ascontiguousarray(array[..., ::-1]) for array in arrays]
+    assert torch.equal(model.embed(opencv, channels="bgr"), expected)
+    assert torch.equal(model.embed_gallery([pictures[0], opencv[1]], channels="bgr"), expected[:2])
+    batch = model.embed(np.stack([opencv[0]] * 2), channels="bgr")
+    torch.testing.assert_close(batch, expected[[0, 0]], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(model.embed(opencv[0], channels="bgr"), expected[:1], rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match=r"image 0 is an array.*channels='bgr'"):
+        model.embed(opencv)
+    with pytest.raises(ValueError, match="channels='brg'"):
+        model.embed(opencv, channels="brg")
+    for wrong in (arrays[0][..., 0], arrays[0] / 255, np.zeros((2, 0, 3), np.uint8)):
+        with pytest.raises(ValueError, match=r"expected pixels 0\.\.255"):
+            model.embed([wrong], channels="rgb")
+
+
+def test_boxes_are_cut_out_of_the_image_as_it_is_seen(write_tiny, pictures, tmp_path):
+    model = reidzoo.load(write_tiny()[0])
+    frame = on_white(pictures[1])  # 40 wide, 80 high
+    boxes = [[3, 5, 20.4, 61.7], [-9, 70, 55, 200]]
+    crops = [frame.crop((3, 5, 20, 62)), frame.crop((0, 70, 40, 80))]
+    expected = model.embed(crops)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    frame.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "side.png", exif=exif)
+    bgr = np.array(frame)[..., ::-1]
+    for image in (frame, tmp_path / "side.png", torch.from_numpy(np.array(frame)).permute(2, 0, 1)):
+        torch.testing.assert_close(model.embed(image, boxes=boxes), expected, rtol=1e-4, atol=1e-6)
+    found = model.embed(bgr, boxes=torch.tensor(boxes), channels="bgr")
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    several = model.embed([frame, frame, pictures[1]], boxes=[boxes[:1], [], boxes[1:]], batch_size=1)
+    torch.testing.assert_close(several, expected, rtol=1e-4, atol=1e-5)
+    assert model.embed(frame, boxes=np.empty((0, 4))).shape == (0, 32)
+    for wrong, message in (
+        ([[5, 5, 5, 9]], r"image 0, box 0 .* has no pixels in a picture 40 wide"),
+        ([[50, 0, 60, 9]], "no pixels"),
+        ([[1, 2, 3]], "left, top, right, bottom"),
+        ([[0, 0, 9, np.nan]], "finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.embed(frame, boxes=wrong)
+    with pytest.raises(ValueError, match="boxes of 1 images, and 2 images"):
+        model.embed([frame, frame], boxes=[boxes])

@@ -9,10 +9,12 @@ import yaml
 
 from reidzoo.config import load_config
 from reidzoo.errors import UserError, WeightsError
+from reidzoo.evaluation import Calibration
 from reidzoo.inference.load import load
 from reidzoo.publishing import export
 from reidzoo.publishing.export import export_model
 from reidzoo.runs.pipeline import Pipeline
+from reidzoo.weights.cache import sha256_of
 from reidzoo.zoo import read_model_file
 
 pytestmark = pytest.mark.slow
@@ -64,8 +66,12 @@ def test_the_file_and_its_sidecar(run, keep, tmp_path):
     assert content.info["commit"] == "0123456789abcdef"
 
 
-def test_it_embeds_as_the_run_does(run, keep, tmp_path):
-    keep(halve=False)
+def test_it_embeds_as_the_run_does_and_knows_what_similarities_mean(run, keep, tmp_path):
+    curve = Calibration(0.5, 0.01, (0.4, 0.6), 0.5, "logistic", 8.0, -4.0, (0.0, 1.0), (0.1, 0.9))
+    node = {"sha256": sha256_of(run / "model_final.pth"), "calibration": curve.to_dict()}
+    (run / "calibration.json").write_text(json.dumps(node))
+    assert "calibration" not in keep(halve=False)  # what the sidecar says
+    assert load(tmp_path / "zoo" / "tiny_mini.safetensors").calibration == curve
     images = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8)
     torch.testing.assert_close(load(tmp_path / "zoo" / "tiny_mini.safetensors").embed(images), load(run).embed(images))
 

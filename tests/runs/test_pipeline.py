@@ -59,12 +59,14 @@ def test_a_table_of_results_shows_every_figure_and_a_dash_for_those_that_older_r
     results = {
         "one": {"Market1501 twin": old, "probe": {"accuracy": 0.5}},
         "two": {"MSMT17": {**old, "rank-20": 1.0, "TPR@FPR=0.01": 0.75}},
+        "three": {"validation": {**old, "kept_epoch": 12}},
     }
     head, _, *rows = [line.split() for line in pipeline.results_table(results).splitlines()]
-    assert head == ["stage", "tested", "on", *pipeline.FIGURES, "TPR@FPR=0.01"]
+    assert head == ["stage", "tested", "on", *pipeline.FIGURES, "TPR@FPR=0.01", "kept_epoch"]
     assert rows == [
-        ["one", "Market1501", "twin", "50.0", "25.0", "50.0", "100.0", "-", "12.5", "-"],
-        ["two", "MSMT17", "50.0", "25.0", "50.0", "100.0", "100.0", "12.5", "75.0"],
+        ["one", "Market1501", "twin", "50.0", "25.0", "50.0", "100.0", "-", "12.5", "-", "-"],
+        ["two", "MSMT17", "50.0", "25.0", "50.0", "100.0", "100.0", "12.5", "75.0", "-"],
+        ["three", "validation", "50.0", "25.0", "50.0", "100.0", "-", "12.5", "-", "12"],
     ]
 
 

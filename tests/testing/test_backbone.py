@@ -21,6 +21,7 @@ NODES = [
     {"type": "MobileNetV2", "width": 0.1, "last_stride": 1},
     {"type": "DualBranchMobileNetV2", "width": 0.1},
     {"type": "TimmBackbone", "name": "test_vit"},
+    {"type": "JigsawViT", "name": "test_vit", "parts": 2, "shift": 3, "options": {"patch_size": 8}},
     {"type": "TorchvisionBackbone", "name": "mobilenet_v2", "options": {"width_mult": 0.1}},
 ]
 

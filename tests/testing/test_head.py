@@ -20,6 +20,8 @@ NODES = [
     {"type": "MLPHead", "width": 8},
     {"type": "DualBranchHead", "width": 8},
     {"type": "DualBranchHead", "width": 8, "reduction": "linear"},
+    {"type": "JigsawHead", "parts": 2},
+    {"type": "JigsawHead", "parts": 3, "embedding": "after", "classifier": "cosine"},
     {"type": "PCBHead", "parts": 3, "width": 5},
     {"type": "PCBHead", "parts": 2, "width": 5, "embedding": "pooled", "shared": False, "classifier": "cosine"},
     {"type": "RPPHead", "parts": 3, "width": 5},

@@ -39,6 +39,7 @@ CASES = {
     "LinearSchedule": {"warmup_epochs": 1},
     "LogHook": {},
     "MemoryHook": {},
+    "MixStyleHook": {"layers": ["backbone.layer1"], "p": 1.0},
     "MultiStepSchedule": {"milestones": [1]},
     "OneCycleSchedule": {},
     "PlateauSchedule": {"figure": "mAP", "patience": 0},
@@ -84,6 +85,13 @@ def test_every_hook_is_checked():
 @pytest.mark.parametrize("name", CASES)
 def test_our_own(name):
     check_hook({"type": name, **CASES[name]}, **NEEDS.get(name, {}))
+
+
+@pytest.mark.parametrize("end_epoch", [0, 1])
+def test_frozen_layers_and_optimizers_that_are_rebuilt_resume(end_epoch):
+    """A clustering in every epoch renews the optimizers while layers are frozen, which they are not yet on resume."""
+    changes = {**PSEUDO, "HOOKS": {"cluster": {"type": "PseudoLabelHook", "outliers": "singletons"}}}
+    check_hook({"type": "FreezeHook", "modules": ["backbone.layer1"], "end_epoch": end_epoch}, **changes)
 
 
 class Theirs(Hook):

@@ -14,6 +14,8 @@ CASES = [
     ({"type": "ShuffleSampler"}, {}),
     ({"type": "ShuffleSampler", "unlabelled": True}, {"junk": True}),
     ({"type": "IdentitySampler", "num_instances": 4}, {}),
+    ({"type": "CameraBalancedSampler", "num_instances": 2}, {}),
+    ({"type": "NaiveIdentitySampler", "num_instances": 2}, {}),
     ({"type": "DomainBalancedSampler", "num_instances": 2}, {}),
     ({"type": "SourceTargetSampler", "num_instances": 2}, {"batch_size": 6}),
 ]

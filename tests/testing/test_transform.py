@@ -12,12 +12,20 @@ from reidzoo.testing import ContractError, check_transform
 from .own_parts import own_parts
 
 NODES = [
+    {"type": "AugMix"},
+    {"type": "AutoAugment"},
+    {"type": "ColorJitter", "brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 0.2},
+    {"type": "GaussianBlur"},
+    {"type": "LocalGrayscale", "p": 0.7},
     {"type": "Normalize"},
     {"type": "PadCrop", "pad": 3},
     {"type": "RandomCrop", "size": [20, 10]},
     {"type": "RandomErasing", "p": 0.7},
+    {"type": "RandomGrayscale", "p": 0.5},
     {"type": "RandomHorizontalFlip"},
+    {"type": "RandomPatch", "p": 0.7},
     {"type": "RandomSizedRectCrop"},
+    {"type": "TorchvisionTransform", "transform": {"type": "RandomPerspective", "p": 0.7}},
 ]
 
 
@@ -28,6 +36,18 @@ def test_every_transform_is_checked():
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node["type"])
 def test_our_own(node):
     check_transform(node)
+
+
+@pytest.mark.slow
+def test_one_that_mixes_and_does_not_gather_is_found_out():
+    class Rolls:
+        mixes = True
+
+        def __call__(self, images, draw):
+            return images.roll(1, 0)
+
+    with pytest.raises(ContractError, match="how many processes share the batch"):
+        check_transform(Rolls)
 
 
 class Theirs:

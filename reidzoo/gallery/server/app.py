@@ -34,7 +34,7 @@ def create_app(gallery: Gallery, limits: Limits | None = None, hosts: Collection
     Raises:
         UserError: fastapi is not installed, or the model cannot be loaded.
     """
-    for module in ("fastapi", "multipart"):
+    for module in ("fastapi", "python_multipart"):
         need(module, "serve")
     from fastapi import FastAPI
     from fastapi.responses import JSONResponse

@@ -30,7 +30,7 @@ class Service:
 
     def __init__(self, gallery: Gallery, limits: Limits) -> None:
         self.gallery, self.limits = gallery, limits
-        self.calibration = getattr(gallery.model, "calibration", None)
+        self.calibration = gallery.model.calibration
         self._lock = threading.Lock()
 
     @cached_property
@@ -80,7 +80,7 @@ class Service:
         images = open_picture(first, self.limits), self._second(second)
         with self._lock:
             found = compare_images(self.gallery.model, *images)
-            (probability,) = self.gallery.probabilities([found.similarity])
+        probability, meaning = self._probability(found.similarity, isinstance(second, str))
         verdict, why = self._verdict(found.similarity)
         scale = [self.scale.describe(found.similarity)] if self.scale else []
         return ComparisonAnswer(
@@ -88,7 +88,7 @@ class Service:
             probability=probability,
             threshold=self._threshold,
             verdict=verdict,
-            reasons=[why, *found.reasons(), *scale],
+            reasons=[why, *found.reasons(), *scale, *meaning],
             influence=list(found.influence),
         )
 
@@ -112,6 +112,15 @@ class Service:
     @property
     def _threshold(self) -> float | None:
         return None if self.calibration is None else float(self.calibration.threshold)
+
+    def _probability(self, similarity: float, of_gallery: bool) -> tuple[float | None, list[str]]:
+        """Return the probability of one identity, and in words for which pairs it holds."""
+        if self.calibration is None:
+            return None, []
+        prior = (self.gallery.pair_share if of_gallery else None) or self.calibration.prior
+        which = ", as among this gallery's pictures" if of_gallery and self.gallery.pair_share else ""
+        said = f"The probability holds where {prior:.1%} of the pairs that are asked about show one identity{which}."
+        return float(self.calibration.probability(similarity, prior)), [said]
 
     def _verdict(self, similarity: float) -> tuple[str, str]:
         if self.calibration is None:

@@ -31,6 +31,7 @@ from reidzoo.errors import WeightsError
 from reidzoo.suggest import closest
 from reidzoo.weights.model_file import ModelFile, write_model_file
 from reidzoo.zoo.convert.adin import ADIN
+from reidzoo.zoo.convert.clip_reid import CLIP_REID
 from reidzoo.zoo.convert.conversion import check_options, convert_path, convert_state
 from reidzoo.zoo.convert.domainmix import DOMAINMIX
 from reidzoo.zoo.convert.dropped import Dropped
@@ -45,6 +46,7 @@ from reidzoo.zoo.convert.spcl import SPCL
 from reidzoo.zoo.convert.torchreid import TORCHREID
 from reidzoo.zoo.convert.torchvision import TORCHVISION
 from reidzoo.zoo.convert.trackers import BOXMOT, REID
+from reidzoo.zoo.convert.transreid import TRANSREID
 
 __all__ = [
     "FAMILIES", "Dropped", "Family", "Layout", "check_recipe", "convert_file", "convert_path", "convert_state",
@@ -65,6 +67,8 @@ FAMILIES: dict[str, Family] = {
         MOBILENET_V2,
         BOXMOT,
         REID,
+        TRANSREID,
+        CLIP_REID,
     )
 }
 

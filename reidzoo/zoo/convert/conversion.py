@@ -83,7 +83,8 @@ def convert_state(family: Family, state: Mapping[str, Tensor], options: Mapping[
         WeightsError: all names and shapes that do not fit; a wrong option; or a feature that no model here has.
     """
     options = check_options(family, options)
-    layout = family.layout(state, {key: value for key, value in options.items() if key != "size"})
+    height, width = _size(family, options)
+    layout = family.layout(state, {**options, "size": f"{height}x{width}"})
     config = _config(family, layout, options)
     with torch.device("meta"):
         model = MODEL.build({"type": "Embedder"}, backbone=config["BACKBONE"], head=config["HEAD"], num_classes=0)

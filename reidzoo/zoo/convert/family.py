@@ -23,7 +23,8 @@ class Family:
         title: its description in one line.
         repository: where the original code is.
         licence: of that code.
-        layout: ``(state, options) -> Layout``; ``options`` has those that were given, of those below.
+        layout: ``(state, options) -> Layout``; ``options`` has those that were given, of those below, and ``size``, the
+            one that was given or the family's.
         size: (height, width) of the test images in the original code; None where its recipes differ, and the user has
             to say.
         sizes: which sizes those recipes have, in words.

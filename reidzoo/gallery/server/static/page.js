@@ -79,7 +79,7 @@ function card(match) {
   const picture = make("img", "", { src: pictureOf(match.name), alt: `Match ${match.rank}: ${who}`, loading: "lazy" });
   picture.addEventListener("error", () => picture.replaceWith(make("small", "its file is gone")));
   const value = match.probability === null ? Math.max(match.similarity, 0) : match.probability;
-  const said = match.probability === null ? `similarity ${match.similarity.toFixed(2)}` : `${percent(match.probability)} the same`;
+  const said = match.probability === null ? `similarity ${match.similarity.toFixed(2)}` : `${percent(match.probability)} likely the same`;
   const where = match.camera === null ? `no. ${match.rank}` : `no. ${match.rank}, camera ${match.camera}`;
   button.append(picture, make("b", who), make("small", where), make("meter", "", { value, title: said }), make("small", said));
   button.addEventListener("click", () => compare(match.name, who, pictureOf(match.name)));
@@ -101,7 +101,7 @@ function showComparison(answer, title, source) {
   at("verdict").textContent = words[answer.verdict];
   at("verdict").className = answer.verdict.replace(" ", "-");
   const figures = [`similarity ${answer.similarity.toFixed(2)}`];
-  if (answer.probability !== null) { figures.push(`${percent(answer.probability)} the same identity`); }
+  if (answer.probability !== null) { figures.push(`${percent(answer.probability)} likely the same`); }
   at("figures").textContent = figures.join(", ");
   at("reasons").replaceChildren(...answer.reasons.map((reason) => make("li", reason)));
   at("first-picture").src = at("query").src;

@@ -1,0 +1,148 @@
+"""Turns images in any form, and boxes in them, into pixels of a model's size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from reidzoo.transforms import read_image, resize_image
+from reidzoo.transforms.decode import UnfitImageError, as_seen, open_image
+
+__all__ = ["CHANNELS", "Images", "OneImage", "PixelSource", "is_single"]
+
+OneImage = str | os.PathLike[str] | Image.Image | Tensor | np.ndarray
+Images = OneImage | Sequence[OneImage]
+CHANNELS = ("rgb", "bgr")
+
+
+class PixelSource:
+    """Yields the pixels of images, or of boxes in them.
+
+    Args:
+        size: height and width of what is yielded.
+        interpolation: as ``read_image`` takes it.
+        channels: of arrays, ``rgb``, or ``bgr`` as OpenCV has them; "" where there is no array.
+    """
+
+    def __init__(self, size: tuple[int, int], interpolation: str, channels: str = "") -> None:
+        if channels not in ("", *CHANNELS):
+            raise ValueError(f"channels={channels!r}: 'bgr' (OpenCV) or 'rgb'")
+        self.size, self.interpolation, self.channels = size, interpolation, channels
+
+    def whole(self, images: Images) -> Iterator[tuple[str, Tensor]]:
+        """Yield each image's name, and the image as uint8 (3, H, W) of the size."""
+        for number, image in enumerate(_listed(images)):
+            if isinstance(image, (str, os.PathLike)):
+                yield os.fspath(image), read_image(image, self.size, self.interpolation)
+            elif _is_rgb(image) and tuple(image.shape[1:]) == self.size:
+                yield f"image {number}", image.cpu()
+            else:
+                yield f"image {number}", self._resized(self._picture(image, number), f"image {number}")
+
+    def boxes(self, images: Images, boxes: Any) -> Iterator[tuple[str, Tensor]]:
+        """Yield each box's name and pixels, as ``whole`` does, image by image; an image is decoded once.
+
+        Args:
+            images: as for ``whole``.
+            boxes: of a single image (N, 4): left, top, right, bottom in pixels of the image as a viewer shows it, as
+                detectors give them; of several images a list of these. What lies outside of the image is cut off.
+
+        Raises:
+            ValueError: there is not one array of boxes for each image, it has another shape, or a box has no pixels.
+        """
+        listed = _listed(images)
+        given = [boxes] if is_single(images) else list(boxes)
+        if len(given) != len(listed):
+            raise ValueError(f"there are boxes of {len(given)} images, and {len(listed)} images")
+        for number, (image, rows) in enumerate(zip(listed, given)):
+            name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else f"image {number}"
+            corners = _corners(rows, name)
+            if not len(corners):
+                continue
+            try:
+                picture = as_seen(self._picture(image, number))
+            except UnfitImageError as error:
+                raise ValueError(f"{name} {error}") from None
+            for row, corner in enumerate(corners):
+                crop = picture.crop(_inside(corner, picture.size, f"{name}, box {row}"))
+                yield f"{name}, box {row}", self._resized(crop, name)
+
+    def _picture(self, image: Any, number: int) -> Image.Image:
+        """Return a PIL image of the pixels."""
+        if isinstance(image, (str, os.PathLike)):
+            with open_image(image) as file:
+                return as_seen(file)
+        if isinstance(image, Tensor):
+            if not _is_rgb(image) or 0 in image.shape:
+                raise ValueError(
+                    f"image {number}: expected RGB pixels 0..255 as a uint8 tensor (3, H, W), got {image.dtype} of "
+                    f"shape {tuple(image.shape)}"
+                )
+            return Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy())
+        if isinstance(image, np.ndarray):
+            return Image.fromarray(self._array(image, number))
+        if not isinstance(image, Image.Image):
+            raise TypeError(
+                f"image {number}: expected a path, a PIL image, a uint8 tensor (3, H, W) or array (H, W, 3), got "
+                f"{type(image).__name__}"
+            )
+        return image
+
+    def _array(self, image: np.ndarray, number: int) -> np.ndarray:
+        """Return an array's pixels as RGB."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise ValueError(
+                f"image {number}: expected pixels 0..255 as a uint8 array (H, W, 3), got {image.dtype} of shape "
+                f"{image.shape}"
+            )
+        if not self.channels:
+            raise ValueError(
+                f"image {number} is an array, which does not say in which order its channels are: "
+                f"channels='bgr' for what OpenCV reads, channels='rgb' for what others do"
+            )
+        return np.ascontiguousarray(image[..., ::-1] if self.channels == "bgr" else image)
+
+    def _resized(self, image: Image.Image, name: str) -> Tensor:
+        try:
+            return resize_image(image, self.size, self.interpolation)
+        except UnfitImageError as error:
+            raise ValueError(f"{name} {error}") from None
+
+
+def is_single(images: Any) -> bool:
+    """Return whether this is one image, and not several."""
+    alone = isinstance(images, (str, os.PathLike, Image.Image))
+    return alone or (isinstance(images, (Tensor, np.ndarray)) and images.ndim == 3)
+
+
+def _listed(images: Any) -> Sequence[Any]:
+    return [images] if is_single(images) else images
+
+
+def _is_rgb(image: Any) -> bool:
+    return isinstance(image, Tensor) and image.dtype == torch.uint8 and image.dim() == 3 and len(image) == 3
+
+
+def _corners(rows: Any, name: str) -> np.ndarray:
+    """Return boxes as float64 (N, 4)."""
+    boxes = np.asarray(rows.cpu() if isinstance(rows, Tensor) else rows, np.float64)
+    if boxes.size == 0:
+        return boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+        raise ValueError(f"{name}: boxes are finite numbers (N, 4): left, top, right, bottom; got {boxes.shape}")
+    return boxes
+
+
+def _inside(box: np.ndarray, size: tuple[int, int], name: str) -> tuple[int, int, int, int]:
+    """Return the box in whole pixels that lie inside of a picture of ``size``, width and height."""
+    limits = np.array([*size, *size])
+    left, top, right, bottom = (int(x) for x in np.clip(np.rint(box), 0, limits))
+    if left >= right or top >= bottom:
+        raise ValueError(f"{name} {box.tolist()} has no pixels in a picture {size[0]} wide and {size[1]} high")
+    return left, top, right, bottom

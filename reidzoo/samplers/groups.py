@@ -1,0 +1,36 @@
+"""Groups of K images of one identity, from a pass over all its images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["cut_groups"]
+
+
+def cut_groups(
+    rng: np.random.Generator, rows: np.ndarray, pids: np.ndarray, num_instances: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each identity's images in random order, cut into groups.
+
+    What is left over, less than K images, is dropped; an identity of less than K images gives one group, of draws with
+    replacement.
+
+    Args:
+        rng: where the order comes from.
+        rows: the images, int64 (n,).
+        pids: of all images (N,), which ``rows`` are numbers of.
+        num_instances: K.
+
+    Returns:
+        The groups (G, K) of rows, identity by identity, and each one's identity (G,).
+    """
+    rows = rng.permutation(rows)
+    rows = rows[np.argsort(pids[rows], kind="stable")]
+    identities, start, size = np.unique(pids[rows], return_index=True, return_counts=True)
+    count = np.maximum(size // num_instances, 1)
+    owner = np.repeat(np.arange(len(identities)), count)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    positions = num_instances * within[:, None] + np.arange(num_instances)
+    short = size[owner] < num_instances
+    positions[short] = rng.integers(0, size[owner][short, None], (int(short.sum()), num_instances))
+    return rows[start[owner][:, None] + positions], identities[owner]

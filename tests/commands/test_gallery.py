@@ -1,0 +1,108 @@
+"""``reidzoo gallery`` and ``reidzoo serve`` from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from reidzoo.commands import call, main
+from reidzoo.errors import GalleryError, UserError
+
+from ..conftest import draw_person
+from ..served_models import home, tiny_config, write_tiny  # noqa: F401
+
+
+@pytest.fixture
+def gallery(write_tiny, tmp_path, capsys):  # noqa: F811
+    """A gallery's folder of Ann, Bob and Cleo, each by the cameras 0 and 10."""
+    for pid, name in enumerate(("Ann", "Bob", "Cleo")):
+        for camera in (0, 10):
+            draw_person(tmp_path / "people" / name / f"{name}_c{camera}.jpg", pid, camera, 0)
+    call("gallery", "build", tmp_path / "kept", tmp_path / "people", "--weights", write_tiny()[0])
+    assert "6 images of 3 known identities and 2 known cameras" in capsys.readouterr().out
+    return tmp_path / "kept"
+
+
+def test_search_add_and_remove(gallery, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    call("gallery", "search", gallery, "people/Bob/Bob_c0.jpg", "-k", 2, "--camera", "0")
+    query, first, second = capsys.readouterr().out.splitlines()
+    assert query == "people/Bob/Bob_c0.jpg" and first.split() == [
+        "1.000",
+        "Bob",
+        "camera",
+        "0",
+        "people/Bob/Bob_c0.jpg",
+    ]
+    assert "camera 0" in second
+    draw_person(tmp_path / "new.jpg", 9, 0, 0)
+    call("gallery", "add", gallery, "new.jpg", "people/Bob/Bob_c0.jpg", "--identity", "Dora", "--camera", "door")
+    assert "1 added, 1 were there already" in capsys.readouterr().out
+    call("gallery", "search", gallery, "new.jpg", "--rerank", "--json")
+    (matches,) = json.loads(capsys.readouterr().out)
+    assert matches[0]["identity"] == "Dora" and matches[0]["camera"] == "door" and len(matches) == 7
+    call("gallery", "remove", gallery, "new.jpg", "--identity", "Ann")
+    assert "3 removed" in capsys.readouterr().out
+    call("gallery", "show", gallery)
+    assert "4 images of 2 known identities" in capsys.readouterr().out
+
+
+def test_a_datasets_split(write_tiny, tiny_root, tmp_path, capsys):  # noqa: F811
+    arguments = ("--weights", write_tiny()[0], "--data-root", tiny_root, "--split", "query")
+    call("gallery", "build", tmp_path / "kept", "Market1501", *arguments)
+    assert "24 images of 12 known identities and 2 known cameras" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["build", "new", "people"], "takes --weights MODEL"),
+        (["search", "kept"], "reidzoo gallery search takes images"),
+        (["remove", "kept"], "takes names of images, or --identity"),
+        (["add", "kept", "people", "--identity", "x"], "of single images"),
+        (["show", "nowhere"], "is not a gallery: there is no such folder"),
+        (["show", "kept", "-k", "0"], "--matches one from 1 up"),
+    ],
+)
+def test_mistakes_are_told(gallery, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        call("gallery", *words)
+
+
+def test_a_mistake_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["gallery", "show", "nowhere"])
+    assert end.value.code == 2 and capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.slow
+def test_serve_listens_where_it_says_until_it_is_interrupted(gallery):
+    pytest.importorskip("uvicorn", reason="pip install 'reidzoo[serve]'")
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-m", "reidzoo", "serve", str(gallery), "--port", "0"]
+    env = {**os.environ, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    try:
+        line = process.stdout.readline()
+        assert "6 images at http://127.0.0.1:" in line, process.stderr.read()
+        address = line.split(" at ")[1].split()[0]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        assert json.load(opener.open(f"{address}/api/gallery", timeout=60))["images"] == 6
+        port = address.rpartition(":")[2]
+        with pytest.raises(UserError, match=f"cannot listen at 127.0.0.1, port {port}"):
+            call("serve", gallery, "--port", port)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) in (0, 130, -signal.SIGINT)
+    finally:
+        process.kill()
+        process.communicate()
+    with pytest.raises(GalleryError, match="is not a gallery"):
+        call("serve", "nowhere")
