@@ -62,15 +62,12 @@ class Embedder(nn.Module):
             ConfigError: the head returns something else; the dry run finds it before the training.
         """
         outputs, dim = self.head(self.maps(images)), self.head.embedding_dim
-        if isinstance(outputs, Mapping):
-            embedding = outputs.get("embedding")
-            found = f"a dict of {', '.join(outputs)}"
-            if isinstance(embedding, torch.Tensor):
-                if embedding.dim() == 2 and embedding.shape[1] == dim:
-                    return dict(outputs)
-                found = f"an embedding {tuple(embedding.shape)}"
-        else:
-            found = f"a {type(outputs).__name__}"
+        embedding = outputs.get("embedding") if isinstance(outputs, Mapping) else None
+        if isinstance(embedding, torch.Tensor) and embedding.dim() == 2 and embedding.shape[1] == dim:
+            return outputs
+        found = f"a dict of {', '.join(outputs)}" if isinstance(outputs, Mapping) else f"a {type(outputs).__name__}"
+        if isinstance(embedding, torch.Tensor):
+            found = f"an embedding {tuple(embedding.shape)}"
         raise ConfigError(
             f"HEAD: {type(self.head).__name__} returned {found} for {len(images)} images; a HEAD returns a dict of "
             f"tensors: feat (B, D') for metric losses, embedding (B, embedding_dim), which here is ({len(images)}, "

@@ -132,7 +132,7 @@ def _check_classes(contract: Contract, loss: nn.Module, taken: Mapping[str, Tens
     """Check that a loss with ``reset_classes`` goes on with as many classes as it is told, on the same device."""
     if not callable(getattr(loss, "reset_classes", None)):
         return
-    told = copy.deepcopy(loss)
+    told: Any = copy.deepcopy(loss)
     with contract.clause("reset_classes(num_classes) makes it one of other classes"):
         told(**taken)
         told.reset_classes(IMAGES + 3)
