@@ -34,7 +34,9 @@ ANY_SIZE: tuple[dict[str, bool], ...] = (
 BEHIND_THE_MAP = ("head", "fc", "classifier", "fc_norm", "attn_pool", "head_dist", "last_linear")
 BEHIND_MOBILENET_V3 = ("conv_head", "norm_head")
 """What timm's networks have behind the feature map: pooling, norms and classifiers, which a HEAD has of its own."""
-OUTPUTS = ("map", "token", "token_and_map", "token_and_projection")
+OUTPUTS = ("map", "token", "token_and_map", "token_and_projection", "token_and_registers", "token_over_registers")
+DOUBLED = ("token_and_map", "token_and_registers")
+"""Outputs of twice the channels."""
 ANYTHING = Rule("anything", lambda value: True)
 
 
@@ -54,6 +56,8 @@ class TimmBackbone(nn.Module):
     ``DualBranchResNet`` returns its branches; the token is the same at every place, so that average pooling gives the
     token and the patches' mean. ``token_and_projection``: the token and, behind it, what the network's own linear layer
     (``net.head``) makes of it, CLIP's projection into the space of texts; CLIP-ReID compares both.
+    ``token_and_registers``: the token and the mean of the registers, further tokens that a network may have (``options:
+    {reg_tokens: 3}``), PASS's part tokens for example; ``token_over_registers``: as a map of two rows.
 
     Args:
         name: timm's name, as ``timm.list_models()`` has it, with or without the tag of its weights: ``resnet50``,
@@ -65,7 +69,7 @@ class TimmBackbone(nn.Module):
             of a run's checkpoint, ``zoo://NAME``, or ``hf://OWNER/NAME/FILE``.
         size: (height, width) that a ViT's position embeddings are made for; null for those of the published weights.
         stride: pixels between the patches of a ViT, up to their side; 0 for the side. See ``OverlappingPatches``.
-        output: "map", "token", "token_and_map" or "token_and_projection".
+        output: one of those above: "map", "token", ...
         drop_path: probability of the last block's branch to be left out of an image's pass in training, smaller for
             earlier blocks (Huang et al., ECCV 2016).
         sie: cameras, views and more for ``SideInformation``, which adds embeddings of them to a ViT's tokens, such as
@@ -75,8 +79,8 @@ class TimmBackbone(nn.Module):
 
     Attributes:
         net: timm's network.
-        out_channels: its ``num_features``; twice as many with ``token_and_map``, and those of the projection more with
-            ``token_and_projection``.
+        out_channels: its ``num_features``; twice as many with ``token_and_map`` and ``token_and_registers``, and those
+            of the projection more with ``token_and_projection``.
 
     Raises:
         ConfigError: timm is not installed, or has no such network, or the network has not what an option is about.
@@ -105,7 +109,7 @@ class TimmBackbone(nn.Module):
         self.name, self.output = name, output
         project = output == "token_and_projection"
         self.net = _create(name, {**(options or {}), **({"drop_path_rate": drop_path} if drop_path else {})}, project)
-        self.out_channels: int = self.net.num_features * (2 if output == "token_and_map" else 1)
+        self.out_channels: int = self.net.num_features * (2 if output in DOUBLED else 1)
         if project:
             self.out_channels += self.net.head.out_features
         self._check_tokens(size, stride, sie)
@@ -172,6 +176,9 @@ class TimmBackbone(nn.Module):
             self._tell_of_positions(images)
             return torch.cat([token, self.net.head(tokens[:, 0])[:, :, None, None]], dim=1)
         rows, columns = self._tell_of_positions(images)
+        if self.output.endswith("registers"):
+            registers = tokens[:, 1 : self.net.num_prefix_tokens].mean(1)[:, :, None, None]
+            return torch.cat([token, registers], dim=1 if self.output in DOUBLED else 2)
         maps = tokens[:, tokens.shape[1] - rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))
         return maps if self.output == "map" else torch.cat([token.expand_as(maps), maps], dim=1)
 
@@ -195,6 +202,10 @@ class TimmBackbone(nn.Module):
         has_token = getattr(self.net, "cls_token", None) is not None
         if self.output != "map" and not has_token:
             raise ConfigError(f"TimmBackbone: {self.name} has no class token; output: {self.output} needs one, set map")
+        if self.output.endswith("registers") and self.net.num_prefix_tokens < 2:
+            raise ConfigError(
+                f"TimmBackbone: {self.name} has no registers; set output to token, or options: {{reg_tokens: 3}}"
+            )
         has_positions = _positions(self.net) is not None and getattr(self.net, "dynamic_img_size", False)
         if size is not None and not has_positions:
             raise ConfigError(f"TimmBackbone: {self.name} has no position embeddings to interpolate; leave size out")

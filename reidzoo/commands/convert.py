@@ -20,6 +20,11 @@ OPTIONS = {
     "pool": "how it pools, where the file does not say: avg for fastreid's BoT on persons, gem for its AGW",
     "stem": "fastreid's max pooling: padded until 2020, ceil since version 0.3; auto goes by the neck's name",
     "last_stride": "stride of layer 4",
+    "neck": "whether features before or after the batch norm are compared (TransReID's TEST.NECK_FEAT)",
+    "rearrange": "whether TransReID's JPM shifts and shuffles (MODEL.RE_ARRANGE)",
+    "sie": "what side information is of, where a file has it",
+    "sie_weight": "lambda of the side information (MODEL.SIE_COE)",
+    "fusion": "how PASS joins its tokens, where the file does not say (MODEL.FEAT_FUSION)",
 }
 """The families' own options: what each one is."""
 

@@ -120,6 +120,20 @@ def test_the_projection_of_the_token_stands_behind_it(tmp_path):
         torch.testing.assert_close(found[:, :64, 0, 0], theirs.forward_features(images)[:, 0])
 
 
+def test_registers_are_averaged_behind_the_token_or_below_it():
+    options = {"reg_tokens": 3, "depth": 1}
+    beside = randomised(TimmBackbone("test_vit", output="token_and_registers", options=options))
+    below = TimmBackbone("test_vit", output="token_over_registers", options=options).eval()
+    below.load_state_dict(beside.state_dict())
+    with torch.no_grad():
+        tokens = beside.net.forward_features(IMAGES)
+        found = beside(IMAGES), below(IMAGES)
+    expected = torch.stack([tokens[:, 0], (tokens[:, 1] + tokens[:, 2] + tokens[:, 3]) / 3], dim=2)
+    torch.testing.assert_close(found[1], expected[..., None])
+    torch.testing.assert_close(found[0], torch.cat(expected.unbind(2), dim=1)[..., None, None])
+    assert beside.out_channels == 128 and below.out_channels == 64
+
+
 def test_overlapping_patches_begin_at_every_stride():
     ours = TimmBackbone("test_vit", stride=12, size=[64, 32])
     patches = ours.net.patch_embed

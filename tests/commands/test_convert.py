@@ -5,6 +5,7 @@ import torch
 
 import reidzoo
 from reidzoo.backbones.osnet import OSNet
+from reidzoo.commands.convert import OPTIONS
 from reidzoo.heads.linear import LinearHead
 from reidzoo.weights.model_file import read_model_file
 from reidzoo.zoo.convert import FAMILIES
@@ -99,3 +100,7 @@ def test_what_it_wrote_is_tested_by_one_command(run_tool, saved, tmp_path, tiny_
     run = run_tool("test_net.py", "--weights", target, *args)
     assert run.returncode == 0, run.stderr
     assert "Market1501 twin" in run.stdout and "mAP" in run.stdout
+
+
+def test_every_option_of_a_family_is_one_of_the_command():
+    assert set(OPTIONS) == {name for family in FAMILIES.values() for name in family.options}

@@ -42,6 +42,7 @@ from reidzoo.zoo.convert.ibn_net import IBN_NET
 from reidzoo.zoo.convert.layout import Layout
 from reidzoo.zoo.convert.mmt import MMT
 from reidzoo.zoo.convert.mobilenet_v2 import MOBILENET_V2
+from reidzoo.zoo.convert.pass_reid import PASS
 from reidzoo.zoo.convert.spcl import SPCL
 from reidzoo.zoo.convert.torchreid import TORCHREID
 from reidzoo.zoo.convert.torchvision import TORCHVISION
@@ -69,6 +70,7 @@ FAMILIES: dict[str, Family] = {
         REID,
         TRANSREID,
         CLIP_REID,
+        PASS,
     )
 }
 
