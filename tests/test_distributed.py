@@ -18,6 +18,18 @@ from reidzoo.version import ROOT
 from .conftest import ADVERSARIAL
 
 SUPERVISED = {"HOOKS": {"schedule": {"type": "ConstantSchedule"}}}
+MIXED = {
+    "HOOKS": {**SUPERVISED["HOOKS"], "mix": {"type": "MixStyleHook", "layers": ["backbone.layer2"]}},
+    "INPUT": {
+        "SIZE": [32, 16],
+        "TRANSFORMS": {
+            "_REPLACE_": True,
+            "colours": {"type": "ColorJitter", "brightness": 0.3},
+            "patch": {"type": "RandomPatch"},
+            "normalize": {"type": "Normalize"},
+        },
+    },
+}
 ADAPTATION = {
     "DATASETS": {
         "TRAIN": {"source": "RandPerson", "target": {"type": "Unlabeled", "dataset": {"type": "Market1501"}}},
@@ -49,12 +61,12 @@ REFINED = {
 @pytest.mark.parametrize(
     "changes",
     [
-        {**SUPERVISED, "MODEL": {"BN_GROUP": 0}},
+        {**MIXED, "MODEL": {"BN_GROUP": 0}},
         {**SUPERVISED, "MODEL": {"BN_GROUP": 8}},
         {**ADAPTATION, "MODEL": {"BN_DOMAINS": 2}},
         REFINED,
     ],
-    ids=["whole-batch-bn", "bn-of-8", "adaptation", "adversarial"],
+    ids=["mixed-images-whole-batch-bn", "bn-of-8", "adaptation", "adversarial"],
 )
 def test_two_processes_equal_one(write_config, train_in_one_and_two, changes):
     runs = train_in_one_and_two(write_config(LOG={"PERIOD": 1}, **changes))

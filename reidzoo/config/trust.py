@@ -66,8 +66,14 @@ def _imports(source: Source) -> Iterator[tuple[str, str, str]]:
             if not _is_own(entry.value, source.folder):
                 yield entry.where, "PLUGINS", entry.value
     for key, name in _sections(source.tree):
-        if "." in name.value or ":" in name.value:
+        if ("." in name.value or ":" in name.value) and not _is_torchvisions(key, name.value):
             yield name.where, key, name.value
+
+
+def _is_torchvisions(key: str, name: str) -> bool:
+    """Return whether a transform is a class of torchvision's own, which ``TorchvisionTransform`` does not import."""
+    start = "torchvision.transforms.v2."
+    return "INPUT.TRANSFORMS." in key and name.startswith(start) and name.removeprefix(start).isidentifier()
 
 
 def _is_own(entry: str, folder: Path) -> bool:

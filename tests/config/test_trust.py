@@ -30,6 +30,9 @@ def write(tmp_path):
         ("DATASETS:\n  TRAIN:\n    train: {type: HoldOut, dataset: a.B}", r":3: DATASETS\.TRAIN\.train\.dataset: a\.B"),
         ("DATASETS: {TRAIN: a.B}", r"DATASETS\.TRAIN: a\.B"),
         ("PLUGINS: [os]", "PLUGINS: os"),
+        ("HEAD: {type: torchvision.transforms.v2.RandomInvert}", r"HEAD: torchvision\."),
+        ("INPUT: {TRANSFORMS: {x: {type: torchvision.transforms.v2.functional.invert}}}", r"INPUT\.TRANSFORMS\.x"),
+        ("INPUT: {TRANSFORMS: {x: {transform: {type: a.B}}}}", r"INPUT\.TRANSFORMS\.x\.transform: a\.B"),
         ("PLUGINS: [./x.py]", r"PLUGINS: \./x\.py"),
     ],
 )
@@ -43,6 +46,7 @@ def test_what_takes_trust(write, text, message):
     [
         "DATASETS: {ROOT: ./my.data, TRAIN: {train: {type: PseudoLabeled, dataset: VIPeR, labels: a/b.csv}}}",
         "BACKBONE: {type: ResNet, pretrained: some/file.pth}",
+        "INPUT: {TRANSFORMS: {x: {type: torchvision.transforms.v2.RandomInvert}}}",  # looked up, and not imported
         "LOSSES: {x: {type: torch.nn.L1Loss}}",  # nothing that embeds builds a loss
     ],
 )
