@@ -63,7 +63,7 @@ NEEDS = {
     "PlateauSchedule": {**VALIDATES, "HOOKS": {"best": {"type": "KeepBestHook"}}},
     "MemoryHook": {**ADAPTS, "HOOKS": {"cluster": FROM_MEMORY}},
     "PseudoLabelHook": PSEUDO,
-    **dict.fromkeys(("MLflowHook", "TensorBoardHook", "WandbHook"), {"HOOKS": {"writes": {"type": "LogHook"}}}),
+    **{name: {"HOOKS": {"writes": {"type": "LogHook"}}} for name in ("MLflowHook", "TensorBoardHook", "WandbHook")},
 }
 
 
