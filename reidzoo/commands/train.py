@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from reidzoo.commands.arguments import add_config_arguments, add_trust, overrides
+from reidzoo.files import show_path
 
 __all__ = ["EXAMPLE", "add_arguments", "add_run_arguments", "run"]
 
@@ -39,5 +40,7 @@ def run(args: argparse.Namespace) -> None:
         if any(results.values()):
             print("\n" + results_table(results, "weights" if args.eval_only else "stage"))
         if not args.eval_only:
-            print(f"\nThe run's files are in {pipeline.folder.path}/: config.yml, log.txt, and a folder per stage.")
+            folder = show_path(pipeline.folder.path)
+            print(f"\nThe run's files are in {folder}/: config.yml, log.txt, and a folder per stage.")
+            print(f"What it gets right and wrong, as a page: reidzoo report {folder}")
     distributed.shutdown()

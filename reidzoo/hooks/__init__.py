@@ -12,6 +12,7 @@ from reidzoo.hooks.keep_best import KeepBestHook
 from reidzoo.hooks.log import LogHook
 from reidzoo.hooks.memory import MemoryHook
 from reidzoo.hooks.mix_style import MixStyleHook
+from reidzoo.hooks.mlflow import MLflowHook
 from reidzoo.hooks.phase import EpochPhaseHook, IterationPhaseHook
 from reidzoo.hooks.plateau_schedule import PlateauSchedule
 from reidzoo.hooks.probe import ProbeHook
@@ -29,14 +30,17 @@ from reidzoo.hooks.schedule import (
 )
 from reidzoo.hooks.stop_on_nan import StopOnNaNHook
 from reidzoo.hooks.switch_rule import SwitchRule
+from reidzoo.hooks.tensorboard import TensorBoardHook
 from reidzoo.hooks.timeline import draw_timeline, timeline_plot
 from reidzoo.hooks.torch_schedule import TorchSchedule
+from reidzoo.hooks.tracker import TrackerHook
+from reidzoo.hooks.wandb import WandbHook
 
 __all__ = [
     "AlternationHook", "CheckpointHook", "ConstantSchedule", "ConstantThresholds", "CosineSchedule", "EMAHook",
     "EarlyStopHook", "EpochPhaseHook", "EvaluateHook", "ExportPseudoLabelsHook", "FreezeHook", "Hook",
-    "IterationPhaseHook", "KeepBestHook", "LinearSchedule", "LogHook", "MemoryHook", "MixStyleHook",
+    "IterationPhaseHook", "KeepBestHook", "LinearSchedule", "LogHook", "MLflowHook", "MemoryHook", "MixStyleHook",
     "MultiStepSchedule", "OneCycleSchedule", "PlateauSchedule", "PolynomialSchedule", "ProbeHook", "ProgressHook",
-    "PseudoLabelHook", "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule", "TorchSchedule", "build_hooks",
-    "draw_timeline", "timeline_plot",
+    "PseudoLabelHook", "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule", "TensorBoardHook",
+    "TorchSchedule", "TrackerHook", "WandbHook", "build_hooks", "draw_timeline", "timeline_plot",
 ]  # fmt: skip

@@ -17,9 +17,11 @@ from reidzoo.engine.runner import Runner
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
-__all__ = ["LogHook"]
+__all__ = ["LogHook", "in_words"]
 
 logger = logging.getLogger("reidzoo")
+SHOWN = ("mAP", "rank-1", "mINP")
+"""The figures of an evaluation that the console shows."""
 
 
 @HOOK.register_module()
@@ -27,7 +29,8 @@ class LogHook(Hook):
     """Writes ``metrics.jsonl``: mean losses and learning rates every LOG.PERIOD steps, and what evaluations find.
 
     The file holds no times, so that a resumed run's file equals that of one that never stopped, byte for byte: on
-    resume it is cut back to where the checkpoint was taken. A line per epoch, with images per second, goes to the log.
+    resume it is cut back to where the checkpoint was taken. What people watch goes to the log: a line per epoch, with
+    images per second and the time that the rest of the stage will take, and a line for each test set that was measured.
 
     The sums are kept on the device, in float64, and fetched when a line is written: no step in between waits for them.
     """
@@ -79,6 +82,11 @@ class LogHook(Hook):
         """
         evaluation, runner.metrics = dict(runner.metrics), {}
         clustering = {"pseudo_labels": evaluation.pop("pseudo_labels")} if "pseudo_labels" in evaluation else {}
+        if is_main():
+            for target, figures in evaluation.items():
+                shown = [f"{name} {100 * figures[name]:.1f}" for name in SHOWN if name in figures]
+                if shown:
+                    logger.info("%s: %s (percent)", target, ", ".join(shown))
         for row in ({"evaluation": evaluation} if evaluation else {}, clustering):
             if row:
                 self._write(runner, {"iter": runner.iter, "epoch": epochs, **row})
@@ -92,7 +100,11 @@ class LogHook(Hook):
         seconds = max(time.perf_counter() - self.began_at, 1e-9)
         rate = steps * runner.cfg.SOLVER.IMS_PER_BATCH * len(runner.sets) / seconds
         losses = "  ".join(f"{name} {value:.3f}" for name, value in self.seen.items())
-        logger.info("epoch %d/%d  %s  %.0f images/s", runner.epoch + 1, runner.max_epochs, losses, rate)
+        epochs_left = runner.max_epochs - runner.epoch - 1
+        left = (
+            f"  {in_words(epochs_left * runner.loader.length * seconds / steps)} left" if epochs_left and steps else ""
+        )
+        logger.info("epoch %d/%d  %s  %.0f images/s%s", runner.epoch + 1, runner.max_epochs, losses, rate, left)
         self.began, self.began_at = runner.iter, time.perf_counter()
 
     def _totals(self) -> Tensor:
@@ -132,3 +144,11 @@ class LogHook(Hook):
         self.size = state["size"]
         self.sums = dict(zip(state["keys"], state["sums"].unbind()))
         self.counts = dict(zip(state["keys"], state["counts"]))
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration as people say it: ``40 s``, ``12 min``, ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -38,6 +38,7 @@ CASES = {
     "KeepBestHook": {},
     "LinearSchedule": {"warmup_epochs": 1},
     "LogHook": {},
+    "MLflowHook": {},
     "MemoryHook": {},
     "MixStyleHook": {"layers": ["backbone.layer1"], "p": 1.0},
     "MultiStepSchedule": {"milestones": [1]},
@@ -49,6 +50,8 @@ CASES = {
     "PseudoLabelHook": {"outliers": "singletons"},
     "RenewOptimizersHook": {"begin_epoch": 1},
     "StopOnNaNHook": {},
+    "TensorBoardHook": {},
+    "WandbHook": {"mode": "disabled"},
     "TorchSchedule": {"scheduler": {"type": "ExponentialLR", "gamma": 0.5}},
 }
 VALIDATES = {"DATASETS": {"TRAIN": {"train": {**HELD, "part": "train"}}}}
@@ -60,6 +63,7 @@ NEEDS = {
     "PlateauSchedule": {**VALIDATES, "HOOKS": {"best": {"type": "KeepBestHook"}}},
     "MemoryHook": {**ADAPTS, "HOOKS": {"cluster": FROM_MEMORY}},
     "PseudoLabelHook": PSEUDO,
+    **{name: {"HOOKS": {"writes": {"type": "LogHook"}}} for name in ("MLflowHook", "TensorBoardHook", "WandbHook")},
 }
 
 
