@@ -51,7 +51,8 @@ class Gallery:
 
     def __init__(self, store: Store, model: ReadyModel | None = None) -> None:
         self.store, self._model = store, model
-        self._changed()
+        self._pair_share: float | None = None
+        self._counted = False
         if model is not None:
             _check_model(store.model, model)
 
@@ -315,8 +316,7 @@ class Gallery:
         return self._pair_share
 
     def _changed(self) -> None:
-        self._pair_share: float | None = None
-        self._counted = False
+        self._pair_share, self._counted = None, False
 
     def _checked(self, embeddings: Tensor | np.ndarray) -> Tensor:
         features, dim = normalised(embeddings), self.store.model.dim
