@@ -161,7 +161,7 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _summary(gallery: Gallery) -> str:
-    identities = {entry.identity for entry in gallery} - {None}
+    identities = gallery.store.identity_counts()
     return f"{len(gallery):,} images of {len(identities):,} known identities and {len(gallery.cameras):,} known cameras"
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from reidzoo.gallery.gallery import Gallery
-from reidzoo.gallery.records import Added, Entry, Match
+from reidzoo.gallery.records import Added, Entry, Match, ModelRecord
 
-__all__ = ["Added", "Entry", "Gallery", "Match"]
+__all__ = ["Added", "Entry", "Gallery", "Match", "ModelRecord"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -52,7 +51,8 @@ class Gallery:
 
     def __init__(self, store: Store, model: ReadyModel | None = None) -> None:
         self.store, self._model = store, model
-        self._changed()
+        self._pair_share: float | None = None
+        self._counted = False
         if model is not None:
             _check_model(store.model, model)
 
@@ -77,7 +77,7 @@ class Gallery:
             UserError: as ``add`` says.
         """
         ready = model if isinstance(model, ReadyModel) else load(model)
-        gallery = cls(LocalStore(model_record(ready), None if folder is None else GalleryFolder.new(folder)), ready)
+        gallery = cls(LocalStore(ModelRecord.of(ready), None if folder is None else GalleryFolder.new(folder)), ready)
         gallery.add(source, **options)
         return gallery
 
@@ -310,14 +310,13 @@ class Gallery:
         None where there is no such pair, or no other.
         """
         if not self._counted:
-            counts = np.array(list(Counter(entry.identity for entry in self if entry.identity is not None).values()))
+            counts = np.array(list(self.store.identity_counts().values()), dtype=np.int64)
             same, total = int((counts * (counts - 1)).sum()), int(counts.sum()) * (int(counts.sum()) - 1)
             self._pair_share, self._counted = (same / total if 0 < same < total else None), True
         return self._pair_share
 
     def _changed(self) -> None:
-        self._pair_share: float | None = None
-        self._counted = False
+        self._pair_share, self._counted = None, False
 
     def _checked(self, embeddings: Tensor | np.ndarray) -> Tensor:
         features, dim = normalised(embeddings), self.store.model.dim
@@ -373,19 +372,6 @@ class Gallery:
             waiting.clear()
             self._changed()
             self.store.add([entries[row] for row in rows], features)
-
-
-def model_record(model: ReadyModel) -> ModelRecord:
-    """Return what a gallery remembers of a model.
-
-    Raises:
-        GalleryError: the model does not say the SHA-256 of its file.
-    """
-    sha256 = model.info.get("sha256")
-    if not isinstance(sha256, str):
-        raise GalleryError("the model does not know the sha256 of its file; load it with reidzoo.load")
-    name = str(model.info.get("name", ""))
-    return ModelRecord(name, model.found_by or name, sha256, model.embedding_dim)
 
 
 def _check_model(record: ModelRecord, model: ReadyModel) -> None:

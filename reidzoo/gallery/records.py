@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from reidzoo.errors import GalleryError
+
+if TYPE_CHECKING:
+    from reidzoo.inference.ready_model import ReadyModel
 
 __all__ = ["Added", "Entry", "Hit", "Match", "ModelRecord"]
 
@@ -86,3 +91,16 @@ class ModelRecord:
     weights: str
     sha256: str
     dim: int
+
+    @classmethod
+    def of(cls, model: ReadyModel) -> ModelRecord:
+        """Return what a gallery remembers of a model.
+
+        Raises:
+            GalleryError: the model does not say the SHA-256 of its file.
+        """
+        sha256 = model.info.get("sha256")
+        if not isinstance(sha256, str):
+            raise GalleryError("the model does not know the sha256 of its file; load it with reidzoo.load")
+        name = str(model.info.get("name", ""))
+        return cls(name, model.found_by or name, sha256, model.embedding_dim)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from torch import Tensor
@@ -38,6 +39,10 @@ class Store(ABC):
     @abstractmethod
     def cameras(self) -> list[str]:
         """Return the cameras that are known, sorted as people count."""
+
+    def identity_counts(self) -> dict[str, int]:
+        """Return the number of images of each identity that is known."""
+        return Counter(entry.identity for entry in self.entries() if entry.identity is not None)
 
     @abstractmethod
     def add(self, entries: Sequence[Entry], features: Tensor) -> None:

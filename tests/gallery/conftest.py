@@ -35,7 +35,7 @@ def fill():
     """Return a function that makes a store in memory of ``count`` random embeddings, of the cameras a, b and none."""
 
     def fill(count, dim=4, store=None, first=0):
-        store = store or LocalStore(ModelRecord("made-up", "made-up", "00", dim))
+        store = store if store is not None else LocalStore(ModelRecord("made-up", "made-up", "00", dim))
         features = normalize(torch.randn(count, dim, generator=torch.Generator().manual_seed(count + first)))
         rows = range(first, first + count)
         store.add([Entry(f"{row}.jpg", f"p{row % 5}", ("a", "b", None)[row % 3]) for row in rows], features)

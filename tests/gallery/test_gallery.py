@@ -15,8 +15,8 @@ from reidzoo.datasets import build_dataset
 from reidzoo.errors import ClusteringError, DatasetError, GalleryError
 from reidzoo.evaluation import rerank_k_reciprocal
 from reidzoo.gallery import Entry, Gallery
-from reidzoo.gallery.gallery import model_record
 from reidzoo.gallery.local_store import LocalStore
+from reidzoo.gallery.records import ModelRecord
 
 
 def test_build_search_save_and_load(model, people, tmp_path):
@@ -107,7 +107,7 @@ def test_another_model_is_refused(model, people, write_tiny, tmp_path):
 
 def test_re_ranking_is_that_of_the_evaluation(fill, model):
     store = fill(40, dim=model.embedding_dim)
-    store.model = model_record(model)
+    store.model = ModelRecord.of(model)
     gallery = Gallery(store, model)
     queries = torch.randn(3, model.embedding_dim)
     names = [entry.name for entry in gallery]

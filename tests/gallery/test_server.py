@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from PIL import Image
 
+from reidzoo.evaluation.calibration import Calibration
 from reidzoo.gallery import Gallery
 from reidzoo.gallery.server import Limits, create_app
 
@@ -71,22 +71,23 @@ def test_compare_two_pictures(client, bob, people):
 
 
 def test_a_calibrated_model_says_probabilities(model, people, bob):
-    def probability(similarity, prior):
-        return np.asarray(similarity) * prior
-
-    calibration = SimpleNamespace(threshold=0.95, far=0.001, prior=0.5, probability=probability)
-    model.calibration = calibration
+    settings = {"far": 0.001, "interval": (0.9, 0.97), "prior": 0.5, "method": "logistic", "slope": 8.0}
+    model.calibration = Calibration(0.95, **settings, intercept=-4.0, knots=(0.0, 1.0), values=(0.1, 0.9))
     client = client_of(Gallery.build(model, people))  # of three people, two images each: one pair in five
-    first, *_, last = search(client, bob).json()["matches"]
-    assert last["probability"] == pytest.approx(0.2 * last["similarity"])
-    assert first["probability"] == pytest.approx(0.2, abs=1e-5)
+
+    def expected(similarity, prior):
+        return pytest.approx(float(model.calibration.probability(similarity, prior)), abs=1e-6)
+
+    for match in search(client, bob).json()["matches"]:
+        assert match["probability"] == expected(match["similarity"], 0.2)
     found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
     assert (found["verdict"], found["threshold"]) == ("same", 0.95) and "reaches the threshold" in found["reasons"][0]
-    assert found["probability"] == pytest.approx(0.5, abs=1e-5) and "50.0% of the pairs" in found["reasons"][-1]
-    name = str(people / "Ann" / "Ann_c0.jpg")
-    found = client.post("/api/compare", files={"first": bob}, data={"name": name}).json()
-    assert "20.0% of the pairs that are asked about show one identity, as among this" in found["reasons"][-1]
-    calibration.threshold = 1.1
+    assert found["probability"] == expected(found["similarity"], 0.5) and "50.0% of the pairs" in found["reasons"][-1]
+    other = client.post("/api/compare", files={"first": bob}, data={"name": str(people / "Ann" / "Ann_c0.jpg")}).json()
+    assert "20.0% of the pairs that are asked about show one identity, as among this" in other["reasons"][-1]
+    assert other["probability"] == expected(other["similarity"], 0.2)
+    model.calibration = dataclasses.replace(model.calibration, threshold=1.1)
+    client = client_of(Gallery.build(model, people))
     found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
     assert found["verdict"] == "different"
     assert "below the threshold of 1.10, which 0.10% of the pairs of two identities" in found["reasons"][0]

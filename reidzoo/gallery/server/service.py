@@ -44,7 +44,7 @@ class Service:
         record = self.gallery.store.model
         return GalleryAnswer(
             images=len(self.gallery),
-            identities=len({entry.identity for entry in self.gallery} - {None}),
+            identities=len(self.gallery.store.identity_counts()),
             cameras=self.gallery.cameras,
             model=record.name,
             sha256=record.sha256,
