@@ -112,7 +112,7 @@ def embedding_state(saved: Mapping[str, Tensor], module: nn.Module, where: str) 
     unused = getattr(module, "training_only", ())
     names = list(module.state_dict())
     missing = [name for name in names if name not in saved]
-    strange = [name for name in saved if name not in names and not _any_matches(name, CLASSIFIERS)]
+    strange = [name for name in saved if name not in names and not _any_matches(name, (*CLASSIFIERS, *unused))]
     if missing or strange:
         raise WeightsError(f"{where} does not fit its configuration: {', '.join((missing + strange)[:10])}")
     return {name: saved[name] for name in names if not _any_matches(name, unused)}

@@ -9,6 +9,7 @@ from clip_reid import IdentityPrompts, PromptedEmbedder
 
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.models import load_weights
+from reidzoo.publishing.portable_config import embedding_state
 
 SMALL = {"width": 8, "heads": 2, "layers": 2}
 BACKBONE = {"type": "ResNet", "depth": 18, "width": 2, "last_stride": 1}
@@ -58,6 +59,8 @@ def test_a_model_embeds_without_its_sentences():
     model = PromptedEmbedder(BACKBONE, HEAD, 3, SMALL).eval()
     bare = PromptedEmbedder(BACKBONE, HEAD).eval()
     load_weights(bare, model.state_dict(), ignore=("head.classifier.*", *model.training_only))
+    kept = embedding_state(model.state_dict(), bare, "a checkpoint")  # what a model file has
+    assert kept and not [name for name in kept if name.startswith(("prompts.", "head.classifier."))]
     images = torch.randn(2, 3, 32, 16)
     assert bare.prompts is None and torch.equal(bare.embed(images), model.embed(images))
 
