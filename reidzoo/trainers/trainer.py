@@ -95,8 +95,8 @@ class Trainer:
 
     @property
     def losses(self) -> nn.ModuleDict:
-        """Phase -> its losses."""
-        return cast(nn.ModuleDict, self.parts["losses"])  # as ``build_parts`` has put it there
+        """Phase -> its losses; none where a trainer's own ``build_parts`` makes no ``losses``."""
+        return cast(nn.ModuleDict, self.parts["losses"]) if "losses" in self.parts else nn.ModuleDict()
 
     @property
     def loss_phases(self) -> tuple[str, ...]:
