@@ -155,9 +155,10 @@ class PseudoLabelHook(Hook):
         if self.domain is None:
             return extract_train_features(runner, self.target, title=title)
         data = runner.sets[self.target]
-        paths = [path for path, domain in zip(data.paths, data.domains) if domain == self.domain]
-        table = build_table(runner.cfg, paths)
-        return extract_table(runner.cfg, runner.model, table, runner.device, title)
+        rows = np.flatnonzero(data.domains == self.domain)
+        table = build_table(runner.cfg, [data.paths[row] for row in rows])
+        sides = [data.camids[rows], data.viewids[rows]]
+        return extract_table(runner.cfg, runner.model, table, runner.device, title, sides=sides)
 
     def _quality(self, runner: Runner, labels: Any) -> dict[str, float]:
         """Return ``label_quality``; without the shares where no true identity is known."""
