@@ -60,11 +60,18 @@ class StageFolder:
         return json.loads(self.results.read_text(encoding="utf-8")) if self.results.exists() else {}
 
     def read_calibration(self, sha256: str) -> dict[str, Any] | None:
-        """Return the calibration of the checkpoint with this checksum; None where there is none, or one of another."""
+        """Return the calibration of the checkpoint with this checksum; None where there is none, or one of another.
+
+        Raises:
+            WeightsError: the file is damaged.
+        """
         if not self.calibration.exists():
             return None
-        content = json.loads(self.calibration.read_text(encoding="utf-8"))
-        return content["calibration"] if content["sha256"] == sha256 else None
+        try:
+            content = json.loads(self.calibration.read_text(encoding="utf-8"))
+            return content["calibration"] if content["sha256"] == sha256 else None
+        except (ValueError, LookupError, TypeError):
+            raise WeightsError(f"{self.calibration} is damaged; remove it, or calibrate the run again") from None
 
 
 class RunFolder:

@@ -66,7 +66,7 @@ class MLflowHook(TrackerHook):
             write_text(note, json.dumps({"run": self._run, "uri": uri}) + "\n")
             return True
         self._run = json.loads(note.read_text(encoding="utf-8"))["run"]
-        self._client.set_terminated(self._run, "RUNNING")
+        self._client.update_run(self._run, status="RUNNING")
         for key in self._client.get_run(self._run).data.metrics:
             self._known[key] = max(point.step for point in self._client.get_metric_history(self._run, key))
         return False

@@ -56,3 +56,6 @@ def test_a_run_keeps_its_own_until_it_is_trained_again(write_config, tmp_path, c
     content = json.loads((run / "calibration.json").read_text())
     (run / "calibration.json").write_text(json.dumps({**content, "sha256": "of another checkpoint"}))
     assert reidzoo.load(run).calibration is None
+    (run / "calibration.json").write_text("{}")
+    with pytest.raises(UserError, match=r"calibration\.json is damaged"):
+        reidzoo.load(run)
