@@ -136,7 +136,7 @@ def _table_of_registries() -> str:
 
 def _defined_as(name: str) -> str:
     """Return the path under which a public name is defined, which may move while the name stays."""
-    found = pkgutil.resolve_name(name)
+    found = pkgutil.resolve_name(":".join(name.rsplit(".", 1)))  # else a module of the same name goes before it
     return f"{found.__module__}.{found.__qualname__}"
 
 
