@@ -111,7 +111,7 @@ def _heads(values: np.ndarray, marks: np.ndarray, columns: np.ndarray, k: int) -
     """Return columns, values and marks of each row's ``k`` least values, (B, k) each."""
     width = min(k, values.shape[1])
     shape = (len(values), k)
-    heads = np.full(shape, -1), np.full(shape, np.inf, np.float32), np.zeros(shape, np.int64)
+    heads: tuple[np.ndarray, ...] = np.full(shape, -1), np.full(shape, np.inf, np.float32), np.zeros(shape, np.int64)
     for row, (value, mark) in enumerate(zip(values, marks)):
         limit = np.partition(value, width - 1)[width - 1]
         near = np.flatnonzero(value <= limit)

@@ -66,7 +66,8 @@ def _heated(model: ReadyModel, record: Record, target: torch.Tensor, method: str
     except ValueError as error:
         raise UserError(str(error)) from None
     seen = pixels(record, model.size)
-    heat = torch.nn.functional.interpolate(heat[None, None], seen.shape[:2], mode="bilinear")[0, 0].numpy()
-    share = (HEAT * heat)[..., None]
-    colours = 255 * colormaps["inferno"](0.25 + 0.75 * heat)[..., :3]
+    heat = torch.nn.functional.interpolate(heat[None, None], seen.shape[:2], mode="bilinear")[0, 0]
+    hot = heat.numpy()
+    share = (HEAT * hot)[..., None]
+    colours = 255 * np.asarray(colormaps["inferno"](0.25 + 0.75 * hot))[..., :3]
     return ((1 - share) * seen * 0.9 + share * colours).clip(0, 255).astype(np.uint8)

@@ -62,7 +62,7 @@ def embedding_map(retrieval: Retrieval, seed: int = 0) -> EmbeddingMap:
     shares = [float((labels[near] == labels[:, None]).mean()) for labels in (pids, camids)]
     counts = np.unique(camids, return_counts=True)[1]
     chance = float((counts * (counts - 1)).sum() / (len(camids) * (len(camids) - 1)))
-    return EmbeddingMap(points, pids, camids, *shares, chance)
+    return EmbeddingMap(points, pids, camids, shares[0], shares[1], chance)
 
 
 def _chosen(retrieval: Retrieval) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:

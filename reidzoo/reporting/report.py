@@ -35,8 +35,6 @@ _LACKING = {
     "label-quality": "it clusters nothing",
     "clusters": "no stage has written pseudo labels",
     "alternation": "no stage alternates by thresholds",
-    "roc": "its protocol draws galleries",
-    "distances": "its protocol draws galleries",
 }
 """Kind -> why there may be none."""
 Say = Callable[[str], object]
@@ -133,7 +131,9 @@ class Report:
             DatasetError: the images are not there.
             UserError: there is nothing of the kind.
         """
-        picture = None
+        if kind in RETRIEVAL_PICTURES and self.model is None:
+            raise UserError(f"{self.name}: no stage is finished, so there is no model whose {kind} could be drawn")
+        picture: Picture | None = None
         if kind in TRAINING_PICTURES and self.record is not None:
             picture = TRAINING_PICTURES[kind](self.record)
         elif kind in RETRIEVAL_PICTURES:
@@ -170,15 +170,10 @@ class Report:
             retrieval, pictures, notes = subject.retrieval, [], []
             for kind, draw in RETRIEVAL_PICTURES.items():
                 try:
-                    picture = draw(subject)
+                    pictures.append(draw(subject))
                 except UserError as error:
                     notes.append(f"Left out: {kind}. {error}")
                     say(notes[-1])
-                    continue
-                if picture is None:
-                    notes.append(f"Left out: {kind}, which the protocol {retrieval.result.protocol} does not have.")
-                else:
-                    pictures.append(picture)
             yield Section(retrieval.title, _explain(retrieval), _figures(subject), pictures, notes)
 
     def _training_sections(self) -> Iterator[Section]:

@@ -11,7 +11,16 @@ import torch
 from torch import Tensor
 
 from reidzoo.engine.evaluate import comparing_device, dataset_ids, embed_sides, ranking_options
-from reidzoo.evaluation import KReciprocal, Labels, RankingResult, RankLists, evaluate_distances, rank_lists
+from reidzoo.evaluation import (
+    KReciprocal,
+    Labels,
+    RankingResult,
+    RankLists,
+    RocCurve,
+    evaluate_distances,
+    rank_lists,
+)
+from reidzoo.evaluation.protocols import JUNK, CameraFree, Market1501
 from reidzoo.evaluation.ranking import ROC_RATES, build_protocol
 from reidzoo.inference import ReadyModel
 from reidzoo.neighbours.distances import DistanceSource, FeatureDistances
@@ -34,8 +43,10 @@ class Retrieval:
         title: the test set's name in results.
         query, gallery: their records.
         query_features, gallery_features: float32 (Q, D) and (G, D).
-        result: the measures, with the ROC unless the protocol draws galleries.
+        result: the measures.
         lists: the nearest images of every query.
+        roc: of all pairs of a query and a gallery image that count. Where the protocol draws galleries, of the pairs of
+            all its images, of two cameras where they are one identity's, if it knows cameras. None with one identity.
         similarity: whether ``1 - distance`` is the cosine of two features.
     """
 
@@ -46,6 +57,7 @@ class Retrieval:
     gallery_features: Tensor
     result: RankingResult
     lists: RankLists
+    roc: RocCurve | None
     similarity: bool
 
     @classmethod
@@ -89,14 +101,17 @@ class Retrieval:
             query = gallery = [*gallery, *query]
             query_features = gallery_features = torch.cat([gallery_features, query_features])
             tables = [FeatureTable.joined(tables[::-1], "features")] * 2
-        source: DistanceSource = FeatureDistances(*tables, metric)
+        source: DistanceSource = FeatureDistances(tables[0], tables[1], metric)
         if rerank:
-            source = rerank.distances(*tables, metric)
-        rates = () if rules.single_shot else sorted({*ROC_RATES, *roc})
-        result = evaluate_distances(source, rules, ap=ap, roc=rates or False)
+            source = rerank.distances(tables[0], tables[1], metric)
+        rates = sorted({*ROC_RATES, *roc}) if len(np.union1d(ids[0], ids[1][ids[1] != JUNK])) > 1 else False
+        result = evaluate_distances(source, rules, ap=ap, roc=False if rules.single_shot else rates)
+        if (curve := result.roc) is None and rates:
+            pairs = (Market1501 if rules.needs_cameras else CameraFree)(rules.labels)
+            curve = evaluate_distances(source, pairs, roc=rates).roc
         lists = rank_lists(source, rules, LENGTH)
         features = query_features.cpu(), gallery_features.cpu()
-        return cls(title, query, gallery, *features, result, lists, source.metric == "cosine")
+        return cls(title, query, gallery, *features, result, lists, curve, source.metric == "cosine")
 
     @property
     def query_pids(self) -> np.ndarray:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from reidzoo.errors import UserError
+from reidzoo.evaluation import RocCurve
 from reidzoo.reporting.attention import attention
 from reidzoo.reporting.confusions import Confusion, confusions
 from reidzoo.reporting.image_rows import gallery_tiles, tile
 from reidzoo.reporting.picture import Picture, Table
+from reidzoo.reporting.retrieval import Retrieval
 from reidzoo.reporting.subject import Subject
 from reidzoo.visualization import Strip, cmc_plot, distance_histogram_plot, embedding_map_plot, roc_plot
 
@@ -86,12 +89,10 @@ def cmc(subject: Subject) -> Picture:
     return Picture("cmc", "CMC", text, svg, table=Table(("", "%", "from", "to"), rows))
 
 
-def distances(subject: Subject) -> Picture | None:
+def distances(subject: Subject) -> Picture:
     """Return the histograms of the distances of pairs of one identity and of two."""
     retrieval = subject.retrieval
-    roc = retrieval.result.roc
-    if roc is None:
-        return None
+    roc = _curve(retrieval)
     same, different = (np.diff(share) for share in (roc.tpr, roc.fpr))
     edges = np.array([retrieval.shown(value) for value in roc.thresholds])
     if retrieval.similarity:
@@ -108,21 +109,25 @@ def distances(subject: Subject) -> Picture | None:
     ]
     table = Table(("threshold", retrieval.axis, "same pairs accepted, %", "different pairs accepted, %"), rows)
     text = "Every query with every image that counts. The thresholds are read off this test set: they describe it, and "
-    text += "are too good for use on others."
+    text += "would do worse on others."
     svg = distance_histogram_plot(edges, same, different, lines, f"Pairs of {retrieval.title}", retrieval.axis)
     return Picture("distances", "Same or different", text, svg, table=table)
 
 
-def roc(subject: Subject) -> Picture | None:
+def roc(subject: Subject) -> Picture:
     """Return the ROC of telling pairs of one identity from others."""
     retrieval = subject.retrieval
-    curve = retrieval.result.roc
-    if curve is None:
-        return None
+    curve = _curve(retrieval)
     rows = [(f"{100 * rate:g}", f"{100 * value:.1f}") for rate, value in curve.tpr_at.items()]
     text = f"{curve.num_positive:,} pairs of one identity, {curve.num_negative:,} of different ones."
     svg = roc_plot(curve.fpr, curve.tpr, curve.tpr_at, f"ROC on {retrieval.title}")
     return Picture("roc", "ROC", text, svg, table=Table(("different pairs accepted, %", "same accepted, %"), rows))
+
+
+def _curve(retrieval: Retrieval) -> RocCurve:
+    if retrieval.roc is None:
+        raise UserError(f"{retrieval.title} has one identity, so that no two images show different ones")
+    return retrieval.roc
 
 
 def identities(subject: Subject) -> Picture:
@@ -151,7 +156,7 @@ def cameras(subject: Subject) -> Picture:
     return Picture("cameras", "Embeddings by camera", text, svg)
 
 
-RETRIEVAL_PICTURES: dict[str, Callable[[Subject], Picture | None]] = {
+RETRIEVAL_PICTURES: dict[str, Callable[[Subject], Picture]] = {
     "rank-lists": rank_lists,
     "confusions": confused,
     "attention": attention,
@@ -161,4 +166,4 @@ RETRIEVAL_PICTURES: dict[str, Callable[[Subject], Picture | None]] = {
     "identities": identities,
     "cameras": cameras,
 }
-"""Kind -> what makes the picture of an evaluation; None where its protocol has nothing of the kind."""
+"""Kind -> what makes the picture of an evaluation."""

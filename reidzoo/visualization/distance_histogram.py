@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,9 +51,15 @@ def draw_distance_histogram(
     axes = figure.subplots()
     used = np.flatnonzero(same + different > 1e-5)
     first, last = edges[used[0]], edges[used[-1] + 1]
-    bins, centres = np.linspace(first, last, BINS + 1), (edges[1:] + edges[:-1]) / 2
+    bins, centres = np.linspace(first, last, BINS + 1).tolist(), (edges[1:] + edges[:-1]) / 2
     for share, label, colour, hatch in ((different, "different", "C1", ""), (same, "same identity", "C2", "///")):
-        style = {"histtype": "stepfilled", "alpha": 0.45, "edgecolor": colour, "facecolor": colour, "hatch": hatch}
+        style: dict[str, Any] = {
+            "histtype": "stepfilled",
+            "alpha": 0.45,
+            "edgecolor": colour,
+            "facecolor": colour,
+            "hatch": hatch,
+        }
         axes.hist(centres, bins, weights=share, density=True, label=label, **style)
     for number, (name, value) in enumerate(thresholds.items()):
         axes.axvline(value, color="#000000", linestyle=("--", ":", "-.")[number % 3], linewidth=1.2, label=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def draw_embedding_map(figure: Figure, points: np.ndarray, labels: np.ndarray, s
     axes.plot(*points[others].T, ".", color="#999999", alpha=0.5, markersize=3)
     for number, label in enumerate(shown):
         found = labels == label
-        style = {"color": f"C{number % 7}", "markersize": 4, "alpha": 0.8, "markeredgewidth": 0}
+        style: dict[str, Any] = {"color": f"C{number % 7}", "markersize": 4, "alpha": 0.8, "markeredgewidth": 0}
         axes.plot(*points[found].T, MARKERS[number // 7 % 5], label=f"{name} {label}", **style)
     axes.set(xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)

@@ -36,7 +36,12 @@ def draw_roc(figure: Figure, fpr: np.ndarray, tpr: np.ndarray, marks: Mapping[fl
     axes.plot(100 * fpr[known], 100 * fpr[known], ":", color="#777777", label="chance")
     axes.plot([100 * rate for rate in marks], [100 * value for value in marks.values()], "o", color="C0")
     for rate, value in marks.items():
-        axes.annotate(f"{100 * value:.1f} %", (100 * rate, 100 * value), (5, -10), textcoords="offset points")
+        axes.annotate(
+            f"{100 * value:.1f} %",
+            (100 * rate, 100 * value),
+            (5, -10 if value > 0.1 else 5),
+            textcoords="offset points",
+        )
     axes.set_xscale("log")
     least = min([*marks, 0.1]) / 3
     axes.set(xlabel="different pairs accepted, %", ylabel="same pairs accepted, %", xlim=(100 * least, 100))

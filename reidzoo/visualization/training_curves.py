@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reidzoo.visualization.figure import svg_text
 
@@ -72,7 +72,11 @@ def mark_stages(axes: Axes, stages: Sequence[Span], named: bool = True) -> None:
             axes.axvline(begin, color="#777777", linewidth=0.8)
         if named and len(stages) > 1:
             above = 17 + 9 * (number % 2 if crowded else 0)
-            where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "ha": "center"}
+            where: dict[str, Any] = {
+                "xycoords": axes.get_xaxis_transform(),
+                "textcoords": "offset points",
+                "ha": "center",
+            }
             axes.annotate(name, ((begin + end) / 2, 1), (0, above), fontsize="small", **where)
 
 
@@ -80,7 +84,12 @@ def _mark_phases(axes: Axes, phases: Sequence[Span]) -> None:
     names = list(dict.fromkeys(name for *_, name in phases))
     for begin, end, name in phases:
         number = names.index(name)
-        style = {"facecolor": f"C{(number + 3) % 7}", "edgecolor": "#777777", "linewidth": 0, "alpha": 0.22}
+        style: dict[str, Any] = {
+            "facecolor": f"C{(number + 3) % 7}",
+            "edgecolor": "#777777",
+            "linewidth": 0,
+            "alpha": 0.22,
+        }
         axes.axvspan(begin, end, label=f"phase: {name}", hatch=HATCHES[number % 3], **style)
 
 

@@ -1,0 +1,73 @@
+"""Attention against Grad-CAM's formula, written out for a network whose gradient is known, and for transformers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from reidzoo.inference.attention import similarity_maps
+
+
+class Pooled(nn.Module):
+    """A convolution, the mean over the places, and a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2d(3, 5, 4, 4).double(), nn.Linear(5, 6, bias=False).double()
+
+    def forward(self, images):
+        return {"embedding": self.linear(self.conv(images).mean((2, 3)))}
+
+    def embed(self, images):
+        return nn.functional.normalize(self(images)["embedding"], dim=1)
+
+
+class Transformer(nn.Module):
+    """Patches of 8 pixels, a class token and two layers; the class token's output is the embedding."""
+
+    def __init__(self, extra=1):
+        super().__init__()
+        self.patches, self.first = nn.Conv2d(3, 8, 8, 8), nn.Parameter(torch.randn(1, extra, 8))
+        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True) for _ in range(2))
+
+    def embed_query(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.first.expand(len(images), -1, -1), tokens], dim=1)
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return nn.functional.normalize(tokens[:, 0], dim=1)
+
+
+def test_grad_cam_of_a_mean():
+    model, generator = Pooled(), torch.manual_seed(0)
+    images, targets = torch.randn(2, 3, 16, 8, generator=generator).double(), torch.randn(2, 6, generator=generator)
+    found = similarity_maps(model, images, targets)
+    for image, target, heat in zip(images, targets.double(), found):
+        with torch.no_grad():
+            maps = model.conv(image[None])[0]
+            length = model.linear(maps.mean((1, 2))).norm()
+        weights = model.linear.weight.T @ (target / target.norm()) / (8 * length)  # of each of the 8 places
+        expected = sum(weight * channel for weight, channel in zip(weights, maps)).relu().detach()
+        expected = nn.functional.interpolate(expected[None, None], (16, 8), mode="bilinear")[0, 0]
+        torch.testing.assert_close(heat.double(), expected / expected.max(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("extra", [1, 3])
+def test_a_transformer_that_pools_by_its_class_token(extra):
+    torch.manual_seed(1)
+    model = Transformer(extra).train()
+    images = torch.randn(2, 3, 64, 32)
+    found = similarity_maps(model, images, torch.randn(2, 8), "embed_query")
+    assert found.shape == (2, 64, 32) and found.min() >= 0 and model.training
+    assert (found.amax((1, 2)) > 0.99).any() and found.std() > 0
+    assert not any(part._forward_hooks for part in model.modules())
+
+
+def test_a_network_without_places():
+    class Flat(nn.Sequential):
+        def embed(self, images):
+            return self(images)
+
+    with pytest.raises(ValueError, match="has places"):
+        similarity_maps(Flat(nn.Flatten(), nn.Linear(96, 4)), torch.randn(1, 3, 8, 4), torch.randn(1, 4))

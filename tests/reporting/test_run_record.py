@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+
+from reidzoo.config import load_config
+from reidzoo.engine.run_folder import RunFolder
+from reidzoo.reporting.run_record import RunRecord
+
+
+def read(folder):
+    return RunRecord.read(RunFolder(folder), load_config(folder / "config.yml"))
+
+
+def test_stages_follow_one_another_on_one_axis_of_epochs(run_folder):
+    record = read(run_folder)
+    assert record.spans == [(0, 3, "label"), (3, 6, "last")]
+    losses, rates = record.series(rates=False), record.series(rates=True)
+    assert [epoch for epoch, _ in losses["id"]] == [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5.5, 6]
+    assert [epoch for epoch, _ in losses["domain"]] == [4.5, 5] and list(losses) == ["id", "domain"]
+    assert len(rates["lr/model"]) == 12
+    assert [epoch for epoch, _ in record.measures()["Market1501 twin"]["mAP"]] == [1, 2, 3, 4, 5, 6]
+    assert record.measures()["Market1501 twin"]["mAP"][0][1] == 25
+    assert [epoch for epoch, _ in record.labels()] == [0]
+    assert record.phases == [(0, 1, "m"), (3, 4, "model"), (4, 5, "discriminator"), (5, 6, "model")]
+
+
+def test_a_run_that_still_trains(run_folder):
+    """The last stage has not begun, and the first was killed within an epoch and within a line."""
+    (run_folder / "last" / "metrics.jsonl").unlink()
+    metrics = run_folder / "label" / "metrics.jsonl"
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    kept = [row for row in rows if row.get("iter", 0) <= 6]
+    metrics.write_text("".join(json.dumps(row) + "\n" for row in kept) + '{"iter": 8, "epo')
+    record = read(run_folder)
+    assert record.spans == [(0, 1.5, "label")]
+    assert [epoch for epoch, _ in record.series(rates=False)["id"]] == [0.5, 1, 1.5]
