@@ -26,6 +26,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 def pytest_configure(config: pytest.Config) -> None:
     """Let torch have one thread and freed memory go back, here and in processes of tests unless told otherwise."""
     torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+    # Autograd counts devices at the first backward pass; one that an exporter fakes would forbid forked processes.
+    torch.ones(1, requires_grad=True).sum().backward()
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(128 << 20))  # else thousands of tests keep 4 GB
 
 

@@ -58,6 +58,7 @@ ALLOWED = {
     ("reidzoo/memories/exemplar.py", "update"): "trainers give rows on the CPU",
     ("reidzoo/models/batch_norm/converted_batch_norm.py", "count_batch"): "momentum None, as torch's own batch norm",
     ("reidzoo/hooks/stop_on_nan.py", "_check"): "a HostCopy of the step before",
+    ("reidzoo/hooks/tracker.py", "_sheet"): "the first step's images alone",
     ("reidzoo/hooks/log.py", "_flush"): "once in LOG.PERIOD steps",
     ("reidzoo/hooks/log.py", "_totals"): "once in LOG.PERIOD steps",
     ("projects/ViewAdaptation/view_adaptation/trainer.py", "_check_views"): "once an epoch on an accelerator",

@@ -38,6 +38,10 @@ PAIRS = [
     (RESNET, {"type": "RPPHead", "parts": 2, "width": 8}),
     ({"type": "MultiBranchResNet", "depth": 18, "width": 4, "branches": 3}, {"type": "MGNHead", "width": 8}),
     ({"type": "TimmBackbone", "name": "test_vit", "output": "token"}, BNNECK),
+    (
+        {"type": "JigsawViT", "name": "test_vit", "parts": 2, "options": {"patch_size": 8}},
+        {"type": "JigsawHead", "parts": 2},
+    ),
     ({"type": "TorchvisionBackbone", "name": "mobilenet_v2", "options": {"width_mult": 0.25}}, BNNECK),
 ]
 

@@ -26,7 +26,7 @@ from reidzoo.registry import BACKBONE, HOOK, LOSS
 
 
 @LOSS.register_module()
-class CircleLoss(nn.Module):
+class TheirCircleLoss(nn.Module):
     def __init__(self, margin=0.25, scale=64.0):
         super().__init__()
         self.margin, self.scale = margin, scale
@@ -84,7 +84,7 @@ def test_package_is_used_by_name_with_no_edit_here(write_config, run_tool, tmp_p
         "elsewhere/theirs.yml",
         PLUGINS=["their_parts"],
         BACKBONE={"type": "TwoConvolutions", "channels": 6},
-        LOSSES={"circle": {"type": "CircleLoss", "margin": 0.3, "weight": 0.5}},
+        LOSSES={"circle": {"type": "TheirCircleLoss", "margin": 0.3, "weight": 0.5}},
         HEAD={"type": "BNNeck"},
         HOOKS={"count": {"type": "CountHook", "file": "steps.txt"}},
     )

@@ -224,7 +224,7 @@ def test_check_takes_the_arguments_of_train(write_config, tmp_path):
     commands.call("check", "--config-file", path, "--resume", "--output-dir", tmp_path / "other", "--seed", 3)
     with pytest.raises(WeightsError, match="--eval-only needs a checkpoint"):
         commands.call("check", path, "--eval-only")
-    with pytest.raises(UserError, match="is no configuration"):
+    with pytest.raises(UserError, match="holds no folders of people"):
         commands.call("check", tmp_path)
     with pytest.raises(UserError, match="what is to be checked"):
         commands.call("check")
