@@ -20,6 +20,7 @@ GUIDE = REPOSITORY / "docs" / "tracker.md"
 SMALLER = {
     "render": "--frames 60 --scale 0.5 --jobs 1",
     "train": "SOLVER.MAX_EPOCHS 3 SOLVER.IMS_PER_BATCH 16 DEVICE cpu",
+    "calibrate": "--far 0.2",
 }
 """What is added to the guide's commands, so that the test takes a minute."""
 
