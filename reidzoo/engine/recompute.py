@@ -57,6 +57,7 @@ class _Chunks(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, run: Run, names: list[str], size: int, images: Tensor, *parameters: Tensor) -> Any:
+        """Forward each chunk without a graph; return the whole batch's outputs, whose ``names`` are filled in."""
         ctx.run, ctx.size, ctx.parameters = run, size, parameters
         ctx.states, parts = [], []
         ctx.save_for_backward(images)
@@ -74,6 +75,7 @@ class _Chunks(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        """Forward each chunk once more, with its random numbers; return the parameters' gradients, summed up."""
         (images,) = ctx.saved_tensors
         wanted = [(name, grad.split(ctx.size)) for name, grad in zip(ctx.names, grads) if grad is not None]
         sums: list[Tensor | None] = [None] * len(ctx.parameters)

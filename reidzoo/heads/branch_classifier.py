@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
-from reidzoo.heads.classifier import build_classifier
+from reidzoo.heads.classifier import build_classifier, set_classifier
 
-__all__ = ["BranchClassifier"]
+__all__ = ["BranchClassifier", "set_branch_classifier"]
 
 
 class BranchClassifier(nn.Module):
@@ -44,3 +46,26 @@ class BranchClassifier(nn.Module):
         """Return the logits (B, n, K) of ``feat`` (B, D)."""
         parts = feat.chunk(len(self.branches), dim=1)
         return torch.stack([branch(part) for branch, part in zip(self.branches, parts)], dim=1)
+
+
+def set_branch_classifier(
+    head: Any,
+    in_features: int,
+    num_classes: int,
+    branches: int,
+    centroids: torch.Tensor | None = None,
+    kind: str = "linear",
+) -> None:
+    """Give ``head`` a new ``BranchClassifier``, or None for 0 identities, and its ``num_classes``.
+
+    Args:
+        head: as for ``set_classifier``.
+        in_features, num_classes, branches, centroids, kind: as for ``BranchClassifier``, but for 0 identities.
+
+    Raises:
+        ValueError: a negative number of identities, or shapes that do not fit.
+    """
+    if num_classes < 0:
+        raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
+    made = BranchClassifier(in_features, num_classes, branches, centroids, kind)
+    set_classifier(head, made if num_classes else None, num_classes)

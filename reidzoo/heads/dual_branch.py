@@ -7,8 +7,7 @@ from torch import nn
 
 from reidzoo.checks import WIDTH, check, one_of
 from reidzoo.errors import ConfigError
-from reidzoo.heads.branch_classifier import BranchClassifier
-from reidzoo.heads.classifier import set_classifier
+from reidzoo.heads.branch_classifier import BranchClassifier, set_branch_classifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
 
@@ -104,10 +103,7 @@ class DualBranchHead(nn.Module):
             num_classes: identities; 0 removes them.
             centroids: (num_classes, 3 width) class means; each branch's rows are its third of them, L2-normalised.
         """
-        if num_classes < 0:
-            raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
-        classifier = BranchClassifier(self.embedding_dim, num_classes, 3, centroids) if num_classes else None
-        set_classifier(self, classifier, num_classes)
+        set_branch_classifier(self, self.embedding_dim, num_classes, 3, centroids)
 
 
 def _layer(in_features: int, width: int) -> nn.Sequential:

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 from reidzoo.checks import check, one_of, whole
-from reidzoo.heads.branch_classifier import BranchClassifier
-from reidzoo.heads.classifier import CLASSIFIER, set_classifier
+from reidzoo.heads.branch_classifier import BranchClassifier, set_branch_classifier
+from reidzoo.heads.classifier import CLASSIFIER
 from reidzoo.registry import HEAD
 
 __all__ = ["JigsawHead"]
@@ -86,7 +86,4 @@ class JigsawHead(nn.Module):
         Raises:
             ValueError: the shapes do not fit.
         """
-        if num_classes < 0:
-            raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
-        made = BranchClassifier(self.embedding_dim, num_classes, 1 + self.parts, centroids, self.kind)
-        set_classifier(self, made if num_classes else None, num_classes)
+        set_branch_classifier(self, self.embedding_dim, num_classes, 1 + self.parts, centroids, self.kind)

@@ -9,8 +9,8 @@ from torch import nn
 
 from reidzoo.checks import FLAG, WIDTH, check, each, whole
 from reidzoo.errors import ConfigError
-from reidzoo.heads.branch_classifier import BranchClassifier
-from reidzoo.heads.classifier import CLASSIFIER, set_classifier
+from reidzoo.heads.branch_classifier import BranchClassifier, set_branch_classifier
+from reidzoo.heads.classifier import CLASSIFIER
 from reidzoo.heads.part_reduction import PartReduction
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.heads.stripes import pool_stripes
@@ -112,7 +112,4 @@ class MGNHead(nn.Module):
             centroids: (num_classes, embedding_dim) class means; each feature's rows are its part of them,
                 L2-normalised.
         """
-        if num_classes < 0:
-            raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
-        made = BranchClassifier(self.embedding_dim, num_classes, self.features, centroids, self.kind)
-        set_classifier(self, made if num_classes else None, num_classes)
+        set_branch_classifier(self, self.embedding_dim, num_classes, self.features, centroids, self.kind)

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 from reidzoo.checks import DROPOUT, FLAG, WIDTH, check, one_of, whole
-from reidzoo.heads.branch_classifier import BranchClassifier
-from reidzoo.heads.classifier import CLASSIFIER, set_classifier
+from reidzoo.heads.branch_classifier import BranchClassifier, set_branch_classifier
+from reidzoo.heads.classifier import CLASSIFIER
 from reidzoo.heads.part_reduction import PartReduction
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.heads.stripes import pool_stripes
@@ -103,9 +103,6 @@ class PCBHead(nn.Module):
         Raises:
             ValueError: the shapes do not fit; class means of G cannot be the weights of classifiers of H.
         """
-        if num_classes < 0:
-            raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
         if centroids is not None and centroids.shape[1] != self.parts * self.width:
             raise ValueError(f"{type(self).__name__}: its classifiers take {self.parts} x {self.width} features")
-        made = BranchClassifier(self.parts * self.width, num_classes, self.parts, centroids, self.kind)
-        set_classifier(self, made if num_classes else None, num_classes)
+        set_branch_classifier(self, self.parts * self.width, num_classes, self.parts, centroids, self.kind)
