@@ -255,7 +255,8 @@ def test_a_resumed_optimizer_has_the_settings_of_the_configuration():
         again = build_optimizers({"model": {**adam, **changes}}, parts(), 0.0)["model"]
         again.load_state_dict(state)
         group = again.torch.param_groups[0]
-        assert {key: group[key] for key in expected} == expected
+        found = {key: tuple(group[key]) if key == "betas" else group[key] for key in expected}  # older torch: a list
+        assert found == expected
         assert torch.equal(again.torch.state[again.parameters[0]]["exp_avg"], state["state"][0]["exp_avg"])
 
 

@@ -39,12 +39,12 @@ def add_routes(app: FastAPI, service: Service, limits: Limits, static: Path) -> 
     @app.post("/api/search")
     def search(
         picture: Annotated[bytes, File(description="JPEG, PNG, WebP or BMP")],
+        camera: Annotated[list[str], Form(default_factory=list, description="only of these cameras")],
         k: Annotated[int, Form(ge=1, le=limits.matches)] = 20,
-        camera: Annotated[list[str] | None, Form(description="only of these cameras")] = None,
         rerank: Annotated[bool, Form(description="k-reciprocal re-ranking of the nearest 1000")] = False,
     ) -> SearchAnswer:
         """Return the gallery's most similar pictures."""
-        return service.search(picture, k, camera or [], rerank)
+        return service.search(picture, k, camera, rerank)
 
     @app.post("/api/compare")
     def compare(
