@@ -172,4 +172,3 @@ def test_scanning_takes_time_in_proportion_to_the_images(tmp_path, monkeypatch):
         assert len(RandPerson(tmp_path).train) == count
         seconds.append(time.process_time() - start)
     assert seconds[1] < 10 * seconds[0]  # four times the images; comparing each with each would take sixteen times
-
