@@ -10,6 +10,7 @@ and phases may freeze and thaw what they like.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -43,6 +44,9 @@ def start(device: str) -> None:
 def shutdown() -> None:
     """Leave the process group, if there is one."""
     if dist.is_available() and dist.is_initialized():
+        # A thread of gloo drops the tensors of the last collective, for which it may need Python's lock, and the group
+        # holds that lock while it waits for the thread to end: seen to hang in torch 2.6. Asleep, this thread has none.
+        time.sleep(0.1)
         dist.destroy_process_group()
 
 

@@ -58,5 +58,4 @@ def _run(rank: int, folder: str, work: Callable[..., Any], arguments: tuple[Any,
     except Exception as error:
         end = {"time": time.monotonic(), "error": f"{type(error).__name__}: {error}\n{traceback.format_exc()}"}
     torch.save(end, os.path.join(folder, f"{rank}.pth"))
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+    # The group ends with the process: taken down here it waits, holding Python's lock, for a thread that may need it.
