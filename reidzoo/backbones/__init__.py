@@ -11,11 +11,12 @@ from reidzoo.backbones.multi_branch import MultiBranchResNet
 from reidzoo.backbones.non_local import NonLocal
 from reidzoo.backbones.osnet import OSNet
 from reidzoo.backbones.resnet import ResNet
+from reidzoo.backbones.semantic_swin import SemanticSwin
 from reidzoo.backbones.timm_backbone import TimmBackbone
 from reidzoo.backbones.torchvision_backbone import TorchvisionBackbone
 from reidzoo.backbones.vgg import VGG
 
 __all__ = [
     "IBN", "VGG", "DualBranchMobileNetV2", "DualBranchResNet", "JigsawViT", "MobileNetV2", "MultiBranchResNet",
-    "NonLocal", "OSNet", "ResNet", "TimmBackbone", "TorchvisionBackbone",
+    "NonLocal", "OSNet", "ResNet", "SemanticSwin", "TimmBackbone", "TorchvisionBackbone",
 ]  # fmt: skip

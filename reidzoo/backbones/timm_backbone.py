@@ -114,7 +114,7 @@ class TimmBackbone(nn.Module):
             self.out_channels += self.net.head.out_features
         self._check_tokens(size, stride, sie)
         self._told: set[tuple[int, int]] = set()
-        state = {} if pretrained in ("", None, False) else _read(name, self.net, pretrained)
+        state = {} if pretrained in ("", None, False) else self._read(pretrained)
         ours, native = any(key.startswith("net.") for key in state), _made_for(self.net, state)
         if state and native and not ours:
             self._load(state, pretrained)
@@ -132,6 +132,10 @@ class TimmBackbone(nn.Module):
 
     def _finish(self) -> None:
         """Add what a subclass has beside the network, once that has its weights."""
+
+    def _translate(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return a state under our names (``net.``), if a subclass knows its layout; as it is otherwise."""
+        return state
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the feature map, for a ViT as ``output`` says.
@@ -234,6 +238,23 @@ class TimmBackbone(nn.Module):
                 "x %d", self.name, *old, *new, *size,
             )  # fmt: skip
 
+    def _read(self, pretrained: str | bool) -> dict[str, torch.Tensor]:
+        """Return the state that ``pretrained`` names, under timm's names, or under ours (``net.``) if it is a run's."""
+        path = _published(self.name) if pretrained in (True, "timm") else local_file(str(pretrained))
+        state = unwrap_state(safe_read(path), str(path))
+        if any(key.startswith(OURS) for key in state):
+            state = {key.removeprefix(OURS): value for key, value in state.items() if key.startswith(OURS)}
+        if any(key.startswith("net.") for key in state):
+            return state
+        state = self._translate(state)
+        if any(key.startswith("net.") for key in state) or set(self.net.state_dict()) <= set(state):
+            return state
+        convert = getattr(sys.modules[type(self.net).__module__], "checkpoint_filter_fn", None)
+        try:
+            return state if convert is None else convert(state, self.net)
+        except MISFITS:  # it is of no layout that timm knows; strict loading says by name what does not fit
+            return state
+
     def _load(self, state: Mapping[str, torch.Tensor], pretrained: str | bool, whole: nn.Module | None = None) -> None:
         """Load a state in timm's layout strictly, without what is behind the map; or one of the ``whole`` backbone."""
         where = self.name if pretrained is True else str(pretrained)
@@ -255,7 +276,7 @@ def _create(name: str, options: Mapping[str, Any], head: bool = False) -> Any:
     for any_size in ANY_SIZE:
         given: dict[str, Any] = {**({} if head else {"num_classes": 0}), **any_size, **options}
         try:
-            net = timm.create_model(name, pretrained=False, **given)
+            net = _build(timm, name, given)
         except TypeError as error:
             if any(f"'{key}'" in str(error) for key in any_size.keys() - options.keys()):
                 continue  # a network of another kind
@@ -264,11 +285,24 @@ def _create(name: str, options: Mapping[str, Any], head: bool = False) -> Any:
             raise _misfit(name, options, error) from error
         if head and not isinstance(getattr(net, "head", None), nn.Linear):
             raise ConfigError(f"TimmBackbone: {name} has no linear layer behind its token; set output to token")
+        if not any_size.get("strict_img_size", True) and hasattr(getattr(net, "patch_embed", None), "dynamic_img_pad"):
+            net.patch_embed.dynamic_img_pad = True  # a Swin's patches, which otherwise have to divide an image
         for part in _behind(net):
             if getattr(net, part, None) is not None and not (head and part == "head"):
                 setattr(net, part, nn.Identity())
         return net
     raise ConfigError(f"TimmBackbone: {name} cannot be built with {dict(options)}")
+
+
+def _build(timm: Any, name: str, given: Mapping[str, Any]) -> Any:
+    """Return timm's network; on the meta device also from a timm that looks at tensors' values while it builds."""
+    try:
+        return timm.create_model(name, pretrained=False, **given)
+    except (NotImplementedError, RuntimeError):
+        if torch.empty(0).device.type != "meta":
+            raise
+        with torch.device("cpu"):  # timm 1.0.15, for the rates of its drop paths
+            return timm.create_model(name, pretrained=False, **given).to("meta")
 
 
 def _misfit(name: str, options: Mapping[str, Any], error: Exception) -> ConfigError:
@@ -306,21 +340,6 @@ def _made_for(net: nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
     """Return whether a state's position embeddings are as many as the network has as it is published."""
     ours, theirs = _positions(net), state.get("pos_embed")
     return ours is None or theirs is None or ours.shape == theirs.shape
-
-
-def _read(name: str, net: nn.Module, pretrained: str | bool) -> dict[str, torch.Tensor]:
-    """Return the state that ``pretrained`` names, under timm's names, or under ours (``net.``) if it is a run's."""
-    path = _published(name) if pretrained in (True, "timm") else local_file(str(pretrained))
-    state = unwrap_state(safe_read(path), str(path))
-    if any(key.startswith(OURS) for key in state):
-        state = {key.removeprefix(OURS): value for key, value in state.items() if key.startswith(OURS)}
-    if any(key.startswith("net.") for key in state) or set(net.state_dict()) <= set(state):
-        return state
-    convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
-    try:
-        return state if convert is None else convert(state, net)
-    except MISFITS:  # it is of no layout that timm knows; strict loading says by name what does not fit
-        return state
 
 
 def _published(name: str) -> Path:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reidzoo.checks import check, whole
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
-from reidzoo.samplers.groups import cut_groups
+from reidzoo.samplers.groups import check_groups, cut_groups
 from reidzoo.samplers.label_columns import LabelColumns
 
 __all__ = ["CameraBalancedSampler"]
@@ -35,12 +34,7 @@ class CameraBalancedSampler(BatchSampler):
 
     def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 1) -> None:
         super().__init__(data, batch_size)
-        check(self, whole(1), num_instances=num_instances)
-        if batch_size % num_instances:
-            raise ConfigError(
-                f"CameraBalancedSampler: the batch size must be a multiple of num_instances, got {batch_size} and "
-                f"{num_instances}"
-            )
+        check_groups(self, batch_size, num_instances)
         self.num_instances = num_instances
         labelled = self.pids != -1
         self.rows = [np.flatnonzero(labelled & (self.camids == camera)) for camera in np.unique(self.camids[labelled])]

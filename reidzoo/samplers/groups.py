@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["cut_groups"]
+from reidzoo.checks import check, whole
+from reidzoo.errors import ConfigError
+
+__all__ = ["check_groups", "cut_groups"]
+
+
+def check_groups(sampler: object, batch_size: int, num_instances: int) -> None:
+    """Check that a batch can be made of groups of K images.
+
+    Raises:
+        ConfigError: K is below 1, or the batch size is not a multiple of it; the message begins with the sampler.
+    """
+    check(sampler, whole(1), num_instances=num_instances)
+    if batch_size % num_instances:
+        raise ConfigError(
+            f"{type(sampler).__name__}: the batch size must be a multiple of num_instances, got {batch_size} and "
+            f"{num_instances}"
+        )
 
 
 def cut_groups(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reidzoo.checks import check, whole
-from reidzoo.errors import ConfigError, DatasetError
+from reidzoo.errors import DatasetError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers.base import BatchSampler
-from reidzoo.samplers.groups import cut_groups
+from reidzoo.samplers.groups import check_groups, cut_groups
 from reidzoo.samplers.label_columns import LabelColumns
 
 __all__ = ["NaiveIdentitySampler"]
@@ -35,12 +34,7 @@ class NaiveIdentitySampler(BatchSampler):
 
     def __init__(self, data: LabelColumns, batch_size: int, num_instances: int = 4) -> None:
         super().__init__(data, batch_size)
-        check(self, whole(1), num_instances=num_instances)
-        if batch_size % num_instances:
-            raise ConfigError(
-                f"NaiveIdentitySampler: the batch size must be a multiple of num_instances, got {batch_size} and "
-                f"{num_instances}"
-            )
+        check_groups(self, batch_size, num_instances)
         self.num_instances, self.rows = num_instances, np.flatnonzero(self.pids != -1)
         identities, wanted = len(np.unique(self.pids[self.rows])), batch_size // num_instances
         if identities < wanted:

@@ -31,6 +31,7 @@ CLASSIFIERS = ("head.classifier.*", "*.head.classifier.*")
 """Patterns of the weights that training needs and embedding does not: one row for each training identity."""
 KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
 _SHOWN = 10
+_WRAPPERS = ("parts", "state_dict", "model", "teacher")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """The names that a model of the zoo can have; a path has a slash or a dot."""
 
@@ -162,8 +163,9 @@ def _numpy_numbers() -> list[Any]:
 def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tensor]:
     """Return the state dict within the content of a file.
 
-    Unwrapped are ``{"state_dict": ...}``, ``{"model": ...}`` and a checkpoint's ``{"parts": {"model": ...}}``; the
-    prefix ``module.`` of (Distributed)DataParallel is taken off when every key has it.
+    Unwrapped are ``{"state_dict": ...}``, ``{"model": ...}``, a self-supervised training's ``{"teacher": ...}`` and a
+    checkpoint's ``{"parts": {"model": ...}}``; the prefix ``module.`` of (Distributed)DataParallel is taken off when
+    every key has it.
 
     Args:
         content: what ``safe_read`` returned.
@@ -174,9 +176,7 @@ def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tenso
     """
     state = content
     while isinstance(state, Mapping):
-        inner = next(
-            (state[key] for key in ("parts", "state_dict", "model") if isinstance(state.get(key), Mapping)), None
-        )
+        inner = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), None)
         if inner is None:
             break
         state = inner

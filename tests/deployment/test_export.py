@@ -42,6 +42,10 @@ PAIRS = [
         {"type": "JigsawViT", "name": "test_vit", "parts": 2, "options": {"patch_size": 8}},
         {"type": "JigsawHead", "parts": 2},
     ),
+    (
+        {"type": "SemanticSwin", "options": {"embed_dim": 8, "depths": [1, 2, 1, 2], "num_heads": [1, 1, 1, 1]}},
+        {"type": "LinearHead"},
+    ),
     ({"type": "TorchvisionBackbone", "name": "mobilenet_v2", "options": {"width_mult": 0.25}}, BNNECK),
 ]
 

@@ -22,6 +22,11 @@ NODES = [
     {"type": "DualBranchMobileNetV2", "width": 0.1},
     {"type": "TimmBackbone", "name": "test_vit"},
     {"type": "JigsawViT", "name": "test_vit", "parts": 2, "shift": 3, "options": {"patch_size": 8}},
+    {
+        "type": "SemanticSwin",
+        "drop_path": 0.1,
+        "options": {"embed_dim": 8, "depths": [1, 2, 1, 2], "num_heads": [1, 1, 1, 1]},
+    },
     {"type": "TorchvisionBackbone", "name": "mobilenet_v2", "options": {"width_mult": 0.1}},
 ]
 

@@ -43,6 +43,7 @@ from reidzoo.zoo.convert.layout import Layout
 from reidzoo.zoo.convert.mmt import MMT
 from reidzoo.zoo.convert.mobilenet_v2 import MOBILENET_V2
 from reidzoo.zoo.convert.pass_reid import PASS
+from reidzoo.zoo.convert.solider import SOLIDER
 from reidzoo.zoo.convert.spcl import SPCL
 from reidzoo.zoo.convert.torchreid import TORCHREID
 from reidzoo.zoo.convert.torchvision import TORCHVISION
@@ -71,6 +72,7 @@ FAMILIES: dict[str, Family] = {
         TRANSREID,
         CLIP_REID,
         PASS,
+        SOLIDER,
     )
 }
 

@@ -153,7 +153,12 @@ def _fill(family: Family, model: nn.Module, state: Mapping[str, Tensor], layout:
     """Return the model's state dict from the file's, or raise with everything that does not fit."""
     target = model.state_dict()
     filled, origin = dict(layout.added), dict.fromkeys(layout.added, "a constant")
-    unknown, twice, shapes = [], [], []
+    unknown, twice = [], []
+    shapes = [
+        f"{name} is {list(tensor.shape)}, here {list(target[name].shape)}"
+        for name, tensor in layout.added.items()
+        if name in target and tensor.shape != target[name].shape
+    ]
     for name, tensor in state.items():
         new = layout.names.get(name)
         if isinstance(new, Dropped):
