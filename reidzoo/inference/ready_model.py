@@ -172,8 +172,8 @@ class ReadyModel:
         if self.calibration is None:
             raise UserError(
                 f"the model {self.info.get('name', '')} is not calibrated: nothing says from which similarity on two "
-                f"images show one identity. Measure it on images with identities: reidzoo calibrate MODEL --dataset "
-                f"NAME, and load the model file that it writes"
+                f"images show one identity. Measure it on images with identities, and load the model that it names: "
+                f"reidzoo calibrate {self.found_by or 'MODEL'} --dataset NAME --data-root DIR"
             )
         return self.calibration
 

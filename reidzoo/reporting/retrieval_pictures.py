@@ -69,7 +69,7 @@ def _pair_strip(subject: Subject, pair: Confusion) -> Strip:
         tiles.append(tile(retrieval.query[row], "query", subject.size, "query"))
         sides = (("wrong", lists.other, lists.other_distance), ("right", lists.match, lists.match_distance))
         for mark, columns, distances in sides:
-            value = f"{retrieval.shown(distances[row]):.2f}"
+            value = f"{retrieval.shown(distances[row]):.3f}"
             words = f"{retrieval.axis} {value}"
             tiles.append(tile(retrieval.gallery[columns[row]], mark, subject.size, value, words))
     name = f"identities {pair.pids[0]} and {pair.pids[1]}"
