@@ -84,6 +84,8 @@ def run(args: argparse.Namespace) -> None:
     _print(found, title)
     kept = _write(trained, found, into)
     print(f"\nwritten: {kept} and {show_path(into / 'reliability.svg')}")
+    if trained.run is None:
+        print(f"a gallery that was built with {trained.name} takes it: reidzoo serve GALLERY --weights {kept}")
 
 
 def _folder(trained: TrainedModel, given: Path | None) -> Path:

@@ -41,8 +41,14 @@ def run(args: argparse.Namespace) -> None:
     calibration = model.calibration
     if args.prior is not None and (calibration is None or not 0 < args.prior < 1):
         raise UserError("--prior is a share between 0 and 1, and takes a model that reidzoo calibrate has written")
-    threshold = model.threshold if args.threshold is None else args.threshold
     similarity = float(model.similarity(*args.images))
+    if calibration is None and args.threshold is None:
+        raise UserError(
+            f"the cosine similarity is {similarity:.4f}, and nothing says whether that is much for {args.model}. Find "
+            f"out on images with identities, and compare with the model that this names: reidzoo calibrate "
+            f"{args.model} --dataset NAME --data-root DIR. Or say where to draw the line, such as --threshold 0.8"
+        )
+    threshold = model.threshold if args.threshold is None else args.threshold
     reaches = "reaches" if similarity >= threshold else "does not reach"
     rate = ""
     if calibration is not None and args.threshold is None:

@@ -1,4 +1,4 @@
-"""Cut the people of annotated video (MOTChallenge's format) into crops to train and test on."""
+"""Cut the people of annotated video or images (MOTChallenge, YOLO or COCO, with tracks) into crops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ EXAMPLE = "reidzoo crops datasets-mini/MOT-twin --shared-ids --output-dir my_dat
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("source", type=Path, metavar="DIR", help="a folder with sequences: img1/ and gt/gt.txt each")
+    parser.add_argument(
+        "source", type=Path, metavar="SOURCE",
+        help="a folder with img1/ and gt/gt.txt (MOT), or images/ and labels/ (YOLO), or a JSON file (COCO)",
+    )  # fmt: skip
+    parser.add_argument("--category", default="", metavar="NAME", help="the class to cut, of COCO and YOLO (people)")
+    parser.add_argument(
+        "--identity", default="", metavar="KEY",
+        help="the key of COCO's annotations that says who it is (track_id or alike); class: each class is a person",
+    )  # fmt: skip
     parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="a new folder, for FolderDataset")
     parser.add_argument("--every", type=int, default=10, metavar="N", help="one crop of a person in N frames (10)")
     parser.add_argument("--visibility", type=float, default=0.5, metavar="X", help="least share that is seen (0.5)")
@@ -34,12 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Cut the crops and print how many there are."""
-    from reidzoo.datasets.mot_crops import CropRules, cut_crops
+    from reidzoo.datasets.annotated_crops import CropRules, cut_crops
 
     if args.every < 1 or args.height < 1 or not 0 <= args.visibility <= 1 or not 0 <= args.test_share < 1:
         raise UserError("--every and --height are at least 1, --visibility is in [0, 1], --test-share in [0, 1)")
-    if not args.source.is_dir():
-        raise UserError(f"there is no folder {args.source}")
+    if not args.source.exists():
+        raise UserError(f"there is no folder or file {args.source}")
     rules = CropRules(args.every, args.visibility, args.height, args.shared_ids, args.test_share, not args.no_split)
-    for split, (people, crops) in cut_crops(args.source, args.output_dir, rules).items():
+    counts = cut_crops(args.source, args.output_dir, rules, args.category, args.identity)
+    for split, (people, crops) in counts.items():
         print(f"{args.output_dir / split}: {people:,} people, {crops:,} crops")

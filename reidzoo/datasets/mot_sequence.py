@@ -6,39 +6,34 @@ import configparser
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+from reidzoo.datasets.annotated_sequence import AnnotatedSequence, Box
 from reidzoo.datasets.base import IMAGE_EXTENSIONS
 from reidzoo.errors import DatasetError
 
-__all__ = ["Box", "MOTSequence", "find_sequences"]
+__all__ = ["MOTSequence"]
 
 PEDESTRIAN = 1
 USUAL = (1.0, float(PEDESTRIAN), 1.0)
 """What older files leave out: considered, class, visibility."""
 
 
-class Box(NamedTuple):
-    """One line of gt.txt that counts: frame from 1, person, box in pixels, share of the person that is visible."""
-
-    frame: int
-    person: int
-    left: float
-    top: float
-    width: float
-    height: float
-    visibility: float
-
-
 @dataclass(frozen=True)
-class MOTSequence:
+class MOTSequence(AnnotatedSequence):
     """A folder with ``img1/`` (or what ``seqinfo.ini`` calls it) and ``gt/gt.txt``.
 
     Attributes:
         folder: the sequence's folder; its name is the sequence's.
+        parts: the folders that it lies in.
     """
 
     folder: Path
+    parts: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The folder's name."""
+        return self.folder.name
 
     def boxes(self) -> list[Box]:
         """Return the annotated pedestrians, in the order of the file; what it marks as not considered is left out.
@@ -79,18 +74,3 @@ class MOTSequence:
         if not images:
             raise DatasetError(f"{folder} has no frames, images whose names are numbers, such as 000001.jpg")
         return {int(path.stem): path for path in images}
-
-
-def find_sequences(folder: Path) -> list[MOTSequence]:
-    """Return the sequences at or below a folder, sorted by path.
-
-    Raises:
-        DatasetError: there is none.
-    """
-    found = sorted(path.parent.parent for path in folder.rglob("gt/gt.txt"))
-    if not found:
-        raise DatasetError(
-            f"{folder} holds no sequence in MOTChallenge's format: no folder in it has img1/ and gt/gt.txt. "
-            f"`reidzoo render --video --data-root DIR` draws some"
-        )
-    return [MOTSequence(path) for path in found]

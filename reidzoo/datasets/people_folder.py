@@ -29,7 +29,8 @@ def find_people(folder: str | os.PathLike[str], camera: re.Pattern[str] = CAMERA
     """Return the images of ``folder/PERSON/`` and of all folders below, sorted by person and name.
 
     Args:
-        folder: the folder of people; hidden folders and files are skipped.
+        folder: the folder of people; hidden folders and files are skipped. Where it holds nothing but a folder of its
+            own name, as an archive that was unpacked into one does, that is the folder of people.
         camera: finds the camera, its group 1, in the path below the person's folder, parts joined by ``_``.
 
     Raises:
@@ -38,11 +39,19 @@ def find_people(folder: str | os.PathLike[str], camera: re.Pattern[str] = CAMERA
     folder = os.path.abspath(os.path.expanduser(os.fspath(folder)))
     if not os.path.isdir(folder):
         raise DatasetError(f"there is no folder {folder}")
-    people = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    people = _folders(folder)
+    if people == [os.path.basename(folder)] and _folders(inner := os.path.join(folder, people[0])):
+        folder, people = inner, _folders(inner)
     images = [image for person in people for image in _images(folder, person, camera)]
     if not images:
         raise DatasetError(f"{folder} holds no folders of people with images; expected PERSON/IMAGE in it")
     return images
+
+
+def _folders(folder: str) -> list[str]:
+    """Return the names of the folders in a folder; archives made on a Mac add one that holds no images."""
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    return [name for name in names if not name.startswith((".", "__MACOSX"))]
 
 
 def _images(folder: str, person: str, camera: re.Pattern[str]) -> list[PersonImage]:

@@ -173,7 +173,7 @@ class GalleryFolder:
                     f"update reidzoo"
                 )
             model = ModelRecord(**content["model"])
-            texts = (model.name, model.weights, model.sha256)
+            texts = (model.name, model.weights, model.sha256, model.fingerprint)
             numbers = [
                 model.dim,
                 content["generation"],

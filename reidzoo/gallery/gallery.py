@@ -38,7 +38,8 @@ class Gallery:
     """Images embedded by one model, found again by further images.
 
     A gallery in a folder is never half-changed, whenever its process dies: see ``GalleryFolder``. It remembers the
-    model, by the SHA-256 of its file, and takes no other model's embeddings. Similarities are cosines, whatever metric
+    model, by the SHA-256 of its file and by what it embeds with, and takes no other model's embeddings; a copy with a
+    calibration is the same model. Similarities are cosines, whatever metric
     the model is evaluated with.
 
     Args:
@@ -376,7 +377,7 @@ class Gallery:
 
 def _check_model(record: ModelRecord, model: ReadyModel) -> None:
     sha256 = str(model.info.get("sha256", ""))
-    if sha256 != record.sha256:
+    if sha256 != record.sha256 and model.fingerprint != record.fingerprint:
         raise GalleryError(_other_model(record, sha256))
 
 

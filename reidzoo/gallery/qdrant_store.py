@@ -47,7 +47,7 @@ class QdrantStore(Store):
             if model is None:
                 raise GalleryError(f"there is no gallery {collection!r} in the database; give the model to make one")
             self._create(model)
-        elif model is not None and model.sha256 != record.sha256:
+        elif model is not None and not record.embeds_as(model):
             raise GalleryError(
                 f"the gallery {collection!r} holds embeddings of {record.name} (sha256 {record.sha256[:12]}...), not "
                 f"of {model.name} (sha256 {model.sha256[:12]}...)"

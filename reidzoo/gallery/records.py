@@ -85,12 +85,14 @@ class ModelRecord:
         weights: what ``reidzoo.load`` finds it by: a name of the zoo, or an absolute path.
         sha256: of its file.
         dim: D of its embeddings.
+        fingerprint: of what its embeddings follow from, see ``ReadyModel``; "" in records of older versions.
     """
 
     name: str
     weights: str
     sha256: str
     dim: int
+    fingerprint: str = ""
 
     @classmethod
     def of(cls, model: ReadyModel) -> ModelRecord:
@@ -103,4 +105,8 @@ class ModelRecord:
         if not isinstance(sha256, str):
             raise GalleryError("the model does not know the sha256 of its file; load it with reidzoo.load")
         name = str(model.info.get("name", ""))
-        return cls(name, model.found_by or name, sha256, model.embedding_dim)
+        return cls(name, model.found_by or name, sha256, model.embedding_dim, model.fingerprint)
+
+    def embeds_as(self, other: ModelRecord) -> bool:
+        """Return whether both models give the same embeddings, such as one and its calibrated copy."""
+        return self.sha256 == other.sha256 or "" != self.fingerprint == other.fingerprint

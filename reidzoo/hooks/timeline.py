@@ -46,7 +46,7 @@ def draw_timeline(figure: Figure, record: Mapping[str, Any]) -> None:
             "facecolor": f"C{(len(measures) + number) % COLOURS}", "hatch": ("", "///", "...")[number % 3],
             "edgecolor": "black", "linewidth": 0, "alpha": 0.3,
         }  # fmt: skip
-        axes.axvspan(before["iter"], point["iter"], label=point["phase"], **style)
+        axes.axvspan(before["iter"], point["iter"], label=f"phase: {point['phase']}", **style)
     ends = [*(switch["iter"] for switch in switches[1:]), steps[-1]]
     for number, measure in enumerate(measures):
         colour = f"C{number % COLOURS}"

@@ -12,7 +12,7 @@ from reidzoo.weights.cache import sha256_of
 from reidzoo.weights.model_file import header_if_any
 from reidzoo.zoo.index import register_index
 
-__all__ = ["load"]
+__all__ = ["load", "make_ready"]
 
 
 def load(
@@ -42,8 +42,18 @@ def load(
     if index is not None:
         register_index(index)
     model = find_model(weights=what, stage=stage, trust=trust)
+    return make_ready(model, device, str(model.weights.resolve()) if os.path.exists(what) else os.fspath(what))
+
+
+def make_ready(model: TrainedModel, device: str = "cpu", found_by: str = "") -> ReadyModel:
+    """Return a model that was found, ready to embed images, with what is known about it.
+
+    Args:
+        model: what ``find_model`` returned.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        found_by: what ``load`` finds it by.
+    """
     module = load_embedder(model.cfg, model.weights, tuple(model.cfg.WEIGHTS_IGNORE))
-    found_by = str(model.weights.resolve()) if os.path.exists(what) else os.fspath(what)
     return ReadyModel(module, model.cfg, _info(model), pick_device(device), found_by)
 
 

@@ -19,6 +19,8 @@ __all__ = ["CHANNELS", "Images", "OneImage", "PixelSource", "is_single"]
 OneImage = str | os.PathLike[str] | Image.Image | Tensor | np.ndarray
 Images = OneImage | Sequence[OneImage]
 CHANNELS = ("rgb", "bgr")
+MISSING = ", which OpenCV's imread gives for a file that it cannot read"
+"""What is said of None."""
 
 
 class PixelSource:
@@ -90,7 +92,7 @@ class PixelSource:
         if not isinstance(image, Image.Image):
             raise TypeError(
                 f"image {number}: expected a path, a PIL image, a uint8 tensor (3, H, W) or array (H, W, 3), got "
-                f"{type(image).__name__}"
+                f"{type(image).__name__}{MISSING if image is None else ''}"
             )
         return image
 
@@ -117,7 +119,7 @@ class PixelSource:
 
 def is_single(images: Any) -> bool:
     """Return whether this is one image, and not several."""
-    alone = isinstance(images, (str, os.PathLike, Image.Image))
+    alone = images is None or isinstance(images, (str, os.PathLike, Image.Image))
     return alone or (isinstance(images, (Tensor, np.ndarray)) and images.ndim == 3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ from reidzoo.engine.build import final_interpolation, final_size
 from reidzoo.engine.extract import check_finite, embed_images
 from reidzoo.errors import UserError
 from reidzoo.evaluation.calibration import Calibration
+from reidzoo.inference.fingerprint import fingerprint
 from reidzoo.inference.pixel_source import Images, PixelSource, is_single
 from reidzoo.transforms import Normalize
 
@@ -73,6 +75,11 @@ class ReadyModel:
     def embedding_dim(self) -> int:
         """D of the embeddings."""
         return self.module.embedding_dim
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what its embeddings follow from, which a calibration or another name does not change."""
+        return fingerprint(self.module, self.config)
 
     def embed(self, images: Images, batch_size: int = 0, *, boxes: Any = None, channels: str = "") -> Tensor:
         """Return the embeddings of images, or of boxes in them.
@@ -165,8 +172,8 @@ class ReadyModel:
         if self.calibration is None:
             raise UserError(
                 f"the model {self.info.get('name', '')} is not calibrated: nothing says from which similarity on two "
-                f"images show one identity. Measure it on images with identities: reidzoo calibrate MODEL --dataset "
-                f"NAME, and load the model file that it writes"
+                f"images show one identity. Measure it on images with identities, and load the model that it names: "
+                f"reidzoo calibrate {self.found_by or 'MODEL'} --dataset NAME --data-root DIR"
             )
         return self.calibration
 

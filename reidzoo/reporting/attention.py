@@ -45,7 +45,7 @@ def _strip(model: ReadyModel, retrieval: Retrieval, name: str, row: int) -> Stri
     ):
         if column < 0:
             continue
-        image, caption = retrieval.gallery[column], f"{retrieval.shown(distance):.2f}"
+        image, caption = retrieval.gallery[column], f"{retrieval.shown(distance):.3f}"
         own, theirs = retrieval.query_features[row], retrieval.gallery_features[column]
         who = "a true match" if mark == "right" else "another identity"
         words = f"the query, where it is like {who}", f"{who}, {describe(image)}, where it is like the query"

@@ -49,6 +49,6 @@ def gallery_tiles(retrieval: Retrieval, row: int, length: int, size: tuple[int, 
     yield tile(query, "query", size, "query")
     for column, distance, mark in zip(*(part[row, :length] for part in (lists.columns, lists.distances, lists.marks))):
         if column >= 0:
-            value = f"{retrieval.shown(distance):.2f}"
+            value = f"{retrieval.shown(distance):.3f}"
             words = f"{retrieval.axis} {value}"
             yield tile(retrieval.gallery[column], WORDS[Mark(mark)], size, value, words)

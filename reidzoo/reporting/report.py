@@ -12,13 +12,12 @@ from yacs.config import CfgNode
 
 from reidzoo.config import dump, load_config
 from reidzoo.datasets.nodes import Node
-from reidzoo.engine.build import load_embedder, pick_device
 from reidzoo.engine.evaluate import check_evaluation
 from reidzoo.engine.run_folder import RunFolder
 from reidzoo.errors import DatasetError, UserError
 from reidzoo.evaluation.intervals import bootstrap_interval
 from reidzoo.files import show_path, write_text, write_whole
-from reidzoo.inference import ReadyModel
+from reidzoo.inference.load import make_ready
 from reidzoo.reporting.page import Page, Section
 from reidzoo.reporting.picture import Picture, Table
 from reidzoo.reporting.retrieval import Retrieval
@@ -115,7 +114,7 @@ class Report:
             cfg.DATASETS.TESTS = [node]
             cfg.freeze()
         targets = check_evaluation(cfg)
-        model = ready(self.model, self.device)
+        model = make_ready(self.model, self.device)
         for title, dataset in targets.items():
             say(f"Testing on {title} ...")
             yield Subject(Retrieval.of_model(model, dataset, title), model)
@@ -208,12 +207,6 @@ class Report:
             rows = [("model", self.model.name), ("weights", show_path(self.model.weights))]
             folded["Model"] = Table(("", ""), rows)
         return folded
-
-
-def ready(model: TrainedModel, device: str) -> ReadyModel:
-    """Return the model, ready to embed."""
-    module = load_embedder(model.cfg, model.weights, tuple(model.cfg.WEIGHTS_IGNORE))
-    return ReadyModel(module, model.cfg, {}, pick_device(device))
 
 
 def _explain(retrieval: Retrieval) -> str:

@@ -69,7 +69,7 @@ def _pair_strip(subject: Subject, pair: Confusion) -> Strip:
         tiles.append(tile(retrieval.query[row], "query", subject.size, "query"))
         sides = (("wrong", lists.other, lists.other_distance), ("right", lists.match, lists.match_distance))
         for mark, columns, distances in sides:
-            value = f"{retrieval.shown(distances[row]):.2f}"
+            value = f"{retrieval.shown(distances[row]):.3f}"
             words = f"{retrieval.axis} {value}"
             tiles.append(tile(retrieval.gallery[columns[row]], mark, subject.size, value, words))
     name = f"identities {pair.pids[0]} and {pair.pids[1]}"
@@ -97,21 +97,35 @@ def distances(subject: Subject) -> Picture:
     edges = np.array([retrieval.shown(value) for value in roc.thresholds])
     if retrieval.similarity:
         edges, same, different = edges[::-1], same[::-1], different[::-1]
+    lines = _thresholds(subject, roc)
+    drawn = {name: retrieval.shown(distance) for name, distance in lines.items()}
+    at = [max(int(np.searchsorted(roc.thresholds, value, side="right")) - 1, 0) for value in lines.values()]
+    rows = [
+        (name, f"{value:.3f}", f"{100 * roc.tpr[place]:.1f}", f"{100 * roc.fpr[place]:.3g}")
+        for (name, value), place in zip(drawn.items(), at)
+    ]
+    table = Table(("threshold", retrieval.axis, "same pairs accepted, %", "different pairs accepted, %"), rows)
+    text = "Every query with every image that counts. The first two thresholds are read off this test set: they "
+    text += "describe it, and would do worse on others."
+    calibration = subject.model.calibration
+    if calibration is not None and len(lines) > 2:
+        text += f" The third is the model's own, measured on {calibration.facts.get('data', 'other images')}."
+    svg = distance_histogram_plot(edges, same, different, drawn, f"Pairs of {retrieval.title}", retrieval.axis)
+    return Picture("distances", "Same or different", text, svg, table=table)
+
+
+def _thresholds(subject: Subject, roc: RocCurve) -> dict[str, float]:
+    """Return what a threshold says -> its distance; the model's own is the last, if it is calibrated."""
     place = max(int(np.searchsorted(roc.fpr, RATE, side="right")) - 1, 0)
     equal = int(np.argmin(np.abs(roc.fpr - (1 - roc.tpr))))
     lines = {
-        f"{100 * RATE:g} % false accepts": retrieval.shown(roc.thresholds[place]),
-        "as many misses as false accepts": retrieval.shown(roc.thresholds[equal]),
+        f"{100 * RATE:g} % false accepts": float(roc.thresholds[place]),
+        "as many misses as false accepts": float(roc.thresholds[equal]),
     }
-    rows = [
-        (name, f"{value:.3f}", f"{100 * roc.tpr[at]:.1f}", f"{100 * roc.fpr[at]:.3g}")
-        for (name, value), at in zip(lines.items(), (place, equal))
-    ]
-    table = Table(("threshold", retrieval.axis, "same pairs accepted, %", "different pairs accepted, %"), rows)
-    text = "Every query with every image that counts. The thresholds are read off this test set: they describe it, and "
-    text += "would do worse on others."
-    svg = distance_histogram_plot(edges, same, different, lines, f"Pairs of {retrieval.title}", retrieval.axis)
-    return Picture("distances", "Same or different", text, svg, table=table)
+    calibration = subject.model.calibration
+    if calibration is not None and subject.retrieval.similarity:
+        lines[f"calibrated, for {100 * calibration.far:g} %"] = 1 - calibration.threshold
+    return lines
 
 
 def roc(subject: Subject) -> Picture:

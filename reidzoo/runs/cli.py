@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -22,7 +23,7 @@ _ADVICE = {
 
 
 def run_tool(main: Callable[[], None]) -> None:
-    """Call ``main`` and exit: 0 when it returns, 75 when paused, 130 when interrupted.
+    """Call ``main`` and exit: 0 when it returns, 75 when paused, 130 when interrupted, 141 when nobody reads on.
 
     A ``UserError``, a full disk, or a place that may not be written to is a message and 2.
     """
@@ -31,6 +32,9 @@ def run_tool(main: Callable[[], None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # who read our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except OSError as error:
         if error.errno not in _ADVICE:
             raise

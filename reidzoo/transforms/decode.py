@@ -17,7 +17,7 @@ from reidzoo.errors import ConfigError, DatasetError
 
 __all__ = [
     "PIXELS_VERSION", "UnfitImageError", "as_seen", "check_header", "exif_orientation", "open_image", "read_image",
-    "read_images", "resize_image",
+    "read_images", "resize_image", "upright_size",
 ]  # fmt: skip
 
 PIXELS_VERSION = 2
@@ -181,6 +181,17 @@ def exif_orientation(image: Image.Image) -> int:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except (OSError, SyntaxError, ValueError, struct.error):  # damaged metadata of a picture that may be whole
         return 1
+
+
+def upright_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the width and height of an image as a viewer shows it, from its header alone.
+
+    Raises:
+        DatasetError: the file is missing, or cannot be read as an image.
+    """
+    with open_image(path) as file:
+        width, height = file.size
+        return (height, width) if exif_orientation(file) in (5, 6, 7, 8) else (width, height)
 
 
 def as_seen(image: Image.Image) -> Image.Image:

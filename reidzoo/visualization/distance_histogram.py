@@ -63,5 +63,6 @@ def draw_distance_histogram(
         axes.hist(centres, bins, weights=share, density=True, label=label, **style)
     for number, (name, value) in enumerate(thresholds.items()):
         axes.axvline(value, color="#000000", linestyle=("--", ":", "-.")[number % 3], linewidth=1.2, label=name)
-    axes.set(xlabel=axis, ylabel="density", xlim=(first, last))
+    ends = [first, last, *thresholds.values()]
+    axes.set(xlabel=axis, ylabel="density", xlim=(min(ends), max(ends)))
     axes.set_yticks([])

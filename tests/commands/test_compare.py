@@ -47,7 +47,7 @@ def test_without_a_calibration(ask, write_tiny):  # noqa: F811
         0, "same: the cosine similarity 1.0000 reaches the threshold 0.5000\n",
     )  # fmt: skip
     for words, message in (
-        (["again"], "tiny is not calibrated"),
+        (["again"], "the cosine similarity is 1.0000, and nothing says"),
         (["again", "--prior", "0.5", "--threshold", "0.5"], "--prior"),
         (["again", "--threshold", "2"], "from -1 to 1"),
         (["gone", "--threshold", "0.5"], "gone.png does not exist"),

@@ -103,6 +103,15 @@ def test_copies_links_and_lists_are_one_dataset(folder, tmp_path):
         write_folders(parts, tmp_path / "copies")
 
 
+def test_an_archive_that_was_unpacked_into_a_folder_of_its_own_name(folder):
+    inner = folder / folder.name
+    inner.mkdir()
+    for person in [path for path in folder.iterdir() if path != inner]:
+        person.rename(inner / person.name)
+    (folder / "__MACOSX" / folder.name).mkdir(parents=True)
+    assert find_people(folder) == find_people(inner) and len(find_people(folder)) == 17
+
+
 def test_a_failure_leaves_nothing(folder, tmp_path):
     parts = split_people(find_people(folder), SplitRules(0.25, 0.25))
     os.unlink(parts["gallery"][-1].path)

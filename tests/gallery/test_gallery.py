@@ -14,9 +14,11 @@ import reidzoo
 from reidzoo.datasets import build_dataset
 from reidzoo.errors import ClusteringError, DatasetError, GalleryError
 from reidzoo.evaluation import rerank_k_reciprocal
+from reidzoo.evaluation.calibration import Calibration
 from reidzoo.gallery import Entry, Gallery
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.records import ModelRecord
+from reidzoo.weights.model_file import read_model_file, write_model_file
 
 
 def test_build_search_save_and_load(model, people, tmp_path):
@@ -103,6 +105,39 @@ def test_another_model_is_refused(model, people, write_tiny, tmp_path):
     (tmp_path / "tiny.safetensors").unlink()
     with pytest.raises(GalleryError, match=r"(?s)cannot be loaded from .*tiny\.safetensors.*--weights"):
         gallery.search(people / "Ann" / "Ann_c0.jpg")
+
+
+def test_a_calibrated_copy_is_the_same_model(model, people, write_tiny, tmp_path):
+    """``reidzoo calibrate`` writes another file; what was embedded before is still good, and gets probabilities."""
+    gallery = Gallery.build(model, people, tmp_path / "kept")
+    content = read_model_file(model.found_by)
+    settings = {
+        "far": 0.01,
+        "interval": (0.6, 0.8),
+        "prior": 0.5,
+        "method": "isotonic",
+        "slope": 9.0,
+        "intercept": -4.0,
+    }
+    calibration = Calibration(0.7, **settings, knots=(0.0, 1.0), values=(0.05, 0.95)).to_dict()
+    path = tmp_path / "calibrated.safetensors"
+    write_model_file(path, content.state, content.config, {**content.info, "calibration": calibration})
+    calibrated = reidzoo.load(path)
+    assert calibrated.info["sha256"] != model.info["sha256"] and calibrated.fingerprint == model.fingerprint
+    query = people / "Bob" / "Bob_c10.jpg"
+    assert gallery.search(query, k=1)[0][0].probability is None
+    assert Gallery.load(tmp_path / "kept", calibrated).search(query, k=1)[0][0].probability > 0.5
+    for config in ({"INPUT": {"MEAN": [0.1, 0.1, 0.1]}}, {"TEST": {"FLIP": True}}):
+        changed = {**content.config, **{key: {**content.config.get(key, {}), **node} for key, node in config.items()}}
+        write_model_file(tmp_path / "other.safetensors", content.state, changed, content.info)
+        with pytest.raises(GalleryError, match="another model"):
+            Gallery.load(tmp_path / "kept", reidzoo.load(tmp_path / "other.safetensors"))
+    manifest = json.loads((tmp_path / "kept" / "gallery.json").read_text())
+    del manifest["model"]["fingerprint"]  # as an older version wrote it
+    (tmp_path / "kept" / "gallery.json").write_text(json.dumps(manifest))
+    assert len(Gallery.load(tmp_path / "kept", model)) == 6
+    with pytest.raises(GalleryError, match="another model"):
+        Gallery.load(tmp_path / "kept", calibrated)
 
 
 def test_re_ranking_is_that_of_the_evaluation(fill, model):

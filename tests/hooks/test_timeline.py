@@ -27,7 +27,9 @@ def test_a_band_for_each_turn_and_lines_of_measures_and_thresholds():
     figure = Figure()
     draw_timeline(figure, record())
     (axes,) = figure.axes
-    assert [band.get_label() for band in axes.patches] == ["penalty", "nuisance", "head", "model", "nuisance", "head"]
+    assert [band.get_label() for band in axes.patches] == [
+        f"phase: {name}" for name in ("penalty", "nuisance", "head", "model", "nuisance", "head")
+    ], "a measure may have a phase's name"
     ends = [band.get_path().get_extents(band.get_patch_transform()) for band in axes.patches]
     assert [(end.x0, end.x1) for end in ends] == [(10 * n, 10 * n + 10) for n in range(6)]
     styles = [(band.get_facecolor(), band.get_hatch()) for band in axes.patches]
@@ -45,7 +47,7 @@ def test_it_is_described(read_svg):
     _, description, words = read_svg(timeline_plot(record()))
     assert "step 40, action 2, after model: identity 0.560, nuisance 0.900" in description.splitlines()
     assert description.startswith("step 0, action 1, after the start: ")
-    assert {"penalty", "trigger, nuisance", "identity"} <= words
+    assert {"phase: nuisance", "nuisance", "trigger, nuisance", "identity"} <= words
 
 
 def test_a_run_that_has_just_begun_and_a_rule_without_thresholds(read_svg):

@@ -101,6 +101,8 @@ def test_what_is_no_image(write_tiny, tmp_path):
         model.embed(tmp_path / "gone.jpg")
     with pytest.raises(TypeError, match=r"image 1: expected a path, a PIL image, a uint8 tensor .* got int"):
         model.embed([torch.zeros(3, 8, 8, dtype=torch.uint8), 3])
+    with pytest.raises(TypeError, match=r"image 0: .* got NoneType, which OpenCV's imread gives"):
+        model.embed(None, channels="bgr")
     for wrong in (torch.zeros(3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8), torch.zeros(2, 8, 8, 3).byte()):
         with pytest.raises(ValueError, match="expected RGB pixels"):
             model.embed(wrong)

@@ -74,6 +74,7 @@ def test_it_embeds_as_the_run_does_and_knows_what_similarities_mean(run, keep, t
     assert load(tmp_path / "zoo" / "tiny_mini.safetensors").calibration == curve
     images = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8)
     torch.testing.assert_close(load(tmp_path / "zoo" / "tiny_mini.safetensors").embed(images), load(run).embed(images))
+    assert load(tmp_path / "zoo" / "tiny_mini.safetensors").fingerprint == load(run).fingerprint
 
 
 def test_what_float16_would_change_is_kept_as_float32(keep, monkeypatch):

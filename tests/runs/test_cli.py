@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -38,6 +40,15 @@ def test_what_is_said(error, code, message, capsys):
     with pytest.raises(SystemExit) as caught:
         run_tool(raising(error))
     assert caught.value.code == code and capsys.readouterr().err.startswith(message)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """As in ``reidzoo search ... | head``."""
+    code = "from reidzoo.runs.cli import run_tool; run_tool(lambda: [print('x' * 999) for _ in range(999)])"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 141
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EBADF, "Bad file descriptor"), ValueError("a bug")])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from reidzoo.datasets import build_dataset
-from reidzoo.datasets.mot_crops import CropRules, cut_crops
+from reidzoo.datasets.annotated_crops import CropRules, cut_crops
 from reidzoo.datasets.mot_sequence import MOTSequence
 from reidzoo.datasets.people_folder import find_people
 from reidzoo.errors import DatasetError
@@ -43,14 +43,14 @@ def test_the_crops(video, tmp_path):
     counts = cut_crops(video, tmp_path / "crops", CropRules(every=2, shared_ids=True))
     assert counts == {"train": (2, 4), "query": (1, 1), "gallery": (1, 1)}
     assert names(tmp_path / "crops") == [
-        "gallery/00005/c_c1_f000004.jpg",
-        "query/00005/c_c1_f000001.jpg",
-        "train/00001/a_c2_f000001.jpg",
-        "train/00001/a_c2_f000004.jpg",
-        "train/00001/b_c3_f000001.jpg",
-        "train/00002/a_c2_f000001.jpg",
+        "gallery/00005/c1_c_f000004.jpg",
+        "query/00005/c1_c_f000001.jpg",
+        "train/00001/c2_a_f000001.jpg",
+        "train/00001/c2_a_f000004.jpg",
+        "train/00001/c3_b_f000001.jpg",
+        "train/00002/c2_a_f000001.jpg",
     ]
-    with Image.open(tmp_path / "crops" / "train" / "00001" / "b_c3_f000001.jpg") as image:
+    with Image.open(tmp_path / "crops" / "train" / "00001" / "c3_b_f000001.jpg") as image:
         assert image.size == (20, 50), "a box ends where the image does"
         assert abs(np.asarray(image)[25, 10, 0].astype(int) - 90) < 12
     data = build_dataset({"type": "FolderDataset", "folder": "crops"}, root=tmp_path)
@@ -82,7 +82,7 @@ def test_lines_of_older_files_and_the_folder_that_seqinfo_names(tmp_path):
 
 
 def test_mistakes(video, tmp_path):
-    with pytest.raises(DatasetError, match="no sequence in MOTChallenge's format"):
+    with pytest.raises(DatasetError, match="holds no annotations: neither sequences of MOTChallenge"):
         cut_crops(tmp_path / "v" / "train" / "a" / "img1", tmp_path / "crops", CropRules())
     with pytest.raises(DatasetError, match="no box"):
         cut_crops(video, tmp_path / "crops", CropRules(height=500))
