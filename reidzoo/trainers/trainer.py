@@ -159,7 +159,10 @@ class Trainer:
     def _add_part(parts: nn.ModuleDict, name: str, part: nn.Module) -> None:
         if name in parts:
             raise ConfigError(f"two parts are called {name!r}; names of discriminators and memories must differ")
-        parts[name] = part
+        try:
+            parts[name] = part
+        except KeyError as error:  # torch's, of a name with a dot or of one of its own, such as keys
+            raise ConfigError(f"a part cannot be called {name!r} ({error.args[0]}); give it another name") from None
 
     def _build_optimizers(self, moved: Sequence[nn.Parameter] = ()) -> dict[str, Optimizer]:
         solver, phases = self.cfg.SOLVER, cast(Mapping[str, LossSet], self.losses)

@@ -86,6 +86,12 @@ def test_names_of_parts_may_not_clash(build):
         build(DISCRIMINATORS={"model": {"type": "MLPDiscriminator", "widths": [4]}})
 
 
+@pytest.mark.parametrize("name", ["keys", "train", "per.domain"])
+def test_a_name_that_torch_does_not_take_is_named(build, name):
+    with pytest.raises(ConfigError, match=rf"cannot be called '{name}'.*another name"):
+        build(DISCRIMINATORS={name: {"type": "MLPDiscriminator", "widths": [4]}})
+
+
 def test_relabel_makes_a_classifier_that_is_trained_and_sampled(build):
     trainer = build()
     batch = next(trainer.loader.epoch(0))
