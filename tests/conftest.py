@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +21,8 @@ import pytest
 import torch
 from PIL import Image
 from yacs.config import CfgNode
+
+from .warm_python import WarmPython
 
 REPOSITORY = Path(__file__).parent.parent
 SVG = "{http://www.w3.org/2000/svg}"
@@ -31,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(128 << 20))  # else thousands of tests keep 4 GB
 
 
-SLOW = {"run_tool", "train_in_one_and_two", "market_twin"}
+SLOW = {"run_tool", "run_processes", "train_in_one_and_two", "market_twin"}
 """Fixtures that start processes or render for seconds: a test that asks for one of them is slow."""
 
 SENSITIVE = {
@@ -244,14 +249,46 @@ def write_config(tmp_path: Path, tiny_root: Path):
     return write
 
 
-@pytest.fixture
-def run_tool():
-    """Return a function that runs ``tools/NAME`` as a user does and returns the finished process."""
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory):
+    """The process whose copies run what ``python ...`` would, without seconds of imports."""
+    with contextlib.closing(WarmPython(tmp_path_factory.mktemp("printed"))) as python:
+        yield python
 
-    def run(name: str, *args: object, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
-        env = {**os.environ, **options.pop("env", {})}
-        command = [sys.executable, *launcher, str(REPOSITORY / "tools" / name), *map(str, args)]
-        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=900, check=False, **options)
+
+@pytest.fixture
+def run_tool(warm_python):
+    """Return a function that runs ``tools/NAME`` as a user does and returns the finished process.
+
+    With ``own``, the process is an interpreter of its own.
+    """
+
+    def run(name: str, *args: object, own: bool = False, **options) -> subprocess.CompletedProcess:
+        options["env"] = {**os.environ, **options.get("env", {})}
+        words = [str(REPOSITORY / "tools" / name), *map(str, args)]
+        if not own:
+            return warm_python.run(words, **options)
+        options |= {"capture_output": True, "text": True, "timeout": 900, "check": False}
+        return subprocess.run([sys.executable, *words], **options)
+
+    return run
+
+
+@pytest.fixture
+def run_processes(warm_python):
+    """Return a function that runs ``python WORDS`` in so many processes of one training; they know what torchrun says.
+
+    It returns the finished processes in the order of their ranks.
+    """
+
+    def run(count: int, *words: object) -> list[subprocess.CompletedProcess]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(count)} for rank in range(count)]
+        started = [warm_python.start(words, env={**os.environ, **shared, **rank}) for rank in ranks]
+        return [process.finish() for process in started]
 
     return run
 
@@ -273,17 +310,15 @@ def read_svg():
 
 
 @pytest.fixture
-def train_in_one_and_two(run_tool, tmp_path: Path):
+def train_in_one_and_two(run_processes, tmp_path: Path):
     """Return a function that trains a configuration in one process and in two, and returns the two runs' folders."""
 
-    def train(config: Path, *args: object) -> list[Path]:
-        outputs = [tmp_path / "1", tmp_path / "2"]
-        for output in outputs:
-            # Without --log-dir torchrun leaves a folder of each launch in the system's temporary one.
-            launcher = ("-m", "torch.distributed.run", "--standalone", f"--log-dir={tmp_path / 'torchrun'}")
-            launcher += (f"--nproc-per-node={output.name}",)
-            ran = run_tool("train_net.py", "--config-file", config, "--output-dir", output, *args, launcher=launcher)
-            assert ran.returncode == 0, ran.stderr
+    def train(config: Path, counts: Sequence[int] = (1, 2)) -> list[Path]:
+        outputs = [tmp_path / str(count) for count in counts]
+        for count, output in zip(counts, outputs):
+            tool = REPOSITORY / "tools" / "train_net.py"
+            for ran in run_processes(count, tool, "--config-file", config, "--output-dir", output):
+                assert ran.returncode == 0, ran.stderr
         return outputs
 
     return train
@@ -368,13 +403,17 @@ def resumes_after_sigkill(run_tool, tmp_path: Path):
     def check(config: Path, stages: Sequence[str], *args: object) -> Path:
         """Return the folder of the uninterrupted run; ``args`` are further arguments of the killed one."""
         whole, killed = tmp_path / "whole", tmp_path / "killed"
-        ran = run_tool("train_net.py", "--config-file", config, "--output-dir", whole)
+        # What an interpreter chooses anew each time, the order of a set's words, is to play no part.
+        ran = run_tool("train_net.py", "--config-file", config, "--output-dir", whole, own=True)
         assert ran.returncode == 0, ran.stderr
         (tmp_path / "marks").mkdir()
         arguments = ["--config-file", config, "--output-dir", killed, *args]
         codes = [run_tool("train_net.py", *arguments).returncode]
         for _ in stages:
             ran = run_tool("train_net.py", *arguments, "--resume")
+            while "is in use by another run" in ran.stderr:  # loader processes miss a killed one after up to 5 s
+                time.sleep(0.5)
+                ran = run_tool("train_net.py", *arguments, "--resume")
             codes.append(ran.returncode)
         assert codes == [-signal.SIGKILL] * len(stages) + [0], ran.stderr
         for stage in stages:

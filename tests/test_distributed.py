@@ -1,4 +1,4 @@
-"""Two processes under torchrun give the losses, the weights and the evaluation that one gives, up to float error."""
+"""Two processes give the losses, the weights and the evaluation that one gives, up to float error."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ import sys
 import torch, torch.distributed as dist
 from reidzoo import distributed
 torch.set_num_threads(1)
-folder, rank, world = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous{world}", rank=rank, world_size=world)
+dist.init_process_group("gloo")
+rank, world = dist.get_rank(), dist.get_world_size()
 distributed.BUCKET = 20
 torch.manual_seed(0)
 net = torch.nn.Sequential(torch.nn.Linear(3, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
@@ -148,18 +148,16 @@ share = images.chunk(world)[rank]
 loss = distributed.gather(net(share)).square().mean()
 distributed.averaged_backward(loss, list(net.parameters())) if world > 1 else loss.backward()
 if rank == 0:
-    torch.save([p.grad for p in net.parameters()], f"{folder}/{world}.pt")
+    torch.save([p.grad for p in net.parameters()], f"{sys.argv[1]}/{world}.pt")
 dist.destroy_process_group()
 """
 
 
 @pytest.mark.slow
-def test_averaged_gradients_of_processes_are_those_of_one(tmp_path):
+def test_averaged_gradients_of_processes_are_those_of_one(run_processes, tmp_path):
     for world in (1, 2, 4):
-        runs = [
-            subprocess.Popen([sys.executable, "-c", WORKER, tmp_path, str(rank), str(world)]) for rank in range(world)
-        ]
-        assert [run.wait(timeout=300) for run in runs] == [0] * world
+        for run in run_processes(world, "-c", WORKER, tmp_path):
+            assert run.returncode == 0, run.stderr
     one, two, four = (torch.load(tmp_path / f"{world}.pt", weights_only=True) for world in (1, 2, 4))
     for a, b, c in zip(one, two, four, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
@@ -170,7 +168,7 @@ def test_averaged_gradients_of_processes_are_those_of_one(tmp_path):
 def test_two_launchers_as_on_two_machines_equal_one_process(write_config, train_in_one_and_two, tmp_path):
     """One torchrun a machine, as the README says, both on this one."""
     config = write_config(LOG={"PERIOD": 1}, **SUPERVISED, MODEL={"BN_GROUP": 8})
-    (one, _) = train_in_one_and_two(config)
+    (one,) = train_in_one_and_two(config, counts=[1])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -63,12 +63,16 @@ def workspace(tmp_path, tiny_root):
     return tmp_path
 
 
-def run(workspace, *arguments):
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(warm_python, workspace):
+    """Return a function that runs ``python WORDS`` in the workspace, and returns what it prints."""
+
+    def run(*words):
+        done = warm_python.run(words, cwd=workspace)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 def write_files(page, workspace):
@@ -98,16 +102,16 @@ def script(page):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if runs_something(page)])
-def test_what_a_page_gives_works(page, workspace):
+def test_what_a_page_gives_works(page, workspace, run):
     configurations = write_files(page, workspace)
     (workspace / "page.py").write_text(
         script(page) + f"from reidzoo.config import load_config\nfor name in {configurations}: load_config(name)\n"
     )
-    said = run(workspace, "page.py")
+    said = run("page.py")
     for block in blocks(page, "text"):
         assert block["text"] in said, said
     for command in trainings(page):
-        run(workspace, "-m", *shlex.split(command), *TINY)
+        run("-m", *shlex.split(command), *TINY)
         folder = load_config(workspace / shlex.split(command)[3]).OUTPUT_DIR
         assert (workspace / folder / "model_final.pth").exists()
 

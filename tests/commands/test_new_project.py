@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -34,14 +31,14 @@ def commands(name):
     return [shlex.split(line)[2:] for line in GUIDE.splitlines() if line.startswith(f"python tools/{name} ")]
 
 
-def python(*arguments, cwd):
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=cwd, timeout=900, check=False)
+@pytest.fixture(scope="module")
+def python(warm_python):
+    """Return a function that runs ``python WORDS`` in a folder and returns the finished process."""
+    return lambda *words, cwd: warm_python.run(words, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
-def projects(tmp_path_factory):
+def projects(python, tmp_path_factory):
     """A repository with ``Fresh`` of the template and ``Deviance`` of the guide; and what the tool said of each."""
     root = tmp_path_factory.mktemp("repository")
     (root / "reidzoo").symlink_to(REPOSITORY / "reidzoo")
@@ -74,7 +71,7 @@ def test_the_guide_lists_the_files_that_are_written(projects):
     assert "*Deep Metric Learning for Practical Person Re-Identification*" in readme
 
 
-def test_the_tests_pass(projects):
+def test_the_tests_pass(projects, python):
     root, said = projects
     (line,) = (line for line in said["Fresh"].splitlines() if line.startswith("python -m pytest"))
     run = python(*shlex.split(line)[1:], "tests/projects/Deviance", "-p", "no:cacheprovider", cwd=root)
@@ -82,7 +79,7 @@ def test_the_tests_pass(projects):
     assert f"{3 + 4 + 3 + 1 + 2 + 2 + 2} passed" in run.stdout, run.stdout
 
 
-def test_they_are_clean(projects):
+def test_they_are_clean(projects, python):
     pytest.importorskip("ruff")
     root, _ = projects
     for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
@@ -91,7 +88,7 @@ def test_they_are_clean(projects):
 
 
 @pytest.mark.parametrize("name", ["Fresh", "Deviance"])
-def test_mini_trains(projects, tiny_root, tmp_path, name):
+def test_mini_trains(projects, python, tiny_root, tmp_path, name):
     root, said = projects
     (line,) = (line for line in said[name].splitlines() if line.startswith("python tools/train_net.py"))
     assert name != "Deviance" or shlex.split(line)[2:] in commands("train_net.py")
@@ -103,7 +100,7 @@ def test_mini_trains(projects, tiny_root, tmp_path, name):
     assert (tmp_path / "run/model_final.pth").exists()
 
 
-def test_the_tables_resolve(projects):
+def test_the_tables_resolve(projects, python):
     root, said = projects
     (table,) = commands("run_table.py")
     (fresh,) = (line for line in said["Fresh"].splitlines() if line.startswith("python tools/run_table.py"))

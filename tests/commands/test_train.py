@@ -45,7 +45,9 @@ def test_train_prints_the_table_and_where_the_files_are(write_config, run_tool, 
     assert reranked.returncode == 0, reranked.stderr
     assert reranked.stdout.splitlines()[3].split()[-6:] != figures
 
-    repeated = run_tool("train_net.py", "--config-file", tmp_path / "run/config.yml", "--output-dir", tmp_path / "b")
+    repeated = run_tool(
+        "train_net.py", "--config-file", tmp_path / "run/config.yml", "--output-dir", tmp_path / "b", own=True
+    )
     assert repeated.returncode == 0, repeated.stderr
     first, second = ((tmp_path / name / "metrics.jsonl").read_text() for name in ("run", "b"))
     assert first == second

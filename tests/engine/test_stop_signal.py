@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -80,21 +76,12 @@ def test_a_signal_that_is_ignored_stays_so(stop):
 
 
 @pytest.fixture
-def train_in_two(tmp_path):
+def train_in_two(run_processes):
     """Return a function that trains in two processes and returns their exit codes and what they have printed."""
 
     def train(*words):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-        command = [sys.executable, str(REPOSITORY / "tools" / "train_net.py"), *map(str, words)]
-        processes = [
-            subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**shared, "RANK": rank})
-            for rank in ("0", "1")
-        ]
-        texts = [process.communicate(timeout=300)[1] for process in processes]
-        return [process.returncode for process in processes], "\n".join(texts)
+        ran = run_processes(2, REPOSITORY / "tools" / "train_net.py", *words)
+        return [process.returncode for process in ran], "\n".join(process.stderr for process in ran)
 
     return train
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -19,12 +17,11 @@ WORKER = """
 import json, sys
 import numpy as np, torch, torch.distributed as dist
 from reidzoo.evaluation import evaluate_ranking
-torch.set_num_threads(1)
-folder, rank = sys.argv[1], int(sys.argv[2])
-dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+dist.init_process_group("gloo")
+folder, rank = sys.argv[1], dist.get_rank()
 case = dict(np.load(folder + "/case.npz"))
 results = []
-for options in json.loads(sys.argv[3]):
+for options in json.loads(sys.argv[2]):
     result = evaluate_ranking(**case, **options, shard=True)
     results.append([result.mAP, result.mINP, result.cmc.tolist(), result.per_query_ap.tolist(),
                     sorted(result.roc.tpr_at.items()) + result.roc.fpr.tolist() if result.roc else None])
@@ -402,7 +399,7 @@ def test_gpu_agrees_with_cpu(make_case):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="needs torch.distributed")
-def test_two_gloo_processes_equal_one_to_the_last_bit(tmp_path):
+def test_two_gloo_processes_equal_one_to_the_last_bit(run_processes, tmp_path):
     rng = np.random.default_rng(0)
     case = {
         "query_features": rng.random((700, 24), dtype=np.float32),
@@ -413,11 +410,9 @@ def test_two_gloo_processes_equal_one_to_the_last_bit(tmp_path):
         "gallery_camids": rng.integers(0, 3, 900),
     }
     np.savez(tmp_path / "case.npz", **case)
-    (tmp_path / "worker.py").write_text(WORKER)
-    command = [sys.executable, str(tmp_path / "worker.py"), str(tmp_path)]
-    workers = [subprocess.Popen([*command, str(rank), json.dumps(OPTIONS)]) for rank in (0, 1)]
+    for run in run_processes(2, "-c", WORKER, tmp_path, json.dumps(OPTIONS)):
+        assert run.returncode == 0, run.stderr
     alone = [evaluate_ranking(**case, **options) for options in OPTIONS]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
     for rank in (0, 1):
         for (mean_ap, inp, cmc, average, roc), want in zip(json.loads((tmp_path / f"{rank}.json").read_text()), alone):
             assert mean_ap == want.mAP and inp == want.mINP and cmc == want.cmc.tolist()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 import textwrap
 
 import pytest
@@ -222,9 +220,8 @@ WORKER = """
     from torch import distributed, nn
     from reidzoo.models.batch_norm import convert_batch_norm, split_batch_norm
 
-    rank, folder = int(sys.argv[1]), sys.argv[2]
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    distributed.init_process_group("gloo")
+    rank, folder = distributed.get_rank(), sys.argv[1]
     case = torch.load(f"{folder}/case.pth", weights_only=True)
     results = {}
     for name, (group, domains, sizes) in case["setups"].items():
@@ -248,18 +245,15 @@ WORKER = """
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one(tmp_path):
+def test_two_processes_equal_one(run_processes, tmp_path):
     """Each setup runs in two gloo processes and in this one, on the same global batch."""
     setups = {"global": (0, False, [5, 3]), "group": (2, False, [6, 2]), "domains": (0, True, [4, 4])}
     norm = make_norm().double()
     maps, towards = make_maps((8, 5, 4, 3)).detach(), torch.randn(8, 5, 4, 3, dtype=torch.float64)
     case = {"setups": setups, "norm": norm.state_dict(), "maps": maps, "towards": towards}
     torch.save(case, tmp_path / "case.pth")
-    script = tmp_path / "worker.py"
-    script.write_text(textwrap.dedent(WORKER))
-    workers = [subprocess.Popen([sys.executable, str(script), str(rank), str(tmp_path)]) for rank in range(2)]
-    # Both import torch at once on few cores, hence the long limit.
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    for run in run_processes(2, "-c", textwrap.dedent(WORKER), tmp_path):
+        assert run.returncode == 0, run.stderr
     ranks = [torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in range(2)]
     for name, (group, domains, sizes) in setups.items():
         one = convert_batch_norm(copy.deepcopy(norm), group)
