@@ -16,8 +16,9 @@ class AvgPool(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) -> (B, C)."""
-        dtype = torch.float32 if maps.dtype in (torch.float16, torch.bfloat16) else maps.dtype
-        return maps.mean((2, 3), dtype=dtype)
+        if maps.dtype in (torch.float16, torch.bfloat16):
+            return maps.mean((2, 3), dtype=torch.float32)
+        return maps.mean((2, 3))  # a type that changes nothing is one that older exporters to ONNX do not know
 
 
 class MaxPool(nn.Module):

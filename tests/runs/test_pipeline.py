@@ -207,9 +207,8 @@ def test_another_number_of_threads_is_said_and_both_are_kept(paused, tmp_path, m
     now = {**before, "threads": "63"}
     monkeypatch.setattr(environment, "environment", lambda: now)
     pipeline.Pipeline(paused()).train(go_on=True)
-    assert (
-        f"last bits may differ: threads: {before['threads']} before, 63 now" in (tmp_path / "run/log.txt").read_text()
-    )
+    said = f"last bits may differ: threads: {before['threads']} before, 63 now"
+    assert said in (tmp_path / "run/log.txt").read_text()
     parts = json.loads((tmp_path / "run/environment.json").read_text())["parts"]
     assert [part["threads"] for part in parts] == [before["threads"], "63"]
 
