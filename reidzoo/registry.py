@@ -19,6 +19,7 @@ import importlib.util
 import inspect
 import os
 import re
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
@@ -104,6 +105,10 @@ class Registry(MMEngineRegistry):
                 found = None
         if found is None:
             names = sorted(self.module_dict)
+            module, _, name = key.rpartition(".")
+            if module in sys.modules:
+                there = [item for item, value in vars(sys.modules[module]).items() if inspect.isclass(value)]
+                raise ConfigError(f"{self.name}: {module} has no {name}.{did_you_mean(name, there, 0.7)}")
             raise ConfigError(
                 f"{self.name}: nothing is registered as {key!r}.{did_you_mean(key, names)}{_not_installed(key)} "
                 f"Registered: {', '.join(names) or 'nothing'}. "

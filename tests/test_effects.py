@@ -28,6 +28,7 @@ from .test_value_ranges import BEFORE_NORMALIZE, CASES, CLASSES, REQUIRED, SMALL
 
 OTHERS = {
     "name": ["vit_small_patch8_224"],
+    "SemanticSwin.name": ["swin_base_patch4_window12_384"],
     "TorchvisionBackbone.name": ["shufflenet_v2_x0_5"], "TorchvisionBackbone.options": [{"width_mult": 0.2}],
     "options": [{"depth": 2, "embed_dim": 16, "num_heads": 1}],
     "BACKBONE.size": [[64, 32]], "sie": [{"cameras": 2}], "stride": [8], "output": ["token"],
@@ -54,6 +55,7 @@ OTHERS = {
 
 TOGETHER = {
     "drop_path": {"options": {"depth": 3, "embed_dim": 8, "num_heads": 1}},
+    "SemanticSwin.drop_path": {},
     "image_widths": {"reconstruct": "image"}, "ColorJitter.p": {"brightness": 0.5},
     "gallery_head": {"normalise": False},
     "relative": {"switches": {"model": [{"measure": "identity", "above": 0.1, "next": "b"}]}},

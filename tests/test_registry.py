@@ -67,3 +67,8 @@ def test_a_node_may_not_repeat_what_the_framework_gives():
 def test_a_node_without_a_type(node):
     with pytest.raises(ConfigError, match="PART: expected an entry with a 'type'"):
         PARTS.build(node)
+
+
+def test_a_name_that_a_package_has_not_is_answered_with_the_packages():
+    with pytest.raises(ConfigError, match=r"^parts: collections has no OrderedDic. Did you mean OrderedDict\?$"):
+        Registry("parts").get("collections.OrderedDic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ ANY_SIZE: tuple[dict[str, bool], ...] = (
     {},
 )
 """What makes a network of timm take images of any size: a Swin, a ViT, a CNN. Older Swins swallow what a ViT takes."""
+NO_DROP_PATH: tuple[dict[str, float], ...] = ({"drop_path_rate": 0.0}, {})
+"""Some networks of timm, Swin among them, leave blocks out if not told otherwise; others have no such option."""
 BEHIND_THE_MAP = ("head", "fc", "classifier", "fc_norm", "attn_pool", "head_dist", "last_linear")
 BEHIND_MOBILENET_V3 = ("conv_head", "norm_head")
 """What timm's networks have behind the feature map: pooling, norms and classifiers, which a HEAD has of its own."""
@@ -273,12 +276,13 @@ def _create(name: str, options: Mapping[str, Any], head: bool = False) -> Any:
         hint = did_you_mean(name.partition(".")[0], timm.list_models())
         more = " A hub's weights are named under pretrained, hf://OWNER/NAME/FILE." if ":" in name else ""
         raise ConfigError(f"TimmBackbone: timm {timm.__version__} has no {name!r}.{hint}{more}")
-    for any_size in ANY_SIZE:
-        given: dict[str, Any] = {**({} if head else {"num_classes": 0}), **any_size, **options}
+    for any_size, rates in itertools.product(ANY_SIZE, NO_DROP_PATH):
+        implied = {**any_size, **rates}
+        given: dict[str, Any] = {**({} if head else {"num_classes": 0}), **implied, **options}
         try:
             net = _build(timm, name, given)
         except TypeError as error:
-            if any(f"'{key}'" in str(error) for key in any_size.keys() - options.keys()):
+            if any(f"'{key}'" in str(error) for key in implied.keys() - options.keys()):
                 continue  # a network of another kind
             raise _misfit(name, options, error) from error
         except MISFITS as error:

@@ -21,6 +21,7 @@ from reidzoo.models.batch_norm import joint_statistics, kept_statistics
 
 __all__ = ["forward_in_chunks", "recompute_blocks"]
 
+CONTAINERS = (nn.Sequential, nn.ModuleList)
 Run = Callable[[Tensor], dict[str, Tensor]]
 
 
@@ -131,8 +132,8 @@ def recompute_blocks(backbone: nn.Module) -> int:
     """Let each block of a backbone keep its input only, and be computed again in the backward pass; return how many.
 
     Chen et al., "Training deep nets with sublinear memory cost" (2016). Blocks are the members of the backbone's
-    ``nn.Sequential`` children, ResNet's residual blocks for example; a backbone that has none is searched for them
-    further within, as the network of another library is. Names of weights stay as they are.
+    ``nn.Sequential`` children, ResNet's residual blocks for example; its other children are searched for them further
+    within, as the network of another library is. Names of weights stay as they are.
     """
     blocks = _blocks(backbone)
     for block in blocks:
@@ -142,11 +143,12 @@ def recompute_blocks(backbone: nn.Module) -> int:
 
 def _blocks(module: nn.Module) -> list[nn.Module]:
     children = list(module.children())
-    for kind in (nn.Sequential, nn.ModuleList):
+    within = [block for child in children if not isinstance(child, CONTAINERS) for block in _blocks(child)]
+    for kind in CONTAINERS:
         if found := [block for child in children if isinstance(child, kind) for block in child.children()]:
             # Layers of a stem are no blocks, and the ReLUs among them write into their inputs.
-            return [block for block in found if any(block.children())] or found
-    return [block for child in children for block in _blocks(child)]
+            return [block for block in (*found, *within) if any(block.children())] or found
+    return within
 
 
 class _Recomputed:

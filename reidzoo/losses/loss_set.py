@@ -86,6 +86,10 @@ class LossSet(nn.Module):
         """The keys of the tensors without which ``forward`` fails."""
         return {item.key for inputs in self._inputs.values() for item in inputs if item.required}
 
+    def inputs_of(self, name: str) -> dict[str, str]:
+        """Return which tensor each parameter of a loss's ``forward`` takes: parameter -> key."""
+        return {item.parameter: item.key for item in self._inputs[name]}
+
     def forward(self, tensors: Mapping[str, Tensor], whole: bool = False) -> dict[str, Tensor]:
         """Return each loss as a scalar times its weight.
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from reidzoo.backbones import JigsawViT
+from reidzoo.engine.recompute import recompute_blocks
 from reidzoo.errors import ConfigError
 
 timm = pytest.importorskip("timm")
@@ -59,6 +60,10 @@ def test_the_branch_starts_as_a_copy_and_is_loaded_with_the_rest(tmp_path):
     layers = ours.parameter_layers()
     assert layers.keys() == {name for name, _ in ours.named_parameters()}
     assert layers["jigsaw.0.mlp.fc1.weight"] == layers["net.norm.weight"] == max(layers.values())
+
+
+def test_the_blocks_of_both_branches_are_computed_again():
+    assert recompute_blocks(JigsawViT("test_vit", options={"depth": 3})) == 4
 
 
 def test_mistakes_are_named():

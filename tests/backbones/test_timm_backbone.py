@@ -214,7 +214,16 @@ def test_the_original_layout_of_openais_clip_is_brought_into_timms(tmp_path):
     assert all(torch.equal(value, state[key]) for key, value in again.net.state_dict().items())
 
 
-def test_drop_path_is_for_training_alone():
+def test_a_swins_images_are_filled_up_to_whole_patches():
+    ours = randomised(TimmBackbone("swin_tiny_patch4_window7_224", options=SWIN))
+    with torch.no_grad():
+        found = ours(IMAGES[..., :62, :29])
+        torch.testing.assert_close(found, ours(functional.pad(IMAGES[..., :62, :29], (0, 3, 0, 2))))
+
+
+def test_drop_path_is_for_training_alone_and_none_unless_told():
+    swin = TimmBackbone("swin_tiny_patch4_window7_224", options=SWIN)  # by itself timm's leaves blocks out
+    assert torch.equal(swin(IMAGES), swin(IMAGES))
     torch.manual_seed(0)
     backbone = TimmBackbone("test_vit", drop_path=0.9)
     assert not torch.equal(backbone(IMAGES), backbone(IMAGES))
