@@ -59,5 +59,10 @@ def run(args: argparse.Namespace) -> None:
         prior = calibration.prior if args.prior is None else args.prior
         probability = float(calibration.probability(similarity, prior))
         print(f"probability of one identity: {probability:.3f}, where {100 * prior:g} % of the pairs asked about are")
+        if (probability >= 0.5) != (similarity >= threshold) and args.threshold is None:
+            print(
+                f"The verdict is strict for {100 * calibration.far:g} % false accepts, whatever is likelier; reidzoo "
+                f"calibrate --far chooses another rate, and --threshold another similarity."
+            )
     if similarity < threshold:
         sys.exit(1)

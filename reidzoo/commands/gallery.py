@@ -140,6 +140,11 @@ def _search(args: argparse.Namespace) -> None:
     for query, matches in zip(args.items, found):
         print(query)
         print("\n".join(map(_line, matches)) or "  no match")
+    if gallery.model.calibration is not None:
+        share, known = gallery.pair_share, "as the identities in the gallery say"
+        if share is None:
+            share, known = gallery.model.calibration.prior, "as it was calibrated: the gallery knows no identities"
+        print(f"'the same' is a probability where {100 * share:.3g} % of the images show the one asked for, {known}.")
 
 
 def _line(match: Match) -> str:

@@ -37,8 +37,8 @@ def attention(subject: Subject) -> Picture:
 
 
 def _strip(model: ReadyModel, retrieval: Retrieval, name: str, row: int) -> Strip:
-    lists, query = retrieval.lists, retrieval.query[row]
-    tiles = [Tile(pixels(query, model.size), "query", "query", f"the query, {describe(query)}")]
+    lists, query, names = retrieval.lists, retrieval.query[row], retrieval.names
+    tiles = [Tile(pixels(query, model.size), "query", "query", f"the query, {describe(query, names)}")]
     for mark, column, distance in (
         ("right", lists.match[row], lists.match_distance[row]),
         ("wrong", lists.other[row], lists.other_distance[row]),
@@ -48,7 +48,7 @@ def _strip(model: ReadyModel, retrieval: Retrieval, name: str, row: int) -> Stri
         image, caption = retrieval.gallery[column], f"{retrieval.shown(distance):.3f}"
         own, theirs = retrieval.query_features[row], retrieval.gallery_features[column]
         who = "a true match" if mark == "right" else "another identity"
-        words = f"the query, where it is like {who}", f"{who}, {describe(image)}, where it is like the query"
+        words = f"the query, where it is like {who}", f"{who}, {describe(image, names)}, where it is like the query"
         tiles.append(Tile(_heated(model, query, theirs, "embed_query"), "query", "", words[0]))
         tiles.append(Tile(_heated(model, image, own, "embed_gallery"), mark, caption, words[1]))
     return Strip(f"{name}: AP {100 * retrieval.result.per_query_ap[row]:.1f} %", tiles)

@@ -8,6 +8,7 @@ import numpy as np
 
 from reidzoo.datasets import Record
 from reidzoo.evaluation import Mark
+from reidzoo.reporting.names import UNNAMED, Names
 from reidzoo.reporting.retrieval import Retrieval
 from reidzoo.transforms import read_image
 from reidzoo.visualization import Tile
@@ -32,23 +33,27 @@ def pixels(record: Record, size: tuple[int, int]) -> np.ndarray:
     return read_image(record.path, (HEIGHT, width), "bicubic").permute(1, 2, 0).numpy()
 
 
-def describe(record: Record) -> str:
+def describe(record: Record, names: Names) -> str:
     """Return identity and camera in words."""
-    return f"identity {record.pid}, camera {record.camid + 1}" if record.pid >= 0 else "of no identity"
+    if record.pid < 0:
+        return "of no identity"
+    return f"identity {names.person(record.pid)}, camera {names.camera(record.camid)}"
 
 
-def tile(record: Record, mark: str, size: tuple[int, int], caption: str = "", more: str = "") -> Tile:
+def tile(
+    record: Record, mark: str, size: tuple[int, int], caption: str = "", more: str = "", names: Names = UNNAMED
+) -> Tile:
     """Return an image with its mark, and in words what it shows."""
-    words = ", ".join(filter(None, [MEANING.get(mark, ""), describe(record), more]))
+    words = ", ".join(filter(None, [MEANING.get(mark, ""), describe(record, names), more]))
     return Tile(pixels(record, size), mark, caption, words)
 
 
 def gallery_tiles(retrieval: Retrieval, row: int, length: int, size: tuple[int, int]) -> Iterable[Tile]:
     """Yield a query and the images nearest to it."""
-    query, lists = retrieval.query[row], retrieval.lists
-    yield tile(query, "query", size, "query")
+    query, lists, names = retrieval.query[row], retrieval.lists, retrieval.names
+    yield tile(query, "query", size, "query", names=names)
     for column, distance, mark in zip(*(part[row, :length] for part in (lists.columns, lists.distances, lists.marks))):
         if column >= 0:
             value = f"{retrieval.shown(distance):.3f}"
             words = f"{retrieval.axis} {value}"
-            yield tile(retrieval.gallery[column], WORDS[Mark(mark)], size, value, words)
+            yield tile(retrieval.gallery[column], WORDS[Mark(mark)], size, value, words, names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from reidzoo.evaluation.ranking import ROC_RATES, build_protocol
 from reidzoo.inference import ReadyModel
 from reidzoo.neighbours.distances import DistanceSource, FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
+from reidzoo.reporting.names import UNNAMED, Names
 
 if TYPE_CHECKING:
     from reidzoo.datasets import Dataset, Record
@@ -48,6 +49,7 @@ class Retrieval:
         roc: of all pairs of a query and a gallery image that count. Where the protocol draws galleries, of the pairs of
             all its images, of two cameras where they are one identity's, if it knows cameras. None with one identity.
         similarity: whether ``1 - distance`` is the cosine of two features.
+        names: what identities and cameras are called.
     """
 
     title: str
@@ -59,6 +61,7 @@ class Retrieval:
     lists: RankLists
     roc: RocCurve | None
     similarity: bool
+    names: Names = UNNAMED
 
     @classmethod
     def of_model(cls, model: ReadyModel, dataset: Dataset, title: str) -> Retrieval:
@@ -66,7 +69,9 @@ class Retrieval:
         options = ranking_options(model.config, dataset)
         features = embed_sides(model.config, model.module, dataset, model.device)
         options["device"] = comparing_device(model.device)
-        return cls.of_features(title, dataset.query, dataset.gallery, *features, *dataset_ids(dataset), **options)
+        sides = dataset.query, dataset.gallery
+        retrieval = cls.of_features(title, *sides, *features, *dataset_ids(dataset), **options)
+        return replace(retrieval, names=Names.of(dataset))
 
     @classmethod
     def of_features(

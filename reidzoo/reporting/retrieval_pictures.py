@@ -56,23 +56,24 @@ def confused(subject: Subject) -> Picture:
     text = f"{missed:,} of {counted:,} queries find another identity first. "
     text += "The pairs that are confused most often" if any(p.mistakes for p in pairs) else "The nearest to a mistake"
     text += ": a query, what it found, and its own nearest match."
-    rows = [(*map(str, pair.pids), str(pair.mistakes), str(pair.total), f"{pair.margin:+.3f}") for pair in pairs]
+    called = retrieval.names.person
+    rows = [(*map(called, pair.pids), str(pair.mistakes), str(pair.total), f"{pair.margin:+.3f}") for pair in pairs]
     head = ("identity", "identity", "mistakes", "queries of both", f"nearer by ({retrieval.axis})")
     strips = [_pair_strip(subject, pair) for pair in pairs]
     return Picture("confusions", "Who is taken for whom", text, strips=strips, table=Table(head, rows))
 
 
 def _pair_strip(subject: Subject, pair: Confusion) -> Strip:
-    retrieval, lists = subject.retrieval, subject.retrieval.lists
+    retrieval, lists, names = subject.retrieval, subject.retrieval.lists, subject.retrieval.names
     tiles = []
     for row in pair.queries[: LENGTH // 4]:
-        tiles.append(tile(retrieval.query[row], "query", subject.size, "query"))
+        tiles.append(tile(retrieval.query[row], "query", subject.size, "query", names=names))
         sides = (("wrong", lists.other, lists.other_distance), ("right", lists.match, lists.match_distance))
         for mark, columns, distances in sides:
             value = f"{retrieval.shown(distances[row]):.3f}"
             words = f"{retrieval.axis} {value}"
-            tiles.append(tile(retrieval.gallery[columns[row]], mark, subject.size, value, words))
-    name = f"identities {pair.pids[0]} and {pair.pids[1]}"
+            tiles.append(tile(retrieval.gallery[columns[row]], mark, subject.size, value, words, names))
+    name = "identities " + " and ".join(map(names.person, pair.pids))
     return Strip(f"{name}: {pair.mistakes} of {pair.total} queries" if pair.mistakes else name, tiles)
 
 
@@ -153,20 +154,21 @@ def identities(subject: Subject) -> Picture:
         f"t-SNE of {len(laid.points)} images of {len(pids)} identities, {len(shown)} of them coloured. Of an image's 5 "
         f"nearest others {100 * laid.same_identity:.0f} % show its identity."
     )
-    svg = embedding_map_plot(laid.points, laid.pids, shown, "id", "Embeddings by identity", text)
+    named = {pid: f"id {subject.retrieval.names.person(pid)}" for pid in shown}
+    svg = embedding_map_plot(laid.points, laid.pids, named, "Embeddings by identity", text)
     return Picture("identities", "Embeddings by identity", text, svg)
 
 
 def cameras(subject: Subject) -> Picture:
     """Return the map of the embeddings, coloured by camera."""
     laid = subject.map
-    shown = np.unique(laid.camids)[:35]
+    shown: Sequence[int] = np.unique(laid.camids)[:35].tolist()
     text = (
         f"The same map by camera: of an image's 5 nearest others {100 * laid.same_camera:.0f} % are by its camera; "
         f"{100 * laid.camera_chance:.0f} % would be, were cameras of no account."
     )
-    numbers: Sequence[int] = (shown + 1).tolist()
-    svg = embedding_map_plot(laid.points, laid.camids + 1, numbers, "camera", "Embeddings by camera", text)
+    named = {camid: f"camera {subject.retrieval.names.camera(camid)}" for camid in shown}
+    svg = embedding_map_plot(laid.points, laid.camids, named, "Embeddings by camera", text)
     return Picture("cameras", "Embeddings by camera", text, svg)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,31 +19,30 @@ MARKERS = "os^Dv"
 
 
 def embedding_map_plot(
-    points: np.ndarray, labels: np.ndarray, shown: Sequence[int], name: str, title: str, description: str
+    points: np.ndarray, labels: np.ndarray, shown: Mapping[int, str], title: str, description: str
 ) -> str:
     """Return an SVG of points in the plane.
 
     Args:
         points: float64 (N, 2).
         labels: integers (N,), what is coloured.
-        shown: the labels with a colour and a shape, up to 35; all others are grey dots.
-        name: what a label is, for the legend.
+        shown: labels with a colour and a shape, up to 35 -> what the legend calls them; all others are grey dots.
         title: of the picture.
         description: what can be said of it in words.
     """
-    draw = partial(draw_embedding_map, points=points, labels=labels, shown=shown, name=name)
+    draw = partial(draw_embedding_map, points=points, labels=labels, shown=shown)
     return svg_text(draw, title, description, 460, 460)
 
 
-def draw_embedding_map(figure: Figure, points: np.ndarray, labels: np.ndarray, shown: Sequence[int], name: str) -> None:
+def draw_embedding_map(figure: Figure, points: np.ndarray, labels: np.ndarray, shown: Mapping[int, str]) -> None:
     """Draw the map on a matplotlib figure; see ``embedding_map_plot``."""
     axes = figure.subplots()
-    others = ~np.isin(labels, shown)
+    others = ~np.isin(labels, list(shown))
     axes.plot(*points[others].T, ".", color="#999999", alpha=0.5, markersize=3)
-    for number, label in enumerate(shown):
+    for number, (label, name) in enumerate(shown.items()):
         found = labels == label
         style: dict[str, Any] = {"color": f"C{number % 7}", "markersize": 4, "alpha": 0.8, "markeredgewidth": 0}
-        axes.plot(*points[found].T, MARKERS[number // 7 % 5], label=f"{name} {label}", **style)
+        axes.plot(*points[found].T, MARKERS[number // 7 % 5], label=name, **style)
     axes.set(xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
     axes.grid(False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from PIL import Image
 
@@ -39,6 +41,14 @@ def test_verdicts(ask, write_tiny):  # noqa: F811
     assert code == 1 and said.startswith("different: ") and "where 10 % of the pairs" in said
     code, said, _ = ask(model, "blue", "--threshold", "-1")
     assert code == 0 and "the threshold -1.0000\n" in said
+
+
+def test_a_likely_pair_below_a_strict_threshold_is_explained(ask, write_tiny):  # noqa: F811
+    likely = dataclasses.replace(CALIBRATION, slope=1.0, intercept=4.0)
+    model = write_tiny(info={"name": "tiny", "calibration": likely.to_dict()})[0]
+    code, said, _ = ask(model, "blue")
+    assert code == 1 and "The verdict is strict for 1 % false accepts" in said
+    assert "The verdict is strict" not in ask(model, "again")[1]
 
 
 def test_without_a_calibration(ask, write_tiny):  # noqa: F811

@@ -14,6 +14,8 @@ import pytest
 
 from reidzoo.commands import call, main
 from reidzoo.errors import GalleryError, UserError
+from reidzoo.evaluation import Calibration
+from reidzoo.weights.model_file import read_model_file, write_model_file
 
 from ..conftest import draw_person
 from ..served_models import home, tiny_config, write_tiny  # noqa: F401
@@ -52,6 +54,19 @@ def test_search_add_and_remove(gallery, tmp_path, capsys, monkeypatch):
     assert "3 removed" in capsys.readouterr().out
     call("gallery", "show", gallery)
     assert "4 images of 2 known identities" in capsys.readouterr().out
+
+
+def test_probabilities_of_a_calibrated_copy_say_what_they_are_for(gallery, write_tiny, tmp_path, capsys):  # noqa: F811
+    content = read_model_file(tmp_path / "tiny.safetensors")
+    curve = Calibration(0.9, 0.01, (0.8, 1.0), 0.5, "logistic", 8.0, -4.0, (0.0, 1.0), (0.1, 0.9))
+    path = tmp_path / "calibrated.safetensors"
+    write_model_file(path, content.state, content.config, {**content.info, "calibration": curve.to_dict()})
+    call("gallery", "search", gallery, tmp_path / "people" / "Bob" / "Bob_c0.jpg", "-k", 1, "--weights", path)
+    said = capsys.readouterr().out
+    share = 3 * 2 / (6 * 5)  # pairs of one person among those of six images
+    expected = float(curve.probability(1.0, share))
+    assert f"{expected:5.1%} the same  Bob" in said
+    assert "20 % of the images show the one asked for, as the identities in the gallery say" in said
 
 
 def test_a_datasets_split(write_tiny, tiny_root, tmp_path, capsys):  # noqa: F811
