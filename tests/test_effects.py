@@ -27,8 +27,7 @@ from reidzoo.transforms import BatchDraw, Compose
 from .test_value_ranges import BEFORE_NORMALIZE, CASES, CLASSES, REQUIRED, SMALL, VALUES, Columns, makes_sense
 
 OTHERS = {
-    "name": ["vit_small_patch8_224"],
-    "SemanticSwin.name": ["swin_base_patch4_window12_384"],
+    "name": ["vit_small_patch8_224"], "SemanticSwin.name": ["swin_base_patch4_window12_384"],
     "TorchvisionBackbone.name": ["shufflenet_v2_x0_5"], "TorchvisionBackbone.options": [{"width_mult": 0.2}],
     "options": [{"depth": 2, "embed_dim": 16, "num_heads": 1}],
     "BACKBONE.size": [[64, 32]], "sie": [{"cameras": 2}], "stride": [8], "output": ["token"],
@@ -54,8 +53,7 @@ OTHERS = {
 """``Class.argument``, ``KIND.argument`` or an argument -> values to try before those of VALUES that make sense."""
 
 TOGETHER = {
-    "drop_path": {"options": {"depth": 3, "embed_dim": 8, "num_heads": 1}},
-    "SemanticSwin.drop_path": {},
+    "SemanticSwin.drop_path": {}, "drop_path": {"options": {"depth": 3, "embed_dim": 8, "num_heads": 1}},
     "image_widths": {"reconstruct": "image"}, "ColorJitter.p": {"brightness": 0.5},
     "gallery_head": {"normalise": False},
     "relative": {"switches": {"model": [{"measure": "identity", "above": 0.1, "next": "b"}]}},

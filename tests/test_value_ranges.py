@@ -207,7 +207,7 @@ ARGUMENTS = {
     "WandbHook.mode": choice("", "online", "offline", "disabled"), "WandbHook.project": name,
     "WandbHook.entity": some(choice(""), name), "MLflowHook.uri": some(choice(""), name), "MLflowHook.experiment": name,
     "WriteStylesHook.folder": name, "EarlyStopHook.part": name,
-    "PseudoLabelHook.period": whole(1), "ExportPseudoLabelsHook.period": whole(1),
+    "PseudoLabelHook.period": whole(1),
     "ViewPairSampler.num_instances": lambda v: whole(2, 8)(v) and v % 2 == 0,
     "NeighbourSampler.neighbours": maybe(nothing), "FolderDataset.camera": maybe(nothing),
     "Normalize.mean": listed(share, 3, 3), "PadCrop.pad": whole(0, 4096),

@@ -195,9 +195,15 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
     Next to it ``pseudo_labels.json`` says how many clusters and images were found and kept, and how they compare with
     the true identities where these are known; ``pseudo_labels_initial.csv`` holds the labels before refinement, every
     outlier a class of its own.
+
+    Args:
+        target, features, min_size, max_size: as for ``PseudoLabelHook``.
     """
 
     priority = 35
+
+    def __init__(self, target: str = "target", features: str = "model", min_size: int = 0, max_size: int = 0) -> None:
+        super().__init__(target, features=features, min_size=min_size, max_size=max_size)
 
     def before_train(self, runner: Runner) -> None:
         """Refuse a set of several datasets: the file's paths are relative to one dataset's folder."""

@@ -61,3 +61,15 @@ def test_what_a_dataset_lacks_is_said_when_it_is_built(monkeypatch, name):
     monkeypatch.setitem(DATASET.module_dict, "Bare", Bare)
     with pytest.raises(ConfigError, match=f"DATASET: Bare has no {name}; .*subclass of reidzoo.datasets.Dataset"):
         build_dataset("Bare")
+
+
+@pytest.mark.parametrize(
+    "name", ["CUHK03", "CUHK03NP", "DukeMTMC", "Market1501", "RandPerson", "VIPeR", "VeRi776", "VehicleID"]
+)
+def test_the_folder_that_is_named_is_read(name, tiny_root, tmp_path):
+    options = {"test_identities": 4} if name == "CUHK03" else {}
+    usual = build_dataset({"type": name, **options}, root=tiny_root)
+    (tmp_path / "elsewhere").symlink_to(usual.folder, target_is_directory=True)
+    dataset = build_dataset({"type": name, "folder": "elsewhere", **options}, root=tmp_path)
+    assert dataset.folder == str(tmp_path / "elsewhere") and len(dataset.train) == len(usual.train) > 0
+    assert all(str(record.path).startswith(str(tmp_path / "elsewhere")) for record in dataset.train)

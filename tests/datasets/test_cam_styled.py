@@ -68,6 +68,14 @@ def test_records_are_those_of_the_dataset(styled_root):
     assert build(styled_root, styles="none").styles is None
 
 
+def test_colours_are_transferred_in_the_space_that_is_named(root):
+    """In RGB a channel is scaled by itself, in Lab with the others: the same images under the same camera differ."""
+    images, row = torch.randint(0, 256, (1, 3, 32, 16), dtype=torch.uint8), np.array([0])
+    styles = [build(root, styles="color_transfer", space=space).styles for space in ("lab", "rgb")]
+    lab, rgb = (style.restyle(images, row, np.array([0.99])) for style in styles)
+    assert not torch.equal(lab, rgb) and not torch.equal(lab, images)
+
+
 def test_each_camera_is_drawn_equally_often(styled_root):
     sets = {"source": TrainSet([Market1501(styled_root)]), "target": TrainSet([build(styled_root)])}
     loader = loader_of(sets)

@@ -97,6 +97,35 @@ def test_a_dotted_rule_is_imported(config, tmp_path):
     assert [switch["to"] for switch in record["switches"]] == ["slow", "end"]
 
 
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({"steps": {"classifier": 4}, "decay_at": 0.5, "decay_factor": 0.2}, [0.1, 0.1, 0.02, 0.02] * 2),
+        ({"steps": {"classifier": 4}, "decay_at": 1.0}, [0.1] * 8),
+        ({"steps": {"classifier": 2}, "lasting": {"classifier": 1}, "decay_factor": 0.5}, [0.1, 0.1, 0.05, 0.05]),
+        ({"steps": {"classifier": 2}, "lasting": {"classifier": 0}}, [0.1] * 4),
+        ({"steps": None, "epochs": {"classifier": 2 / 3}, "decay_at": 1.0}, [0.1] * 4),  # of three steps
+    ],
+)
+def test_rates_and_lengths_of_two_turns(config, monkeypatch, changes, expected):
+    rates, moments = [], []
+
+    def note(trainer, batch):
+        optim, (weight, *_) = trainer.optims["classifier"], trainer.model.head.classifier.parameters()
+        rates.append(optim.lr)
+        moments.append("momentum_buffer" in optim.torch.state.get(weight, {}))
+        return step(trainer, batch)
+
+    step = SlowAndFast.step_classifier
+    monkeypatch.setattr(SlowAndFast, "step_classifier", note)
+    rule = {"type": "ConstantThresholds", "start": "slow", "switches": {}, "max_actions": 2}
+    Pipeline(config(**{**changes, "rule": rule, "resets": None})).train()
+    rates, moments = rates[1:], moments[1:]  # the first step is the dry run's
+    assert rates == pytest.approx(expected)
+    begins = len(expected) // 2  # the second turn: its optimizer is new, unless it is lasting
+    assert not moments[0] and moments[begins] == ("lasting" in changes)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 5, 6, 9])
 def test_a_run_stopped_at_any_step_ends_as_the_whole_one(config, tmp_path, monkeypatch, at):

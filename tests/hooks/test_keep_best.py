@@ -63,6 +63,11 @@ def test_a_period_and_the_last_epoch(stage, monkeypatch):
     assert found[-1]["best_rank-1"] == 0.4 and state["epoch"] == 3
 
 
+def test_what_is_before_the_first_epoch_is_no_candidate(stage, monkeypatch):
+    found, _ = stage((0.9, 0.5, 0.2), begin_epoch=1, monkeypatch=monkeypatch)  # measured after epochs 2 and 3
+    assert [row["mAP"] for row in found] == [0.9, 0.5] and found[-1]["kept_epoch"] == 2
+
+
 def test_the_mean_is_validated_and_kept(stage, tmp_path):
     """What the hook writes is what the model that it keeps has on the validation set, tested anew."""
     found, state = stage((0, 0), others={"ema": {"type": "EMAHook", "momentum": 0.75}})

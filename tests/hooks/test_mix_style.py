@@ -54,6 +54,25 @@ def test_p_is_the_share_of_batches(runner, monkeypatch):
     assert {tuple(partners) for partners in mixed} == {(0, 1), (1, 0)}
 
 
+def test_layers_part_and_alpha(runner, monkeypatch):
+    """A great alpha mixes halves, a small one takes one image's statistics or the other's."""
+    import reidzoo.hooks.mix_style as module
+
+    mixed = []
+    monkeypatch.setattr(module, "mix_style", lambda output, _, weights: mixed.append((output, weights)) or output)
+    runner.parts["other"] = nn.ModuleDict({"backbone": ResNet(18, width=8)})
+    for alpha, part, layer, shape in ((100.0, "model", "layer2", (8, 4, 2)), (0.01, "other", "layer1", (8, 8, 4))):
+        hook = MixStyleHook([f"backbone.{layer}"], part=part, p=1.0, alpha=alpha)
+        hook.before_train(runner)
+        hook.before_train_iter(runner, 0)
+        runner.parts[part]["backbone"].train()(torch.zeros(20, 3, 32, 16))
+        ((output, weights),) = mixed
+        assert tuple(output.shape[1:]) == shape
+        assert (abs(weights - 0.5).max() < 0.3) if alpha > 1 else ((abs(weights - 0.5) > 0.4).mean() > 0.7)
+        hook.after_train(runner)
+        mixed.clear()
+
+
 @pytest.mark.parametrize("count", [6, 7])
 def test_crossed_partners_are_of_the_other_half(runner, count):
     hook = MixStyleHook(partners="crossed")

@@ -21,12 +21,21 @@ def runner_of(lr=0.2, validates=("loss",)):
 
 
 @pytest.mark.parametrize("figure, sign", [("loss", 1), ("mAP", -1)])
-@pytest.mark.parametrize("options", [{"patience": 1}, {"patience": 0, "cooldown": 2}, {"patience": 1, "least": 0.3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patience": 1},
+        {"patience": 0, "cooldown": 2},
+        {"patience": 1, "least": 0.3},
+        {"patience": 0, "threshold": 0.01},
+    ],
+)
 def test_it_is_torchs_also_when_it_goes_on_from_a_checkpoint(figure, sign, options):
     plain = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
     torchs = torch.optim.lr_scheduler.ReduceLROnPlateau(
         plain, "min" if sign > 0 else "max", factor=0.5, patience=options["patience"],
         cooldown=options.get("cooldown", 0), min_lr=0.2 * options.get("least", 0),
+        threshold=options.get("threshold", 1e-4),
     )  # fmt: skip
     run, schedule, expected = runner_of(validates=("mAP", "loss")), PlateauSchedule(figure, gamma=0.5, **options), []
     schedule.before_train(run)
@@ -43,6 +52,15 @@ def test_it_is_torchs_also_when_it_goes_on_from_a_checkpoint(figure, sign, optio
         schedule = resumed
         run.metrics = {}  # as the log leaves it
     assert len(set(expected)) > 1
+
+
+@pytest.mark.parametrize("figure, mode, falls", [("loss", "", True), ("loss", "max", False), ("mAP", "min", True)])
+def test_the_mode_says_which_figures_are_better(figure, mode, falls):
+    run, schedule = runner_of(validates=("mAP", "loss")), PlateauSchedule(figure, mode, patience=0)
+    for value in (1.0, 2.0, 3.0):
+        run.metrics = {"validation": {figure: value}}
+        schedule.after_train_epoch(run)
+    assert (schedule.factor(3, 11) < 1) == falls
 
 
 def test_an_epoch_without_a_measurement_changes_nothing():

@@ -65,6 +65,23 @@ def test_features_that_are_the_camera_tell_every_images_camera(write_config, mon
         "reidzoo.hooks.probe.extract_table", lambda cfg, model, paths, *_: torch.eye(3)[[cameras[p] for p in paths]]
     )
     assert ProbeHook("camid")._probe(runner) == (1.0, pytest.approx(1 / 3))
+    chosen = [ProbeHook("camid", **options)._choose(runner)[2:] for options in ({}, {"seed": 1}, {"images": 3})]
+    learns = [set(map(int, learns)) for learns, _ in chosen]
+    assert learns[1] != learns[0] and len(learns[2]) == 9 < len(learns[0])
+    runner.max_epochs, runner.metrics, probed = 4, {}, []
+    for period in (0, 2, 3):
+        for runner.epoch in range(4):
+            runner.metrics = {}
+            ProbeHook("camid", period=period).after_train_epoch(runner)
+            probed += [(period, runner.epoch + 1)] if "probe" in runner.metrics else []
+    assert probed == [(0, 4), (2, 2), (2, 4), (3, 3), (3, 4)]
+
+    def noisy(cfg, model, paths, *_):
+        noise = torch.randn(len(paths), 20, generator=torch.Generator().manual_seed(0))
+        return noise + torch.eye(3, 20)[[cameras[path] for path in paths]]
+
+    monkeypatch.setattr("reidzoo.hooks.probe.extract_table", noisy)
+    assert len({ProbeHook("camid", l2=l2)._probe(runner)[0] for l2 in (0.0, 0.1, 10.0)}) > 1
 
 
 class TwoNetworks(torch.nn.Module):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset, read_pseudo_labels
 from reidzoo.engine.build import build_train_sets
 from reidzoo.errors import ConfigError, UserError
-from reidzoo.hooks import PseudoLabelHook
+from reidzoo.hooks import ExportPseudoLabelsHook, PseudoLabelHook
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
@@ -42,6 +43,23 @@ def test_unsupervised_training_and_export(write_config, tmp_path):
     assert counts["images_kept"] == sum(sizes) and counts["clusters_kept"] == len(sizes)
     initial = list(read_pseudo_labels(tmp_path / "run" / "pseudo_labels_initial.csv").values())
     assert min(initial) == 0 and len(set(initial)) == counts["clusters"] + counts["outliers"]
+
+
+def test_labels_are_made_once_a_period(monkeypatch):
+    made = []
+    hook = PseudoLabelHook("train", period=3)
+    monkeypatch.setattr(hook, "_features", lambda runner: None)
+    monkeypatch.setattr(hook, "_labels", lambda runner, features: None)
+    monkeypatch.setattr(hook, "_relabel", lambda runner, *_: made.append(runner.epoch))
+    for epoch in range(8):
+        hook.before_train_epoch(SimpleNamespace(epoch=epoch))
+    assert made == [0, 3, 6]
+
+
+def test_what_an_export_cannot_use_it_does_not_take():
+    for argument in ("period", "classifier", "keep_moments", "outliers", "domain"):
+        with pytest.raises(TypeError, match=argument):
+            ExportPseudoLabelsHook(**{argument: 1})
 
 
 def test_labels_are_compared_with_the_true_identities_and_training_does_not_see_them(

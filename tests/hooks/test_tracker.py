@@ -7,6 +7,7 @@ import re
 import signal
 import struct
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,6 +124,43 @@ def test_a_killed_and_resumed_run_continues_the_same_curves(write_config, run_to
     assert {name: dict(points) for name, points in found.items()} == curves
     assert all(len(points) == len(curves[name]) for name, points in found.items())
     assert len(list(run.glob(f"wandb/offline-run-*-{run_id}"))) == 2  # one run in two parts
+
+
+def test_where_a_run_is_shown(tmp_path, monkeypatch):
+    """Options that name a place reach the client, whose own settings count where they are empty."""
+    calls = []
+
+    class Client:
+        def __init__(self, tracking_uri=None):
+            calls.append(tracking_uri)
+
+        def get_experiment_by_name(self, name):
+            calls.append(name)
+
+        create_experiment = get_experiment_by_name
+
+        def create_run(self, *_, **__):
+            return SimpleNamespace(info=SimpleNamespace(run_id="1"))
+
+        def log_text(self, *_):
+            pass
+
+    wandb = SimpleNamespace(Settings=dict, init=lambda **named: calls.append(named))
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(MlflowClient=Client))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    runner = SimpleNamespace(output_dir=tmp_path, cfg=SimpleNamespace(OUTPUT_DIR=str(tmp_path)))
+    MLflowHook(uri="http://here:5000", experiment="mine").start(runner, "a/b", "")
+    assert calls == ["http://here:5000", "mine", "mine"]
+    (tmp_path / "mlflow.json").unlink()
+    calls.clear()
+    MLflowHook().start(runner, "a/b", "")
+    assert calls == [(tmp_path / "mlruns").resolve().as_uri(), "reidzoo", "reidzoo"]
+    calls.clear()
+    WandbHook("mine", mode="disabled", entity="us").start(runner, "a/b", "{}")
+    WandbHook().start(runner, "a/b", "{}")
+    shown = [(call["project"], call["mode"], call["entity"], call["group"]) for call in calls]
+    assert shown == [("mine", "disabled", "us", "a"), ("reidzoo", None, None, "a")]
 
 
 def test_names_of_a_line_of_the_log():

@@ -116,6 +116,35 @@ def test_steps_move_what_they_say(tiny_root, tmp_path):
         assert changed == moved and all(torch.isfinite(value) for value in scalars.values())
 
 
+def test_weights_of_the_terms(tiny_root, tmp_path):
+    """Each term is its weight times what it is at weight 1, and a part that only weighted terms train knows."""
+    names = {"camera_weight": ("camera", "fake_camera"), "reconstruction_weight": ("reconstruction",)}
+    names["penalty_weight"] = ("penalty",)
+    found = {}
+    for option in ("", *names):
+        weights = {name: 0.5 if name == option else 1.0 for name in names}
+        opts = [text for name, value in weights.items() for text in (f"TRAINER.{name}", str(value))]
+        torch.manual_seed(0)
+        trainer = trainer_of(config(tiny_root, tmp_path, *opts), tmp_path)
+        trainer.phase = "both"
+        trainer.optims["discriminator"].scale_lr(0.0)  # the generator's terms are of the same one then
+        found[option] = trainer.train_step(next(trainer.loader.epoch(0)))
+    for option, terms in names.items():
+        for term, value in found[""].items():
+            assert found[option][term] == pytest.approx(float(value) * (0.5 if term in terms else 1.0), rel=1e-4), term
+
+
+def test_what_is_written_where_and_how(tiny_root, tmp_path, camstyle):
+    from camstyle.write_styles import WriteStylesHook
+
+    trainer = trainer_of(config(tiny_root, tmp_path), tmp_path)
+    for options in ({"folder": "coarse", "quality": 5, "rows": 3}, {"rows": 5}):
+        WriteStylesHook(**options).after_train(trainer)
+        assert Image.open(tmp_path / "styles.jpg").size == (16 * 4, 32 * options["rows"])
+    sizes = [sum(path.stat().st_size for path in (tmp_path / name).iterdir()) for name in ("coarse", "styles")]
+    assert sizes[0] < 0.8 * sizes[1]
+
+
 def test_target_cameras_do_not_depend_on_processes(tiny_root, tmp_path, monkeypatch):
     trainer = trainer_of(config(tiny_root, tmp_path), tmp_path)
     (batch, *_) = trainer.loader.epoch(0)
