@@ -22,6 +22,7 @@ OPTIONS = {
     "last_stride": "stride of layer 4",
     "neck": "whether features before or after the batch norm are compared (TransReID's TEST.NECK_FEAT)",
     "rearrange": "whether TransReID's JPM shifts and shuffles (MODEL.RE_ARRANGE)",
+    "semantic_weight": "SOLIDER's share of semantics against appearance (MODEL.SEMANTIC_WEIGHT)",
     "sie": "what side information is of, where a file has it",
     "sie_weight": "lambda of the side information (MODEL.SIE_COE)",
     "fusion": "how PASS joins its tokens, where the file does not say (MODEL.FEAT_FUSION)",
