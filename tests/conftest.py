@@ -313,11 +313,11 @@ def read_svg():
 def train_in_one_and_two(run_processes, tmp_path: Path):
     """Return a function that trains a configuration in one process and in two, and returns the two runs' folders."""
 
-    def train(config: Path, counts: Sequence[int] = (1, 2)) -> list[Path]:
+    def train(config: Path, *args: object, counts: Sequence[int] = (1, 2)) -> list[Path]:
         outputs = [tmp_path / str(count) for count in counts]
         for count, output in zip(counts, outputs):
             tool = REPOSITORY / "tools" / "train_net.py"
-            for ran in run_processes(count, tool, "--config-file", config, "--output-dir", output):
+            for ran in run_processes(count, tool, "--config-file", config, "--output-dir", output, *args):
                 assert ran.returncode == 0, ran.stderr
         return outputs
 

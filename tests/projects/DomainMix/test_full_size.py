@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,8 @@ from reidzoo.engine.build import build_train_sets
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
+from ...conftest import make_tiny_datasets
+
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[3]
@@ -24,10 +25,7 @@ REPOSITORY = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Trees with enough identities for a batch of each set."""
-    spec = importlib.util.spec_from_file_location("tiny_datasets", REPOSITORY / "tests/conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.make_tiny_datasets(tmp_path_factory.mktemp("wide"), ids=17, images=4)
+    return make_tiny_datasets(tmp_path_factory.mktemp("wide"), ids=17, images=4)
 
 
 @pytest.mark.parametrize("stage", ["label", "backbone", "alternate"])
