@@ -59,8 +59,7 @@ class SemanticSwin(TimmBackbone):
         if not name.startswith("swin_"):
             raise ConfigError(f"SemanticSwin: {name} is no Swin of timm's, such as swin_tiny_patch4_window7_224")
         self.semantic_weight = semantic_weight
-        rates = {"drop_path_rate": drop_path, "always_partition": True}
-        super().__init__(name, pretrained, drop_path=drop_path, options={**rates, **(options or {})})
+        super().__init__(name, pretrained, drop_path=drop_path, options={"always_partition": True, **(options or {})})
 
     def _finish(self) -> None:
         for number, layer in enumerate(self.net.layers):
