@@ -165,10 +165,11 @@ def test_examples():
 def test_scanning_takes_time_in_proportion_to_the_images(tmp_path, monkeypatch):
     (tmp_path / "randperson_subset").mkdir()
     seconds = []
-    for count in (33_036, 132_145):
+    for count in (8_259, 132_145):
         names = [f"{i // 16:06d}_s{i % 11:02d}_c{i % 2:02d}_f{i:06d}.jpg" for i in range(count)]
         monkeypatch.setattr("reidzoo.datasets.base.os.listdir", lambda folder, names=names: names)
         start = time.process_time()
         assert len(RandPerson(tmp_path).train) == count
         seconds.append(time.process_time() - start)
-    assert seconds[1] < 10 * seconds[0]  # four times the images; comparing each with each would take sixteen times
+    # Sixteen times the images; comparing each with each would take 256 times as long.
+    assert seconds[1] < 100 * seconds[0]
