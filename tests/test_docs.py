@@ -216,6 +216,7 @@ def typed(node, path=()):
             yield from typed(value, path)
 
 
+@pytest.mark.slow
 def test_the_yaml_that_is_named_loads(tmp_path):
     _, snippets = keys_and_snippets()
     assert len(snippets) > 15

@@ -40,6 +40,7 @@ def test_the_three_lines_run(market_twin, monkeypatch):
     assert names["features"].shape == (1, 128) and float(names["features"].norm()) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_own_images_by_the_file_as_it_is_printed(tiny_root, tmp_path, monkeypatch, capsys):
     section = re.search(r"^## Your own images\n(.*?)(?=^## )", README.read_text(), re.MULTILINE | re.DOTALL)[1]
     printed = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)[1]

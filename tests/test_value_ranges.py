@@ -640,11 +640,13 @@ def start(root, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("key", sorted(declared(get_cfg())))
+@pytest.mark.slow
 def test_declared_keys(start, key, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     try_each(lambda value: start(key, value), KEYS[key])
 
 
+@pytest.mark.slow
 def test_phase_of_a_loss(start):
     try_each(lambda value: start("LOSSES.id.phase", value), choice("model"))
 
@@ -662,6 +664,7 @@ def arguments_below(tree):
         yield from arguments_below(child)
 
 
+@pytest.mark.slow
 def test_every_argument_of_every_file_is_a_case():
     cases = {(key, argument) for _, key, argument in CASES} | set(OPTIMIZER_CASES)
     named = {key for _, key, _ in CASES} | {key for _, key in CLASSES} | set(OPTIMIZERS)

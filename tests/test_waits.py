@@ -138,6 +138,7 @@ def found_looks() -> dict[tuple[str, str], list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_no_step_looks_at_the_values_of_a_tensor():
     found = found_looks()
     assert [line for key, lines in found.items() if key not in ALLOWED for line in lines] == []

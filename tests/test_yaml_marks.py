@@ -136,6 +136,7 @@ def test_a_long_file_without_aliases_is_read():
 
 
 @pytest.mark.parametrize("text", ["a: " + "[" * 5000, "a: " + "[" * 5000 + "]" * 5000])
+@pytest.mark.slow
 def test_deep_nesting_is_an_error(text):
     with pytest.raises(ConfigError, match="not valid YAML"):
         parse(text)

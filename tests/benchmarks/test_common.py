@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 
+@pytest.mark.slow
 def test_measures_time_and_the_peak(load):
     common = load("common")
     measurement = common.measured(lambda: len(np.ones(40_000_000, dtype=np.uint8).tobytes()))
@@ -15,6 +16,7 @@ def test_measures_time_and_the_peak(load):
         assert 20e6 < measurement.peak < 400e6
 
 
+@pytest.mark.slow
 def test_an_error_ends_the_measurement(load):
     with pytest.raises(ZeroDivisionError):
         load("common").measured(lambda: 1 / 0)

@@ -27,6 +27,7 @@ def test_the_sections_run_on_a_cpu_and_make_a_page(tmp_path):
     assert "| TripletLoss" not in page and "grad TripletLoss soft" in page and "## cluster" in page
 
 
+@pytest.mark.slow
 def test_an_unknown_section_is_named():
     words = [sys.executable, FOLDER, "--device", "cpu", "--only", "parrity"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)

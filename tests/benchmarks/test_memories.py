@@ -8,6 +8,7 @@ TINY = ["--images", "300", "--dim", "32", "--batch", "16", "--clusters", "20", "
 
 
 @pytest.mark.parametrize("memory", ["exemplar", "hybrid"])
+@pytest.mark.slow
 def test_runs_and_finds_the_answers_equal(load, capsys, tmp_path, memory):
     assert load("memories").main(["--memory", memory, *TINY, "--json", str(tmp_path / "figures.json")]) == 0
     printed = capsys.readouterr().out
@@ -16,6 +17,7 @@ def test_runs_and_finds_the_answers_equal(load, capsys, tmp_path, memory):
     assert figures["agree"] and figures["ratio"] > 0 and "300 x 32" in figures["title"]
 
 
+@pytest.mark.slow
 def test_without_the_reference(load, capsys, tmp_path):
     assert load("memories").main([*TINY, "--skip-reference", "--json", str(tmp_path / "figures.json")]) == 0
     assert "ratio" not in capsys.readouterr().out and "reference" not in json.loads(

@@ -27,6 +27,7 @@ def test_the_page_has_a_row_for_each(load):
     assert len(widths) == 1
 
 
+@pytest.mark.slow
 def test_writes_the_table_of_what_it_ran(load, tmp_path, monkeypatch, capfd):
     script = load("run_all")
     monkeypatch.setattr(script, "SMALL", [("tiny", "rerank.py --queries 10 --gallery 30 --dim 4")])
@@ -43,6 +44,7 @@ def test_answers_that_differ_are_in_the_table_and_the_exit_code(load, tmp_path, 
     assert "DIFFER" in (tmp_path / "out.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_script_that_fails_ends_it(load):
     with pytest.raises(SystemExit, match="no table is written"):
         load("run_all").run("ranking.py --queries none")

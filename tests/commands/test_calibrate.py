@@ -16,6 +16,7 @@ from reidzoo.runs.pipeline import Pipeline
 from ..served_models import home, write_tiny  # noqa: F401
 
 
+@pytest.mark.slow
 def test_a_model_file_gets_a_calibrated_copy(write_tiny, tiny_root, tmp_path, capsys):  # noqa: F811
     path, _ = write_tiny()
     before = path.read_bytes()
@@ -43,6 +44,7 @@ def test_a_model_file_gets_a_calibrated_copy(write_tiny, tiny_root, tmp_path, ca
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_own_until_it_is_trained_again(write_config, tmp_path, capsys):
     solver = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 1}
     Pipeline(load_config(write_config(SOLVER=solver))).train()

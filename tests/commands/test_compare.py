@@ -51,6 +51,7 @@ def test_a_likely_pair_below_a_strict_threshold_is_explained(ask, write_tiny):  
     assert "The verdict is strict" not in ask(model, "again")[1]
 
 
+@pytest.mark.slow
 def test_without_a_calibration(ask, write_tiny):  # noqa: F811
     model = write_tiny()[0]
     assert ask(model, "again", "--threshold", "0.5")[:2] == (

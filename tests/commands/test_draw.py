@@ -20,6 +20,7 @@ def draw(root, what, output, *words, dataset="Market1501"):
     return output
 
 
+@pytest.mark.slow
 def test_imbalance(tiny_root, tmp_path, read_svg, capsys):
     title, description, words = read_svg(draw(tiny_root, "imbalance", tmp_path / "x.svg", dataset="MSMT17").read_text())
     assert "images of an identity: 6 to 6, 6.0 on average" in description

@@ -66,6 +66,7 @@ def test_a_dataset(write_model, extract, tiny_root):
     assert [row["split"] for row in rows] == ["query"] * len(data.query) + ["gallery"] * len(data.gallery)
 
 
+@pytest.mark.slow
 def test_a_folder_with_folders_in_it(write_model, extract, tiny_root):
     folder = tiny_root / "MSMT17_V1" / "train"
     features, rows = extract(write_model(), folder, "--workers", 1)
@@ -120,6 +121,7 @@ def test_nothing_readable(write_model, extract, tmp_path):
         extract(write_model(), tmp_path / "people", "--skip-unreadable")
 
 
+@pytest.mark.slow
 def test_a_model_of_two_networks_takes_each_side_by_its_own(two_views, extract, tiny_root):
     model = reidzoo.load(two_views)
     data = build_dataset("Market1501", tiny_root)
@@ -133,6 +135,7 @@ def test_a_model_of_two_networks_takes_each_side_by_its_own(two_views, extract, 
     np.testing.assert_allclose(features, model.embed_gallery([row["path"] for row in rows]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_mistakes(write_model, extract, tiny_root, tmp_path):
     model, folder = write_model(), tiny_root / "Market-1501-v15.09.15" / "query"
     for source, options, part in (

@@ -379,6 +379,7 @@ def test_registry_builds_from_a_node(load):
     assert (part.size, dict(part.inputs)) == (2, {"x": "feat"})
 
 
+@pytest.mark.slow
 def test_every_configuration_of_this_repository_loads():
     root = Path(__file__).parents[2]
     files = [path for top in ("configs", "projects") for path in sorted((root / top).rglob("*.yml"))]

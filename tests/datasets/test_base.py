@@ -162,6 +162,7 @@ def test_examples():
     assert examples(["a", "b", "c", "d"]) == "a, b, c, ..."
 
 
+@pytest.mark.slow
 def test_scanning_takes_time_in_proportion_to_the_images(tmp_path, monkeypatch):
     (tmp_path / "randperson_subset").mkdir()
     seconds = []

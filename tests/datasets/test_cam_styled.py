@@ -76,6 +76,7 @@ def test_colours_are_transferred_in_the_space_that_is_named(root):
     assert not torch.equal(lab, rgb) and not torch.equal(lab, images)
 
 
+@pytest.mark.slow
 def test_each_camera_is_drawn_equally_often(styled_root):
     sets = {"source": TrainSet([Market1501(styled_root)]), "target": TrainSet([build(styled_root)])}
     loader = loader_of(sets)
@@ -93,6 +94,7 @@ def test_each_camera_is_drawn_equally_often(styled_root):
 
 
 @pytest.mark.parametrize("styles", ["folder", "color_transfer"])
+@pytest.mark.slow
 def test_draws_do_not_depend_on_workers_processes_or_where_an_epoch_is_resumed(styled_root, styles):
     def sets():
         return {"target": TrainSet([build(styled_root, styles=styles)])}

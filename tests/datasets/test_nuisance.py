@@ -55,6 +55,7 @@ def test_one_camera_is_no_nuisance(tmp_path, market):
         nuisance_classes("camera", TrainSet([Market1501(tmp_path)]))
 
 
+@pytest.mark.slow
 def test_file_names_of_the_rendered_twin_tell_camera_and_time(tmp_path):
     render_twins(tmp_path, ["MSMT17"], scale=0.02, jobs=1)
     dataset = MSMT17(tmp_path)

@@ -38,6 +38,7 @@ def test_splits_differ_and_are_repeatable(tmp_path, viper):
     assert len({frozenset(pids) for pids in trained}) > 3
 
 
+@pytest.mark.slow
 def test_published_counts_and_protocol(tmp_path, viper, caplog):
     viper(tmp_path / "VIPeR", range(632))
     dataset = VIPeR(tmp_path)

@@ -47,6 +47,7 @@ def test_it_finds_what_a_folder_finds(client, fill):
     assert theirs.known(["0.jpg", "1.jpg"]) == {"1.jpg"}
 
 
+@pytest.mark.slow
 def test_a_gallery_in_a_database(model, people, write_tiny, tmp_path):
     client = qdrant.QdrantClient(path=str(tmp_path / "db"))
     gallery = Gallery(QdrantStore(client, "people", ModelRecord.of(model)), model)

@@ -93,6 +93,7 @@ def test_a_calibrated_model_says_probabilities(model, people, bob):
     assert "below the threshold of 1.10, which 0.10% of the pairs of two identities" in found["reasons"][0]
 
 
+@pytest.mark.slow
 def test_pictures_of_the_gallery_and_no_other_file(client, people, tmp_path):
     name = people / "Ann" / "Ann_c0.jpg"
     answer = client.get("/api/picture", params={"name": str(name)})

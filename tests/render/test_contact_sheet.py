@@ -14,11 +14,13 @@ def test_sheet_has_a_row_per_identity(name: str) -> None:
     assert one.std() > 20
 
 
+@pytest.mark.slow
 def test_vehicle_overview_shows_both_twins() -> None:
     top, bottom = np.array_split(np.asarray(vehicle_overview(vehicles=2, columns=2)), 2)
     assert top.std() > 20 and bottom.std() > 20
 
 
+@pytest.mark.slow
 def test_overview_shows_every_twin() -> None:
     sheet = np.asarray(overview(columns=2))
     rows = np.array_split(sheet, len(LAYOUTS))

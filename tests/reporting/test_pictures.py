@@ -162,6 +162,7 @@ def test_maps_of_the_embeddings(subject, drawn, kind, label):
         np.testing.assert_allclose(shown[f"{label} {value}"], laid.points[labels == value])
 
 
+@pytest.mark.slow
 def test_attention_lays_heat_over_the_pictures(run_folder, make_retrieval):
     model = make_ready(find_model(weights=run_folder))
     draws = torch.Generator().manual_seed(0)
@@ -175,6 +176,7 @@ def test_attention_lays_heat_over_the_pictures(run_folder, make_retrieval):
         assert "identity" in strip.tiles[2].words and "another identity" in strip.tiles[4].words
 
 
+@pytest.mark.slow
 def test_losses_rates_and_retrieval_over_the_epochs(record, drawn):
     """Two stages of three epochs of four steps, a line after the second and the fourth step."""
     losses, rates, progress = (TRAINING_PICTURES[kind](record) for kind in ("losses", "rates", "progress"))
@@ -191,6 +193,7 @@ def test_losses_rates_and_retrieval_over_the_epochs(record, drawn):
     assert progress.table.rows[0][1] == "25.0"
 
 
+@pytest.mark.slow
 def test_pseudo_labels_their_clusters_and_turns(record, drawn):
     quality, turns, clusters = (
         TRAINING_PICTURES[kind](record) for kind in ("label-quality", "alternation", "clusters")

@@ -95,6 +95,7 @@ def test_every_picture_by_itself_with_the_same_bytes_each_time(run_folder, tmp_p
         assert min(Image.open(output).size) > 128
 
 
+@pytest.mark.slow
 def test_the_curves_of_a_run_without_model_and_data(run_folder, tmp_path, monkeypatch, capsys):
     for path in run_folder.glob("*/model_final.pth"):
         path.unlink()
@@ -107,6 +108,7 @@ def test_the_curves_of_a_run_without_model_and_data(run_folder, tmp_path, monkey
         call("draw", "cmc", "--weights", run_folder, "--output", tmp_path / "x.svg")
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said_before_anything_is_written(run_folder, tmp_path):
     output = tmp_path / "out"
     with pytest.raises(UserError, match="--curves-only draws the training"):

@@ -59,6 +59,7 @@ def found(path, *opts):
     return Pipeline(load_config(path, opts)).dry_run().findings.texts()
 
 
+@pytest.mark.slow
 def test_nothing_remains_of_it(write_config, tmp_path, monkeypatch):
     for name in ("with", "without"):
         path = write_config(OUTPUT_DIR=str(tmp_path / name), SOLVER=SHORT, STAGES=CHAIN)
@@ -73,6 +74,7 @@ def test_nothing_remains_of_it(write_config, tmp_path, monkeypatch):
         assert_equal_runs(tmp_path / "with" / stage, tmp_path / "without" / stage)
 
 
+@pytest.mark.slow
 def test_it_says_what_it_saw(write_config):
     dry_run = Pipeline(load_config(write_config(SOLVER=SHORT, STAGES=CHAIN))).dry_run()
     assert dry_run.findings.texts() == [] and not dry_run.notes
@@ -114,6 +116,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("key, value, kind, message", BROKEN.values(), ids=BROKEN)
+@pytest.mark.slow
 def test_a_mistake_is_found_before_the_first_step(write_config, tmp_path, key, value, kind, message):
     run = Pipeline(load_config(write_config(SOLVER=SHORT, STAGES=CHAIN), [key, value]))
     if kind is None:
@@ -173,6 +176,7 @@ def own_root(tiny_root, tmp_path):
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_read_are_named(write_config, own_root):
     images = sorted(own_root.rglob("*.jpg"))
     images[0].write_bytes(b"nothing")
@@ -185,6 +189,7 @@ def test_images_that_cannot_be_read_are_named(write_config, own_root):
     assert "6 images cannot be used" in text and "and 3 more" in text
 
 
+@pytest.mark.slow
 def test_damaged_pixels_are_found_if_they_are_looked_at(write_config, own_root):
     image = sorted(own_root.rglob("*.jpg"))[-1]
     image.write_bytes(image.read_bytes()[:-20])
@@ -240,6 +245,7 @@ def test_check_ends_with_2_and_everything_that_is_wrong(write_config, capsys):
 # ---- an evaluation that fails half-way -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_fails_half_way_loses_no_step(write_config, tmp_path, monkeypatch):
     def config(name):
         solver = {**SHORT, "MAX_EPOCHS": 3, "CHECKPOINT_PERIOD": 3}

@@ -43,6 +43,7 @@ def handlers():
     return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
+@pytest.mark.slow
 def test_a_finished_run_keeps_what_it_was_made_with(write_config, tmp_path, monkeypatch):
     path = write_config(SOLVER={"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 1, "MAX_EPOCHS": 1})
     pipeline.Pipeline(load_config(path)).train()
@@ -103,6 +104,7 @@ def test_a_configuration_that_code_changed_is_checked_again(write_config):
 
 
 @pytest.mark.usefixtures("signal_hook")
+@pytest.mark.slow
 def test_a_signal_within_a_stage_pauses_and_the_run_goes_on(write_config, tmp_path):
     before = handlers()
     hooks = {"signal": {"type": "SignalHook", "event": "after_train_iter", "at": 1}}
@@ -115,6 +117,7 @@ def test_a_signal_within_a_stage_pauses_and_the_run_goes_on(write_config, tmp_pa
 
 
 @pytest.mark.usefixtures("signal_hook")
+@pytest.mark.slow
 def test_a_signal_in_a_stages_last_moment_is_not_forgotten(write_config, tmp_path):
     """It came when nothing in the stage could be stopped any more; the next stage does not begin."""
     hooks = {"signal": {"type": "SignalHook", "event": "after_train", "at": 4}}
@@ -125,6 +128,7 @@ def test_a_signal_in_a_stages_last_moment_is_not_forgotten(write_config, tmp_pat
     assert list(pipeline.Pipeline(load_config(path)).train(go_on=True)) == ["one", "two"]
 
 
+@pytest.mark.slow
 def test_a_pipeline_works_in_a_thread(write_config):
     found = []
     run = pipeline.Pipeline(load_config(write_config(SOLVER=SHORT)))
@@ -143,6 +147,7 @@ def test_handlers_are_back_after_a_failure(write_config, monkeypatch):
     assert handlers() == before
 
 
+@pytest.mark.slow
 def test_a_signal_before_the_first_stage_pauses_too(write_config, tmp_path, monkeypatch):
     run = pipeline.Pipeline(load_config(write_config(SOLVER=SHORT)))
     with monkeypatch.context() as patch, pytest.raises(Paused, match="stopped before stage train"):
@@ -193,6 +198,7 @@ def test_what_cannot_go_on_is_said_by_name_before_a_step(paused, tmp_path, opts,
     assert [file.read_bytes() for file in files] == before
 
 
+@pytest.mark.slow
 def test_settings_follow_the_configuration_and_are_said(paused, tmp_path):
     opts = ["OPTIMIZERS.model.weight_decay", "0.25", "OPTIMIZERS.model.lr", "0.002"]
     pipeline.Pipeline(paused(*opts)).train(go_on=True)
@@ -202,6 +208,7 @@ def test_settings_follow_the_configuration_and_are_said(paused, tmp_path):
     assert "+  model: {type: Adam, lr: 0.002, weight_decay: 0.25}" in (tmp_path / "run/log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_another_number_of_threads_is_said_and_both_are_kept(paused, tmp_path, monkeypatch):
     before = environment.environment()
     now = {**before, "threads": "63"}
@@ -226,6 +233,7 @@ def test_a_flipped_byte_of_the_checkpoint_is_named(paused, tmp_path):
 # --- one run, one folder, one owner ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_is_refused(write_config, tmp_path):
     run = pipeline.Pipeline(load_config(write_config(SOLVER=SHORT)))
     with (
@@ -247,6 +255,7 @@ def test_somebody_elses_checkpoints_are_not_taken_for_a_run(write_config, tmp_pa
         pipeline.Pipeline(load_config(write_config(SOLVER=SHORT))).train(go_on=go_on)
 
 
+@pytest.mark.slow
 def test_what_killed_saves_have_left_is_removed(write_config, tmp_path):
     path = write_config(SOLVER=SHORT)
     pipeline.Pipeline(load_config(path)).train()
@@ -258,11 +267,13 @@ def test_what_killed_saves_have_left_is_removed(write_config, tmp_path):
     assert not any(file.exists() for file in left) and (tmp_path / "run/model_final.pth").exists()
 
 
+@pytest.mark.slow
 def test_without_a_checkpoint_hook_the_final_one_is_written_all_the_same(write_config, tmp_path):
     pipeline.Pipeline(load_config(write_config(SOLVER=SHORT, HOOKS={"checkpoint": None}))).train()
     assert (tmp_path / "run/model_final.pth").exists()
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_fails_loses_no_epoch(write_config, tmp_path, monkeypatch):
     path = write_config(SOLVER=SHORT)
     wanted = pipeline.Pipeline(load_config(path, ["OUTPUT_DIR", str(tmp_path / "other")])).train()

@@ -44,6 +44,7 @@ def test_a_mistake_in_the_second_stage_ends_the_run_before_the_first(stages, tmp
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_nothing_is_written_or_said_and_the_configuration_stays(stages, tmp_path, caplog):
     pipeline = stages()
     before = {name: repr(cfg) for name, cfg in pipeline.stages.items()}
@@ -54,6 +55,7 @@ def test_nothing_is_written_or_said_and_the_configuration_stays(stages, tmp_path
     assert all(cfg.is_frozen() for cfg in pipeline.stages.values())
 
 
+@pytest.mark.slow
 def test_a_stage_that_waits_for_labels_has_some(stages):
     waits = {"type": "PseudoLabeled", "dataset": "Market1501", "labels": "stage:first/labels.csv"}
     nothing = {"model": {"params": ["model.neck"]}}

@@ -57,12 +57,14 @@ def test_scatter_is_described(read_svg):
     assert scatter([row("a", "Market1501", Market1501=80)]) == "" == scatter([row("a", "MSMT17", Market1501=80)])
 
 
+@pytest.mark.slow
 def test_the_recorded_scatter_is_what_its_results_give(read_svg):
     picture = Path(__file__).parents[2] / "projects/ADIN/results/transfer.svg"
     rows = json.loads(picture.with_suffix(".json").read_text())["rows"]
     assert read_svg(picture.read_text()) == read_svg(scatter(rows))
 
 
+@pytest.mark.slow
 def test_a_model_is_found_and_gives_what_its_run_gave(write_config, tmp_path, tiny_root):
     node = {"type": "HoldOut", "dataset": "Market1501", "part": "train"}
     path = write_config(DATASETS={"TRAIN": {"train": [node, "RandPerson"]}, "TESTS": ["Market1501", "DukeMTMC"]})

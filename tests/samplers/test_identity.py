@@ -55,6 +55,7 @@ def test_every_group_keeps_the_rules():
             check_group(group, pids, camids)
 
 
+@pytest.mark.slow
 def test_choices_are_uniform():
     """Identity 0: anchors over 6 images; from camera 0 the others are 3 of the 4 images of camera 1, in any order."""
     pids, camids = np.zeros(6, dtype=np.int64), np.array([0, 1, 1, 0, 1, 1])
@@ -72,6 +73,7 @@ def test_choices_are_uniform():
     assert all(abs(count - 2000 / 24) < 45 for count in triples.values())
 
 
+@pytest.mark.slow
 def test_draws_with_replacement_from_few():
     pids, camids = np.zeros(4, dtype=np.int64), np.array([0, 1, 1, 1])
     passes = [one_pass(pids, camids, epoch)[0] for epoch in range(1000)]

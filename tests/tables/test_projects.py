@@ -13,6 +13,7 @@ FILES = sorted(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("pr
 
 
 @pytest.mark.parametrize("file", FILES)
+@pytest.mark.slow
 def test_every_row_resolves(file, tmp_path):
     table = read_table(REPOSITORY / file)
     full = make_plan(table, tmp_path, [0])

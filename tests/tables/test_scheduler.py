@@ -45,6 +45,7 @@ def ran(tmp_path):
     return Counter((tmp_path / "out" / "stages" / "ran.txt").read_text().split())
 
 
+@pytest.mark.slow
 def test_each_unit_runs_once_after_what_it_needs(plan, stub, tmp_path):
     made = plan()
     scheduler = Scheduler(made.units, 2, stub, quiet())
@@ -63,6 +64,7 @@ def test_each_unit_runs_once_after_what_it_needs(plan, stub, tmp_path):
     assert max(ran(tmp_path).values()) == 1
 
 
+@pytest.mark.slow
 def test_only_what_is_not_done_runs(plan, stub, tmp_path):
     made = plan(seeds=(0,))
     Scheduler(made.needed([""], ["two"]), 1, stub, quiet()).run()
@@ -70,6 +72,7 @@ def test_only_what_is_not_done_runs(plan, stub, tmp_path):
     assert max(ran(tmp_path).values()) == 1 and len(ran(tmp_path)) == 4
 
 
+@pytest.mark.slow
 def test_a_failure_takes_along_what_needs_it_and_nothing_else(plan, stub, tmp_path):
     made = plan(seeds=(0,))
     broken = tmp_path / "out" / "stages" / "broken" / "second"
@@ -101,6 +104,7 @@ class Interrupting(Progress):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_an_interrupt_lets_the_runs_save_and_the_next_run_goes_on(plan, stub, tmp_path):
     made = plan(seeds=(0,))
     said = io.StringIO()

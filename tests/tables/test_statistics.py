@@ -29,6 +29,7 @@ def test_intervals_of_few_values():
     assert interval([1.0, 2.0, 6.0]) == (1.0, 6.0)  # 1 in 27 draws has one seed only
 
 
+@pytest.mark.slow
 def test_coverage_is_what_a_simulation_gives():
     rng = np.random.default_rng(0)
     for count in (2, 3, 5, 10, 30):

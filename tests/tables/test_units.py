@@ -48,6 +48,7 @@ def test_a_unit_is_a_plain_configuration_of_its_own(plan):
     assert cfg.DATASETS.ROOT == "data"
 
 
+@pytest.mark.slow
 def test_what_changes_the_key(plan):
     def key(**options):
         made = plan(**options)

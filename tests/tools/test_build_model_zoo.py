@@ -25,6 +25,7 @@ def build(monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_the_page_is_what_the_files_give(build):
     build("--check")
 

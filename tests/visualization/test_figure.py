@@ -28,6 +28,7 @@ def draw(figure):
     axes.plot([0, 10], [50, 50], label="a < b")
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_whatever_the_users_settings_are(tmp_path):
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: path\naxes.facecolor: red\n")
     found = []
@@ -50,6 +51,7 @@ def test_what_it_says_is_text(read_svg):
 
 
 @pytest.mark.parametrize("length", [3, 25, 60])
+@pytest.mark.slow
 def test_title_and_legend_stay_inside_and_off_the_axes(length):
     figures = []
 

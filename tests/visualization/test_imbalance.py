@@ -22,6 +22,7 @@ def test_times_that_are_not_known_are_left_out():
     assert set(imbalance(PIDS, CAMERAS, [-1, *TIMES[1:]])) == {"images", "cameras"}
 
 
+@pytest.mark.slow
 def test_a_histogram_holds_every_identity_once():
     counted = {"images": np.array([1, 1, 2, 90]), "cameras": np.array([1, 2, 2, 3])}
     figure = Figure()
@@ -32,6 +33,7 @@ def test_a_histogram_holds_every_identity_once():
     assert [bar.get_height() for bar in figure.axes[1].patches] == [1, 2, 1]
 
 
+@pytest.mark.slow
 def test_it_is_described(read_svg):
     _, description, words = read_svg(imbalance_plot(imbalance(PIDS, CAMERAS, TIMES), "MSMT17"))
     assert "images of an identity: 1 to 4, 2.3 on average" in description.splitlines()

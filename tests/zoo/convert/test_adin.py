@@ -77,6 +77,7 @@ class Dual(Baseline):
 
 
 @pytest.mark.parametrize("names", [("classifier",), ("classifier_pos", "classifier_neg")])
+@pytest.mark.slow
 def test_the_baseline_embeds_as_the_original(originals, images, check, names):
     original = originals.make(Baseline, originals.resnet, names)
     with torch.no_grad():
@@ -89,6 +90,7 @@ def test_the_baseline_embeds_as_the_original(originals, images, check, names):
 
 
 @pytest.mark.parametrize("reduction", [True, False])
+@pytest.mark.slow
 def test_the_dual_branch_network_embeds_as_the_original(originals, images, check, reduction):
     original = originals.make(Dual, originals.resnet, reduction)
     assert "classifier_pos.classifier_g.classifier.0.weight" in original.state_dict()
@@ -102,6 +104,7 @@ def test_the_dual_branch_network_embeds_as_the_original(originals, images, check
     assert file.config["HEAD"]["reduction"] == ("conv" if reduction else "linear")
 
 
+@pytest.mark.slow
 def test_exactness(originals, check_exactness):
     small = originals.make(Baseline, originals.resnet, depth=18).state_dict()
     check_exactness("adin", small, "model.layer3.1.bn1.running_var")
@@ -110,6 +113,7 @@ def test_exactness(originals, check_exactness):
     check_exactness("adin", dual, "model.layer4_global.1.conv3.weight")
 
 
+@pytest.mark.slow
 def test_features_of_two_layers_are_refused(originals):
     state = originals.make(Baseline, originals.resnet, depth=18).state_dict()
     state["classifier.add_block.0.weight"] = torch.zeros(512, 512 + 256)

@@ -39,6 +39,7 @@ def test_wrong_recipes_are_named(recipe, message):
         check_recipe(recipe)
 
 
+@pytest.mark.slow
 def test_a_file_goes_in_and_a_model_file_comes_out(state, tmp_path):
     # As nn.DataParallel saves it, beside a numpy number.
     wrapped = {f"module.{name}": value for name, value in state.items()}
@@ -65,6 +66,7 @@ def test_an_error_names_the_file_and_nothing_is_written(state, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.pth"]
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_finite_are_not_converted(state, tmp_path):
     state["base.4.0.conv1.weight"][0] = float("nan")
     torch.save(state, tmp_path / "bad.pth")

@@ -11,6 +11,7 @@ STEMS = {False: ("conv1", "bn1", "maxpool", "relu"), True: ("conv1", "bn1", "rel
 
 
 @pytest.mark.parametrize("ibn", [False, True])
+@pytest.mark.slow
 def test_embeds_as_the_original(originals, images, check, ibn):
     original = originals.make(originals.Sequential, STEMS[ibn], ibn=ibn, classes=20, discriminator=True)
     with torch.no_grad():
@@ -29,12 +30,14 @@ def test_embeds_as_the_original(originals, images, check, ibn):
     assert file.info["licence"] == "MIT" and "WangWenhao0716" in file.info["source"]
 
 
+@pytest.mark.slow
 def test_exactness(originals, check_exactness):
     state = originals.make(originals.Sequential, STEMS[False], depth=18, classes=5, discriminator=True).state_dict()
     check_exactness("domainmix", state, "base.7.1.bn2.running_mean")
     check_exactness("domainmix", state, "feat_bn.bias")
 
 
+@pytest.mark.slow
 def test_old_files_lack_counters(originals, load, images):
     original = originals.make(originals.Sequential, depth=18)
     state = {name: value for name, value in original.state_dict().items() if "num_batches" not in name}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -19,6 +20,7 @@ class ECN(nn.Module):
         return functional.normalize(images.mean((2, 3)))
 
 
+@pytest.mark.slow
 def test_embeds_pool5(originals, images, check):
     original = originals.make(ECN, originals.resnet)
     with torch.no_grad():
@@ -32,5 +34,6 @@ def test_embeds_pool5(originals, images, check):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_exactness(originals, check_exactness):
     check_exactness("ecn", originals.make(ECN, originals.resnet, 18).state_dict(), "base.layer2.0.downsample.1.bias")

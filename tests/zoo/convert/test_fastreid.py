@@ -133,6 +133,7 @@ BLOCKS = (0, 2, 3, 0)
         ({"depth": 18, "old": True, "stem": "ceil"}, {"size": "256x128", "pool": "avg", "stem": "ceil"}),
     ],
 )
+@pytest.mark.slow
 def test_embeds_as_the_original(make, check, images, original, options):
     model = make(**original)
     with torch.no_grad():
@@ -149,6 +150,7 @@ def test_embeds_as_the_original(make, check, images, original, options):
     assert file.info["dropped"]["identity classifier"] == 1
 
 
+@pytest.mark.slow
 def test_each_non_local_block_shows_in_the_embedding(make, images):
     """What the test above would miss if it were too small."""
     model = make(blocks=BLOCKS)
@@ -161,6 +163,7 @@ def test_each_non_local_block_shows_in_the_embedding(make, images):
             block.W[1].weight.copy_(norm)
 
 
+@pytest.mark.slow
 def test_another_normalisation_in_the_file_is_kept(make):
     state = make(depth=18, old=True).state_dict()
     state["pixel_mean"].fill_(127.5)
@@ -169,6 +172,7 @@ def test_another_normalisation_in_the_file_is_kept(make):
     assert inputs["MEAN"] == inputs["STD"] == [0.5, 0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_exactness(make, check_exactness):
     state = make(depth=18, pool="learnt gem").state_dict()
     check_exactness("fastreid", state, "backbone.layer2.1.conv2.weight", size="256x128")
@@ -177,6 +181,7 @@ def test_exactness(make, check_exactness):
     check_exactness("fastreid", state, "backbone.NL_3.1.W.1.bias", size="256x128", pool="gem")
 
 
+@pytest.mark.slow
 def test_what_the_file_does_not_say_has_to_be_given(make):
     state = make(depth=18).state_dict()
     with pytest.raises(WeightsError, match="256x128 for BoT and AGW, 384x128 for SBS"):

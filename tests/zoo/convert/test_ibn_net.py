@@ -41,6 +41,7 @@ def embed(model, images):
 
 
 @pytest.mark.parametrize("depth", [18, 50])
+@pytest.mark.slow
 def test_ibn_a_embeds_as_the_original(originals, images, check, depth):
     original = originals.make(originals.resnet, depth, ibn=True, last_stride=2)
     with torch.no_grad():
@@ -51,6 +52,7 @@ def test_ibn_a_embeds_as_the_original(originals, images, check, depth):
     assert file.info["dropped"] == {"ImageNet classifier": 2} and "middle of 224 x 224" in file.info["notes"][0]
 
 
+@pytest.mark.slow
 def test_ibn_b_embeds_as_the_original(originals, images, check):
     for_b = originals.make(IBNb, originals.resnet)
     assert {name for name in for_b.state_dict() if name.startswith("bn1.")} == {"bn1.weight", "bn1.bias"}
@@ -59,6 +61,7 @@ def test_ibn_b_embeds_as_the_original(originals, images, check):
     assert check("ibn_net", for_b.state_dict(), expected).config["BACKBONE"]["ibn"] == "b"
 
 
+@pytest.mark.slow
 def test_exactness(originals, check_exactness):
     state = originals.make(originals.resnet, 18, ibn=True).state_dict()
     check_exactness("ibn_net", state, "layer2.1.bn1.IN.weight")

@@ -71,6 +71,7 @@ def test_sizes_of_fastreid_are_its_configurations(entries):
             assert options == {"size": expected, "pool": "avg" if "bot" in name else "gem"}
 
 
+@pytest.mark.slow
 def test_an_entry_with_a_recipe_becomes_a_model(tmp_path, monkeypatch):
     monkeypatch.setenv("REIDZOO_HOME", str(tmp_path / "home"))
     torch.manual_seed(0)

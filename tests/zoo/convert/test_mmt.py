@@ -10,6 +10,7 @@ NO_RELU = ("conv1", "bn1", "maxpool")
 
 
 @pytest.mark.parametrize("stem, ibn, last", [(NO_RELU, False, 6), ((*NO_RELU[:2], "relu", "maxpool"), True, 7)])
+@pytest.mark.slow
 def test_embeds_as_the_original_with_its_stem(originals, images, check, stem, ibn, last):
     original = originals.make(originals.Sequential, stem, ibn=ibn, classes=9)
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torchvision.models import mobilenet_v2
@@ -26,6 +27,7 @@ def ungrouped(features):
     return rows
 
 
+@pytest.mark.slow
 def test_it_embeds_as_the_original(originals, images, check):
     features = originals.make(lambda: mobilenet_v2(weights=None).features)
     state = {f"features.{name}": value for name, value in ungrouped(features).state_dict().items()}
@@ -48,6 +50,7 @@ def test_the_order_of_the_parameters_is_torchvisions(originals):
             assert torch.equal(theirs[name], ours[f"{number}.conv.{place}.weight"])
 
 
+@pytest.mark.slow
 def test_exactness(originals, check_exactness):
     features = originals.make(lambda: mobilenet_v2(weights=None).features)
     state = {f"features.{name}": value for name, value in ungrouped(features).state_dict().items()}

@@ -71,6 +71,7 @@ def test_a_neck_for_each_token(originals, images, check):
             convert_state(FAMILIES["pass"], original.state_dict(), {"size": "64x32", **options})
 
 
+@pytest.mark.slow
 def test_exactness(originals, check_exactness):
     check_exactness("pass", originals.make(Pass).state_dict(), "base.blocks.1.mlp.fc1.weight", size="64x32")
 

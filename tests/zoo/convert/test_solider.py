@@ -54,6 +54,7 @@ def test_it_embeds_as_the_original(images, check, neck, weight):
         ("swin_base_patch4_window7_224", 128, (2, 2, 18, 2), (4, 8, 16, 32)),
     ],
 )
+@pytest.mark.slow
 def test_the_authors_networks_are_found_by_their_tensors(name, dim, depths, heads):
     with torch.device("meta"):
         state = {f"base.{key}": value for key, value in PlainSwin(True, dim, depths, heads).state_dict().items()}
@@ -64,6 +65,7 @@ def test_the_authors_networks_are_found_by_their_tensors(name, dim, depths, head
 @pytest.mark.parametrize(
     "name", ["base.stages.1.blocks.0.ffn.layers.0.0.weight", "base.semantic_embed_b.1.bias", "base.norm3.bias"]
 )
+@pytest.mark.slow
 def test_exactness(check_exactness, name):
     check_exactness("solider", original().state_dict(), name)
 
@@ -84,6 +86,7 @@ def test_what_cannot_be_converted(change, message):
         convert_state(FAMILIES["solider"], state, {})
 
 
+@pytest.mark.slow
 def test_a_training_starts_with_the_backbone_of_a_converted_model(tmp_path):
     file = convert_state(FAMILIES["solider"], original().state_dict(), {})
     torch.save(file.state, tmp_path / "solider.pth")

@@ -30,6 +30,7 @@ def split(module, domain):
 
 
 @pytest.mark.parametrize("ibn, domain, depth", [(False, "target", 50), (False, "source", 18), (True, "target", 50)])
+@pytest.mark.slow
 def test_embeds_as_the_original_of_either_domain(originals, images, check, ibn, domain, depth):
     original = originals.make(lambda: split(originals.Sequential(ibn=ibn, depth=depth), domain))
     assert "base.1.BN_T.running_mean" in original.state_dict()
@@ -45,6 +46,7 @@ def test_embeds_as_the_original_of_either_domain(originals, images, check, ibn, 
     assert file.config["HEAD"] == {"type": "BNNeck", "bias_frozen": False}
 
 
+@pytest.mark.slow
 def test_unsupervised_models_have_one_norm(originals, images, check):
     original = originals.make(originals.Sequential, depth=18)
     with torch.no_grad():
@@ -55,6 +57,7 @@ def test_unsupervised_models_have_one_norm(originals, images, check):
         convert_state(FAMILIES["spcl"], original.state_dict(), {"size": "256x128", "bn": "target"})
 
 
+@pytest.mark.slow
 def test_exactness(originals, check_exactness):
     state = originals.make(lambda: split(originals.Sequential(depth=18), "target")).state_dict()
     check_exactness("spcl", state, "base.6.1.bn2.BN_T.weight", size="256x128")

@@ -144,6 +144,7 @@ class ResNet(nn.Module):
 
 @pytest.mark.parametrize("norm", ["bn", "ibn", "ain"])
 @pytest.mark.parametrize("width", [1.0, 0.75, 0.5, 0.25])
+@pytest.mark.slow
 def test_osnet_embeds_as_the_original(originals, images, check, norm, width):
     original = originals.make(OSNet, norm, width)
     count = sum(p.numel() for name, p in original.named_parameters() if not name.startswith("classifier."))
@@ -161,6 +162,7 @@ def test_osnet_embeds_as_the_original(originals, images, check, norm, width):
 @pytest.mark.parametrize(
     "original, stride", [({}, 2), ({"dims": 512, "last_stride": 1}, 1), ({"ibn": True}, 2), ({"depth": 18}, 2)]
 )
+@pytest.mark.slow
 def test_resnet_embeds_as_the_original(originals, images, check, original, stride):
     model = originals.make(ResNet, originals.resnet, **original)
     with torch.no_grad():
@@ -169,6 +171,7 @@ def test_resnet_embeds_as_the_original(originals, images, check, original, strid
     assert file.config["BACKBONE"]["last_stride"] == stride
 
 
+@pytest.mark.slow
 def test_a_last_stride_of_ones_own(originals, images, check):
     model = originals.make(ResNet, originals.resnet, depth=18, last_stride=1)
     with torch.no_grad():
@@ -189,10 +192,12 @@ def test_a_last_stride_of_ones_own(originals, images, check):
         ("ain", "fc.0.bias"),
     ],
 )
+@pytest.mark.slow
 def test_exactness_of_osnet(originals, check_exactness, norm, name):
     check_exactness("torchreid", originals.make(OSNet, norm, 0.25).state_dict(), name)
 
 
+@pytest.mark.slow
 def test_exactness_of_resnet(originals, check_exactness):
     state = originals.make(ResNet, originals.resnet, depth=18, dims=512).state_dict()
     check_exactness("torchreid", state, "layer4.1.conv2.weight")

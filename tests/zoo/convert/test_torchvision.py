@@ -9,6 +9,7 @@ from reidzoo.zoo.convert import FAMILIES, convert_state
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 101])
+@pytest.mark.slow
 def test_resnets_embed_as_the_original(originals, images, check, depth):
     original = originals.make(originals.resnet, depth, last_stride=2)
     maps = images
@@ -21,6 +22,7 @@ def test_resnets_embed_as_the_original(originals, images, check, depth):
 
 
 @pytest.mark.parametrize("build, norm", [(torchvision.models.vgg16, False), (torchvision.models.vgg16_bn, True)])
+@pytest.mark.slow
 def test_vgg_embeds_as_the_original(originals, images, check, build, norm):
     with torch.device("meta"):
         whole = build(weights=None)
@@ -33,6 +35,7 @@ def test_vgg_embeds_as_the_original(originals, images, check, build, norm):
     assert file.config["BACKBONE"] == {"type": "VGG", "net": "vgg_16", "batch_norm": norm, "pretrained": ""}
 
 
+@pytest.mark.slow
 def test_exactness(originals, check_exactness):
     check_exactness("torchvision", originals.make(originals.resnet, 18).state_dict(), "conv1.weight")
 

@@ -42,6 +42,7 @@ def embeds_as(original, file, images):
     torch.testing.assert_close(load(file).module.embed(images), expected, rtol=1e-3, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_boxmots_file(original, images, tmp_path):
     torch.save({"state_dict": original.state_dict(), "model_name": "osnet_x0_25"}, tmp_path / "osnet_x0_25.pt")
     file = convert_file("boxmot", tmp_path / "osnet_x0_25.pt", tmp_path / "out.safetensors")
@@ -49,6 +50,7 @@ def test_boxmots_file(original, images, tmp_path):
     embeds_as(original, tmp_path / "out.safetensors", images)
 
 
+@pytest.mark.slow
 def test_roboflows_folder(original, folder, images, tmp_path):
     file = convert_file("reid", folder, tmp_path / "out.safetensors")
     inputs = file.config["INPUT"]
@@ -56,11 +58,13 @@ def test_roboflows_folder(original, folder, images, tmp_path):
     embeds_as(original, tmp_path / "out.safetensors", images)
 
 
+@pytest.mark.slow
 def test_an_option_wins_over_the_folder(folder, tmp_path):
     file = convert_file("reid size=128x64", folder, tmp_path / "out.safetensors")
     assert file.config["INPUT"]["SIZE"] == [128, 64]
 
 
+@pytest.mark.slow
 def test_what_goes_out_comes_in(original, folder, tmp_path):
     convert_file("reid", folder, tmp_path / "out.safetensors")
     model = load(tmp_path / "out.safetensors")

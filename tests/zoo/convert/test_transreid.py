@@ -100,6 +100,7 @@ def test_viewpoints_and_cameras(originals, images, load):
 @pytest.mark.parametrize(
     "jpm, name", [(False, "base.blocks.1.mlp.fc1.weight"), (True, "b2.0.attn.proj.bias"), (True, "bottleneck_2.weight")]
 )
+@pytest.mark.slow
 def test_exactness(originals, check_exactness, jpm, name):
     check_exactness("transreid", originals.make(TransReID, jpm=jpm).state_dict(), name, size="64x32")
 
