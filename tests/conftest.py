@@ -48,10 +48,11 @@ SENSITIVE = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests the markers that follow from their fixtures and folders."""
+    tests = REPOSITORY / "tests"
     for item in items:
         if SLOW & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        if any(REPOSITORY / "tests" / name in item.path.parents for name in SENSITIVE):
+        if item.path.relative_to(tests).parts[0] in SENSITIVE:
             item.add_marker(pytest.mark.sensitive)
 
 
