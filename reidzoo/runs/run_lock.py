@@ -14,6 +14,18 @@ from reidzoo.errors import UserError
 __all__ = ["run_lock"]
 
 NAME = ".lock"
+HELD: set[int] = set()
+"""The locks of this process, as file descriptors."""
+
+
+def _let_go() -> None:
+    """Close what a forked process has been given, such as a loader's worker, which outlives a killed run by seconds."""
+    while HELD:
+        os.close(HELD.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 @contextlib.contextmanager
@@ -30,10 +42,13 @@ def run_lock(folder: Path) -> Iterator[None]:
     problem = distributed.broadcast_object(problem)
     if problem:
         raise UserError(problem)
+    if handle is not None:
+        HELD.add(handle)
     try:
         yield
     finally:
-        if handle is not None:
+        if handle in HELD:  # and this is not a forked process
+            HELD.remove(handle)
             with contextlib.suppress(FileNotFoundError):
                 (folder / NAME).unlink()  # while it is held, so that it is nobody else's
             os.close(handle)

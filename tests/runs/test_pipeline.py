@@ -246,6 +246,28 @@ def test_a_folder_in_use_is_refused(write_config, tmp_path):
     assert not (tmp_path / "run/.lock").exists()
 
 
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from reidzoo.runs.run_lock import run_lock
+with run_lock(Path(sys.argv[1])):
+    worker = os.fork()
+    if worker == 0:
+        time.sleep(600)
+    print(worker, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_that_outlive_a_killed_run_do_not_hold_its_folder(warm_python, tmp_path):
+    worker = int(warm_python.run(["-c", KILLED, tmp_path / "run"]).stdout)
+    try:
+        with run_lock(tmp_path / "run"):
+            os.kill(worker, 0)  # it is still there
+    finally:
+        os.kill(worker, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("name", ["model_final.pth", "last.pth"])
 @pytest.mark.parametrize("go_on", [False, True])
 def test_somebody_elses_checkpoints_are_not_taken_for_a_run(write_config, tmp_path, name, go_on):
