@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cmc_plot", "draw_cmc", "draw_sweep", "ranks", "sweep_plot"]
 
+_LEGEND_LINE = 18
+"""Height of a line of a legend, in pixels; the names of rows are long, so that each has a line."""
+
 _ASIDE = 0.12
 """Horizontal distance of the variants at one value, so that their intervals do not overlap."""
 
@@ -84,7 +87,7 @@ def cmc_plot(results: Mapping[str, Any]) -> str:
             text = ", ".join(f"rank-{k} {value:.1f} %" for k, value in points.items())
             theirs = ", ".join(f"rank-{k} {value:.1f} %" for k, value in paper.items())
             lines.append(f"{target}: {name}: {text}{f'; paper {theirs}' if theirs else ''}")
-    return svg_text(draw, f"{results['title']}: CMC", "\n".join(lines))
+    return svg_text(draw, f"{results['title']}: CMC", "\n".join(lines), height=260 + _LEGEND_LINE * (len(lines) + 1))
 
 
 def draw_cmc(figure: Figure, results: Mapping[str, Any]) -> None:
@@ -96,8 +99,13 @@ def draw_cmc(figure: Figure, results: Mapping[str, Any]) -> None:
             axes.plot(list(points), list(points.values()), "o-", color=f"C{number}", label=name)
             if paper:
                 axes.plot(list(paper), list(paper.values()), "o--", color=f"C{number}", markerfacecolor="white")
-        axes.set(title=target, xlabel="rank", ylabel="matched, %", ylim=(0, 100))
+        lowest = min(min([*points.values(), *paper.values()]) for _, points, paper in rows)
+        axes.set(title=target, xlabel="rank", ylabel="matched, %", ylim=(lowest // 10 * 10, 100))
         axes.set_xticks(ranks(results))
+    if any(paper for rows in targets.values() for _, _, paper in rows):
+        panels[-1].plot(
+            [], [], "o--", color="#777777", markerfacecolor="white", label="dashed, in a row's colour: the paper"
+        )
 
 
 def _rows_by_target(results: Mapping[str, Any]) -> dict[str, list[tuple[str, dict[int, float], dict[int, float]]]]:
