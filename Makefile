@@ -20,7 +20,7 @@ test: $(VENV)/test.installed lint
 	@$(BIN)/python -m pytest tests/deployment/test_guide.py
 	@$(MAKE) --no-print-directory test-processors
 
-# What takes no seconds a test: about a minute.
+# What takes less than a third of a second, and what rounding reaches: two to three minutes on two cores.
 test-quick: $(VENV)/test.installed
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
