@@ -7,12 +7,10 @@ import functools
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tabulate import tabulate
-from tqdm import tqdm
 from yacs.config import CfgNode
 
 from reidzoo import distributed
@@ -33,6 +31,7 @@ from reidzoo.runs.dry_run import SECONDS, DryRun
 from reidzoo.runs.environment import environment_changes, note_environment
 from reidzoo.runs.findings import Findings
 from reidzoo.runs.run_lock import run_lock
+from reidzoo.runs.run_log import RunLog
 from reidzoo.weights.cache import sha256_of
 from reidzoo.weights.loading import local_file
 from reidzoo.weights.model_file import PREPROCESSING, header_if_any
@@ -63,6 +62,7 @@ class Pipeline:
         register_indexes(cfg)
         distributed.start(device_kind(cfg.DEVICE))
         self.device = pick_device(cfg.DEVICE)
+        self.log = RunLog()
         self.models: dict[str, dict[str, str]] = {}  # the content of models.json
 
     # ---- training and testing --------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ class Pipeline:
             dry_run = self.dry_run()
             dry_run.findings.raise_if_any()
             keep_freed_memory()
-            with run_lock(self.folder.path), keep_images():
+            with run_lock(self.folder.path), keep_images(), self.log:
                 record = self._open_folder(go_on, self.models)
                 logger.info(dry_run.summary())
                 self._train_stages(record)
@@ -206,7 +206,7 @@ class Pipeline:
                 f"{run.path} holds a run already; continue it with --resume, or choose another --output-dir"
             )
         run.path.mkdir(parents=True, exist_ok=True)
-        _log_to(run.log)
+        self.log.start(run.log)
         if saved:
             finished = all(stage.finished for stage in run.stages.values())
             _compare_models(run.models, models)
@@ -303,22 +303,3 @@ def _compare_preprocessing(cfg: CfgNode, weights: Path) -> None:
             ours = final_interpolation(cfg)
         if theirs != (list(ours) if isinstance(ours, tuple) else ours):
             logger.warning("%s was trained with INPUT.%s %s, and is tested with %s", weights, key, theirs, ours)
-
-
-class _TqdmHandler(logging.Handler):
-    """Prints above a progress bar instead of through it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
-def _log_to(path: Path) -> None:
-    logger.setLevel(logging.INFO)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    file = logging.FileHandler(path)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    screen = _TqdmHandler()
-    screen.setFormatter(logging.Formatter("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
-    logger.addHandler(file)
-    logger.addHandler(screen)

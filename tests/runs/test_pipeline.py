@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -228,6 +229,16 @@ def test_a_flipped_byte_of_the_checkpoint_is_named(paused, tmp_path):
     last.write_bytes(content)
     with pytest.raises(WeightsError, match=r"last\.pth is damaged: .*: parts\.model\.backbone\.bn1\.running_mean"):
         pipeline.Pipeline(paused()).train(go_on=True)
+
+
+def test_what_is_said_after_a_run_is_not_in_its_log(write_config, tmp_path):
+    log = logging.getLogger("reidzoo")
+    before = list(log.handlers), log.level
+    pipeline.Pipeline(load_config(write_config(SOLVER=SHORT))).train()
+    assert (list(log.handlers), log.level) == before
+    log.warning("said later")
+    text = (tmp_path / "run/log.txt").read_text()
+    assert "epoch 1/" in text and "said later" not in text
 
 
 # --- one run, one folder, one owner ----------------------------------------------------------------------------------
