@@ -26,7 +26,8 @@ class MaxPool(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) -> (B, C)."""
-        pooled = functional.adaptive_max_pool2d(maps, 1).flatten(1)
+        # adaptive_max_pool2d is the same, but torch 2.9's exporter to ONNX does not know it
+        pooled = functional.max_pool2d(maps, maps.shape[2:]).flatten(1)
         return pooled.float() if pooled.dtype in (torch.float16, torch.bfloat16) else pooled
 
 

@@ -45,8 +45,8 @@ def test_a_run_becomes_a_model_with_a_name(run, run_tool, tmp_path):
     assert done.returncode == 0 and "float32" in done.stdout
 
 
+@pytest.mark.usefixtures("export_extra")
 def test_a_model_becomes_a_graph(tiny_root, run_tool, tmp_path):
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install -e '.[export]'")
     out = tmp_path / "out"
     arguments = ["export_model.py", "domainmix_mini", "--to", "onnx", "--input", "uint8", "--output-dir", out]
     crops = ["--crops", tiny_root / "crops"]

@@ -12,11 +12,11 @@ import yaml
 
 import reidzoo
 from reidzoo.deployment import Plan, export_graph, find_crops
-from reidzoo.deployment.formats import FORMATS, OnnxFormat
+from reidzoo.deployment.formats import FORMATS, OnnxFormat, onnx_format
 from reidzoo.errors import UserError
 from reidzoo.registry import BACKBONE, HEAD
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("export_extra")]
 ZOO = Path(__file__).parents[2] / "zoo"
 NAMES = sorted(path.stem for path in ZOO.glob("*.safetensors"))
 SAME = {"mmt_mini": "domainmix_mini", "spcl_usl_mini": "domainmix_mini", "adin_mini": "adin_vehicle_mini"}
@@ -47,12 +47,6 @@ PAIRS = [
     ),
     ({"type": "TorchvisionBackbone", "name": "mobilenet_v2", "options": {"width_mult": 0.25}}, BNNECK),
 ]
-
-
-@pytest.fixture(autouse=True)
-def installed():
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install -e '.[export]'")
 
 
 def openvino():
@@ -188,3 +182,9 @@ def test_the_companions_of_the_programs(make_model, crops, tmp_path):
     assert section["netScaleFactor"] == 1.0 and section["offsets"] == [0.0, 0.0, 0.0]
     report = yaml.safe_load((tmp_path / "ds.report.yml").read_text())
     assert "nvtracker" in report["usage"] and "mAP_model_with_its_own_resizing" in report["parity"]
+
+
+def test_a_torch_too_old_for_onnx_is_told(monkeypatch):
+    monkeypatch.setattr(onnx_format, "OLDEST_TORCH", "99")
+    with pytest.raises(UserError, match=r"need torch 99 or newer, this is .*pip install -U"):
+        OnnxFormat().check("fp32")

@@ -46,8 +46,8 @@ def follow(workspace):
     return said
 
 
+@pytest.mark.usefixtures("export_extra")
 def test_the_guide(tmp_path, run_with):
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install -e '.[export]'")
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
     said = follow(tmp_path)
     assert len(said) >= 9

@@ -59,10 +59,10 @@ assert len(tracks) == len(boxes), "each box is a track"
 }
 
 
+@pytest.mark.usefixtures("export_extra")
 @pytest.mark.parametrize("name, to", [(name, to) for name in EMBED for to in CONSUMERS[name].formats])
 def test_a_program_embeds_crops_as_the_model_does(make_model, crops, tmp_path, run_with, name, to):
     """Crops of the model's own size, which no program resizes, so that everything else must be the same."""
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install -e '.[export]'")
     if to == "openvino":
         pytest.importorskip("openvino", reason="openvino is not installed: pip install -e '.[openvino]'")
     model = make_model(size=SIZE)
@@ -133,11 +133,11 @@ print(json.dumps(scores))
 """
 
 
+@pytest.mark.usefixtures("export_extra")
 def test_a_tracker_follows_people_with_our_model(crops, tmp_path, run_with, record_property):
     """With a trained model; the figures are printed next to those of the tracker's default, which has no appearance."""
     import reidzoo
 
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install -e '.[export]'")
     render_video(tmp_path, scale=0.6, jobs=1, frames=70)
     model = reidzoo.load("spcl_mini")
     export_graph(Plan.make(model, "tiny", consumer="ultralytics"), crops, tmp_path)

@@ -14,10 +14,13 @@ import numpy as np
 import torch
 
 from reidzoo.deployment.formats.format import Format, Graph, Session
+from reidzoo.errors import UserError
 from reidzoo.needs import need
 
 __all__ = ["OnnxFormat", "quiet"]
 
+OLDEST_TORCH = "2.9"
+"""2.6's exporter knows no operator for a resized position embedding, and its MobileNetV2 and OSNet-AIN do not run."""
 OPSET = 18
 """Old enough for the runtimes of the trackers, and the oldest that torch's exporter writes without conversion."""
 
@@ -38,15 +41,19 @@ class OnnxFormat(Format):
         super().check(precision)
         for module in ("onnx", "onnxscript", "onnxruntime"):
             need(module, "export")
+        if torch.__version__ < OLDEST_TORCH:
+            raise UserError(
+                f"ONNX files need torch {OLDEST_TORCH} or newer, this is {torch.__version__}: what an older one writes of "
+                f"some networks does not run. pip install -U 'reidzoo[export]', or --format torchscript or pt2"
+            )
 
     def write(self, graph: Graph, path: Path) -> None:
         """Write the file."""
         onnx = need("onnx", "export")
-        batch = torch.export.Dim("batch", min=1, max=1 << 16)
         with quiet():
             torch.onnx.export(
                 graph.network, (torch.from_numpy(graph.example),), str(path), dynamo=True, external_data=False,
-                input_names=["images"], output_names=["embeddings"], dynamic_shapes={"images": {0: batch}},
+                input_names=["images"], output_names=["embeddings"], dynamic_shapes={"images": {0: "batch"}},
                 opset_version=OPSET, verbose=False,
             )  # fmt: skip
             if graph.precision == "int8":
