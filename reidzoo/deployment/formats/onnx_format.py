@@ -43,7 +43,7 @@ class OnnxFormat(Format):
             need(module, "export")
         if torch.__version__ < OLDEST_TORCH:
             raise UserError(
-                f"ONNX files need torch {OLDEST_TORCH} or newer, this is {torch.__version__}: what an older one writes of "
+                f"ONNX files need torch {OLDEST_TORCH} or newer, this is {torch.__version__}: what older ones write of "
                 f"some networks does not run. pip install -U 'reidzoo[export]', or --format torchscript or pt2"
             )
 
