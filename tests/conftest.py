@@ -427,9 +427,10 @@ def resumes_after_sigkill(run_tool, tmp_path: Path):
 @pytest.fixture
 def export_extra():
     """Skip the test unless ONNX files can be written and run here."""
-    from reidzoo.deployment.formats.onnx_format import OLDEST_TORCH
+    from reidzoo.deployment.formats import OnnxFormat
+    from reidzoo.errors import UserError
 
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install -e '.[export]'")
-    if torch.__version__ < OLDEST_TORCH:
-        pytest.skip(f"ONNX files need torch {OLDEST_TORCH} or newer: pip install -U -e '.[export]'")
+    try:
+        OnnxFormat().check("fp32")
+    except UserError as error:
+        pytest.skip(str(error))

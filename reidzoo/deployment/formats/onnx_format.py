@@ -44,7 +44,7 @@ class OnnxFormat(Format):
         if torch.__version__ < OLDEST_TORCH:
             raise UserError(
                 f"ONNX files need torch {OLDEST_TORCH} or newer, this is {torch.__version__}: what older ones write of "
-                f"some networks does not run. pip install -U 'reidzoo[export]', or --format torchscript or pt2"
+                f"some networks does not run. pip install -U 'reidzoo[export]', or --to torchscript or pt2"
             )
 
     def write(self, graph: Graph, path: Path) -> None:
