@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,7 +13,9 @@ from reidzoo.distributed import world_size
 from reidzoo.engine.graphed_forward import GraphedForward
 from reidzoo.errors import ConfigError
 
-__all__ = ["compile_backbones"]
+__all__ = ["compile_backbones", "nothing_compiled"]
+
+_skipped: list[None] = []
 
 
 def compile_backbones(parts: nn.ModuleDict, mode: str) -> list[Any]:
@@ -32,10 +36,22 @@ def compile_backbones(parts: nn.ModuleDict, mode: str) -> list[Any]:
     backbones = [module for name, module in parts.named_modules() if name.split(".")[-1] == "backbone"]
     if not backbones:
         raise ConfigError("SOLVER.COMPILE: no part has a module 'backbone' to compile; set SOLVER.COMPILE ''")
+    if _skipped:
+        return []
     made = [GraphedForward(b) if mode == "graph" else _Compiled(b, mode) for b in backbones]
     for backbone, forward in zip(backbones, made):
         backbone.forward = forward
     return made
+
+
+@contextmanager
+def nothing_compiled() -> Iterator[None]:
+    """Let ``compile_backbones`` check what it is given, and leave it as it is: compiling takes minutes."""
+    _skipped.append(None)
+    try:
+        yield
+    finally:
+        _skipped.pop()
 
 
 class _Compiled:

@@ -101,25 +101,27 @@ class ImageCache:
         limit = self.limits.setdefault(device, _limit(device))
         if needed > limit - self._used(device):
             gc.collect()  # tables of earlier stages hang in cycles
-        unused = [(key, block) for key, blocks in self.blocks.items() for block in blocks if not block.users]
-        for key, block in unused:
-            if key[2] == device and needed > limit - self._used(device):
-                self.blocks[key].remove(block)
-        left = limit - self._used(device)
+        left = limit - self._used(device, by_tables=True)
         if needed > left:
             where = "in memory" if device.type == "cpu" else f"on {device}"
             logger.info(
                 "%s of %s images are not kept %s, where they take %.1f GB and %.1f GB are left",
                 f"{count:,}", f"{of:,}", where, needed / 1e9, left / 1e9,
             )  # fmt: skip
-        return needed <= left
+            return False
+        unused = [(key, block) for key, blocks in self.blocks.items() for block in blocks if not block.users]
+        for key, block in unused:
+            if key[2] == device and needed > limit - self._used(device):
+                self.blocks[key].remove(block)
+        return True
 
-    def _used(self, device: torch.device) -> int:
+    def _used(self, device: torch.device, by_tables: bool = False) -> int:
         return sum(
             len(block.paths) * _bytes(kind)
             for kind, blocks in self.blocks.items()
             if kind[2] == device
             for block in blocks
+            if block.users or not by_tables
         )
 
 

@@ -138,7 +138,6 @@ class Optimizer:
 
     def take_over(self, other: Optimizer) -> None:
         """Copy the state, such as Adam's moments, that ``other`` has of the parameters of this one."""
-        self.scaler = other.scaler
         self.torch.state.update({p: other.torch.state[p] for p in self.parameters if p in other.torch.state})
 
     def state_dict(self) -> dict[str, Any]:

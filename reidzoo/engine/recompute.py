@@ -15,14 +15,28 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
+from yacs.config import CfgNode
 
 from reidzoo.errors import ConfigError
 from reidzoo.models.batch_norm import joint_statistics, kept_statistics
 
-__all__ = ["forward_in_chunks", "recompute_blocks"]
+__all__ = ["check_chunks", "forward_in_chunks", "recompute_blocks"]
 
 CONTAINERS = (nn.Sequential, nn.ModuleList)
 Run = Callable[[Tensor], dict[str, Tensor]]
+
+
+def check_chunks(cfg: CfgNode) -> None:
+    """Check that batch norm's groups and domains lie within chunks.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    chunk, group = cfg.SOLVER.CHUNK, cfg.MODEL.BN_GROUP
+    if chunk and cfg.MODEL.BN_DOMAINS > 1:
+        raise ConfigError("SOLVER.CHUNK: a chunk has one domain's images only; set it to 0 with MODEL.BN_DOMAINS")
+    if chunk and chunk % max(group, 1):
+        raise ConfigError(f"SOLVER.CHUNK {chunk} is not a multiple of MODEL.BN_GROUP {group}")
 
 
 def forward_in_chunks(run: Run, images: Tensor, size: int, parameters: Sequence[nn.Parameter]) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from reidzoo.checks import FLAG, TEXT, check, one_of, optional, whole
 from reidzoo.clustering import label_quality, singletons, size_bounds
 from reidzoo.datasets import true_identities, write_pseudo_labels
 from reidzoo.distributed import broadcast_object, is_main
-from reidzoo.engine.build import build_table
+from reidzoo.engine.build import build_test_table
 from reidzoo.engine.classifier_rows import ClassifierRows
 from reidzoo.engine.evaluate import comparing_device, extract_table, extract_train_features, resident
 from reidzoo.engine.runner import Runner
@@ -156,9 +156,9 @@ class PseudoLabelHook(Hook):
             return extract_train_features(runner, self.target, title=title)
         data = runner.sets[self.target]
         rows = np.flatnonzero(data.domains == self.domain)
-        table = build_table(runner.cfg, [data.paths[row] for row in rows])
+        table = build_test_table(runner.cfg, [data.paths[row] for row in rows])
         sides = [data.camids[rows], data.viewids[rows]]
-        return extract_table(runner.cfg, runner.model, table, runner.device, title, sides=sides)
+        return extract_table(runner.cfg, runner.extractor, table, runner.device, title, sides=sides)
 
     def _quality(self, runner: Runner, labels: Any) -> dict[str, float]:
         """Return ``label_quality``; without the shares where no true identity is known."""

@@ -24,6 +24,7 @@ from reidzoo.datasets.nodes import Node, listed, readable_now, train_nodes
 from reidzoo.engine.build import build_model, check_trainer_class
 from reidzoo.engine.evaluate import check_target, target_title
 from reidzoo.engine.image_check import ImageCheck
+from reidzoo.engine.recompute import check_chunks
 from reidzoo.engine.run_folder import StageFolder
 from reidzoo.engine.seed import kept_random_state
 from reidzoo.errors import ConfigError, UserError, WeightsError
@@ -316,11 +317,12 @@ def _check_training(cfg: CfgNode) -> None:
             "DATASETS.TRAIN is empty, and there is nothing to train on; name a dataset, such as "
             "DATASETS.TRAIN.train Market1501"
         )
-    images, group = len(cfg.DATASETS.TRAIN) * cfg.SOLVER.IMS_PER_BATCH, cfg.MODEL.BN_GROUP
-    if group and images % group:
+    check_chunks(cfg)
+    images = len(cfg.DATASETS.TRAIN) * cfg.SOLVER.IMS_PER_BATCH // (distributed.world_size() * cfg.MODEL.BN_DOMAINS)
+    if cfg.MODEL.BN_GROUP and images % cfg.MODEL.BN_GROUP:
         raise ConfigError(
-            f"MODEL.BN_GROUP: a batch of {images} images cannot be shared by groups of {group}; change it, or "
-            f"SOLVER.IMS_PER_BATCH"
+            f"MODEL.BN_GROUP: a batch of {images} images cannot be shared by groups of {cfg.MODEL.BN_GROUP}, which are "
+            f"of one process and of one of BN_DOMAINS; change it, or SOLVER.IMS_PER_BATCH"
         )
 
 

@@ -16,6 +16,7 @@ from reidzoo import distributed
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.backends import backends
 from reidzoo.engine.build import final_size, load_embedder
+from reidzoo.engine.compilation import nothing_compiled
 from reidzoo.engine.extract import embed_images, evaluation_mode
 from reidzoo.engine.made_up_images import MadeUpImages
 from reidzoo.engine.seed import seed_everything, seed_of
@@ -74,7 +75,7 @@ class Rehearsal:
             UserError: something is wrong.
             Exception: whatever a part raises.
         """
-        with backends(self.cfg):
+        with backends(self.cfg), nothing_compiled():
             trainer = self._perform()
             is_tested = any(isinstance(hook, EvaluateHook) for hook in trainer.hooks.values())
             if is_tested and self.cfg.DATASETS.TESTS:
@@ -146,7 +147,6 @@ class Rehearsal:
         cfg.defrost()
         cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.ITERS_PER_EPOCH = self.batch, 1
         cfg.MODEL.BN_GROUP = min(cfg.MODEL.BN_GROUP, self.batch)
-        cfg.SOLVER.COMPILE = ""  # it takes minutes
         cfg.DATALOADER.NUM_WORKERS, cfg.DATALOADER.CACHE = 0, "off"
         cfg.freeze()
         return cfg

@@ -23,7 +23,7 @@ from reidzoo.engine.cosine_logits import check_cosine_logits
 from reidzoo.engine.loss_parameters import place_loss_parameters
 from reidzoo.engine.optim import Optimizer, build_optimizers
 from reidzoo.engine.precision import autocast
-from reidzoo.engine.recompute import forward_in_chunks, recompute_blocks
+from reidzoo.engine.recompute import check_chunks, forward_in_chunks, recompute_blocks
 from reidzoo.engine.run_folder import StageFolder
 from reidzoo.engine.seed import load_random_state, random_state
 from reidzoo.errors import ConfigError, WeightsError
@@ -183,11 +183,8 @@ class Trainer:
 
     def _set_up_networks(self) -> None:
         """Let backbones be computed again or compiled, as SOLVER says."""
-        solver, model = self.cfg.SOLVER, self.cfg.MODEL
-        if solver.CHUNK and model.BN_DOMAINS > 1:
-            raise ConfigError("SOLVER.CHUNK: a chunk has one domain's images only; set it to 0 with MODEL.BN_DOMAINS")
-        if solver.CHUNK and solver.CHUNK % max(model.BN_GROUP, 1):
-            raise ConfigError(f"SOLVER.CHUNK {solver.CHUNK} is not a multiple of MODEL.BN_GROUP {model.BN_GROUP}")
+        solver = self.cfg.SOLVER
+        check_chunks(self.cfg)
         if solver.RECOMPUTE and not sum(
             recompute_blocks(module) for name, module in self.parts.named_modules() if name.split(".")[-1] == "backbone"
         ):
@@ -347,6 +344,7 @@ class Trainer:
         moved = [parameter for optim in self.optims.values() for parameter in optim.parameters]
         old, self.optims = self.optims, self._build_optimizers(moved)
         for name, optim in self.optims.items():
+            optim.scaler = old[name].scaler  # which has learnt the size of the gradients
             if keep:
                 optim.take_over(old[name])
 

@@ -87,6 +87,10 @@ def test_what_does_not_fit_is_said_and_decoded_each_time(paths, decoded, caplog)
         decoded.clear()
         large[np.array([0, 1, 4, 4])]
         assert decoded == [paths[4]]
+        del small, large
+        gc.collect()
+        table(paths[2:])  # four do not fit beside the two, nor without them: those stay
+        assert sum(len(block.paths) for blocks in cache.blocks.values() for block in blocks) == 2
         assert len(table(paths, "on")) == 6  # whatever the limit
         assert sum(len(block.paths) for blocks in cache.blocks.values() for block in blocks) == 6
 

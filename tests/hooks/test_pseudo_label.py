@@ -12,6 +12,7 @@ from reidzoo.clustering import label_quality
 from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset, read_pseudo_labels
 from reidzoo.engine.build import build_train_sets
+from reidzoo.engine.evaluate import extract_train_features
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks import ExportPseudoLabelsHook, PseudoLabelHook
 from reidzoo.registry import TRAINER
@@ -160,6 +161,17 @@ def test_one_dataset_of_a_joined_set_is_relabelled_and_the_other_keeps_labels_an
     hook.before_train_epoch(mixed)
     assert torch.equal(mixed.model.head.classifier.weight[:12], before[:12])
     assert data.pids[72:].tolist() == [13] * 36 + [12] * 36
+
+
+def test_one_dataset_is_embedded_as_the_whole_set_would_be(mixed):
+    """Resized as the tests resize, by what the trainer embeds training images with."""
+    mixed.cfg.defrost()
+    mixed.cfg.INPUT.TEST_INTERPOLATION = "bicubic" if mixed.cfg.INPUT.INTERPOLATION == "bilinear" else "bilinear"
+    mixed.cfg.freeze()
+    hook = PseudoLabelHook(target="train", domain=1)
+    mixed.parts.eval()
+    found = hook._features(mixed)
+    torch.testing.assert_close(found, extract_train_features(mixed, "train")[72:])
 
 
 def test_a_joined_run_resumes_with_its_labels_and_moments(mixed, write_config, tmp_path):

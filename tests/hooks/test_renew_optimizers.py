@@ -3,6 +3,8 @@ from __future__ import annotations
 import torch
 
 from reidzoo.config import load_config
+from reidzoo.engine.build import build_train_sets
+from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
 
@@ -21,6 +23,17 @@ def test_moments_begin_anew_in_each_epoch_from_the_first_named_on(write_config, 
     assert steps_of_adam(write_config, tmp_path, "all", "HOOKS.renew", "{type: RenewOptimizersHook}") == {4}
     late = "{type: RenewOptimizersHook, begin_epoch: 3}"
     assert steps_of_adam(write_config, tmp_path, "late", "HOOKS.renew", late) == {12}
+
+
+def test_the_scale_of_float16_gradients_is_kept(write_config, tmp_path):
+    """A scale that begins anew in every epoch is too large for its first steps, which are left out."""
+    cfg = load_config(write_config(SOLVER={"PRECISION": "fp16"}))
+    arguments = {"cfg": cfg, "sets": build_train_sets(cfg), "output_dir": tmp_path, "device": torch.device("cpu")}
+    trainer = TRAINER.build(cfg.TRAINER, **arguments)
+    trainer.optims["model"].scaler = scaler = torch.amp.GradScaler("cpu", init_scale=16.0)
+    for keep in (False, True):
+        trainer.renew_optimizers(keep)
+        assert trainer.optims["model"].scaler is scaler
 
 
 def test_the_schedule_still_sets_the_learning_rate(write_config, tmp_path):

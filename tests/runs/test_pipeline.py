@@ -80,6 +80,9 @@ def test_a_table_of_results_shows_every_figure_and_a_dash_for_those_that_older_r
             ["MODEL.BN_GROUP", "7"],
             "MODEL.BN_GROUP: a batch of 16 images cannot be shared by groups of 7",
         ),
+        (["MODEL.BN_DOMAINS", "2", "MODEL.BN_GROUP", "16"], "a batch of 8 images cannot be shared by groups of 16"),
+        (["SOLVER.CHUNK", "8", "MODEL.BN_GROUP", "16"], "SOLVER.CHUNK 8 is not a multiple of MODEL.BN_GROUP 16"),
+        (["SOLVER.CHUNK", "8", "SOLVER.COMPILE", "graph"], "SOLVER.COMPILE: what is forwarded twice is not compiled"),
         (["LOSSES", "null"], "BaselineTrainer lacks LOSSES: a loss of phase model"),
         (["HOOKS.log.width", "3"], "HOOKS.log: LogHook"),
         (
