@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reidzoo.checks import PROBABILITY, check, one_of
+from reidzoo.errors import ConfigError
 from reidzoo.memories.hybrid import occurrences, sent
 from reidzoo.memories.invariance_memory import InvarianceMemory, invariance_targets
 from reidzoo.registry import MEMORY
@@ -49,7 +50,7 @@ class ExemplarMemory(InvarianceMemory):
         neighbours_of: int64 buffer (N, k) with ``tested``, -1 before they are found; None otherwise.
 
     Raises:
-        ConfigError: an argument is out of its range.
+        ConfigError: an argument is out of its range; with ``tested``, there is no neighbour to find, or too many.
     """
 
     keys: Tensor
@@ -70,6 +71,11 @@ class ExemplarMemory(InvarianceMemory):
         super().__init__(temperature, exemplar, neighbours, neighbours_from)
         check(self, one_of("scores", "tested"), neighbours_by=neighbours_by)
         check(self, PROBABILITY, momentum_start=momentum_start, momentum_per_epoch=momentum_per_epoch)
+        if neighbours_by == "tested" and not 2 <= neighbours <= size:
+            raise ConfigError(
+                f"{type(self).__name__}: neighbours_by: tested takes neighbours from 2, an image and another, to the "
+                f"{size} images of the set; got {neighbours}"
+            )
         self.momentum_start, self.momentum_per_epoch = momentum_start, momentum_per_epoch
         self.register_buffer("keys", torch.zeros(size, dim))
         found = torch.full((size, neighbours), -1) if neighbours_by == "tested" else None

@@ -195,6 +195,12 @@ def test_wrong_arguments(arguments):
         ExemplarMemory(D, N, **arguments)
 
 
+@pytest.mark.parametrize("neighbours", [0, 1, 7])
+def test_tested_neighbours_that_cannot_be_found_are_refused(neighbours):
+    with pytest.raises(ConfigError, match="from 2, an image and another, to the 6 images"):
+        ExemplarMemory(4, 6, neighbours=neighbours, neighbours_by="tested")
+
+
 def test_soft_labels_of_tested_neighbours():
     """The image weighs 1 and the others 1/k, whatever the scores are; before they begin the image is alone."""
     memory = ExemplarMemory(4, 6, neighbours=3, neighbours_from=1, neighbours_by="tested")

@@ -40,7 +40,7 @@ class StarGANTrainer(Trainer):
         **framework: the framework's other arguments, those of ``Trainer``.
 
     Raises:
-        ConfigError: several training sets, or images of one camera only.
+        ConfigError: several training sets, or images of one camera only; another precision than fp32, or chunks.
     """
 
     def __init__(
@@ -62,6 +62,11 @@ class StarGANTrainer(Trainer):
         self.cameras = np.unique(self.images.camids)
         if len(self.cameras) < 2:
             raise ConfigError(f"{self.images.datasets[0].name} has one camera only: there is no style to transfer")
+        solver = framework["cfg"].SOLVER
+        if solver.PRECISION != "fp32" or solver.CHUNK:
+            raise ConfigError(
+                "StarGANTrainer: the gradient penalty is of whole batches in SOLVER.PRECISION fp32, CHUNK 0"
+            )
         super().__init__(sets=sets, **framework)
         self.camera_numbers = torch.from_numpy(self.cameras).to(self.device)
 

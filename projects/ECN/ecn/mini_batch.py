@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from reidzoo.errors import ConfigError
 from reidzoo.memories import InvarianceMemory
 from reidzoo.registry import MEMORY
 
@@ -48,6 +49,8 @@ class MiniBatchExemplars(InvarianceMemory):
         neighbours_from: int = 5,
     ) -> None:
         super().__init__(temperature, exemplar, neighbours, neighbours_from)
+        if neighbours > size:
+            raise ConfigError(f"{type(self).__name__}: {neighbours} neighbours of a set of {size} images")
         self.register_buffer("neighbours_of", torch.zeros(size, max(neighbours - 1, 0), dtype=torch.int64))
 
     @torch.no_grad()

@@ -20,7 +20,7 @@ class SubmititLauncher:
     Args:
         folder: for submitit's own files, on a disk that the nodes share.
         options: of ``submitit.AutoExecutor.update_parameters``: ``slurm_partition``, ``gpus_per_node``,
-            ``timeout_min``, ... A job has one GPU where ``gpus_per_node`` says nothing else.
+            ``timeout_min``, ... A job has a day and one GPU where these say nothing else.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
@@ -28,7 +28,7 @@ class SubmititLauncher:
 
         self.executor = submitit.AutoExecutor(folder=folder, cluster=options.get("cluster"))
         given = {key: value for key, value in options.items() if key != "cluster"}
-        self.executor.update_parameters(**{"timeout_min": 24 * 60, **given})
+        self.executor.update_parameters(**{"timeout_min": 24 * 60, "gpus_per_node": 1, **given})
 
     def start(self, command: Sequence[str], log: Path, name: str) -> Job:
         """Submit a command whose output is appended to ``log``."""

@@ -190,6 +190,12 @@ def test_names_of_msmt17(tiny_root, tmp_path):
     assert stems and all(stem.rsplit("_fake_")[1].isdigit() for stem in stems)
 
 
+@pytest.mark.parametrize("opts", [["SOLVER.PRECISION", "bf16"], ["SOLVER.CHUNK", "4"]])
+def test_what_the_steps_do_not_heed_is_refused(camstyle, tiny_root, tmp_path, opts):
+    with pytest.raises(ConfigError, match=r"SOLVER\.PRECISION fp32, CHUNK 0"):
+        trainer_of(config(tiny_root, tmp_path, *opts), tmp_path)
+
+
 def test_one_camera_is_an_error(tiny_root, tmp_path):
     cfg = config(tiny_root, tmp_path)
     sets = build_train_sets(cfg)
