@@ -18,13 +18,27 @@ def alone(figures):
 def test_the_page_has_a_row_for_each(load):
     results = [("Market", "thing.py --a 3", FIGURES), ("", "thing.py", alone(FIGURES))]
     text = load("run_all").page(results, small=False)
-    assert "| thing, 3 x 4 (Market) | 0.5 s | 0.250 GB | 5 s | 1.000 GB | 10 x | 4 x | agree | 0.1 |" in text
-    assert "| thing, 3 x 4 | 0.5 s | 0.250 GB |  |  |  |  |  | 0.1 |" in text
+    assert "| thing, 3 x 4 (Market) | 0.5 s | 0.250 GB | 5 s | 1.000 GB | 10 x |  | 4 x | agree | 0.1 |" in text
+    assert "| thing, 3 x 4 | 0.5 s | 0.250 GB |  |  |  |  |  |  | 0.1 |" in text
     assert "- `python benchmarks/thing.py --a 3`: two notes; of it; labels that differ: 0" in text
     assert "- `python benchmarks/thing.py`\n" in text
     assert "Small sizes" not in text and "- CPU: " in text and "- date: 20" in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert len(widths) == 1
+
+
+@pytest.mark.parametrize(
+    "command, ratio, expected",
+    [
+        ("loader.py --batches 40 --workers 2", 1.48, "2.5 x, MISSED"),
+        ("loader.py --workers 2 --cache on", 7, "6 x, reached"),
+        ("training.py --rounds 12", 0.98, "0.97 x, reached"),
+        ("extraction.py --cache off", 0.4, ""),
+        ("kmeans.py", 1, ""),
+    ],
+)
+def test_a_goal_is_said_to_be_reached_or_missed(load, command, ratio, expected):
+    assert load("run_all").goal(command, ratio) == expected
 
 
 @pytest.mark.slow
