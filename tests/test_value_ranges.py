@@ -187,7 +187,7 @@ ARGUMENTS = {
     "test_identities": whole(1), "test_size": choice(800, 1600, 2400, 3200, 6000, 13164), "unlabelled": flag,
     "validation": name, "views": choice("random", "camera"), "warmup_epochs": not_negative, "warmup_factor": share,
     "weighting": choice("freq", "inv_freq"), "width": width, "widths": widths, "wn_inside": flag, "wn_printed": flag,
-    "ContrastiveLoss.form": choice("hadsell", "code"), "DifferenceLoss.form": choice("dsn", "eq4", "code"),
+    "ContrastiveLoss.form": choice("hadsell", "code"), "DifferenceLoss.form": choice("dsn", "dsn_code", "eq4", "code"),
     "SimilarityLoss.form": choice("printed", "corrected"), "MultiStepSchedule.gamma": share,
     "CalibratedNegativeEntropyLoss.form": choice("cane_sample", "cane_batch", "cane_all"),
     "NuisanceDiscriminator.label": choice("camera", "time", "joint"),

@@ -20,10 +20,10 @@ class DifferenceLoss(nn.Module):
 
     Args:
         form: ``dsn``, rows of unit length and the mean over the D^2 elements, as in the paper that ARN has it from
-            (Bousmalis et al., NIPS 2016), whose code also subtracts the batch's mean first, which is not done here: in
-            [0, B^2 / D^2], a scale for which gamma is 1500. ``eq4``, to the letter: smaller features suffice to lower
-            it. ``code``, what the authors' code computes, ``sum_i e_c,i . e_p,i``, neither squared nor across images:
-            it has no minimum, unless a ReLU keeps features positive as in that code.
+            (Bousmalis et al., NIPS 2016): in [0, B^2 / D^2], a scale for which gamma is 1500. ``dsn_code``, as that
+            paper's code, which first subtracts the batch's mean. ``eq4``, to the letter: smaller features suffice to
+            lower it. ``code``, what the authors' code computes, ``sum_i e_c,i . e_p,i``, neither squared nor across
+            images: it has no minimum, unless a ReLU keeps features positive as in that code.
 
     Raises:
         ConfigError: another form.
@@ -31,7 +31,7 @@ class DifferenceLoss(nn.Module):
 
     def __init__(self, form: str = "dsn") -> None:
         super().__init__()
-        check(self, one_of("dsn", "eq4", "code"), form=form)
+        check(self, one_of("dsn", "dsn_code", "eq4", "code"), form=form)
         self.form = form
 
     def forward(
@@ -43,7 +43,9 @@ class DifferenceLoss(nn.Module):
     def _overlap(self, shared: Tensor, private: Tensor) -> Tensor:
         if self.form == "code":
             return (shared * private).sum()
-        if self.form == "dsn":
+        if self.form == "dsn_code":
+            shared, private = shared - shared.mean(0), private - private.mean(0)
+        if self.form != "eq4":
             shared, private = functional.normalize(shared, dim=1), functional.normalize(private, dim=1)
         norm = ((shared @ shared.t()) * (private @ private.t())).sum()
-        return norm / shared.shape[1] ** 2 if self.form == "dsn" else norm
+        return norm if self.form == "eq4" else norm / shared.shape[1] ** 2

@@ -14,16 +14,18 @@ def plain(features, form):
         if form == "code":
             total += sum(a * b for a, b in zip(shared.flatten().tolist(), private.flatten().tolist()))
             continue
-        if form == "dsn":
+        if form == "dsn_code":
+            shared, private = (rows - rows.sum(0) / len(rows) for rows in (shared, private))
+        if form != "eq4":
             shared, private = (rows / rows.square().sum(1, keepdim=True).sqrt() for rows in (shared, private))
         dim = shared.shape[1]
         product = [[sum(shared[:, i] * private[:, j]).item() for j in range(dim)] for i in range(dim)]
         squares = sum(value**2 for row in product for value in row)
-        total += squares / dim**2 if form == "dsn" else squares
+        total += squares if form == "eq4" else squares / dim**2
     return total
 
 
-@pytest.mark.parametrize("form", ["dsn", "eq4", "code"])
+@pytest.mark.parametrize("form", ["dsn", "dsn_code", "eq4", "code"])
 def test_equals_the_formula(form):
     features = [torch.randn(5, 3, dtype=torch.float64, requires_grad=True) for _ in range(4)]
     loss = DifferenceLoss(form)
