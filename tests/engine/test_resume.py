@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ..conftest import ADVERSARIAL
@@ -70,3 +72,31 @@ def test_killed_in_every_stage_and_resumed_equals_uninterrupted(config, resumes_
     whole = resumes_after_sigkill(config, list(STAGES), "DATALOADER.NUM_WORKERS", workers)
     labels = "label/pseudo_labels.csv"
     assert (tmp_path / "killed" / labels).read_bytes() == (whole / labels).read_bytes()
+
+
+def test_another_number_of_processes_takes_a_killed_run_up(write_config, run_processes, killer, tmp_path):
+    """Begun by two, which are killed, and taken up by one, and the other way."""
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    kill = {"type": "KillOnceHook", "at": 7, "marks": str(marks)}
+    solver = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 4, "MAX_EPOCHS": 3, "CHECKPOINT_ITERS": 3}
+    config = write_config(
+        PLUGINS=[killer.stem], HOOKS={"kill": kill}, LOG={"PERIOD": 1}, SOLVER=solver, HEAD={"type": "BNNeck"}
+    )
+
+    def train(count, name):
+        words = ["-m", "reidzoo", "train", "--config-file", config, "--output-dir", tmp_path / name, "--resume"]
+        return [run.returncode for run in run_processes(count, *words)]
+
+    for name, first, second in (("grows", 1, 2), ("shrinks", 2, 1)):
+        assert any(train(first, name)) and not any(train(second, name))
+    (marks / "whole").touch()
+    assert train(1, "whole") == [0]
+    whole, *others = (
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "grows", "shrinks")
+    )
+    for rows in others:
+        for row, expected in zip(rows, whole, strict=True):
+            if "evaluation" not in expected:
+                assert row == pytest.approx(expected, rel=1e-3)

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from reidzoo.config import load_config, stage_configs
+from reidzoo.config import dump, load_config, stage_configs
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +46,18 @@ def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(
     changes |= {"STAGES.mmt.WEIGHTS": "null", "STAGES.pretrain": "null", "STAGES.pretrain2": "null"}
     whole = resumes_bit_for_bit(lambda name: small_config(name, **changes), "mmt", at=7, saved=(1, 2))
     assert set(json.loads((whole / "results.json").read_text())) == {"DukeMTMC twin"}
+
+
+def test_more_processes_learn_the_same(small_config, train_in_one_and_two, tmp_path):
+    """Both networks, both teachers and the clusters; four processes have one group of batch norm each."""
+    changes = {"STAGES.mmt.WEIGHTS": "null", "STAGES.pretrain": "null", "STAGES.pretrain2": "null"}
+    path = tmp_path / "config.yml"
+    path.write_text(dump(small_config(**{**changes, "MODEL.BN_GROUP": 4, "SOLVER.ITERS_PER_EPOCH": 2})))
+    runs = [run / "mmt" for run in train_in_one_and_two(path, counts=(1, 2, 4))]
+    states = [torch.load(run / "model_final.pth", weights_only=True) for run in runs]
+    for state in states[1:]:
+        for name, labels in states[0]["labels"].items():
+            assert torch.equal(state["labels"][name], labels)
+        for part, weights in states[0]["parts"].items():
+            for key, value in weights.items():
+                torch.testing.assert_close(state["parts"][part][key], value, rtol=1e-3, atol=1e-4)
