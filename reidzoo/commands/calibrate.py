@@ -103,13 +103,13 @@ def _folder(trained: TrainedModel, given: Path | None) -> Path:
 
 def _datasets(trained: TrainedModel, args: argparse.Namespace) -> dict[str, Dataset]:
     """Return title -> dataset, the first being the one to calibrate on."""
-    import yaml
-
     from reidzoo.datasets import build_dataset
+    from reidzoo.datasets.nodes import read_node
     from reidzoo.engine.evaluate import target_title
 
     tests: list[Any] = list(trained.cfg.DATASETS.TESTS) if trained.run is not None else []
-    nodes = [yaml.safe_load(text) for text in (*([args.dataset] if args.dataset else []), *(args.against or []))]
+    nodes: list[Any] = [read_node(args.dataset, "--dataset")] if args.dataset else []
+    nodes += [read_node(text, "--against") for text in args.against or []]
     if not args.dataset:
         if not tests:
             raise UserError("name the dataset to calibrate on, such as --dataset Market1501")

@@ -105,16 +105,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _draw_dataset(args: argparse.Namespace) -> None:
-    import yaml
-
     from reidzoo.datasets import build_dataset
+    from reidzoo.datasets.nodes import read_node
 
     if min(args.rows, args.top, *args.size) < 1:
         raise UserError("--rows, --top and --size take numbers from 1 up")
     _check_ending(args, {".svg"} if args.what == "imbalance" else {".png", ".jpg"})
     if args.dataset is None:
         raise UserError(f"draw {args.what} takes --dataset NAME")
-    dataset = build_dataset(yaml.safe_load(args.dataset), root=args.data_root or "datasets")
+    dataset = build_dataset(read_node(args.dataset, "--dataset"), root=args.data_root or "datasets")
     {"imbalance": _imbalance, "ranking": _ranking, "labels": _labels, "styles": _styles}[args.what](args, dataset)
 
 
@@ -127,8 +126,7 @@ def _check_ending(args: argparse.Namespace, endings: set[str]) -> None:
 
 def _draw_run(args: argparse.Namespace) -> None:
     """Draw a picture of the report of a run or a model."""
-    import yaml
-
+    from reidzoo.datasets.nodes import read_node
     from reidzoo.files import write_whole
     from reidzoo.reporting import STRIPS, Report
 
@@ -138,7 +136,7 @@ def _draw_run(args: argparse.Namespace) -> None:
     opts = ["DATASETS.ROOT", args.data_root] if args.data_root else []
     how = {"opts": opts, "device": args.device, "trust": args.trust, "stage": args.stage}
     report = Report.of(args.weights[0], **how, curves_only=args.what in OF_RUNS)
-    node = yaml.safe_load(args.dataset) if args.dataset else None
+    node = read_node(args.dataset, "--dataset") if args.dataset else None
     picture = report.picture(args.what, node)
     with write_whole(args.output) as file:
         file.write(picture.content)

@@ -96,6 +96,8 @@ def _keep_model_file(folder: Path, args: argparse.Namespace) -> None:
 
     if not args.name:
         raise UserError("--name is needed: what the zoo calls the model; or say --to or --for, to write a graph")
+    if args.output_dir is None and not (ROOT / "pyproject.toml").is_file():
+        raise UserError("--output-dir is needed: where the model file is written, outside a checkout of reidzoo")
     into = (args.output_dir or ROOT / "zoo").resolve()
     sidecar = export_model(
         folder,

@@ -197,7 +197,7 @@ def embed(
     from reidzoo.engine.image_table import ImageTable
 
     table = ImageTable([image.path for image in images], model.size, model.interpolation, cache="off")
-    with tqdm(total=len(images), unit="img") as bar:
+    with tqdm(total=len(images), unit="img", disable=None) as bar:
         for method in dict.fromkeys(methods):  # splits are one behind the other, and so are their methods
             rows = np.array([row for row, own in enumerate(methods) if own == method])
             batches = [rows[start : start + args.batch_size] for start in range(0, len(rows), args.batch_size)]

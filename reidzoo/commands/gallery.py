@@ -128,7 +128,10 @@ def _remove(args: argparse.Namespace) -> None:
     if not args.items and args.identity is None:
         raise UserError("reidzoo gallery remove takes names of images, or --identity NAME")
     gallery = open_gallery(args, embeds=False)
-    print(f"{gallery.remove(args.items, identity=args.identity):,} removed; {args.gallery}: {_summary(gallery)}")
+    removed = gallery.remove(args.items, identity=args.identity)
+    if not removed:
+        raise UserError(f"nothing of that name or identity is in {args.gallery}: {_summary(gallery)}")
+    print(f"{removed:,} removed; {args.gallery}: {_summary(gallery)}")
 
 
 def _search(args: argparse.Namespace) -> None:

@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> None:
         words["*Title*"] = f"*{args.title}*"
     files = [*write(TEMPLATE / "project", project, words), *write(TEMPLATE / "tests", tests, words)]
     print("".join(f"{show_path(file)}\n" for file in files))
-    print(f"{args.name} trains as it is. CONTRIBUTING.md says what to put into each file. Next:\n")
-    print(f"python tools/train_net.py --config-file {show_path(project / 'mini.yml')}")
+    print(f"{args.name} trains as it is. Each file says what belongs into it. Next:\n")
+    print(f"reidzoo train --config-file {show_path(project / 'mini.yml')}")
     print(f"python -m pytest {show_path(tests)}")
-    print(f"python tools/run_table.py {show_path(project / 'table1.yml')} --mini --seeds 1")
+    print(f"reidzoo table {show_path(project / 'table1.yml')} --mini --seeds 1")
 
 
 def package_name(name: str) -> str:

@@ -52,6 +52,10 @@ def run(args: argparse.Namespace) -> None:
         check("reidzoo split", CAMERA_PATTERN, **{"--camera": args.camera})
     rules = SplitRules(args.val_share, args.test_share, args.seed, not args.no_cameras)
     images = find_people(args.source, re.compile(args.camera) if args.camera else CAMERA)
+    if args.camera and all(image.camera is None for image in images):
+        raise UserError(
+            f"--camera {args.camera}: no file's path has it, such as {images[0].path}; mend it, or say --no-cameras"
+        )
     parts = split_people(images, rules)
     if args.files == "csv":
         write_lists(parts, args.output_dir, rules.cameras)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reidzoo.commands.arguments import add_overrides, overrides
-from reidzoo.errors import UserError
+from reidzoo.errors import Paused, UserError
 from reidzoo.files import show_command, show_path, write_text
 from reidzoo.suggest import closest
 from reidzoo.version import ROOT
@@ -89,10 +89,13 @@ def run(args: argparse.Namespace) -> None:
     except TimeUp:
         failed = {}
     _report(args, table, plan, folder)
+    left = sum(not unit.done for unit in units.values()) - len(failed)
     for key, reason in failed.items():
         print(f"failed: {plan.units[key].name}: {reason}", file=sys.stderr)
     if failed:
         sys.exit(1)
+    if left:
+        raise Paused(f"{left} runs are left; the same command goes on with them")
 
 
 def _check_names(option: str, names: Sequence[str], known: Collection[str]) -> None:

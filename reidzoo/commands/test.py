@@ -49,13 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Test every model on every target, print the matrix and write it."""
     from reidzoo import distributed
+    from reidzoo.datasets.nodes import read_node
     from reidzoo.files import write_text
     from reidzoo.runs.environment import environment
     from reidzoo.runs.transfer_matrix import evaluate_model, matrix, scatter
 
     _take_overrides(args)
     models = _models(args)
-    targets = [_target(text) for text in dict.fromkeys(args.targets)] or _default_targets(models, args)
+    targets = [read_node(text, "--targets") for text in dict.fromkeys(args.targets)] or _default_targets(models, args)
     if not targets:
         raise UserError("nothing says what to test on; name the datasets with --targets")
     rows = [evaluate_model(model, targets, args.opts, args.overlay) for model in models]
@@ -94,21 +95,6 @@ def _models(args: argparse.Namespace) -> list[TrainedModel]:
     if len(set(names)) == len(names):
         return models
     return [replace(model, name=f"{model.name} ({number})") for number, model in enumerate(models, 1)]
-
-
-def _target(text: str) -> str | dict:
-    """Return what the configuration would hold: a name, or a mapping such as {type: VehicleID, test_size: 1600}."""
-    import yaml
-
-    try:
-        node = yaml.safe_load(text)
-    except yaml.YAMLError:
-        node = None
-    if isinstance(node, dict) and "type" in node:
-        return node
-    if isinstance(node, str):
-        return node
-    raise UserError(f"--targets takes a dataset's name or '{{type: NAME, ...}}', not {text!r}")
 
 
 def _default_targets(models: Sequence[TrainedModel], args: argparse.Namespace) -> list[str | Mapping]:

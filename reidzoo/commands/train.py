@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from reidzoo.commands.arguments import add_config_arguments, add_trust, overrides
+from reidzoo.errors import UserError
 from reidzoo.files import show_path
 
 __all__ = ["EXAMPLE", "add_arguments", "add_run_arguments", "run"]
@@ -31,6 +32,10 @@ def run(args: argparse.Namespace) -> None:
     from reidzoo.config import load_config
     from reidzoo.runs.pipeline import Pipeline, results_table
 
+    if args.stage and not args.eval_only:
+        raise UserError(
+            "--stage goes with --eval-only; a run trains all stages of its file, and STAGES.NAME null leaves one out"
+        )
     pipeline = Pipeline(load_config(args.config_file, overrides(args), args.overlay, trust=args.trust or None))
     if args.eval_only:
         results = pipeline.evaluate(pipeline.cfg.MODEL.WEIGHTS, args.stage)

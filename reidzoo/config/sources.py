@@ -131,9 +131,13 @@ def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict
 
 
 def _base_file(folder: Path, name: str) -> Path:
-    """Return the file that ``_BASE_`` names: relative to its own folder or, where it is missing, the package's."""
-    path = folder / name
-    return path if path.exists() or not (ROOT / name).is_file() else ROOT / name
+    """Return the file that ``_BASE_`` names: relative to its own folder or, where it is missing, the package's.
+
+    The package's folders lie, as it were, in the current one: ``../configs/x.yml`` in ``mine/`` is ``configs/x.yml``.
+    """
+    path, below = folder / name, os.path.relpath(folder / name)
+    inside = [ROOT / name, *([ROOT / below] if not below.startswith(os.pardir) else [])]
+    return path if path.exists() else next((own for own in inside if own.is_file()), path)
 
 
 def _base_names(base: Marked) -> list[Marked]:

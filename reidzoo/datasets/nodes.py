@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
+
 from reidzoo.checks import NODE_OR_NAME, check
+from reidzoo.errors import UserError
 from reidzoo.registry import DATASET
 
 __all__ = [
-    "Node", "as_mapping", "check_node", "innermost", "is_same_dataset", "layers", "listed", "readable_now", "sources",
-    "train_nodes", "validation_part",
+    "Node", "as_mapping", "check_node", "innermost", "is_same_dataset", "layers", "listed", "read_node", "readable_now",
+    "sources", "train_nodes", "validation_part",
 ]  # fmt: skip
 
 Node = str | Mapping[str, Any]
@@ -22,6 +25,21 @@ Node = str | Mapping[str, Any]
 
 LOCATING = ("root", "file", "folder")
 """Arguments that say where a dataset lies; nodes that differ only in others, such as a test size, are one dataset."""
+
+
+def read_node(text: str, option: str) -> Node:
+    """Return the node that a word of the command line is, a name or a mapping {type: VehicleID, test_size: 1600}.
+
+    Raises:
+        UserError: it is neither.
+    """
+    try:
+        node = yaml.safe_load(text)
+    except yaml.YAMLError:
+        node = None
+    if isinstance(node, str) or (isinstance(node, dict) and "type" in node):
+        return node
+    raise UserError(f"{option} takes a dataset's name or '{{type: NAME, ...}}', not {text!r}")
 
 
 def listed(entry: Any) -> list[Any]:

@@ -126,10 +126,9 @@ class TrainSet:
             return
         first = {path: row for row, path in reversed([*enumerate(self.paths)])}
         twice = [path for row, path in enumerate(self.paths) if first[path] != row]
-        raise DatasetError(
-            f"The training set lists {len(twice)} images more than once: {examples(twice)}. "
-            f"Is a dataset named twice among {', '.join(dataset.name for dataset in self.datasets)}?"
-        )
+        names = [dataset.name for dataset in self.datasets]
+        why = "Keep one line of each" if len(names) == 1 else f"Is a dataset named twice among {', '.join(names)}?"
+        raise DatasetError(f"The training set lists {len(twice)} images more than once: {examples(twice)}. {why}")
 
 
 def _contiguous(pids: np.ndarray, first: int) -> np.ndarray:

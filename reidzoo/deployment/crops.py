@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from yacs.config import CfgNode
 
 from reidzoo.datasets import CSVDataset, Dataset, build_dataset
 from reidzoo.datasets.base import IMAGE_EXTENSIONS
-from reidzoo.datasets.nodes import as_mapping, innermost, sources
+from reidzoo.datasets.nodes import as_mapping, innermost, read_node, sources
 from reidzoo.datasets.record import Record
 from reidzoo.errors import UserError
 from reidzoo.render import render_twins
@@ -89,7 +88,7 @@ def _find(source: str, root: str, most: int) -> Crops:
         return Crops(f"the images of {Path(source).name}", image_files(source, most), [])
     if source.lower().endswith(".csv"):
         return _of_dataset(CSVDataset(os.curdir, source), Path(source).name, most)
-    dataset = build_dataset(yaml.safe_load(source) if source.startswith("{") else source, root=root)
+    dataset = build_dataset(read_node(source, "--crops") if source.startswith("{") else source, root=root)
     return _of_dataset(dataset, f"{dataset.name}{' twin' if dataset.is_twin else ''}", most)
 
 

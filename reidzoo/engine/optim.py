@@ -311,10 +311,9 @@ def _build_one(
     for prefix in multipliers:
         if not any(f"{key}.".startswith(f"{prefix}.") for key, _ in named):
             raise ConfigError(f"{where}.lr_mult: {prefix!r} names no parameter of {', '.join(prefixes)}")
-    lr = node.get("lr")
+    cls, lr = _optimizer_class(name, node.pop("type", "Adam")), node.get("lr")
     if lr is None:
         raise ConfigError(f"{where}: give it a learning rate, for example 'lr: 3.5e-4'")
-    cls = _optimizer_class(name, node.pop("type", "Adam"))
     if "fused" in inspect.signature(cls).parameters and not (node.get("foreach") or node.get("differentiable")):
         node.setdefault("fused", True)  # three times as fast on a CPU
     try:

@@ -13,6 +13,7 @@ import yaml
 
 from reidzoo.checks import TEXT, check, either, one_of
 from reidzoo.engine.runner import Runner
+from reidzoo.errors import UserError
 from reidzoo.files import write_text
 from reidzoo.hooks.tracker import TrackerHook
 from reidzoo.needs import need
@@ -56,11 +57,16 @@ class WandbHook(TrackerHook):
         wandb = need(self.module, self.extra)
         note = runner.output_dir / "wandb.json"
         run_id = json.loads(note.read_text(encoding="utf-8"))["id"] if note.exists() else secrets.token_hex(4)
-        self._run = wandb.init(
-            project=self.project, entity=self.entity or None, mode=self.mode or None, id=run_id, name=name,
-            group=name.partition("/")[0], dir=str(runner.output_dir), config=yaml.safe_load(config),
-            resume="allow" if self.mode != "offline" else None, settings=wandb.Settings(console="off"),
-        )  # fmt: skip
+        try:
+            self._run = wandb.init(
+                project=self.project, entity=self.entity or None, mode=self.mode or None, id=run_id, name=name,
+                group=name.partition("/")[0], dir=str(runner.output_dir), config=yaml.safe_load(config),
+                resume="allow" if self.mode != "offline" else None, settings=wandb.Settings(console="off"),
+            )  # fmt: skip
+        except wandb.errors.Error as error:
+            raise UserError(
+                f"HOOKS: WandbHook: {error} (wandb login, or 'mode: offline' for files that wandb sync sends later)"
+            ) from None
         write_text(note, json.dumps({"id": run_id, "project": self.project, "entity": self.entity}) + "\n")
         return True
 

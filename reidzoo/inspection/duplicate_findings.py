@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from reidzoo.datasets.base import SPLITS
 from reidzoo.evaluation.protocols import JUNK, PROTOCOLS
-from reidzoo.inspection.findings import NOTE, WARNING, Finding
+from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
 from reidzoo.inspection.image_findings import is_blank
 from reidzoo.inspection.inspected_images import InspectedImages
 from reidzoo.inspection.near_duplicates import near_duplicates
 
-__all__ = ["find_duplicates"]
+__all__ = ["find_duplicates", "find_repeated"]
 
 SHOWN = 6
 CASES = {
@@ -46,8 +47,9 @@ def find_duplicates(images: InspectedImages) -> Iterator[Finding]:
     _, first, of = np.unique(digests, return_index=True, return_inverse=True)
     groups = _groups(images)
     exact = np.stack([rows[first[of]], rows], axis=1)
-    copies = np.array([images.records[a].path != images.records[b].path for a, b in exact.tolist()], bool)
-    exact = exact[copies & (groups[exact[:, 0]] != groups[exact[:, 1]])]
+    apart = groups[exact[:, 0]] != groups[exact[:, 1]]
+    copies = np.array([images.records[a].path != images.records[b].path for a, b in exact.tolist()], bool) | apart
+    exact = exact[apart]
     small = images.column("small")
     kept = np.sort(rows[first])
     near = kept[near_duplicates(small[kept], groups[kept])]
@@ -58,6 +60,24 @@ def find_duplicates(images: InspectedImages) -> Iterator[Finding]:
         yield Finding(
             NOTE, f"{twice:,} files are copies of another of the same person and split", "Remove them to save time."
         )
+
+
+def find_repeated(images: InspectedImages) -> Iterator[Finding]:
+    """Yield images that one split lists more than once."""
+    for split in SPLITS:
+        first: dict[str, int] = {}
+        rows = images.rows(split).tolist()
+        pairs = [(first.setdefault(images.records[row].path, row), row) for row in rows]
+        again = [(one, other) for one, other in pairs if one != other]
+        if again:
+            cost = "The training refuses them" if split == "train" else "They count twice in every figure"
+            yield Finding(
+                ERROR if split == "train" else WARNING,
+                f"{len(again):,} images of {split} are listed more than once",
+                f"{cost}: keep one line of each.",
+                [", ".join(_told(images, row) for row in pair) for pair in again[:3]],
+                again[:SHOWN],
+            )
 
 
 def _needs_cameras(images: InspectedImages) -> bool:

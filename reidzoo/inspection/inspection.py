@@ -12,7 +12,7 @@ from tabulate import tabulate
 from reidzoo.datasets import Dataset
 from reidzoo.datasets.base import SPLITS
 from reidzoo.errors import DatasetError
-from reidzoo.inspection.duplicate_findings import find_duplicates
+from reidzoo.inspection.duplicate_findings import find_duplicates, find_repeated
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
 from reidzoo.inspection.image_findings import find_in_images
 from reidzoo.inspection.inspected_images import InspectedImages
@@ -46,7 +46,7 @@ class Inspection:
         if not self.images.records:
             raise DatasetError(f"{dataset.name} has no image in train, query or gallery: {dataset.folder}")
         found = [Finding(WARNING, text.rstrip(".")) for text in warned]
-        for find in (find_in_images, find_in_labels, find_duplicates):
+        for find in (find_in_images, find_in_labels, find_repeated, find_duplicates):
             found += find(self.images)
         self.findings = sorted(found, key=lambda finding: list(HEADINGS).index(finding.level))
 

@@ -80,8 +80,8 @@ def export_model(
     if run.uncommitted != "none" and not dirty:
         why = f"was made with uncommitted code ({run.uncommitted})"
         if run.uncommitted == "unknown":
-            why = "does not say whether its code was committed (environment.json has no 'uncommitted')"
-        raise UserError(f"the run {folder} {why}; run it again from a commit, or keep it with --allow-dirty")
+            why = "was made outside a checkout, or by an older reidzoo, and does not say whether its code was committed"
+        raise UserError(f"the run {folder} {why}; keep it with --allow-dirty, or run it again from a commit")
     module = build_model(run.cfg, num_classes=0, initialise=False)
     config = portable_config(run.cfg, module, repository)
     state = embedding_state(safe_read(run.weights)["parts"]["model"], module, str(run.weights))

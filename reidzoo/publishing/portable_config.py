@@ -76,7 +76,8 @@ def relative_plugins(plugins: list[str], repository: Path) -> list[str]:
         if os.path.isabs(plugin):
             if not Path(plugin).is_relative_to(repository):
                 raise UserError(
-                    f"the plug-in {plugin} is not below {repository}; export from the checkout that trained it"
+                    f"the model needs the plug-in {plugin}, a file that others do not have. Make it a package that can "
+                    f"be installed and name it in PLUGINS by its name, or export from the checkout that holds it"
                 )
             plugin = Path(plugin).relative_to(repository).as_posix()
         names.append(plugin)

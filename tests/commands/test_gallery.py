@@ -52,6 +52,8 @@ def test_search_add_and_remove(gallery, tmp_path, capsys, monkeypatch):
     assert matches[0]["identity"] == "Dora" and matches[0]["camera"] == "door" and len(matches) == 7
     call("gallery", "remove", gallery, "new.jpg", "--identity", "Ann")
     assert "3 removed" in capsys.readouterr().out
+    with pytest.raises(UserError, match="nothing of that name or identity is in"):
+        call("gallery", "remove", gallery, "--identity", "Anna")
     call("gallery", "show", gallery)
     assert "4 images of 2 known identities" in capsys.readouterr().out
 

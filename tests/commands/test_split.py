@@ -53,3 +53,9 @@ def test_mistakes(people, capsys):
     with pytest.raises(SystemExit) as end:
         main(["split", "nowhere", "--output-dir", "crops"])
     assert end.value.code == 2 and "there is no folder" in capsys.readouterr().err
+
+
+def test_a_pattern_that_no_name_has_is_a_mistake(people, tmp_path):
+    with pytest.raises(UserError, match=r"--camera zz\(\[0-9\]\): no file's path has it, such as "):
+        call("split", "people", "--output-dir", "crops", "--camera", "zz([0-9])")
+    assert not (tmp_path / "crops").exists()

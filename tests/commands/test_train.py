@@ -5,7 +5,11 @@ from __future__ import annotations
 import pickle
 import shutil
 
+import pytest
 import torch
+
+from reidzoo.commands import call
+from reidzoo.errors import UserError
 
 
 def refused(run) -> str:
@@ -139,3 +143,8 @@ def test_a_loss_that_is_no_number_stops_the_run(write_config, run_tool, tmp_path
     )
     config = write_config(PLUGINS=["no_number"], LOSSES={"id": {"type": "NoNumber"}})
     assert "id is nan in a step" in refused(run_tool("train_net.py", "--config-file", config))
+
+
+def test_a_stage_without_eval_only_is_a_mistake(write_config):
+    with pytest.raises(UserError, match="--stage goes with --eval-only"):
+        call("train", "--config-file", write_config(), "--stage", "label")

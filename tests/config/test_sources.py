@@ -208,3 +208,11 @@ def test_an_override_does_not_invent_an_entry(fails):
         "override LOSSES.triplt: null deletes an entry, and there is none of this name; did you mean LOSSES.triplet?"
     )
     assert fails(text, "CLUSTERER.eps", "1") == "override CLUSTERER.eps: no such entry, and a new one needs a type"
+
+
+def test_the_packages_files_lie_as_it_were_in_the_current_folder(write):
+    for name, base in (("mine/a.yml", "../configs/mini_market1501.yml"), ("b.yml", "configs/mini_market1501.yml")):
+        (first, *_) = read_chain(write(name, f"_BASE_: {base}"))
+        assert "configs" in first.tree.where
+    with pytest.raises(ConfigError, match="no such file"):
+        read_chain(write("mine/c.yml", "_BASE_: ../../configs/mini_market1501.yml"))

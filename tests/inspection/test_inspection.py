@@ -192,3 +192,17 @@ def test_nothing_there(tmp_path):
         open_data(str(tmp_path / "empty"))
     with pytest.raises(DatasetError, match="has no image"):
         Inspection(TableDataset({"path": [], "pid": [], "split": []}, tmp_path))
+
+
+def test_a_file_that_a_list_has_twice(crops):
+    image = "train/anna/0_c0.png"
+    rows = [
+        (image, 1, "train"),
+        (image, 2, "train"),
+        ("train/bo/0_c0.png", 2, "train"),
+        ("train/bo/0_c0.png", 2, "train"),
+    ]
+    (crops / "list.csv").write_text("path,pid,split\n" + "".join(f"{path},{pid},{part}\n" for path, pid, part in rows))
+    findings = {finding.title: finding.level for finding in Inspection(open_data(str(crops / "list.csv"))).findings}
+    assert findings["2 images of train are listed more than once"] == ERROR
+    assert findings["1 pairs of images of different identities are the same picture (the same file)"] == WARNING
