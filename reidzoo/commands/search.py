@@ -65,11 +65,12 @@ def run(args: argparse.Namespace) -> None:
         model, args.folder, skip_unreadable=args.skip_unreadable, workers=args.workers, title="embedding the folder"
     )
     (matches,) = gallery.search(args.query, args.top + 1)
-    own = os.path.abspath(args.query)
-    matches = [match for match in matches if match.name != own][: args.top]
+    own = os.path.realpath(args.query)
+    others = sum(os.path.realpath(entry.name) != own for entry in gallery)
+    matches = [match for match in matches if os.path.realpath(match.name) != own][: args.top]
     if not matches:
         raise UserError(f"{args.folder} holds no image but {args.query} itself")
-    _print(model, matches, len(gallery), args.prior)
+    _print(model, matches, others, args.prior)
     _draw(model, args.query, matches, args.prior, args.output)
     print(f"\nThis is in {show_path(args.output)}.")
 

@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> None:
     """Train or test, and print the results."""
     from reidzoo import distributed
     from reidzoo.config import load_config
+    from reidzoo.config.trust import needs_trust
     from reidzoo.runs.pipeline import Pipeline, results_table
 
     if args.stage and not args.eval_only:
@@ -47,5 +48,6 @@ def run(args: argparse.Namespace) -> None:
         if not args.eval_only:
             folder = show_path(pipeline.folder.path)
             print(f"\nThe run's files are in {folder}/: config.yml, log.txt, and a folder per stage.")
-            print(f"What it gets right and wrong, as a page: reidzoo report {folder}")
+            trust = " --trust" if needs_trust(pipeline.folder.config) else ""
+            print(f"What it gets right and wrong, as a page: reidzoo report {folder}{trust}")
     distributed.shutdown()

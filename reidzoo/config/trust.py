@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reidzoo.config.plugins import plugin_path
-from reidzoo.config.sources import Source
+from reidzoo.config.sources import Source, read_chain
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
 from reidzoo.version import ROOT
 from reidzoo.yaml_check import is_list_of_names
 from reidzoo.yaml_marks import Marked, unmark
 
-__all__ = ["vet"]
+__all__ = ["needs_trust", "vet"]
 
 logger = logging.getLogger("reidzoo")
 
@@ -56,6 +56,11 @@ def vet(sources: list[Source], file: Path, trust: bool) -> list[Source]:
             f"reidzoo.load({shown!r}, trust=True), or --trust on the command line"
         )
     return [Source(source.without("ZOO"), source.folder, source.depth) for source in sources]
+
+
+def needs_trust(file: Path) -> bool:
+    """Return whether ``vet`` would refuse the file without trust."""
+    return any(True for source in read_chain(file) for _ in _imports(source))
 
 
 def _imports(source: Source) -> Iterator[tuple[str, str, str]]:

@@ -85,6 +85,8 @@ class Dataset:
         """
         if split not in self._records:
             records = self.scan(split)
+            if not isinstance(records, list) or not all(hasattr(record, "camid") for record in records):
+                raise DatasetError(f"{self.name}: scan({split!r}) is to return a list of reidzoo.datasets.Record")
             if wrong := [record for record in records if isinstance(record, Record) and record.camid < 0]:
                 raise DatasetError(
                     f"{self.name}: {len(wrong)} images are of camera {wrong[0].camid}, such as {wrong[0].path}: the "

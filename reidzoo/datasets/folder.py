@@ -83,6 +83,9 @@ class FolderDataset(Dataset):
             for split in SPLITS
         }  # fmt: skip
 
+    def _remedies(self) -> list[str]:
+        return ["A folder with a folder for each person is divided by: reidzoo split PEOPLE --output-dir CROPS"]
+
     def _people(self, split: str) -> list[str]:
         path = os.path.join(self.folder, split)
         if not os.path.isdir(path):

@@ -59,3 +59,11 @@ def test_a_pattern_that_no_name_has_is_a_mistake(people, tmp_path):
     with pytest.raises(UserError, match=r"--camera zz\(\[0-9\]\): no file's path has it, such as "):
         call("split", "people", "--output-dir", "crops", "--camera", "zz([0-9])")
     assert not (tmp_path / "crops").exists()
+
+
+def test_parts_do_not_lie_among_the_people(people, tmp_path):
+    with pytest.raises(UserError, match="lies in people, whose folders are people"):
+        call("split", "people", "--output-dir", "people/sub", "--no-cameras")
+    assert not (tmp_path / "people/sub").exists()
+    with pytest.raises(UserError, match="reidzoo split PEOPLE --output-dir CROPS"):
+        build_dataset({"type": "FolderDataset", "folder": "people"}, root=".")

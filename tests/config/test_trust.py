@@ -102,3 +102,8 @@ def test_names_of_stages_without_importing_anything(write, tmp_path, base, text)
     assert stage_names(path) == list(load_config(path).STAGES)
     path = write(f"_BASE_: base.yml\nPLUGINS: [no_such_package]\n{text}")
     stage_names(path)
+
+
+def test_who_needs_trust(write):
+    assert not trust.needs_trust(write("SEED: 1"))
+    assert trust.needs_trust(write("PLUGINS: [./mine]"))

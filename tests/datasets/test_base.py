@@ -41,6 +41,20 @@ def test_no_twin_no_homepage_no_remedy(tmp_path):
     assert "Obtain" not in str(caught.value)
 
 
+@pytest.mark.parametrize("scanned", [None, [("a.jpg", 1, 0)]])
+def test_a_scan_that_gives_no_records_is_named(tmp_path, scanned):
+    class Wrong(Dataset):
+        name = "Wrong"
+        folders = ("wrong",)
+
+        def scan(self, split):
+            return scanned
+
+    (tmp_path / "wrong").mkdir()
+    with pytest.raises(DatasetError, match=r"Wrong: scan\('train'\) is to return a list of reidzoo\.datasets\.Record"):
+        Wrong(tmp_path).train  # noqa: B018
+
+
 def test_scan_is_abstract(tmp_path):
     (tmp_path / "plain").mkdir()
     with pytest.raises(NotImplementedError):
