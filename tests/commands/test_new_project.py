@@ -90,10 +90,10 @@ def test_they_are_clean(projects, python):
 @pytest.mark.parametrize("name", ["Fresh", "Deviance"])
 def test_mini_trains(projects, python, tiny_root, tmp_path, name):
     root, said = projects
-    (line,) = (line for line in said[name].splitlines() if line.startswith("python tools/train_net.py"))
+    (line,) = (line for line in said[name].splitlines() if line.startswith("reidzoo train"))
     assert name != "Deviance" or shlex.split(line)[2:] in commands("train_net.py")
     overrides = [*TINY, "DATASETS.ROOT", tiny_root, "OUTPUT_DIR", tmp_path / "run"]
-    run = python(*shlex.split(line)[1:], *overrides, cwd=root)
+    run = python("-m", *shlex.split(line), *overrides, cwd=root)
     assert run.returncode == 0, run.stderr
     logged = [json.loads(text) for text in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert any(name.lower() in str(record) for record in logged), logged
@@ -103,7 +103,7 @@ def test_mini_trains(projects, python, tiny_root, tmp_path, name):
 def test_the_tables_resolve(projects, python):
     root, said = projects
     (table,) = commands("run_table.py")
-    (fresh,) = (line for line in said["Fresh"].splitlines() if line.startswith("python tools/run_table.py"))
+    (fresh,) = (line for line in said["Fresh"].splitlines() if line.startswith("reidzoo table"))
     for arguments, rows in ((table, 3 * 5), (shlex.split(fresh)[2:], 2)):
         run = python("tools/run_table.py", *arguments, "--dry-run", cwd=root)
         assert run.returncode == 0, run.stderr
