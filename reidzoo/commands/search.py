@@ -66,11 +66,11 @@ def run(args: argparse.Namespace) -> None:
     )
     (matches,) = gallery.search(args.query, args.top + 1)
     own = os.path.realpath(args.query)
-    others = sum(os.path.realpath(entry.name) != own for entry in gallery)
-    matches = [match for match in matches if os.path.realpath(match.name) != own][: args.top]
+    others = [match for match in matches if os.path.realpath(match.name) != own]
+    count, matches = len(gallery) - (len(matches) - len(others)), others[: args.top]
     if not matches:
         raise UserError(f"{args.folder} holds no image but {args.query} itself")
-    _print(model, matches, others, args.prior)
+    _print(model, matches, count, args.prior)
     _draw(model, args.query, matches, args.prior, args.output)
     print(f"\nThis is in {show_path(args.output)}.")
 

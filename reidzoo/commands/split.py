@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
     if not (0 <= args.test_share < 1 and 0 <= args.val_share < 1 and args.seed >= 0):
         raise UserError("--test-share and --val-share are in [0, 1), and --seed is 0 or more")
-    if Path(args.output_dir).resolve().is_relative_to(Path(args.source).resolve()):
+    if args.output_dir.resolve().is_relative_to(Path(args.source).resolve()):
         raise UserError(f"--output-dir {args.output_dir} lies in {args.source}, whose folders are people; take another")
     if args.camera:
         check("reidzoo split", CAMERA_PATTERN, **{"--camera": args.camera})

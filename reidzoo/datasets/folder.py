@@ -84,7 +84,10 @@ class FolderDataset(Dataset):
         }  # fmt: skip
 
     def _remedies(self) -> list[str]:
-        return ["A folder with a folder for each person is divided by: reidzoo split PEOPLE --output-dir CROPS"]
+        return [
+            *super()._remedies(),
+            "A folder with a folder for each person is divided by: reidzoo split PEOPLE --output-dir CROPS",
+        ]
 
     def _people(self, split: str) -> list[str]:
         path = os.path.join(self.folder, split)

@@ -48,14 +48,13 @@ def find_duplicates(images: InspectedImages) -> Iterator[Finding]:
     groups = _groups(images)
     exact = np.stack([rows[first[of]], rows], axis=1)
     apart = groups[exact[:, 0]] != groups[exact[:, 1]]
-    copies = np.array([images.records[a].path != images.records[b].path for a, b in exact.tolist()], bool) | apart
+    twice = sum(images.records[a].path != images.records[b].path for a, b in exact[~apart].tolist())
     exact = exact[apart]
     small = images.column("small")
     kept = np.sort(rows[first])
     near = kept[near_duplicates(small[kept], groups[kept])]
     pairs = np.concatenate([exact, near])
     yield from _cases(images, pairs, len(exact))
-    twice = int(copies.sum()) - len(exact)
     if twice > 0:
         yield Finding(
             NOTE, f"{twice:,} files are copies of another of the same person and split", "Remove them to save time."
