@@ -163,7 +163,6 @@ class Empty(Theirs):
         (UnknownProtocol, "protocol is one of market1501, .*; it is 'market'"),
         (TwinInWords, "is_twin is a bool; it is 'no'"),
         (NoneRepeats, "repeats is None or a positive whole number; it is 0"),
-        (Tuples, "train is a list of Record"),
         (Lazy, "train is a list of Record; it is a list_iterator"),
         (Reordered, "train comes in the same order each time"),
         (TextLabels, "pid is a whole number from -1 on; train has .'0'"),
@@ -182,6 +181,11 @@ def test_a_broken_clause_is_named(root, cls, said):
 def test_a_negative_camera_is_told_by_the_dataset_itself(root):
     with pytest.raises(DatasetError, match="images are of camera -1, such as "):
         check_dataset(NegativeCameras, root=root)
+
+
+def test_records_that_are_none_are_told_by_the_dataset_itself(root):
+    with pytest.raises(DatasetError, match=r"scan\('train'\) is to return a list of reidzoo.datasets.Record"):
+        check_dataset(Tuples, root=root)
 
 
 def test_what_is_no_dataset(root):
