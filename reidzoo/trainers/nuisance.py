@@ -34,7 +34,7 @@ class NuisanceTrainer(Trainer):
     * ``model``: f_E and f_I learn from the identities;
     * ``nuisance``: the f_N learn from the embeddings, f_E as in a test (evaluation mode, no gradient);
     * ``head``: f_I likewise;
-    * ``penalty``: f_E learns against the f_N, which stand still in evaluation mode;
+    * ``penalty``: f_E learns against the f_N, which stand still in evaluation mode, and so does f_I;
     * ``joint``, Eq. 3: f_E and f_I learn from the losses of ``model`` and ``penalty`` together (optimizer ``model``),
       then the f_N from those of ``nuisance``, on the same embeddings without gradient.
 
@@ -104,8 +104,9 @@ class NuisanceTrainer(Trainer):
     @needs("penalty")
     def step_penalty(self, batch: dict) -> dict[str, Tensor]:
         """Train the model to make the discriminators fail; with ``full_batch`` only the epoch's last step moves it."""
-        outputs = self.forward(batch["img"])
-        with evaluation_mode(*(self.parts[name] for name in self.priors)):
+        # f_I has no loss here, but running statistics: in training mode they would follow f_E, which the authors' do not.
+        with evaluation_mode(self.model.head.classifier, *(self.parts[name] for name in self.priors)):
+            outputs = self.forward(batch["img"])
             tensors = {**batch, **outputs, **self.find_nuisances(outputs["embedding"].float(), batch)}
         if self.gradients is None:
             return self.minimize("penalty", tensors=tensors)
