@@ -93,6 +93,11 @@ class ImageTable:
             images = next(decoded) if len(new) else torch.empty((0, 3, *self.size), dtype=torch.uint8)
             yield images if rows is new else self._taken(rows, new, images)
 
+    def count_workers(self, batches: Sequence[np.ndarray], workers: int | str) -> int:
+        """Return how many processes ``batches`` would have decode what is not kept yet; 0 where all of it is."""
+        missing = [rows for rows in self._missing(batches) if len(rows)]
+        return self._workers(workers, missing) if missing else 0
+
     def batches_or_say(
         self, batches: Sequence[np.ndarray], workers: int | str
     ) -> Iterator[tuple[Tensor, list[tuple[int, str]]]]:

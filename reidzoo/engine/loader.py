@@ -8,6 +8,7 @@ restart in the middle of an epoch, changes a single pixel.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from reidzoo import distributed
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.image_table import ImageTable
+from reidzoo.engine.one_thread import one_thread
 from reidzoo.errors import ConfigError
 from reidzoo.registry import SAMPLER
 from reidzoo.transforms import BatchDraw, to_device
@@ -102,15 +104,18 @@ class TrainLoader:
             np.concatenate([self._files(n, name, epoch, step, local[name][step]) for n, name in enumerate(self.sets)])
             for step in range(start, self.length)
         ]
-        for step, images in enumerate(self.table.batches(table_rows, self.workers), start):
+        workers = self.table.count_workers(table_rows, self.workers)
+        for step, images in enumerate(self.table.batches(table_rows, workers), start):
             rows = {name: batches[step] for name, batches in local.items()}
             sizes, labels = [len(own) for own in rows.values()], self._labels(rows)
             images = images.to(self.device, non_blocking=True)
             parts = zip(rows.items(), images.split(sizes), labels.split(sizes, dim=1))
-            batch = {
-                name: {**self._views(number, name, epoch, step, own, part), **dict(zip(LABELS, columns))}
-                for number, ((name, own), part, columns) in enumerate(parts)
-            }
+            # Short loops over pixels: threads that wait for each other while workers have the cores are twice as slow.
+            with one_thread() if workers and self.device.type == "cpu" else nullcontext():
+                batch = {
+                    name: {**self._views(number, name, epoch, step, own, part), **dict(zip(LABELS, columns))}
+                    for number, ((name, own), part, columns) in enumerate(parts)
+                }
             yield batch if len(batch) > 1 else next(iter(batch.values()))
 
     def _labels(self, rows: Mapping[str, np.ndarray]) -> Tensor:
@@ -142,9 +147,9 @@ class TrainLoader:
     ) -> dict[str, Tensor]:
         """Give images their styles and augment them once for each view, each with its own random draws."""
         styles, batch = self.sets[name].styles, step * len(self.sets) + number
+        share = (self.slice.start, self.slice.stop)
         if styles is not None:
             images = styles.restyle(images, rows, self._style_numbers(number, epoch, step))
-        share = (self.slice.start, self.slice.stop)
         return {
             view: self.transform(images, BatchDraw(self.seed, epoch, batch, self.batch_size, *share, stream=stream))
             for stream, view in enumerate(self.view_names)

@@ -104,7 +104,7 @@ class NuisanceTrainer(Trainer):
     @needs("penalty")
     def step_penalty(self, batch: dict) -> dict[str, Tensor]:
         """Train the model to make the discriminators fail; with ``full_batch`` only the epoch's last step moves it."""
-        # f_I has no loss here, but running statistics: in training mode they would follow f_E, which the authors' do not.
+        # f_I has no loss here, but running statistics, which in training mode would follow f_E; the authors' do not.
         with evaluation_mode(self.model.head.classifier, *(self.parts[name] for name in self.priors)):
             outputs = self.forward(batch["img"])
             tensors = {**batch, **outputs, **self.find_nuisances(outputs["embedding"].float(), batch)}

@@ -8,6 +8,7 @@ from reidzoo.config import load_config, stage_configs
 from reidzoo.engine.build import build_loader, build_train_sets
 from reidzoo.errors import ConfigError
 from reidzoo.samplers import IdentitySampler
+from reidzoo.transforms import RandomHorizontalFlip
 
 
 @pytest.fixture
@@ -49,6 +50,24 @@ def test_views_depend_neither_on_workers_nor_on_where_an_epoch_is_taken_up(batch
     whole = batches(**views(2))
     assert all(map(equal, batches(**views(2, DATALOADER={"NUM_WORKERS": 2})), whole))
     assert all(map(equal, batches(start=2, **views(2)), whole[2:]))
+
+
+@pytest.mark.parametrize(("workers", "cache", "threads"), [(0, "off", 2), (1, "off", 1), (1, "on", 1)])
+def test_augmentation_has_one_thread_while_workers_decode(batches, monkeypatch, workers, cache, threads):
+    seen, augment = set(), RandomHorizontalFlip.__call__
+
+    def watched(self, images, draw):
+        seen.add(torch.get_num_threads())
+        return augment(self, images, draw)
+
+    monkeypatch.setattr(RandomHorizontalFlip, "__call__", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        batches(DATALOADER={"NUM_WORKERS": workers, "CACHE": cache})
+        assert seen == {threads} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_processes_have_their_share_of_the_same_views(batches, monkeypatch):

@@ -8,6 +8,7 @@ import torch
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.testing import ContractError, check_transform
+from reidzoo.transforms import BatchDraw
 
 from .own_parts import own_parts
 
@@ -36,6 +37,23 @@ def test_every_transform_is_checked():
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node["type"])
 def test_our_own(node):
     check_transform(node)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node["type"])
+def test_one_thread_gives_what_two_give(node, count):
+    """The loader augments in one thread while workers decode."""
+    pixels = torch.randint(0, 256, (count, 3, 256, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = pixels.float() / 64 - 2 if node["type"] == "RandomErasing" else pixels
+    values = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.2, 0.3)} if node["type"] == "Normalize" else {}
+    transform, before, results = TRANSFORM.build(node, **values), torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            results.append(transform(images.clone(), BatchDraw(0, 0, 0, count)))
+        finally:
+            torch.set_num_threads(before)
+    assert torch.equal(*results)
 
 
 @pytest.mark.slow
