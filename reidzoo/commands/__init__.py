@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if name in COMMANDS:
         run_command(name, words[1:])
     elif name in ("-h", "--help", "help"):
-        print(_overview())
+        run_tool(lambda: print(_overview()))
     elif name == "--version":
         print(f"reidzoo {__version__}")
     else:
@@ -74,8 +74,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str = "") ->
         prog: how the help calls it.
     """
     module = _module(name)
-    args = _parser(name, module, prog).parse_intermixed_args(argv)
-    run_tool(lambda: module.run(args))
+    run_tool(lambda: module.run(_parser(name, module, prog).parse_intermixed_args(argv)))
 
 
 def call(name: str, *words: object) -> None:

@@ -28,7 +28,10 @@ def run_tool(main: Callable[[], None]) -> None:
     A ``UserError``, a full disk, or a place that may not be written to is a message and 2.
     """
     try:
-        main()
+        try:
+            main()
+        finally:
+            sys.stdout.flush()  # here, where it is looked after if nobody reads on
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

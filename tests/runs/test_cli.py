@@ -51,6 +51,15 @@ def test_a_reader_that_has_seen_enough_is_no_error():
         assert process.stderr.read() == b"" and process.wait() == 141
 
 
+@pytest.mark.parametrize("words", [[], ["train", "--help"], ["models"]])
+def test_a_reader_of_little_that_has_gone_is_no_error(words):
+    """What fits into the buffer is written when the program ends."""
+    code = f"import time; time.sleep(0.2); from reidzoo.commands import main; main({words!r})"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() in (141, 0)  # argparse looks away, and ends with 0
+
+
 @pytest.mark.parametrize("error", [OSError(errno.EBADF, "Bad file descriptor"), ValueError("a bug")])
 def test_a_bug_keeps_its_traceback(error):
     with pytest.raises(type(error)):
