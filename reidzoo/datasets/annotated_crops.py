@@ -63,8 +63,8 @@ def cut_crops(
         split -> number of people and of crops; the split is "" where people are not divided.
 
     Raises:
-        DatasetError: there are no sequences, no box that the rules let through, an image that is missing or was not the
-            annotated one, or ``target`` is there already.
+        DatasetError: there are no sequences, no box that the rules let through, queries alone, an image that is missing
+            or was not the annotated one, or ``target`` is there already.
     """
     if target.exists():
         raise DatasetError(f"{target} is there already; name a folder that is new")
@@ -81,6 +81,12 @@ def cut_crops(
     try:
         for number, sequence in enumerate(tqdm(sequences, desc="cutting", unit="sequence", disable=None)):
             _cut(sequence, number, chosen[number], rules, tested, work, counts)
+        if counts.get("query") and not counts["gallery"]:
+            raise DatasetError(
+                f"{source}: there are {sum(counts['query'].values())} queries and nothing to find them in, since each "
+                f"person tested on has one crop in each sequence; take more of them (--every), or do not divide them "
+                f"(--no-split)"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         os.rename(work, target)
     finally:

@@ -83,6 +83,7 @@ def test_a_datasets_split(write_tiny, tiny_root, tmp_path, capsys):  # noqa: F81
         (["build", "new", "people"], "takes --weights MODEL"),
         (["search", "kept"], "reidzoo gallery search takes images"),
         (["remove", "kept"], "takes names of images, or --identity"),
+        (["search", "kept", "new.jpg", "--identity", "x"], "search takes no --identity"),
         (["add", "kept", "people", "--identity", "x"], "of single images"),
         (["show", "nowhere"], "is not a gallery: there is no such folder"),
         (["show", "kept", "-k", "0"], "--matches one from 1 up"),

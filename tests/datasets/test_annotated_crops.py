@@ -98,6 +98,12 @@ def test_mistakes(video, tmp_path):
         cut_crops(video, tmp_path / "crops", CropRules())
 
 
+def test_queries_with_nothing_to_find_them_in_are_a_mistake(video, tmp_path):
+    with pytest.raises(DatasetError, match=r"queries and nothing to find them in.*--every.*--no-split"):
+        cut_crops(video, tmp_path / "crops", CropRules(every=100, shared_ids=True))
+    assert not (tmp_path / "crops").exists()
+
+
 def test_undivided_people_are_left_to_split(video, tmp_path):
     assert cut_crops(video, tmp_path / "people", CropRules(every=2, shared_ids=True, divide=False)) == {"": (3, 6)}
     assert {image.person for image in find_people(tmp_path / "people")} == {"00001", "00002", "00005"}
