@@ -64,6 +64,11 @@ class Hook(Generic[RunnerType]):
 EVENTS = tuple(name for name, value in vars(Hook).items() if inspect.isfunction(value))
 """The names of the moments at which hooks are called."""
 
+_ARGUMENTS = {
+    "before_train_iter": ("batch_idx", "data_batch"),
+    "after_train_iter": ("batch_idx", "data_batch", "outputs"),
+}
+"""What events are given by name, after the runner."""
 _NOT_HERE = re.compile(r"(before|after)_(run|(val|test)(_epoch|_iter)?)|before_save_checkpoint|after_load_checkpoint")
 """Events of mmengine's that do not happen here; a hook written for both may have them."""
 _MMENGINE_PRIORITIES = {
@@ -76,7 +81,8 @@ def build_hooks(nodes: Mapping[str, Mapping]) -> dict[str, Any]:
     """Build the named hooks, ordered by priority and, where that is equal, as the configuration lists them.
 
     Raises:
-        ConfigError: a node is wrong, or its hook would never be called: a method has almost an event's name.
+        ConfigError: a node is wrong, or its hook could not be called: a method has almost an event's name, or not its
+            arguments.
     """
     return order_hooks({name: _build(name, node) for name, node in nodes.items()})
 
@@ -96,6 +102,7 @@ def order_hooks(hooks: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name, hook in hooks.items():
         _check_events(name, hook)
+        _check_arguments(name, hook)
     return dict(sorted(hooks.items(), key=lambda item: _priority(item[1])))
 
 
@@ -111,6 +118,23 @@ def _check_events(name: str, hook: Any) -> None:
                 f"HOOKS.{name}: {type(hook).__name__}.{method} is never called{f'; {meant} is' if meant else ''}. The "
                 f"events are {', '.join(EVENTS)}; a method that is none of them has another name"
             )
+
+
+def _check_arguments(name: str, hook: Any) -> None:
+    """Raise ConfigError for an event's method that does not take what the event is given."""
+    for event in EVENTS:
+        method = getattr(hook, event, None)
+        if method is None:
+            continue
+        given = _ARGUMENTS.get(event, ())
+        try:
+            inspect.signature(method).bind(hook, **dict.fromkeys(given))
+        except TypeError as error:
+            call = ", ".join(["runner", *(f"{key}=..." for key in given)])
+            raise ConfigError(
+                f"HOOKS.{name}: {type(hook).__name__}.{event}{inspect.signature(method)} is called as {event}({call}), "
+                f"which it does not take: {error}"
+            ) from error
 
 
 def _priority(hook: Any) -> int:

@@ -51,6 +51,24 @@ def test_an_event_that_is_misspelt(monkeypatch, method, meant):
         build_hooks({"mine": {"type": "Mine"}})
 
 
+@pytest.mark.parametrize(
+    ("event", "method", "said"),
+    [
+        ("before_train", lambda self: None, r"before_train\(\) is called as before_train\(runner\)"),
+        (
+            "after_train_iter",
+            lambda self, runner, batch, outputs: None,
+            r"after_train_iter\(runner, batch, outputs\) is called as "
+            r"after_train_iter\(runner, batch_idx=\.\.\., data_batch=\.\.\., outputs=\.\.\.\), which it does not ",
+        ),
+    ],
+)
+def test_an_event_that_takes_other_arguments(monkeypatch, event, method, said):
+    hook_class(monkeypatch, **{event: method})
+    with pytest.raises(ConfigError, match=f"HOOKS.mine: Mine.{said}"):
+        build_hooks({"mine": {"type": "Mine"}})
+
+
 def test_an_event_that_does_not_exist(monkeypatch):
     hook_class(monkeypatch, after_clustering=lambda self, runner: None)
     with pytest.raises(ConfigError, match=r"Mine.after_clustering is never called\. The events are before_train, "):

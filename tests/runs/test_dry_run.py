@@ -176,6 +176,17 @@ def own_root(tiny_root, tmp_path):
     return tmp_path / "data"
 
 
+def test_one_identity_is_nobody_to_tell_from_somebody(write_config, own_root):
+    train = own_root / "Market-1501-v15.09.15/bounding_box_train"
+    first = sorted(path.name for path in train.glob("*.jpg"))[0][:4]
+    for path in train.glob("*.jpg"):
+        if not path.name.startswith(first):
+            path.unlink()
+    path = write_config(SOLVER=SHORT, DATASETS={"TRAIN": {"train": "Market1501"}, "ROOT": str(own_root), "TESTS": []})
+    (text,) = found(path)
+    assert "DATASETS.TRAIN.train: all " in text and "images are of one identity" in text
+
+
 @pytest.mark.slow
 def test_images_that_cannot_be_read_are_named(write_config, own_root):
     images = sorted(own_root.rglob("*.jpg"))
