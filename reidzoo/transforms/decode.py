@@ -115,7 +115,8 @@ def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     # What PIL raises for broken files varies with the format.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise DatasetError(
-            f"image {os.fspath(path)} cannot be read ({type(error).__name__}: {error}); copy it again, or remove it"
+            f"image {os.fspath(path)} cannot be read ({type(error).__name__}: {error}); copy it again, or remove it. "
+            f"`reidzoo check --deep` finds all such images before a run"
         ) from None
 
 
