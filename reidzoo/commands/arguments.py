@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from reidzoo.errors import UserError
+
 __all__ = ["Override", "add_config_arguments", "add_overrides", "add_trust", "overrides"]
 
 
@@ -58,5 +60,11 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 
 def overrides(args: argparse.Namespace) -> list[str]:
-    """Return the pairs ``KEY VALUE`` of the command line, then those that options are short for."""
+    """Return the pairs ``KEY VALUE`` of the command line, then those that options are short for.
+
+    Raises:
+        UserError: the last key has no value.
+    """
+    if len(args.opts) % 2:  # said here, where no option's pair stands behind it
+        raise UserError(f"override {args.opts[-1]}: no value; overrides are pairs, KEY VALUE KEY VALUE")
     return [*args.opts, *getattr(args, "short", [])]

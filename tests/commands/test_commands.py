@@ -77,3 +77,9 @@ def test_options_are_short_for_overrides(capsys, write_config, tmp_path):
     printed = capsys.readouterr().out
     assert "SEED: 7\n" in printed and "OUTPUT_DIR: here\n" in printed and f"ROOT: {tmp_path}" in printed
     assert "WEIGHTS: domainmix_mini" in printed and "MAX_EPOCHS: 9" in printed
+
+
+def test_a_key_without_a_value_is_named_though_options_stand_behind_it(capsys, write_config):
+    with pytest.raises(SystemExit) as caught:
+        main(["show-config", "--config-file", str(write_config()), "--output-dir", "here", "SEED"])
+    assert caught.value.code == 2 and "override SEED: no value" in capsys.readouterr().err
