@@ -27,6 +27,7 @@ class EmbeddingMap:
         points: float64 (N, 2).
         pids, camids: int64 (N,).
         same_identity: share of an image's ``NEAR`` nearest others that show its identity.
+        most_identity: the most it could be: some identities have fewer other images.
         same_camera: share of them that are by its camera.
         camera_chance: share of all pairs that are by one camera.
     """
@@ -35,6 +36,7 @@ class EmbeddingMap:
     pids: np.ndarray
     camids: np.ndarray
     same_identity: float
+    most_identity: float
     same_camera: float
     camera_chance: float
 
@@ -60,9 +62,10 @@ def embedding_map(retrieval: Retrieval, seed: int = 0) -> EmbeddingMap:
     points = tsne.fit_transform(features.numpy()).astype(np.float64)
     near = nearest_by_cosine(features, NEAR + 1)[0].numpy()[:, 1:]
     shares = [float((labels[near] == labels[:, None]).mean()) for labels in (pids, camids)]
+    most = float((np.minimum((pids == pids[:, None]).sum(1) - 1, NEAR) / NEAR).mean())
     counts = np.unique(camids, return_counts=True)[1]
     chance = float((counts * (counts - 1)).sum() / (len(camids) * (len(camids) - 1)))
-    return EmbeddingMap(points, pids, camids, shares[0], shares[1], chance)
+    return EmbeddingMap(points, pids, camids, shares[0], most, shares[1], chance)
 
 
 def _chosen(retrieval: Retrieval) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:

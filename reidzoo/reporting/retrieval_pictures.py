@@ -24,6 +24,8 @@ PAIRS = 6
 """Pairs of identities."""
 COLOURED = 14
 """Identities with a colour and a shape."""
+FEW = 10
+"""Fewer pairs than this make no rate."""
 RATE = 0.001
 """False accepts of the threshold that is drawn."""
 
@@ -135,6 +137,9 @@ def roc(subject: Subject) -> Picture:
     curve = _curve(retrieval)
     rows = [(f"{100 * rate:g}", f"{100 * value:.1f}") for rate, value in curve.tpr_at.items()]
     text = f"{curve.num_positive:,} pairs of one identity, {curve.num_negative:,} of different ones."
+    few = [f"{100 * rate:g} %" for rate in curve.tpr_at if rate * curve.num_negative < FEW]
+    if few:
+        text += f" {' and '.join(few)} of these are fewer than {FEW}: what is read there hangs on single pairs."
     svg = roc_plot(curve.fpr, curve.tpr, curve.tpr_at, f"ROC on {retrieval.title}")
     return Picture("roc", "ROC", text, svg, table=Table(("different pairs accepted, %", "same accepted, %"), rows))
 
@@ -150,9 +155,12 @@ def identities(subject: Subject) -> Picture:
     laid = subject.map
     pids, counts = np.unique(laid.pids, return_counts=True)
     shown = np.sort(pids[np.argsort(-counts, kind="stable")][:COLOURED]).tolist()
+    bound = (
+        f" ({100 * laid.most_identity:.0f} % at most: some have less than 6 images)" if laid.most_identity < 1 else ""
+    )
     text = (
         f"t-SNE of {len(laid.points)} images of {len(pids)} identities, {len(shown)} of them coloured. Of an image's 5 "
-        f"nearest others {100 * laid.same_identity:.0f} % show its identity."
+        f"nearest others {100 * laid.same_identity:.0f} % show its identity{bound}."
     )
     named = {pid: f"id {subject.retrieval.names.person(pid)}" for pid in shown}
     svg = embedding_map_plot(laid.points, laid.pids, named, "Embeddings by identity", text)

@@ -149,7 +149,11 @@ def test_roc(subject, drawn):
     for cut in np.quantile(different, [0.3, 0.6, 0.9]):
         false, true = (100 * (values >= cut).mean() for values in (different, same))
         assert np.abs(curve - (false, true)).sum(1).min() < 2
-    assert picture.text == f"{len(same)} pairs of one identity, {len(different)} of different ones."
+    assert picture.text.startswith(
+        f"{len(same)} pairs of one identity, {len(different)} of different ones. 0.01 % and "
+    )
+    few = [rate for rate in (1e-4, 1e-3, 1e-2) if rate * len(different) < 10]
+    assert len(few) > 1 and f"{100 * few[-1]:g} % of these are fewer than 10" in picture.text
 
 
 @pytest.mark.parametrize("kind, label", [("identities", "id"), ("cameras", "camera")])
@@ -160,6 +164,9 @@ def test_maps_of_the_embeddings(subject, drawn, kind, label):
     assert set(shown) == {f"{label} {value}" for value in np.unique(labels)}
     for value in np.unique(labels):
         np.testing.assert_allclose(shown[f"{label} {value}"], laid.points[labels == value])
+    counts = np.bincount(laid.pids)[laid.pids]
+    assert laid.most_identity == pytest.approx(np.minimum(counts - 1, 5).mean() / 5)
+    assert laid.same_identity <= laid.most_identity
 
 
 @pytest.mark.slow
