@@ -26,19 +26,21 @@ STEP = [
     *sorted((ROOT / "reidzoo" / "models").rglob("*.py")),
     *sorted((ROOT / "reidzoo" / "backbones").glob("*.py")),
     *sorted((ROOT / "reidzoo" / "discriminators").glob("*.py")),
-    ROOT / "reidzoo" / "engine" / "optim.py",
-    *sorted((ROOT / "projects").glob("*/*/*trainer.py")),
-    *sorted((ROOT / "projects").glob("*/*/*loss*.py")),
-    *sorted((ROOT / "projects").glob("*/*/mini_batch.py")),
+    *sorted((ROOT / "reidzoo" / "transforms").glob("*.py")),
+    *(ROOT / "reidzoo" / "engine" / f"{name}.py" for name in ("optim", "loader", "image_table", "image_cache")),
+    *(ROOT / "reidzoo" / "datasets" / f"{name}.py" for name in ("color_transfer", "style_folder")),
+    ROOT / "reidzoo" / "distributed.py",
+    *sorted(path for path in (ROOT / "projects").glob("*/*/*.py") if not path.stem.endswith("hook")),
 ]
-"""What a step calls, whole files."""
+"""What a step calls, the making of its batch among it, whole files."""
 HOOKS = [*sorted((ROOT / "reidzoo" / "hooks").glob("*.py")), *sorted((ROOT / "projects").glob("*/*/*hook.py"))]
 EVENTS = ("before_train_iter", "after_train_iter", "save_point")
 """Of hooks only what is called at every step, with the functions of the same file that it calls."""
 
-LOOKS = {"item", "cpu", "tolist", "numpy", "nonzero", "masked_select", "new_tensor", "is_nonzero", "synchronize"}
+LOOKS = {"item", "cpu", "tolist", "numpy", "nonzero", "masked_select", "new_tensor", "is_nonzero", "synchronize",
+         "unique", "cuda", "bincount"}  # fmt: skip
 """Methods that fetch a tensor's values, or send some and wait."""
-FUNCTIONS = {"nonzero", "tensor", "as_tensor", "unique", "masked_select", "argwhere", "isin"}
+FUNCTIONS = {"nonzero", "tensor", "as_tensor", "unique", "masked_select", "argwhere", "isin", "bincount", "equal"}
 """Functions of torch that do."""
 CASTS = {"float", "int", "bool"}
 
@@ -54,6 +56,24 @@ ALLOWED = {
     ("reidzoo/losses/labels.py", "check_labels"): "on the CPU alone",
     ("reidzoo/losses/margin_softmax.py", "_check_cosines"): "on the CPU alone",
     ("reidzoo/memories/hybrid.py", "relabel"): "between epochs",
+    ("reidzoo/memories/hybrid.py", "_scale_classes"): "between epochs",
+    ("reidzoo/heads/classifier.py", "build_classifier"): "between epochs",
+    ("reidzoo/transforms/local_grayscale.py", "__call__"): "of numpy arrays",
+    ("reidzoo/transforms/pieces.py", "cut_pieces"): "on the CPU alone",
+    ("reidzoo/transforms/pieces.py", "gather_pieces"): "of numpy arrays",
+    ("reidzoo/transforms/random_erasing.py", "__call__"): "of numpy arrays, and of tensors on the CPU alone",
+    ("reidzoo/transforms/random_patch.py", "__call__"): "of numpy arrays",
+    ("reidzoo/transforms/random_sized_rect_crop.py", "__call__"): "of numpy arrays",
+    ("reidzoo/transforms/torchvision_transform.py", "__call__"): "where torch keeps no generator, on mps",
+    ("reidzoo/transforms/torchvision_transform.py", "_apply"): "of numpy arrays",
+    ("reidzoo/engine/image_table.py", "_missing"): "of numpy arrays",
+    ("reidzoo/engine/image_table.py", "_taken"): "of numpy arrays",
+    ("reidzoo/engine/image_table.py", "_collected"): "of numpy arrays",
+    ("reidzoo/engine/image_cache.py", "_free_memory"): "of files",
+    ("reidzoo/datasets/color_transfer.py", "_measure"): "of numpy arrays",
+    ("reidzoo/datasets/style_folder.py", "_report"): "of numpy arrays",
+    ("reidzoo/distributed.py", "start"): "of the environment",
+    ("reidzoo/distributed.py", "any_rank"): "a number on the CPU",
     ("reidzoo/memories/hybrid.py", "update"): "trainers give rows on the CPU",
     ("reidzoo/memories/exemplar.py", "update"): "trainers give rows on the CPU",
     ("reidzoo/models/batch_norm/converted_batch_norm.py", "count_batch"): "momentum None, as torch's own batch norm",
@@ -62,6 +82,11 @@ ALLOWED = {
     ("reidzoo/hooks/log.py", "_flush"): "once in LOG.PERIOD steps",
     ("reidzoo/hooks/log.py", "_totals"): "once in LOG.PERIOD steps",
     ("projects/ViewAdaptation/view_adaptation/trainer.py", "_check_views"): "once an epoch on an accelerator",
+    ("projects/CLIPReID/clip_reid/identity_prompts.py", "_places"): "once",
+    ("projects/CamStyle/camstyle/write_styles.py", "after_train"): "after the training",
+    ("projects/CamStyle/camstyle/write_styles.py", "_draw_as"): "after the training",
+    ("projects/CamStyle/camstyle/write_styles.py", "_pixels"): "after the training",
+    ("projects/MMT/mmt/adaptive_dbscan.py", "mean_of_smallest"): "between epochs",
 }
 """File and function -> why it may look; each is in use."""
 
@@ -73,8 +98,9 @@ def looks(function: ast.AST) -> Iterator[tuple[int, str]]:
             called = node.func
             if isinstance(called, ast.Attribute):
                 of_torch = isinstance(called.value, ast.Name) and called.value.id == "torch"
-                sent = called.attr == "to" and "from_numpy" in ast.unparse(called) and not _non_blocking(node)
-                if sent or called.attr in (FUNCTIONS if of_torch else LOOKS):
+                sent = called.attr == "to" and ("from_numpy" in ast.unparse(called) or "'cpu'" in ast.unparse(node))
+                bare = of_torch and called.attr == "where" and len(node.args) == 1
+                if sent or bare or called.attr in (FUNCTIONS if of_torch else LOOKS):
                     yield node.lineno, ast.unparse(node)
             elif isinstance(called, ast.Name) and called.id in CASTS and _may_be_tensor(node.args):
                 yield node.lineno, ast.unparse(node)
@@ -84,10 +110,6 @@ def looks(function: ast.AST) -> Iterator[tuple[int, str]]:
             word in ast.unparse(node.test) for word in (".any()", ".all()")
         ):
             yield node.lineno, f"if {ast.unparse(node.test)}"
-
-
-def _non_blocking(call: ast.Call) -> bool:
-    return any(keyword.arg == "non_blocking" for keyword in call.keywords)
 
 
 def _may_be_tensor(arguments: list[ast.expr]) -> bool:
@@ -150,14 +172,15 @@ def test_no_step_looks_at_the_values_of_a_tensor():
     [
         "x.item()", "x.cpu().numpy()", "float(x.sum())", "int(x.max())", "rows[x > 0]", "rows[~keep]", "rows[mask]",
         "torch.nonzero(x)", "torch.tensor([1.0], device=d)", "torch.from_numpy(x).to(d)", "bool(x.any())",
-        "x.new_tensor([1.0])",
+        "x.new_tensor([1.0])", "torch.from_numpy(x).to(d, non_blocking=True)", "x.to('cpu')", "x.unique()", "x.cuda()",
+        "torch.where(x)", "torch.bincount(x)", "torch.equal(x, y)",
     ],
 )  # fmt: skip
 def test_the_check_sees_a_look(line):
     assert len(list(looks(ast.parse(f"def step(x):\n    return {line}")))) >= 1
 
 
-@pytest.mark.parametrize("line", ["float(len(x))", "torch.from_numpy(x).to(d, non_blocking=True)", "x[1:, 0]", "x[i]"])
+@pytest.mark.parametrize("line", ["float(len(x))", "to_device(x, d)", "torch.where(x, y, z)", "x[1:, 0]", "x[i]"])
 def test_the_check_lets_others_pass(line):
     assert list(looks(ast.parse(f"def step(x):\n    return {line}"))) == []
 

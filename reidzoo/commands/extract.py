@@ -69,12 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Embed the images and write the files, all at once."""
     from reidzoo.engine.build import pick_device
+    from reidzoo.engine.freed_memory import keep_freed_memory
     from reidzoo.inference.load import load
 
     if args.batch_size < 1 or args.workers < 0:
         raise UserError("--batch-size takes a number from 1 up, --workers one from 0 up")
     if args.output_dir.exists() and not (args.output_dir.is_dir() and not any(args.output_dir.iterdir())):
         raise UserError(f"--output-dir {args.output_dir} is there already; name a folder that is new")
+    keep_freed_memory()
     model = load(args.weights, device=str(pick_device(args.device)), trust=args.trust)
     images = find_images(args.source, args.split or (), args.data_root)
     methods = [choose_method(model, image.split, args.view) for image in images]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from reidzoo.datasets.record import Record
 from reidzoo.errors import ConfigError
+from reidzoo.to_device import to_device
 from reidzoo.transforms.decode import read_image
-from reidzoo.transforms.to_device import to_device
 
 __all__ = ["SPACES", "ColorTransfer", "lab_to_rgb", "rgb_to_lab"]
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from reidzoo.engine.workers import processes_here
-from reidzoo.transforms import to_device
+from reidzoo.to_device import to_device
 
 __all__ = ["ImageCache", "current_cache", "keep_images"]
 

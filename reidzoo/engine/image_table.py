@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from reidzoo.engine.image_cache import Block, current_cache
 from reidzoo.engine.workers import PREFETCH, count_with_room, worker_count
 from reidzoo.errors import DatasetError, UserError
-from reidzoo.transforms import read_images, to_device
+from reidzoo.to_device import to_device
+from reidzoo.transforms import read_images
 
 __all__ = ["ImageTable"]
 

@@ -20,7 +20,8 @@ from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.one_thread import one_thread
 from reidzoo.errors import ConfigError
 from reidzoo.registry import SAMPLER
-from reidzoo.transforms import BatchDraw, to_device
+from reidzoo.to_device import to_device
+from reidzoo.transforms import BatchDraw
 
 __all__ = ["TrainLoader"]
 

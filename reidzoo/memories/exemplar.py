@@ -8,9 +8,10 @@ from torch import Tensor
 
 from reidzoo.checks import PROBABILITY, check, one_of
 from reidzoo.errors import ConfigError
-from reidzoo.memories.hybrid import occurrences, sent
+from reidzoo.memories.hybrid import occurrences
 from reidzoo.memories.invariance_memory import InvarianceMemory, invariance_targets
 from reidzoo.registry import MEMORY
+from reidzoo.to_device import to_device
 
 __all__ = ["ExemplarMemory"]
 
@@ -122,5 +123,5 @@ class ExemplarMemory(InvarianceMemory):
             raise IndexError(f"memory rows are 0..{len(self.keys) - 1}, got {rows.min()}..{rows.max()}")
         alpha, feat = self.momentum(epoch), feat.detach().to(self.keys)
         for positions in occurrences(rows):
-            moved, new = sent(rows[positions], feat.device), feat[sent(positions, feat.device)]
+            moved, new = to_device(rows[positions], feat.device), feat[to_device(positions, feat.device)]
             self.keys[moved] = F.normalize(alpha * self.keys[moved] + (1 - alpha) * new, dim=1)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from reidzoo.checks import PROBABILITY, check, number
 from reidzoo.registry import MEMORY
+from reidzoo.to_device import to_device
 
-__all__ = ["HybridMemory", "occurrences", "sent"]
+__all__ = ["HybridMemory", "occurrences"]
 
 
 @MEMORY.register_module()
@@ -151,10 +152,10 @@ class HybridMemory(nn.Module):
         if len(rows) and (rows.min() < 0 or rows.max() >= len(self.features)):
             raise IndexError(f"memory rows are 0..{len(self.features) - 1}, got {rows.min()}..{rows.max()}")
         feat = feat.detach().to(self.features)
-        target_rows = sent(np.unique(rows[rows >= self.num_source]), self.features.device)
+        target_rows = to_device(np.unique(rows[rows >= self.num_source]), self.features.device)
         before = self.features[target_rows]
         for positions in occurrences(rows):
-            moved, new = sent(rows[positions], feat.device), feat[sent(positions, feat.device)]
+            moved, new = to_device(rows[positions], feat.device), feat[to_device(positions, feat.device)]
             mixed = self.momentum * self.features[moved] + (1 - self.momentum) * new
             self.features[moved] = F.normalize(mixed, dim=1)
         classes = self.labels[target_rows] - self.num_source
@@ -188,11 +189,6 @@ def occurrences(rows: np.ndarray) -> Iterator[np.ndarray]:
     _, first, counts = np.unique(rows[order], return_index=True, return_counts=True)
     for occurrence in range(counts.max(initial=0)):
         yield np.sort(order[first[counts > occurrence] + occurrence])
-
-
-def sent(numbers: np.ndarray, device: torch.device) -> Tensor:
-    """Return ``numbers`` on the device, without waiting for what the device does."""
-    return torch.from_numpy(numbers).to(device, non_blocking=True)
 
 
 def _add_rows(sums: Tensor, index: Tensor, rows: Tensor) -> None:

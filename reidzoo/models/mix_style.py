@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reidzoo import distributed
 from reidzoo.errors import ConfigError
-from reidzoo.transforms import to_device
+from reidzoo.to_device import to_device
 
 __all__ = ["mix_style"]
 

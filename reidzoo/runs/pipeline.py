@@ -94,6 +94,7 @@ class Pipeline:
     def evaluate(self, weights: str, stage: str = "") -> dict[str, dict[str, dict[str, float]]]:
         """Test a checkpoint on ``DATASETS.TESTS`` with the model of ``stage`` (default: the last)."""
         cfg, path = self.check_evaluation(weights, stage)
+        keep_freed_memory()
         _compare_preprocessing(cfg, path)
         model = load_embedder(cfg, path, tuple(cfg.WEIGHTS_IGNORE))
         return {Path(weights).stem: evaluate_targets(cfg, model.to(self.device), self.device)}

@@ -18,7 +18,6 @@ from reidzoo.transforms.random_grayscale import RandomGrayscale
 from reidzoo.transforms.random_horizontal_flip import RandomHorizontalFlip
 from reidzoo.transforms.random_patch import RandomPatch
 from reidzoo.transforms.random_sized_rect_crop import RandomSizedRectCrop
-from reidzoo.transforms.to_device import to_device
 from reidzoo.transforms.torchvision_transform import TorchvisionTransform
 
 __all__ = [
@@ -43,5 +42,4 @@ __all__ = [
     "read_image",
     "read_images",
     "resize_image",
-    "to_device",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reidzoo.transforms.to_device import to_device
+from reidzoo.to_device import to_device
 
 __all__ = ["cut_pieces", "gather_pieces", "gather_pixels"]
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from reidzoo.checks import PROBABILITY, check, each, either, number, ordered
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
+from reidzoo.to_device import to_device
 from reidzoo.transforms.draw import BatchDraw
-from reidzoo.transforms.to_device import to_device
 
 __all__ = ["RandomErasing"]
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from reidzoo.checks import PROBABILITY, check, number, ordered
 from reidzoo.distributed import gather
 from reidzoo.registry import TRANSFORM
+from reidzoo.to_device import to_device
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.random_erasing import DRAWS, RandomErasing
-from reidzoo.transforms.to_device import to_device
 
 __all__ = ["RandomPatch"]
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from reidzoo.checks import check, number, ordered
 from reidzoo.registry import TRANSFORM
+from reidzoo.to_device import to_device
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.pieces import gather_pixels
-from reidzoo.transforms.to_device import to_device
 
 __all__ = ["RandomSizedRectCrop"]
 

@@ -19,6 +19,7 @@ from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
 from reidzoo.random_streams import TRAINING, random_generator
 from reidzoo.registry import DISCRIMINATOR, MODEL, TRAINER
+from reidzoo.to_device import to_device
 from reidzoo.trainers import Trainer
 
 __all__ = ["StarGANTrainer"]
@@ -121,8 +122,4 @@ class StarGANTrainer(Trainer):
         rng = random_generator(TRAINING, seed=seed_of(self.cfg), epoch=self.epoch, step=self.step)
         target, share = rng.integers(0, len(self.cameras), size), rng.random(size)
         ours = slice(distributed.rank() * len(images), (distributed.rank() + 1) * len(images))
-        return (
-            images,
-            camera,
-            *(torch.from_numpy(values[ours]).to(images.device, non_blocking=True) for values in (target, share)),
-        )
+        return images, camera, *(to_device(values[ours], images.device) for values in (target, share))

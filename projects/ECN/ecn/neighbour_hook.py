@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reidzoo.clustering import nearest_neighbours
-from reidzoo.engine.evaluate import extract_train_features
+from reidzoo.engine.evaluate import comparing_device, extract_train_features, resident
 from reidzoo.engine.runner import Runner
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
@@ -32,6 +32,7 @@ class NeighbourHook(Hook):
         exemplars: Any = runner.parts["exemplar"]
         if exemplars.with_neighbours(runner.epoch):
             features = extract_train_features(runner, "target", title="finding neighbours")
+            features = resident(features, comparing_device(runner.device))
             nearest, _ = nearest_neighbours(features, exemplars.neighbours)
             exemplars.take_neighbours(nearest)
         self._set_sampler(runner)
