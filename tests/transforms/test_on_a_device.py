@@ -1,4 +1,4 @@
-"""On a GPU a transform is a few kernels for a whole batch, and looks at no value: seen on torch's device without values."""
+"""On a GPU a transform is a few kernels for any batch, and looks at no value: seen on torch's device without values."""
 
 from __future__ import annotations
 
