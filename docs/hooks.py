@@ -45,7 +45,7 @@ PAGE = """# {name}
 
 {contract}
 
-`python tools/list_registry.py {name}` prints this list, with `--config-file FILE` the parts of its plug-ins, too.
+`reidzoo registry {name}` prints this list, with `--config-file FILE` the parts of its plug-ins, too.
 
 | type | what it is |
 |---|---|

@@ -7,7 +7,7 @@ from typing import Any
 
 from reidzoo.errors import UserError
 
-__all__ = ["Override", "add_config_arguments", "add_overrides", "add_trust", "overrides"]
+__all__ = ["Override", "add_config_arguments", "add_model", "add_overrides", "add_trust", "named_model", "overrides"]
 
 
 class Override(argparse.Action):
@@ -48,6 +48,25 @@ def add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
         help="the folder of datasets; short for DATASETS.ROOT DIR",
     )  # fmt: skip
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help=text)
+
+
+def add_model(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the model, by its place or as ``--weights``; ``named_model`` returns it."""
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=text)
+    parser.add_argument("--weights", metavar="MODEL", help="the same, by the name that other commands use")
+
+
+def named_model(args: argparse.Namespace) -> str:
+    """Return the model that is named.
+
+    Raises:
+        UserError: none is, or two are.
+    """
+    if args.model and args.weights:
+        raise UserError(f"MODEL {args.model} and --weights {args.weights}: name one of them")
+    if not (args.model or args.weights):
+        raise UserError("name a model: of the zoo, a run's folder, a model file or a checkpoint (--weights MODEL)")
+    return args.model or args.weights
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reidzoo.commands.arguments import add_trust
+from reidzoo.commands.arguments import add_model, add_trust, named_model
 from reidzoo.errors import UserError
 from reidzoo.files import show_path
 
@@ -25,11 +25,11 @@ then:  reidzoo compare output/calibration/domainmix_mini/domainmix_mini.safetens
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "model", metavar="MODEL",
-        help="a run's folder, which keeps its calibration; or a model of the zoo or a model file, of which a "
+    add_model(
+        parser,
+        "a run's folder, which keeps its calibration; or a model of the zoo, a model file or a checkpoint, of which a "
         "calibrated copy is written",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--dataset", metavar="NODE",
         help="whose query and gallery to calibrate on, of people that the model has not seen: a name, or "
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the curve from similarities to probabilities (default: isotonic from 1,000 pairs of one identity on)",
     )  # fmt: skip
     parser.add_argument("--stage", default="", help="whose model (default: the last stage's)")
-    parser.add_argument("--data-root", "--root", default="", metavar="DIR", help="the folder of datasets")
+    parser.add_argument("--data-root", default="", metavar="DIR", help="the folder of datasets")
     parser.add_argument(
         "--output-dir", type=Path, metavar="DIR", help="where files go (default: the run, or output/calibration/NAME)"
     )
@@ -73,10 +73,11 @@ def run(args: argparse.Namespace) -> None:
     if not (0 < args.far < 1 and 0 < args.prior < 1):
         raise UserError("--far and --prior are shares between 0 and 1")
     need("sklearn", "calibrate")
-    trained = find_model(weights=args.model, stage=args.stage, trust=args.trust)
+    name = named_model(args)
+    trained = find_model(weights=name, stage=args.stage, trust=args.trust)
     into = _folder(trained, args.output_dir)
     datasets = _datasets(trained, args)
-    model = load(args.model, stage=args.stage, device=str(pick_device(args.device)), trust=args.trust)
+    model = load(name, stage=args.stage, device=str(pick_device(args.device)), trust=args.trust)
     (title, dataset), *others = datasets.items()
     found = calibrate(
         model, dataset, dict(others), far=args.far, prior=args.prior, method=args.method, seed=args.seed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from reidzoo.commands.arguments import add_trust
+from reidzoo.commands.arguments import add_model, add_trust, named_model
 from reidzoo.errors import UserError
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
@@ -16,7 +16,7 @@ or, with a model that is not calibrated:  reidzoo compare domainmix_mini A.jpg B
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a model file, a model of the zoo or a run's folder")
+    add_model(parser, "a model of the zoo, a run's folder, a model file or a checkpoint")
     parser.add_argument("images", nargs=2, metavar="IMAGE", help="a file with one person or vehicle")
     parser.add_argument(
         "--threshold", type=float, metavar="COSINE",
@@ -37,16 +37,17 @@ def run(args: argparse.Namespace) -> None:
 
     if args.threshold is not None and not -1 <= args.threshold <= 1:
         raise UserError("--threshold is a cosine similarity, from -1 to 1")
-    model = load(args.model, device=args.device, stage=args.stage, trust=args.trust)
+    name = named_model(args)
+    model = load(name, device=args.device, stage=args.stage, trust=args.trust)
     calibration = model.calibration
     if args.prior is not None and (calibration is None or not 0 < args.prior < 1):
         raise UserError("--prior is a share between 0 and 1, and takes a model that reidzoo calibrate has written")
     similarity = float(model.similarity(*args.images))
     if calibration is None and args.threshold is None:
         raise UserError(
-            f"the cosine similarity is {similarity:.4f}, and nothing says whether that is much for {args.model}. Find "
+            f"the cosine similarity is {similarity:.4f}, and nothing says whether that is much for {name}. Find "
             f"out on images with identities, and compare with the model that this names: reidzoo calibrate "
-            f"{args.model} --dataset NAME --data-root DIR. Or say where to draw the line, such as --threshold 0.8"
+            f"{name} --dataset NAME --data-root DIR. Or say where to draw the line, such as --threshold 0.8"
         )
     threshold = model.threshold if args.threshold is None else args.threshold
     reaches = "reaches" if similarity >= threshold else "does not reach"

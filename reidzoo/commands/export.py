@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reidzoo.commands.arguments import add_trust
+from reidzoo.commands.arguments import add_model, add_trust, named_model
 from reidzoo.errors import UserError
 from reidzoo.files import show_path
 from reidzoo.version import ROOT
@@ -23,15 +23,11 @@ or:  reidzoo export models/mine.safetensors --for boxmot --output-dir models"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "run", nargs="?", metavar="MODEL",
-        help="a run's folder (OUTPUT_DIR); with --to or --for also a model of the zoo, a model file or a checkpoint",
-    )  # fmt: skip
-    parser.add_argument("--weights", metavar="MODEL", help="the same, by the name that other commands use")
+    add_model(parser, "a run's folder; with --to or --for also a model of the zoo, a model file or a checkpoint")
     parser.add_argument("--stage", default="", help="whose model (default: the last stage's)")
     parser.add_argument("--name", help="what it is called; needed for a model file (ours of the twins end in _mini)")
     parser.add_argument(
-        "--output-dir", "--into", type=Path, metavar="DIR",
+        "--output-dir", type=Path, metavar="DIR",
         help="where the files go (default: exported; for model files the repository's zoo)",
     )  # fmt: skip
     add_trust(parser)
@@ -74,14 +70,12 @@ def _add_graph_arguments(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument("--force", action="store_true", help="write the file though it ranks differently")
     group.add_argument("--overwrite", action="store_true", help="replace files of the name")
-    group.add_argument("--data-root", "--root", default="datasets", metavar="DIR", help="where a dataset is looked for")
+    group.add_argument("--data-root", default="datasets", metavar="DIR", help="where a dataset is looked for")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the files and print what they reach."""
-    model = args.weights or args.run
-    if model is None:
-        raise UserError("name the model that is to be kept: a run's folder, or --weights and what else names a model")
+    model = named_model(args)
     if args.to or args.consumer:
         _export_graph(model, args)
     else:

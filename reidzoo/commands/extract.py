@@ -52,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--split", nargs="+", choices=SPLITS, help="of a CSV or a dataset (default: all)")
     parser.add_argument(
-        "--data-root", "--root", default="datasets", metavar="DIR", help="the folder of datasets (default: datasets)"
+        "--data-root", default="datasets", metavar="DIR", help="the folder of datasets (default: datasets)"
     )
-    parser.add_argument("--output-dir", "--output", type=Path, required=True, metavar="DIR", help="a new folder")
+    parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument(
         "--view", choices=("query", "gallery"),
         help="with a model of two networks: whose (default: by the split)",

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", default="gallery", choices=("train", "query", "gallery"), help="of a CSV or a dataset"
     )
     parser.add_argument(
-        "--data-root", "--root", default="datasets", metavar="DIR", help="the folder of datasets (default: datasets)"
+        "--data-root", default="datasets", metavar="DIR", help="the folder of datasets (default: datasets)"
     )
     parser.add_argument("--identity", metavar="NAME", help="of images to add; or remove all images of it")
     parser.add_argument(

@@ -19,7 +19,7 @@ EXAMPLE = "reidzoo render --data-root datasets-mini --datasets Market1501 RandPe
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--data-root", "--root", default="datasets-mini", metavar="DIR",
+        "--data-root", default="datasets-mini", metavar="DIR",
         help="folder that will hold the rendered datasets (default: datasets-mini)",
     )  # fmt: skip
     parser.add_argument("--datasets", nargs="+", metavar="NAME", help="some of them, such as Market1501 (default: all)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidzoo.commands.arguments import add_overrides, add_trust, overrides
+from reidzoo.commands.arguments import add_model, add_overrides, add_trust, named_model, overrides
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
 
@@ -15,10 +15,9 @@ reidzoo report spcl_mini --data-root datasets-mini --output-dir output/report/sp
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "what", metavar="RUN",
-        help="a run's folder, also of one that still trains; or a model of the zoo, a model file or a checkpoint",
-    )  # fmt: skip
+    add_model(
+        parser, "a run's folder, also of one that still trains; or a model of the zoo, a model file or a checkpoint"
+    )
     parser.add_argument(
         "--output-dir", type=Path, metavar="DIR",
         help="where report.html and the pictures go (default: report in the run's folder, else output/report/MODEL)",
@@ -42,8 +41,11 @@ def run(args: argparse.Namespace) -> None:
     from reidzoo.files import show_path
     from reidzoo.reporting import Report
 
+    if args.weights and args.model:  # which then is the first KEY
+        args.model, args.opts = None, [args.model, *args.opts]
+    name = named_model(args)
     how = {"stage": args.stage, "opts": overrides(args), "device": args.device, "trust": args.trust}
-    report = Report.of(args.what, **how, curves_only=args.curves_only)
+    report = Report.of(name, **how, curves_only=args.curves_only)
     folder = args.output_dir
     if folder is None:
         folder = report.record.run.path / "report" if report.record else Path("output/report") / report.name

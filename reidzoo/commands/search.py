@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reidzoo.commands.arguments import add_trust
+from reidzoo.commands.arguments import add_model, add_trust, named_model
 from reidzoo.errors import UserError
 from reidzoo.files import show_path
 
@@ -29,7 +29,7 @@ HEIGHT = 160
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a model file, a model of the zoo or a run's folder")
+    add_model(parser, "a model of the zoo, a run's folder, a model file or a checkpoint")
     parser.add_argument("query", metavar="IMAGE", help="a file with the person or vehicle to look for")
     parser.add_argument("folder", metavar="FOLDER", help="where to look: all images in it, and in all folders in it")
     parser.add_argument("--output", type=Path, default=Path("search.png"), metavar="FILE", help="the picture, a .png")
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     if not os.path.isdir(args.folder):
         raise UserError(f"{args.folder} is no folder; name the one whose images are to be searched")
     ImageCheck([args.query]).run()
-    model = load(args.model, device=str(pick_device(args.device)), stage=args.stage, trust=args.trust)
+    model = load(named_model(args), device=str(pick_device(args.device)), stage=args.stage, trust=args.trust)
     if args.prior is not None and (model.calibration is None or not 0 < args.prior < 1):
         raise UserError("--prior is a share between 0 and 1, and takes a model that reidzoo calibrate has written")
     gallery = Gallery.build(

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
     from reidzoo.config import dump, load_config, stage_configs
     from reidzoo.errors import ConfigError
 
-    cfg = load_config(args.config_file, overrides(args), args.overlay)
+    cfg = load_config(args.config_file, overrides(args), args.overlay, trust=args.trust or None)
     if args.stage:
         stages = stage_configs(cfg)
         if args.stage not in stages:

@@ -28,7 +28,7 @@ A model is loaded by its name, with the preprocessing that it was trained with:
 ```
 python -c 'import reidzoo; print(reidzoo.load("NAME").embed("person.jpg"))'
 python tools/test_net.py --weights zoo://NAME
-python tools/extract_features.py --weights zoo://NAME FOLDER --output features
+reidzoo extract --weights NAME FOLDER --output-dir features
 ```
 
 `zoo://NAME` stands wherever weights are named, such as `MODEL.WEIGHTS` and `BACKBONE.pretrained`. Figures are percent.

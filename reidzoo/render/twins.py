@@ -113,13 +113,13 @@ def _already_there(root: Path, name: str, scale: float, seed: int) -> Twin | Non
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise DatasetError(
             f"{folder} exists and was not made by the renderer (it has no {RECORD}); nothing was touched. "
-            "Choose another --root, so that real and rendered data never mix."
+            "Choose another --data-root, so that real and rendered data never mix."
         ) from None
     if record != _record(name, scale, seed):
         raise DatasetError(
             f"{folder} holds the twin of renderer version {record.get('version')}, seed {record.get('seed')}, "
             f"scale {record.get('scale')}, not of version {renderer_version(name)}, seed {seed}, scale {float(scale)}; "
-            "nothing was touched. Delete that folder or choose another --root."
+            "nothing was touched. Delete that folder or choose another --data-root."
         )
     return Twin(name, *counts, str(folder), False)
 

@@ -47,8 +47,10 @@ def test_a_users_mistake_exits_with_2_and_one_line(capsys):
 def test_one_word_for_one_thing():
     options = {name: words(name) for name in COMMANDS}
     assert options["show-config"] == options["train"] == options["check"] - {"--deep", "--html"}
-    for name in ("train", "test", "extract", "export"):
+    for name in ("train", "test", "extract", "export", "calibrate", "report"):
         assert {"--weights", "--output-dir"} <= options[name]
+    for name in ("compare", "search", "draw", "gallery", "serve"):
+        assert "--weights" in options[name]
     for name in ("train", "test", "table", "extract", "render"):
         assert "--data-root" in options[name]
 
@@ -83,3 +85,18 @@ def test_a_key_without_a_value_is_named_though_options_stand_behind_it(capsys, w
     with pytest.raises(SystemExit) as caught:
         main(["show-config", "--config-file", str(write_config()), "--output-dir", "here", "SEED"])
     assert caught.value.code == 2 and "override SEED: no value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["compare", "a.jpg", "b.jpg"], "name a model: "),
+        (["compare", "one", "a.jpg", "b.jpg", "--weights", "two"], "MODEL one and --weights two: name one of them"),
+        (["report", "--weights", "nowhere", "SEED", "1"], "nowhere"),
+        (["search", "--weights", "nowhere", "a.jpg", "."], "a.jpg does not exist"),
+    ],
+)
+def test_a_model_is_named_once_by_its_place_or_as_weights(words, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2 and message in capsys.readouterr().err

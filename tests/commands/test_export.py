@@ -22,7 +22,7 @@ def run(write_config, tmp_path):
 
 def test_a_run_becomes_a_model_with_a_name(run, run_tool, tmp_path):
     into = tmp_path / "kept"
-    arguments = ["export_model.py", run, "--name", "tiny_mini", "--into", into]
+    arguments = ["export_model.py", run, "--name", "tiny_mini", "--output-dir", into]
     refused = run_tool(*arguments)
     assert refused.returncode == 2 and "--allow-dirty" in refused.stderr and not into.exists()
 

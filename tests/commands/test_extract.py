@@ -57,7 +57,7 @@ def extract(tmp_path):
 
 def test_a_dataset(write_model, extract, tiny_root):
     model = write_model()
-    features, rows = extract(model, "Market1501", "--root", tiny_root, "--split", "query", "gallery")
+    features, rows = extract(model, "Market1501", "--data-root", tiny_root, "--split", "query", "gallery")
     data = build_dataset("Market1501", tiny_root)
     records = [*data.query, *data.gallery]
     assert features.dtype == np.float32
@@ -126,7 +126,7 @@ def test_a_model_of_two_networks_takes_each_side_by_its_own(two_views, extract, 
     model = reidzoo.load(two_views)
     data = build_dataset("Market1501", tiny_root)
     sides = [model.embed_query([r.path for r in data.query]), model.embed_gallery([r.path for r in data.gallery])]
-    features, _ = extract(two_views, "Market1501", "--root", tiny_root, "--split", "query", "gallery")
+    features, _ = extract(two_views, "Market1501", "--data-root", tiny_root, "--split", "query", "gallery")
     np.testing.assert_allclose(features, torch.cat(sides), atol=1e-6)
     folder = tiny_root / "Market-1501-v15.09.15" / "query"
     with pytest.raises(UserError, match="--view"):
@@ -144,7 +144,7 @@ def test_mistakes(write_model, extract, tiny_root, tmp_path):
         (folder, ["--batch-size", "0"], "--batch-size"),
         ("nowhere/at/all", [], "neither a folder"),
         ("Marked1501", [], "Market1501"),
-        ("Market1501", ["--root", str(tmp_path)], "was not found"),
+        ("Market1501", ["--data-root", str(tmp_path)], "was not found"),
         ("{type: CUHK03NP, split: x", [], "no such dataset"),
         (tmp_path / "none.csv", [], "no such file"),
     ):

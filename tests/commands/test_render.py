@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_renders_reports_and_renders_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["--root", str(tmp_path), "--datasets", "RandPerson", "--scale", "0.005", "--jobs", "1"]
+    command = ["--data-root", str(tmp_path), "--datasets", "RandPerson", "--scale", "0.005", "--jobs", "1"]
     call("render", *command)
     said = capsys.readouterr().out
     assert "RandPerson" in said and "rendered" in said and "renderer version" in said
@@ -24,7 +24,7 @@ def test_renders_reports_and_renders_once(tmp_path: Path, capsys: pytest.Capture
 def test_contact_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "overview", lambda seed: Image.new("RGB", (8, 8)))
     sheets = tmp_path / "sheets"
-    command = ["--root", str(tmp_path), "--datasets", "DukeMTMC", "--scale", "0.02", "--jobs", "1"]
+    command = ["--data-root", str(tmp_path), "--datasets", "DukeMTMC", "--scale", "0.02", "--jobs", "1"]
     call("render", *command, "--contact-sheet", sheets)
     assert sorted(p.name for p in sheets.iterdir()) == ["DukeMTMC.png", "overview.png"]
 
@@ -33,7 +33,7 @@ def test_contact_sheets_of_vehicles(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(render, "vehicle_overview", lambda seed: Image.new("RGB", (8, 8)))
     monkeypatch.setattr(render, "contact_sheet", lambda name, seed: Image.new("RGB", (8, 8)))
     sheets = tmp_path / "sheets"
-    command = ["--root", str(tmp_path), "--datasets", "VeRi776", "VehicleID", "--scale", "0.01", "--jobs", "1"]
+    command = ["--data-root", str(tmp_path), "--datasets", "VeRi776", "VehicleID", "--scale", "0.01", "--jobs", "1"]
     call("render", *command, "--contact-sheet", sheets)
     assert sorted(p.name for p in sheets.iterdir()) == ["VeRi776.png", "VehicleID.png", "vehicles.png"]
     assert (tmp_path / "VeRi" / "twin.json").is_file() and (tmp_path / "VehicleID_V1.0" / "twin.json").is_file()
