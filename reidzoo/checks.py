@@ -31,7 +31,7 @@ LARGEST, LARGEST_WHOLE = 10**6, 2**31 - 1
 
 @dataclass(frozen=True)
 class Rule:
-    """What values are right.
+    """A rule of which values are right.
 
     Attributes:
         expected: in words that follow "must be".

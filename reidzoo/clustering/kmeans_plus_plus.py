@@ -1,4 +1,4 @@
-"""Where K-means begins: greedy k-means++."""
+"""Chooses the first centres of K-means: greedy k-means++."""
 
 from __future__ import annotations
 

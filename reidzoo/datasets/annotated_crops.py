@@ -23,7 +23,7 @@ __all__ = ["CropRules", "cut_crops"]
 
 @dataclass(frozen=True)
 class CropRules:
-    """Which boxes become crops.
+    """Rules of which boxes become crops.
 
     Attributes:
         every: of a person's boxes in a sequence, one of so many frames.

@@ -1,4 +1,4 @@
-"""What every format of annotated images is read as: sequences of frames with boxes of people."""
+"""A sequence of frames with boxes of people, as which every format of annotated images is read."""
 
 from __future__ import annotations
 

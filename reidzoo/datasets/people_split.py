@@ -29,7 +29,7 @@ Split = Mapping[str, Sequence[PersonImage]]
 
 @dataclass(frozen=True)
 class SplitRules:
-    """How people are divided.
+    """Rules of how people are divided.
 
     Attributes:
         val_share: share of the people for validation, in [0, 1).

@@ -37,7 +37,7 @@ CALIBRATION = 256
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how it compares.
+    """A file that was written, and how it compares.
 
     Attributes:
         files: the written files and folders, the graphs first.

@@ -1,4 +1,4 @@
-"""What a program feeds a graph with: the pixels' size, order of colours, range and normalisation."""
+"""The input that a program feeds a graph with: the pixels' size, order of colours, range and normalisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be exported, decided and checked before any work."""
+"""The plan of an export, decided and checked before any work."""
 
 from __future__ import annotations
 

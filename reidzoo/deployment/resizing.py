@@ -1,4 +1,4 @@
-"""How programs resize a crop: each has its own way, and a model notices."""
+"""Resizes a crop as each program does: each has its own way, and a model notices."""
 
 from __future__ import annotations
 

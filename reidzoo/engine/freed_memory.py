@@ -1,4 +1,4 @@
-"""What the C library does with memory that a step has freed."""
+"""Lets the C library keep the memory that a step has freed."""
 
 from __future__ import annotations
 

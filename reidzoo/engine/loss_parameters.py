@@ -1,4 +1,4 @@
-"""Which optimizer moves the parameters of losses, such as centres or the class vectors of a margin softmax."""
+"""Assigns the parameters of losses, such as centres or a margin softmax's class vectors, to optimizers."""
 
 from __future__ import annotations
 

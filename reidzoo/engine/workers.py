@@ -1,4 +1,4 @@
-"""How many processes decode images where the configuration leaves it to the machine."""
+"""Chooses how many processes decode images where the configuration leaves it to the machine."""
 
 from __future__ import annotations
 

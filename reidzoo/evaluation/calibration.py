@@ -1,4 +1,4 @@
-"""What a model's cosine similarities mean: a threshold at a false-accept rate, and the probability of one identity."""
+"""The meaning of cosine similarities: a threshold at a false-accept rate, and the probability of one identity."""
 
 from __future__ import annotations
 

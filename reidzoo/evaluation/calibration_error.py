@@ -1,4 +1,4 @@
-"""How well a calibration's probabilities and threshold hold on pairs of images."""
+"""Measures how well a calibration's probabilities and threshold hold on pairs of images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Reliability:
 
 @dataclass(frozen=True)
 class CalibrationError:
-    """What was measured of a calibration on pairs, which are weighted so that its prior holds.
+    """Measurements of a calibration on pairs, which are weighted so that its prior holds.
 
     Attributes:
         ece: the expected calibration error.

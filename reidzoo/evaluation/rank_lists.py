@@ -15,7 +15,7 @@ __all__ = ["Mark", "RankLists", "rank_lists"]
 
 
 class Mark(IntEnum):
-    """What an image in a query's ranking counts as."""
+    """The kind of an image in a query's ranking."""
 
     WRONG = 0
     """Another identity's."""

@@ -18,7 +18,7 @@ STEPS = 1000
 
 @dataclass(frozen=True)
 class RocCurve:
-    """How well one distance threshold for all pairs tells true matches from non-matches.
+    """The shares of true matches and of non-matches that one distance threshold for all pairs accepts.
 
     Attributes:
         tpr_at: {FPR: TPR}, exact: the greatest share of true matches that a threshold accepts while it accepts at most

@@ -1,4 +1,4 @@
-"""What searches a gallery, by name."""
+"""The indexes that search a gallery, by name."""
 
 from __future__ import annotations
 

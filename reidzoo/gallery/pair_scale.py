@@ -1,4 +1,4 @@
-"""What similarities of one and of two identities are like in a gallery: a scale to read a similarity by."""
+"""A scale to read a similarity by: those of one and of two identities in a gallery."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Added:
-    """What an addition came to.
+    """The result of an addition.
 
     Attributes:
         added: images that are new in the gallery.

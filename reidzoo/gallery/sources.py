@@ -1,4 +1,4 @@
-"""Where the images of a gallery come from: a folder, a dataset, or images that one has at hand."""
+"""The sources of a gallery's images: a folder, a dataset, or images that one has at hand."""
 
 from __future__ import annotations
 

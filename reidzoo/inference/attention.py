@@ -1,4 +1,4 @@
-"""Where a network looks: the places of an image that make it similar to another one."""
+"""Finds the places of an image that make it similar to another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset, said before anyone trains on it."""
+"""Finds what is wrong with a dataset before anyone trains on it."""
 
 from __future__ import annotations
 

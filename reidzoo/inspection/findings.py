@@ -1,4 +1,4 @@
-"""What a check found, and in what order of importance."""
+"""The findings of a check, in their order of importance."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ DRAFT = 64
 
 
 class ImageFacts(NamedTuple):
-    """What is known of an image file.
+    """Facts of an image file.
 
     Attributes:
         error: why it cannot be used, "" if it can; nothing else is known of one that cannot.

@@ -1,4 +1,4 @@
-"""What is wrong with image files: unreadable, blank, tiny, turned, of an unusual kind."""
+"""Finds wrong image files: unreadable, blank, tiny, turned, of an unusual kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with labels: identities with one image or camera, cameras that are guessed, queries without a match."""
+"""Finds wrong labels: identities with one image or camera, guessed cameras, queries without a match."""
 
 from __future__ import annotations
 

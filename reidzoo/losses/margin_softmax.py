@@ -1,4 +1,4 @@
-"""What losses of margin softmax have in common: cross entropy of cosines that a margin has changed."""
+"""The base of margin softmax losses: cross entropy of cosines that a margin has changed."""
 
 from __future__ import annotations
 

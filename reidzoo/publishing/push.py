@@ -20,7 +20,7 @@ SCHEME = "hf://"
 
 
 class Hub(Protocol):
-    """What is asked of ``huggingface_hub.HfApi``."""
+    """The methods of ``huggingface_hub.HfApi`` that are called."""
 
     def create_repo(self, repo_id: str, *, repo_type: str, private: bool, exist_ok: bool) -> Any:
         """Make a repository."""

@@ -1,4 +1,4 @@
-"""What a test set calls its identities and cameras."""
+"""Names of a test set's identities and cameras."""
 
 from __future__ import annotations
 

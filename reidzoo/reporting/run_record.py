@@ -24,7 +24,7 @@ Series = dict[str, list[tuple[float, float]]]
 
 @dataclass
 class StageRecord:
-    """What one stage has written.
+    """The written results of a stage.
 
     Attributes:
         files: its folder.
@@ -94,7 +94,7 @@ class StageRecord:
 
 @dataclass
 class RunRecord:
-    """What a run has written.
+    """The written results of a run.
 
     Attributes:
         run: its folder.

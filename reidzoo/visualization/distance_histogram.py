@@ -1,4 +1,4 @@
-"""How far apart two images of one identity are, and two of different ones."""
+"""Draws how far apart two images of one identity are, and two of different ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a program that takes exported models."""
+"""A program that takes exported models, and what is known of it."""
 
 from __future__ import annotations
 

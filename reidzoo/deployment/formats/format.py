@@ -1,4 +1,4 @@
-"""What every file format of an exported graph offers."""
+"""The base of the file formats of exported graphs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Session = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Graph:
-    """What is to be written.
+    """A graph that is to be written.
 
     Attributes:
         network: the graph, in evaluation mode, on the CPU.

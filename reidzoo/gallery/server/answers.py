@@ -8,7 +8,7 @@ __all__ = ["ComparisonAnswer", "GalleryAnswer", "MatchAnswer", "SearchAnswer"]
 
 
 class GalleryAnswer(BaseModel):
-    """What is served."""
+    """Facts of what is served."""
 
     images: int
     identities: int = Field(description="known ones")
@@ -42,7 +42,7 @@ class SearchAnswer(BaseModel):
 
 
 class ComparisonAnswer(BaseModel):
-    """What the model makes of two pictures."""
+    """A model's judgement of two pictures."""
 
     similarity: float
     probability: float | None

@@ -1,4 +1,4 @@
-"""What a request may hold."""
+"""The limits of a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True)
 class Limits:
-    """What the server takes from a stranger.
+    """The limits of what the server takes from a stranger.
 
     Attributes:
         bytes: of one picture's file.

@@ -1,4 +1,4 @@
-"""What the server does for each request, without HTTP."""
+"""Answers the server's requests, without HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What batch norms over other batches than a forward pass's have in common."""
+"""The base of batch norms over other batches than a forward pass's."""
 
 from __future__ import annotations
 

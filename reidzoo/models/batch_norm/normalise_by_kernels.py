@@ -12,7 +12,7 @@ __all__ = ["NormaliseByKernels"]
 
 
 class NormaliseByKernels(torch.autograd.Function):
-    """What ``NormaliseTogether`` computes, on a CUDA device, in one kernel and one collective each way.
+    """Computes what ``NormaliseTogether`` does, on a CUDA device, in one kernel and one collective each way.
 
     ``nn.SyncBatchNorm``'s own function leaves out processes without images by a boolean mask, for which the host waits
     in every layer; here every process has some. The running statistics move within.

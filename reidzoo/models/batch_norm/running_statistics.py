@@ -1,4 +1,4 @@
-"""What becomes of the running statistics of batches: moved at once, later in one go, or not at all."""
+"""Moves the running statistics of batches: at once, later in one go, or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class HasRunningStatistics(Protocol):
 
 
 class Moves:
-    """What becomes of the running statistics of batches: moved at once, later in one go, or not at all.
+    """Moves the running statistics of batches: at once, later in one go, or not at all.
 
     Attributes:
         kept: they stay as they are.

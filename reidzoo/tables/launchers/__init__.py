@@ -1,4 +1,4 @@
-"""Where a table's runs are started: on this machine, by SLURM through submitit, or on a Ray cluster."""
+"""Launchers of a table's runs: on this machine, by SLURM through submitit, or on a Ray cluster."""
 
 from reidzoo.tables.launchers.build import LAUNCHERS, build_launcher
 from reidzoo.tables.launchers.launcher import Job, Launcher

@@ -1,4 +1,4 @@
-"""What a launcher and a run that it has started are to a table's scheduler."""
+"""The protocols of a launcher and of a run that it has started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cluster's node runs: a command of a table, with its output in the run's log."""
+"""Runs a table's command on a cluster's node, with its output in the run's log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the families of vision transformers share: network, grid of patches and side information from the tensors."""
+"""Reads a vision transformer's network, grid of patches and side information from its tensors."""
 
 from __future__ import annotations
 
