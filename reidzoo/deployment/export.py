@@ -37,7 +37,7 @@ CALIBRATION = 256
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written, and how it compares.
+    """The files that were written, and how they compare.
 
     Attributes:
         files: the written files and folders, the graphs first.
