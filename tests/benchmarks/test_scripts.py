@@ -7,35 +7,6 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("ranking", []),
-        ("ranking", ["--metric", "euclidean", "--reference-queries", "50", "--roc"]),
-        ("rerank", ["--queries", "60", "--gallery", "300"]),
-        ("clustering", ["--images", "400", "--dim", "64"]),
-        ("clustering", ["--images", "500", "--dim", "32", "--reference-images", "200"]),
-        ("kmeans", ["--images", "300", "--clusters", "12"]),
-        ("training", ["--each", "1", "--rounds", "2", "--ids", "16"]),
-        ("loader", ["--batches", "1", "--rounds", "1", "--ids", "16", "--workers", "1"]),
-        ("loader", ["--batches", "1", "--rounds", "1", "--ids", "16", "--cache", "on"]),
-        ("extraction", ["--images", "32", "--batch", "16", "--rounds", "1"]),
-        ("latency", ["--calls", "2", "--rounds", "1"]),
-        ("gallery", ["--images", "5000", "--queries", "5", "--dim", "64"]),
-        ("startup", ["--rounds", "1"]),
-    ],
-)
-def test_runs_and_finds_the_answers_equal(load, tmp_path, capsys, name, arguments):
-    assert load(name).main([*arguments, "--json", str(tmp_path / "figures.json")]) == 0
-    printed = capsys.readouterr().out
-    answers = ("largest difference", "labels that differ: 0", "beside scikit-learn's", "losses differ", "is complete")
-    answers += ("recall of the exact",)
-    assert "ratio" in printed and any(words in printed for words in answers)
-    figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["agree"] is True and figures["ratio"] > 0 and figures["memory_ratio"] >= 0
-    assert figures["ours"].keys() == figures["reference"].keys() == {"seconds", "cpu", "gigabytes"}
-
-
 @pytest.mark.parametrize("name", ["ranking", "rerank", "clustering", "kmeans"])
 def test_without_the_reference(load, tmp_path, capsys, name):
     assert load(name).main(["--dim", "16", "--skip-reference", "--json", str(tmp_path / "figures.json")]) == 0
