@@ -41,6 +41,8 @@ def imported(tree: ast.Module, names: set[str]) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Constant) and str(node.value) in names and node.value != "reidzoo":
+            yield node.lineno, str(node.value)  # by its name, to import_module
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             for alias in node.names:
@@ -79,6 +81,22 @@ def test_no_module_stands_on_itself():
         for name in leaves:
             del below[name]
     assert not below, f"imports go in a circle: {', '.join(sorted(below))}"
+
+
+def test_a_project_imports_no_other_and_the_package_none():
+    projects = PACKAGE.parent / "projects"
+    owner = {path.name: path.parent.name for path in projects.glob("*/*/") if (path / "__init__.py").is_file()}
+    assert len(owner) > 5
+    files = [*projects.rglob("*.py"), *PACKAGE.rglob("*.py")]
+    strangers = []
+    for path in files:
+        mine = path.relative_to(projects).parts[0] if path.is_relative_to(projects) else ""
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            tops = {name.split(".")[0] for name in names}
+            strangers += [f"{path}:{node.lineno} imports {top}" for top in tops if owner.get(top, mine) != mine]
+    assert strangers == []
 
 
 def test_the_design_page_shows_the_floors():
