@@ -82,6 +82,17 @@ def test_a_table_is_run_and_goes_on_where_it_stopped(project, run_tool, call):
     assert (out / "table1" / "rate.svg").exists()
 
 
+def test_a_cluster_runs_a_table(call, project):
+    pytest.importorskip("submitit")
+    options = ["--launcher", "submitit", "--launcher-option", "cluster=local", "--launcher-option", "timeout_min=5"]
+    call("--mini", "--seeds", "1", "--only", "first", *options)
+    out = project / "output" / project.name / "tables-mini"
+    (one,) = (out / "stages").glob("one-*-s0")
+    assert {"output.txt", "results.json"} <= {path.name for path in one.iterdir()} and list((out / "jobs").iterdir())
+    results = json.loads((out / "table1" / "results.json").read_text())
+    assert 0 < results["rows"][0]["variants"][""]["metrics"]["mAP"]["mean"] <= 100
+
+
 def test_what_fails_is_named_with_its_log(call, capsys, tiny_root, tmp_path):
     shutil.copytree(tiny_root, tmp_path / "data")
     for image in (tmp_path / "data" / "Market-1501-v15.09.15" / "query").iterdir():
