@@ -176,7 +176,9 @@ def _ranking(args: argparse.Namespace, dataset: Dataset) -> None:
             ranked = [gallery[column] for column in order[number] if not _is_own(gallery[column], query)][: args.top]
             found = [(_pixels(record, args.size), RIGHT if record.pid == query.pid else WRONG) for record in ranked]
             rows.append([(_pixels(query, args.size), None), *found])
-    _save(image_sheet(rows), args.output)
+    names = [Path(weights).stem for weights in args.weights] * len(queries) if len(models) > 1 else []
+    heads = ["query", *map(str, range(1, max(map(len, rows))))]
+    _save(image_sheet(rows, heads, names), args.output)
 
 
 def _is_own(record: Record, query: Record) -> bool:
@@ -207,15 +209,16 @@ def _labels(args: argparse.Namespace, dataset: Dataset) -> None:
     numbers = np.unique(labels[labels >= 0])
     if not len(numbers):
         raise UserError(f"{args.labels} has no label: all images are discarded")
-    sheet = []
+    sheet, names = [], []
     for number in _spread(numbers.tolist(), args.rows):
         found = np.flatnonzero(labels == number)
         values, sizes = np.unique(pids[found], return_counts=True)
         main = values[sizes.argmax()]
         rows = sorted(found.tolist(), key=lambda row: (pids[row] != main, pids[row], camids[row]))
         shown = _spread(rows, args.top)
+        names.append(f"label {number}: {len(found)} images, {len(values)} people")
         sheet.append([(_pixels(records[row], args.size), RIGHT if pids[row] == main else WRONG) for row in shown])
-    _save(image_sheet(sheet), args.output)
+    _save(image_sheet(sheet, labels=names), args.output)
 
 
 def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
@@ -229,17 +232,20 @@ def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
     cameras = sorted({record.camid for record in records})
     numbers = (np.arange(len(cameras)) + 0.5) / len(cameras)
     transfer, folders = ColorTransfer(records), [StyleFolder(records, folder) for folder in args.style_folder]
-    sheet = []
+    sheet, names = [], []
     for record in _spread(records, args.rows):
         rows, real = np.full(len(cameras), records.index(record)), _pixels(record, args.size)
         copies = torch.from_numpy(np.stack([real] * len(cameras))).permute(0, 3, 1, 2)
         styled = transfer.restyle(copies, rows, numbers).permute(0, 2, 3, 1).numpy()
         sheet.append([(image, None) for image in (real, *styled)])
+        names.append("colours")
         for folder in folders:
             paths = [*(r.path for r in records), *folder.paths]
             files = (paths[row] for row in folder.files(rows, numbers))
             sheet.append([(real, None), *((_read(path, args.size), None) for path in files)])
-    _save(image_sheet(sheet), args.output)
+        names += [Path(folder).name for folder in args.style_folder]
+    heads = ["itself", *(f"camera {camera + 1}" for camera in cameras)]
+    _save(image_sheet(sheet, heads, names if folders else []), args.output)
 
 
 def _spread(records: Sequence[Item], count: int) -> list[Item]:

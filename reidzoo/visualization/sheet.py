@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 __all__ = ["RIGHT", "WRONG", "image_sheet"]
 
@@ -13,16 +13,40 @@ RIGHT, WRONG = (34, 136, 51), (238, 102, 119)
 """Tol's green and red; the frame of a wrong image is thinner, for those who do not see the colours apart."""
 FRAME, GAP = 3, 2
 """Pixels."""
+TEXT = 12
+"""Pixels of a heading's letters."""
 
 Cell = tuple[np.ndarray, tuple[int, int, int] | None]
 
 
-def image_sheet(rows: Sequence[Sequence[Cell]]) -> Image.Image:
+def image_sheet(rows: Sequence[Sequence[Cell]], heads: Sequence[str] = (), labels: Sequence[str] = ()) -> Image.Image:
     """Return one picture of rows of images of one size.
 
     Args:
         rows: each a list of (uint8 (H, W, 3), colour of its frame or None); shorter rows are filled with white.
+        heads: words above the columns.
+        labels: words left of the rows.
     """
+    sheet = _images(rows)
+    if not heads and not labels:
+        return sheet
+    font = ImageFont.load_default(TEXT)
+    left = max((round(font.getlength(label)) + 2 * GAP for label in labels), default=0)
+    top = TEXT + 3 * GAP if heads else 0
+    height, width = rows[0][0][0].shape[:2]
+    step_y, step_x = height + 2 * FRAME + GAP, width + 2 * FRAME + GAP
+    wide = max([left + sheet.width, *(left + n * step_x + FRAME + font.getlength(h) for n, h in enumerate(heads))])
+    page = Image.new("RGB", (round(wide), top + sheet.height), "white")
+    page.paste(sheet, (left, top))
+    pen = ImageDraw.Draw(page)
+    for number, head in enumerate(heads):
+        pen.text((left + number * step_x + FRAME, GAP), head, "black", font)
+    for number, label in enumerate(labels):
+        pen.text((GAP, top + number * step_y + step_y // 2), label, "black", font, anchor="lm")
+    return page
+
+
+def _images(rows: Sequence[Sequence[Cell]]) -> Image.Image:
     height, width = rows[0][0][0].shape[:2]
     step_y, step_x = height + 2 * FRAME + GAP, width + 2 * FRAME + GAP
     sheet = np.full((len(rows) * step_y - GAP, max(map(len, rows)) * step_x - GAP, 3), 255, np.uint8)

@@ -12,7 +12,18 @@ from PIL import Image
 from reidzoo.commands import call
 from reidzoo.datasets import Market1501, write_pseudo_labels
 from reidzoo.errors import UserError
-from reidzoo.visualization import RIGHT
+from reidzoo.visualization import RIGHT, image_sheet
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """The words above the columns and left of the rows of each sheet, which is drawn without them."""
+    words = []
+    monkeypatch.setattr(
+        "reidzoo.visualization.image_sheet",
+        lambda rows, heads=(), labels=(): words.append((list(heads), list(labels))) or image_sheet(rows),
+    )
+    return words
 
 
 def draw(root, what, output, *words, dataset="Market1501"):
@@ -40,7 +51,7 @@ class Halves:
     embed_query = embed_gallery = embed
 
 
-def test_ranking_frames_what_is_right_and_leaves_out_what_the_protocol_does(tiny_root, tmp_path, monkeypatch):
+def test_ranking_frames_what_is_right_and_leaves_out_what_the_protocol_does(tiny_root, tmp_path, monkeypatch, said):
     monkeypatch.setattr("reidzoo.inference.load", lambda *words, **options: Halves())
     words = ["--weights", "a", "--weights", "b", "--rows", 3, "--top", 2, "--size", 32, 16]
     sheet = np.asarray(Image.open(draw(tiny_root, "ranking", tmp_path / "x.png", *words)))
@@ -51,9 +62,10 @@ def test_ranking_frames_what_is_right_and_leaves_out_what_the_protocol_does(tiny
             cell = sheet[row * 40 + 3 : row * 40 + 35, 3:19]
             assert np.array_equal(cell, np.asarray(Image.open(query.path)))
             assert tuple(sheet[row * 40, 24]) == RIGHT  # the colours tell the people apart
+    assert said == [(["query", "1", "2"], ["a", "b"] * 3)]
 
 
-def test_labels_are_rows_with_their_main_identity_in_green(tiny_root, tmp_path, capsys):
+def test_labels_are_rows_with_their_main_identity_in_green(tiny_root, tmp_path, capsys, said):
     """The first label has a person's six images and two of another; the second one person's six; the rest has none."""
     dataset = Market1501(tiny_root)
     people = sorted({record.pid for record in dataset.train})
@@ -68,11 +80,12 @@ def test_labels_are_rows_with_their_main_identity_in_green(tiny_root, tmp_path, 
     sheet = np.asarray(Image.open(draw(tiny_root, "labels", tmp_path / "x.png", *words)))
     assert sheet.shape == (2 * 40 - 2, 8 * 24 - 2, 3)  # two labels, of eight images and of six
     assert [tuple(sheet[0, 24 * column]) == RIGHT for column in range(8)] == [True] * 6 + [False] * 2
-    said = capsys.readouterr().out
-    assert "clusters: 2" in said and f"purity: {12 / 14:.4g}" in said
+    printed = capsys.readouterr().out
+    assert "clusters: 2" in printed and f"purity: {12 / 14:.4g}" in printed
+    assert said == [([], ["label 0: 8 images, 2 people", "label 1: 6 images, 1 people"])]
 
 
-def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path):
+def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path, said):
     folder = tmp_path / "styles"
     folder.mkdir()
     for record in Market1501(tiny_root).train:
@@ -85,6 +98,7 @@ def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path):
     real, own, others = sheet[3:35, 3:19], sheet[3:35, 27:43], sheet[3:35, 51:67]
     assert np.array_equal(real, own) and not np.array_equal(real, others)
     assert np.array_equal(sheet[43:75, 3:19], sheet[43:75, 51:67])  # the folder's are copies
+    assert said == [(["itself", "camera 1", "camera 2", "camera 3"], ["colours", "styles"] * 2)]
 
 
 @pytest.mark.parametrize(

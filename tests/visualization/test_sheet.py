@@ -17,3 +17,14 @@ def test_images_and_frames_lie_where_they_should():
     assert tuple(sheet[0, 12]) == RIGHT and tuple(sheet[13, 21]) == RIGHT
     assert tuple(sheet[18, 2]) == WRONG and tuple(sheet[16, 0]) == white  # thinner
     assert (sheet[16:, 12:] == 255).all()  # the shorter row
+
+
+def test_headings_stand_around_the_same_sheet():
+    images = np.random.default_rng(0).integers(0, 200, (4, 40, 20, 3), dtype=np.uint8)
+    rows = [[(images[0], None), (images[1], RIGHT)], [(images[2], WRONG), (images[3], None)]]
+    plain, page = np.asarray(image_sheet(rows)), np.asarray(image_sheet(rows, ["query", "1"], ["a", "a model"]))
+    top, left = page.shape[0] - plain.shape[0], page.shape[1] - plain.shape[1]
+    assert top > 10 and left > 30
+    assert np.array_equal(page[top:, left:], plain)
+    for strip in (page[:top, left:], page[top : top + 46, :left], page[top + 48 :, :left]):
+        assert (strip < 100).all(-1).any(), "letters"
