@@ -216,7 +216,8 @@ def _labels(args: argparse.Namespace, dataset: Dataset) -> None:
         main = values[sizes.argmax()]
         rows = sorted(found.tolist(), key=lambda row: (pids[row] != main, pids[row], camids[row]))
         shown = _spread(rows, args.top)
-        names.append(f"label {number}: {len(found)} images, {len(values)} people")
+        people = "1 person" if len(values) == 1 else f"{len(values)} people"
+        names.append(f"label {number}: {len(found)} images, {people}")
         sheet.append([(_pixels(records[row], args.size), RIGHT if pids[row] == main else WRONG) for row in shown])
     _save(image_sheet(sheet, labels=names), args.output)
 

@@ -82,7 +82,7 @@ def test_labels_are_rows_with_their_main_identity_in_green(tiny_root, tmp_path, 
     assert [tuple(sheet[0, 24 * column]) == RIGHT for column in range(8)] == [True] * 6 + [False] * 2
     printed = capsys.readouterr().out
     assert "clusters: 2" in printed and f"purity: {12 / 14:.4g}" in printed
-    assert said == [([], ["label 0: 8 images, 2 people", "label 1: 6 images, 1 people"])]
+    assert said == [([], ["label 0: 8 images, 2 people", "label 1: 6 images, 1 person"])]
 
 
 def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path, said):
