@@ -13,8 +13,8 @@ RIGHT, WRONG = (34, 136, 51), (238, 102, 119)
 """Tol's green and red; the frame of a wrong image is thinner, for those who do not see the colours apart."""
 FRAME, GAP = 3, 2
 """Pixels."""
-TEXT = 12
-"""Pixels of a heading's letters."""
+TEXT, LEAST = 12, 7
+"""Pixels of a heading's letters, and above narrow columns at least."""
 
 Cell = tuple[np.ndarray, tuple[int, int, int] | None]
 
@@ -30,11 +30,12 @@ def image_sheet(rows: Sequence[Sequence[Cell]], heads: Sequence[str] = (), label
     sheet = _images(rows)
     if not heads and not labels:
         return sheet
-    font = ImageFont.load_default(TEXT)
-    left = max((round(font.getlength(label)) + 2 * GAP for label in labels), default=0)
-    top = TEXT + 3 * GAP if heads else 0
     height, width = rows[0][0][0].shape[:2]
     step_y, step_x = height + 2 * FRAME + GAP, width + 2 * FRAME + GAP
+    widest = max(map(ImageFont.load_default(TEXT).getlength, heads), default=0) + GAP
+    font = ImageFont.load_default(max(LEAST, min(TEXT, int(TEXT * step_x / widest))))
+    left = max((round(font.getlength(label)) + 2 * GAP for label in labels), default=0)
+    top = TEXT + 3 * GAP if heads else 0
     wide = max([left + sheet.width, *(left + n * step_x + FRAME + font.getlength(h) for n, h in enumerate(heads))])
     page = Image.new("RGB", (round(wide), top + sheet.height), "white")
     page.paste(sheet, (left, top))
