@@ -2,6 +2,7 @@
 
     python benchmarks/run_all.py              # the sizes that the targets name: half an hour, 16 GB of memory
     python benchmarks/run_all.py --small      # a minute, to see that everything runs
+    python benchmarks/run_all.py --only loader.py training.py     # these anew; the page keeps the others' rows
 
 Each runs in a process of its own. Nothing else should use the machine meanwhile; the table tells the load before each.
 """
@@ -147,15 +148,36 @@ def page(results: list[tuple[str, str, dict[str, Any]]], small: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
+def renewed(page: str, new: str, scripts: Sequence[str]) -> str:
+    """Return a page with the rows and details of ``new`` in the place of its own, and a line that says when."""
+    again = f"- {', '.join(scripts)} again: {datetime.date.today().isoformat()}"
+    lines = [line for line in page.splitlines() if line != again]
+    dates = [number for number, line in enumerate(lines) if line.startswith("- date: ") or " again: 20" in line]
+    lines.insert(dates[-1] + 1, again)
+    place = 0
+    for line in new.splitlines():
+        key = line[: line.index("|", 2)] if line.startswith("| ") and not line.startswith("| what ") else ""
+        key = key or (line[: line.index("`", 3) + 1] if line.startswith("- `python ") else "")
+        if key:
+            known = [number for number, old in enumerate(lines) if old.startswith(key)]
+            place = known[0] if known else place + 1
+            lines[place : place + len(known)] = [line]
+    return "\n".join(lines) + "\n"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run them all, write the table, and return 1 if any answers differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="small sizes")
+    parser.add_argument("--only", nargs="+", choices=sorted({case.split()[0] for _, case in CASES}), metavar="SCRIPT")
     parser.add_argument("--output", type=Path, default=FOLDER / "RESULTS.md")
     options = parser.parse_args(argv)
-    results = [(name, command, run(command)) for name, command in (SMALL if options.small else CASES)]
+    cases = SMALL if options.small else CASES
+    chosen = [case for case in cases if not options.only or case[1].split()[0] in options.only]
+    results = [(name, command, run(command)) for name, command in chosen]
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(page(results, options.small))
+    text = page(results, options.small)
+    options.output.write_text(renewed(options.output.read_text(), text, options.only) if options.only else text)
     print(f"wrote {options.output}")
     return int(any(not figures.get("agree", True) for _, _, figures in results))
 

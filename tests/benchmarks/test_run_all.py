@@ -103,3 +103,40 @@ def test_every_case_names_a_script_and_options_it_has(load, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             module.main(arguments)
         assert parsed
+
+
+def test_some_anew_leave_the_other_rows(load, tmp_path, monkeypatch):
+    script, page = load("run_all"), tmp_path / "out.md"
+    cases = [("", "loader.py --workers 0"), ("", "kmeans.py"), ("", "loader.py --workers 2")]
+    seconds = {
+        "loader.py --workers 0": 1.0,
+        "loader.py --workers 1": 2.0,
+        "loader.py --workers 2": 3.0,
+        "kmeans.py": 4.0,
+    }
+
+    def run(command, factor=1):
+        ours = {**FIGURES["ours"], "seconds": factor * seconds[command]}
+        return {**FIGURES, "title": command.removesuffix(".py"), "ours": ours}
+
+    monkeypatch.setattr(script, "CASES", cases)
+    monkeypatch.setattr(script, "run", run)
+    assert script.main(["--output", str(page)]) == 0
+    old = page.read_text().splitlines()
+    monkeypatch.setattr(script, "CASES", [cases[0], ("", "loader.py --workers 1"), *cases[1:]])
+    monkeypatch.setattr(script, "run", lambda command: run(command, 10))
+    assert script.main(["--only", "loader.py", "--output", str(page)]) == 0
+    new = page.read_text().splitlines()
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:3]]
+        for line in new
+        if line.startswith("| loader") or line.startswith("| kmeans")
+    ]
+    assert rows == [
+        ["loader.py --workers 0", "10 s"],
+        ["loader.py --workers 1", "20 s"],
+        ["kmeans", "4 s"],
+        ["loader.py --workers 2", "30 s"],
+    ]
+    assert len(new) == len(old) + 3  # the line of dates, a row and its details
+    assert script.main(["--only", "loader.py", "--output", str(page)]) == 0 and page.read_text().splitlines() == new
