@@ -68,7 +68,7 @@ def test_mistakes_end_with_two_and_a_word(run_tool, tmp_path):
         (["domainmix_mini", "--to", "onnx", "--input-size", "256"], "height x width"),
         (["nothing", "--to", "onnx"], "nothing"),
         (["domainmix_mini"], "--name is needed"),
-        ([], "name the model"),
+        ([], "name a model"),
     ):
         done = run_tool("export_model.py", *words, "--output-dir", tmp_path)
         assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr, done.stderr
