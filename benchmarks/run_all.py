@@ -51,7 +51,7 @@ CASES = [
 ]
 SMALL = [
     ("", "ranking.py"),
-    ("", "ranking.py --metric euclidean --reference-queries 50"),
+    ("", "ranking.py --metric euclidean --reference-queries 50 --roc"),
     ("", "ranking.py --roc --skip-reference"),
     ("", "rerank.py"),
     ("", "clustering.py"),

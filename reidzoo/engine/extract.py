@@ -17,7 +17,6 @@ from reidzoo.engine.host_copy import HostCopy
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.precision import autocast
 from reidzoo.errors import EvaluationError
-from reidzoo.to_device import to_device
 from reidzoo.transforms import Normalize
 
 __all__ = ["check_finite", "embed_images", "evaluation_mode", "extract_features"]
@@ -75,7 +74,7 @@ def extract_features(
         embed = getattr(model, method)
 
         def embedded(rows: np.ndarray, images: Tensor) -> Tensor:
-            camid, viewid = (to_device(ids[rows], device) for ids in sides) if sides else (None, None)
+            camid, viewid = (torch.from_numpy(ids[rows]) for ids in sides) if sides else (None, None)
             with side_information(camid, viewid):
                 return embed_images(embed, images, flip, precision, channels_last)
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from reidzoo import distributed
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.image_table import ImageTable
-from reidzoo.engine.one_thread import one_thread
 from reidzoo.errors import ConfigError
+from reidzoo.one_thread import one_thread
 from reidzoo.registry import SAMPLER
 from reidzoo.to_device import to_device
 from reidzoo.transforms import BatchDraw
@@ -148,9 +148,9 @@ class TrainLoader:
     ) -> dict[str, Tensor]:
         """Give images their styles and augment them once for each view, each with its own random draws."""
         styles, batch = self.sets[name].styles, step * len(self.sets) + number
-        share = (self.slice.start, self.slice.stop)
         if styles is not None:
             images = styles.restyle(images, rows, self._style_numbers(number, epoch, step))
+        share = (self.slice.start, self.slice.stop)
         return {
             view: self.transform(images, BatchDraw(self.seed, epoch, batch, self.batch_size, *share, stream=stream))
             for stream, view in enumerate(self.view_names)

@@ -148,28 +148,12 @@ class DryRun:
         for node in train_nodes(cfg.DATASETS.TRAIN):
             with self.findings.collect(stage):
                 self._records(readable_now(node), cfg, "train")
-        if len(self.findings) == before:
-            with self.findings.collect(stage):
-                self._check_identities(cfg)
         sound = len(self.findings) == before
         titles: list[str] = []
         for node in cfg.DATASETS.TESTS if _is_evaluated(cfg) else ():
             with self.findings.collect(stage):
                 self._try_target(node, cfg, titles)
         return sound
-
-    def _check_identities(self, cfg: CfgNode) -> None:
-        """Check that there is someone to tell apart from someone else, where labels are what is trained on."""
-        for name, nodes in cfg.DATASETS.TRAIN.items():
-            nodes = listed(nodes) if nodes else []
-            if cfg.CLUSTERER or any(readable_now(node) is not node for node in nodes):
-                continue
-            images = [(n, record.pid) for n, node in enumerate(nodes) for record in self._dataset(node, cfg).train]
-            if len({person for person in images if person[1] >= 0}) == 1:
-                raise ConfigError(
-                    f"DATASETS.TRAIN.{name}: all {len(images):,} images are of one identity, and there is nobody to "
-                    f"tell it from; look how the dataset reads identities, by folders or by the parts of names"
-                )
 
     def _try_target(self, node: Node, cfg: CfgNode, titles: list[str]) -> None:
         dataset = self._dataset(node, cfg)

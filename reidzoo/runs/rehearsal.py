@@ -87,6 +87,7 @@ class Rehearsal:
     def _perform(self) -> Any:
         """Build a trainer and take its steps, with a small batch or, if that does not work, with the configured one."""
         images, self.sets = self.cfg.SOLVER.IMS_PER_BATCH, self.make_sets()
+        self._check_identities()
         self.batch = next(filter(self._is_enough, self._batch_sizes()), images)
         try:
             trainer = self._build()
@@ -97,6 +98,15 @@ class Rehearsal:
             self._take_steps(trainer, reduced=False)
         self._draw_first_batches(trainer)
         return trainer
+
+    def _check_identities(self) -> None:
+        """Check that there is someone to tell apart from someone else, where labels are what is trained on."""
+        for name, data in self.sets.items():
+            if data.num_classes == 1 and not self.cfg.CLUSTERER:
+                raise ConfigError(
+                    f"DATASETS.TRAIN.{name}: all {len(data):,} images are of one identity, and there is nobody to "
+                    f"tell it from; look how the dataset reads identities, by folders or by the parts of names"
+                )
 
     def save(self, path: Path) -> None:
         """Write the weights of all parts, as the stage's checkpoint would hold them."""

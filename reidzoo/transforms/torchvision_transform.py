@@ -12,6 +12,7 @@ from torchvision.transforms import AutoAugmentPolicy, InterpolationMode, v2
 
 from reidzoo.checks import NODE, PROBABILITY, check, one_of
 from reidzoo.errors import ConfigError, UserError
+from reidzoo.one_thread import one_thread
 from reidzoo.registry import MISFITS, TRANSFORM, Registry, misfit
 from reidzoo.suggest import did_you_mean
 from reidzoo.transforms.draw import BatchDraw
@@ -89,7 +90,7 @@ class TorchvisionTransform:
 
     def _apply(self, images: Tensor, numbers: Any) -> Tensor:
         results = []
-        with _kept_generators(images.device):
+        with _kept_generators(images.device), one_thread():  # or sums depend on how many there are
             for image, (gate, number) in zip(images, numbers.tolist()):
                 if gate < self.p:
                     _seed(images.device, int(number * 2**53))

@@ -30,8 +30,7 @@ def image_sheet(rows: Sequence[Sequence[Cell]], heads: Sequence[str] = (), label
     sheet = _images(rows)
     if not heads and not labels:
         return sheet
-    height, width = rows[0][0][0].shape[:2]
-    step_y, step_x = height + 2 * FRAME + GAP, width + 2 * FRAME + GAP
+    step_y, step_x = _steps(rows)
     widest = max(map(ImageFont.load_default(TEXT).getlength, heads), default=0) + GAP
     font = ImageFont.load_default(max(LEAST, min(TEXT, int(TEXT * step_x / widest))))
     left = max((round(font.getlength(label)) + 2 * GAP for label in labels), default=0)
@@ -47,9 +46,15 @@ def image_sheet(rows: Sequence[Sequence[Cell]], heads: Sequence[str] = (), label
     return page
 
 
+def _steps(rows: Sequence[Sequence[Cell]]) -> tuple[int, int]:
+    """Return how far apart rows are, and columns."""
+    height, width = rows[0][0][0].shape[:2]
+    return height + 2 * FRAME + GAP, width + 2 * FRAME + GAP
+
+
 def _images(rows: Sequence[Sequence[Cell]]) -> Image.Image:
     height, width = rows[0][0][0].shape[:2]
-    step_y, step_x = height + 2 * FRAME + GAP, width + 2 * FRAME + GAP
+    step_y, step_x = _steps(rows)
     sheet = np.full((len(rows) * step_y - GAP, max(map(len, rows)) * step_x - GAP, 3), 255, np.uint8)
     for top, row in enumerate(rows):
         for left, (image, colour) in enumerate(row):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,8 @@ def test_an_unknown_section_is_named():
     words = [sys.executable, FOLDER, "--device", "cpu", "--only", "parrity"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and "'parrity'" in done.stderr and "Traceback" not in done.stderr
+    page = runpy.run_path(str(FOLDER / "report.py"))  # which looks for these in what a run found
+    assert f"the sections are {', '.join(page['SECTIONS'])}" in " ".join(done.stderr.split())
 
 
 def test_the_page_says_what_is_reached_missed_and_not_measured(tmp_path):

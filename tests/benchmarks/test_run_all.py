@@ -52,7 +52,7 @@ def test_writes_the_table_of_what_it_ran(load, tmp_path, monkeypatch, capfd):
 
 
 @pytest.mark.slow
-def test_make_bench_small(load, tmp_path, monkeypatch):
+def test_make_bench_small(load, tmp_path, monkeypatch, capfd):
     """Every benchmark at its small size, as ``make bench SMALL=1`` runs it: all find the answers equal."""
     script, found = load("run_all"), {}
     run = script.run
@@ -60,11 +60,16 @@ def test_make_bench_small(load, tmp_path, monkeypatch):
     assert script.main(["--small", "--output", str(tmp_path / "out.md")]) == 0
     assert {command.split()[0] for command in found} == {command.split()[0] for _, command in script.CASES}
     assert "DIFFER" not in (tmp_path / "out.md").read_text()
+    compared = sum("reference" in figures for figures in found.values())
+    assert capfd.readouterr().out.count("\nratio ") == compared > 10
+    answers = ("largest difference", "labels that differ: 0", "beside scikit-learn's", "losses differ", "is complete")
+    answers += ("recall of the exact",)
     for figures in found.values():
         assert figures["ours"].keys() == {"seconds", "cpu", "gigabytes"}
         if "reference" in figures:
             assert figures["agree"] is True and figures["ratio"] > 0 and figures["memory_ratio"] >= 0
             assert figures["reference"].keys() == figures["ours"].keys()
+            assert any(words in str(figures) for words in answers)
 
 
 def test_answers_that_differ_are_in_the_table_and_the_exit_code(load, tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import subprocess
 import sys
 import time
 
@@ -12,6 +14,7 @@ import pytest
 from reidzoo.errors import UserError
 from reidzoo.tables.launchers import LAUNCHERS, build_launcher
 from reidzoo.tables.launchers.build import read_options
+from reidzoo.tables.launchers.run_command import run_command
 
 SAVES = """
 import signal, sys, time
@@ -87,3 +90,16 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, name):
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
     with pytest.raises(UserError, match=rf"pip install 'reidzoo\[{name}\]'"):
         build_launcher(name, [], tmp_path, {})
+
+
+def test_a_job_that_is_cancelled_while_its_command_starts_passes_the_signal_on(tmp_path, monkeypatch):
+    start = subprocess.Popen
+
+    def cancelled(*words, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return start(*words, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", cancelled)
+    before = signal.getsignal(signal.SIGTERM)
+    code = run_command([sys.executable, "-c", "import time; time.sleep(60)"], str(tmp_path / "log.txt"), str(tmp_path))
+    assert code == -signal.SIGTERM and signal.getsignal(signal.SIGTERM) == before

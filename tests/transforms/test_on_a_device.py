@@ -12,24 +12,17 @@ from reidzoo.registry import TRANSFORM
 from reidzoo.transforms import BatchDraw
 
 from ..testing.own_parts import own_parts
+from ..testing.test_transform import NODES
 
 IMAGE_BY_IMAGE = {
     "AugMix", "AutoAugment", "ColorJitter", "GaussianBlur", "RandomGrayscale", "RandomPatch", "TorchvisionTransform"
 }  # fmt: skip
 """As docs/machines.md says."""
-NODES = [
-    {"type": "LocalGrayscale", "p": 0.7},
-    {"type": "Normalize", "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.3]},
-    {"type": "PadCrop", "pad": 3},
-    {"type": "RandomCrop", "size": [20, 10]},
-    {"type": "RandomErasing", "p": 0.7},
-    {"type": "RandomHorizontalFlip"},
-    {"type": "RandomSizedRectCrop"},
-]
+WHOLE = [node for node in NODES if node["type"] not in IMAGE_BY_IMAGE]
 
 
 def test_the_documentation_names_the_others():
-    assert {node["type"] for node in NODES} | IMAGE_BY_IMAGE == own_parts(TRANSFORM)
+    assert {node["type"] for node in WHOLE} | IMAGE_BY_IMAGE == own_parts(TRANSFORM)
     text = (Path(__file__).parents[2] / "docs" / "machines.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in IMAGE_BY_IMAGE)
 
@@ -45,14 +38,15 @@ class Count(TorchDispatchMode):
 
 
 def operations(node, images):
-    transform, draw = TRANSFORM.build(node), BatchDraw(0, 0, 0, len(images))
+    values = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.2, 0.3)} if node["type"] == "Normalize" else {}
+    transform, draw = TRANSFORM.build(node, **values), BatchDraw(0, 0, 0, len(images))
     with Count() as count:
         result = transform(images, draw)
     assert result.device.type == "meta"
     return count.number
 
 
-@pytest.mark.parametrize("node", NODES, ids=lambda node: node["type"])
+@pytest.mark.parametrize("node", WHOLE, ids=lambda node: node["type"])
 def test_as_many_operations_for_any_batch(node):
     kind = torch.float32 if node["type"] == "RandomErasing" else torch.uint8
     few, many = (operations(node, torch.empty(n, 3, 32, 16, dtype=kind, device="meta")) for n in (8, 64))
