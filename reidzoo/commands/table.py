@@ -52,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output-dir", type=Path, metavar="DIR", help="default: output/PROJECT/tables[-OVERLAY]")
     parser.add_argument("--dry-run", action="store_true", help="run nothing; list what would run, print what is there")
-    parser.add_argument("--record", action="store_true", help="put the table into the project and its README")
+    parser.add_argument(
+        "--record", action="store_true",
+        help="put the table into the project and its README; figures "
+        "on record of units that are not here stay where the configuration is the same",
+    )  # fmt: skip
     add_overrides(parser, "overrides, for every stage of every row")
 
 
@@ -164,10 +168,11 @@ def _train_command(unit: Unit) -> list[str]:
 
 def _report(args: argparse.Namespace, table: Table, plan: Plan, folder: Path) -> None:
     """Print and write the table as far as it is, and put it into the project if that is wanted."""
-    from reidzoo.tables import collect, render
+    from reidzoo.tables import Record, collect, render
     from reidzoo.tables.plot import cmc_plot, ranks, sweep_plot
 
-    results = collect(table, plan, range(args.seeds), _command(args), args.profile)
+    record = Record.read(_record_file(table, args.profile)) if args.record else None
+    results = collect(table, plan, range(args.seeds), _command(args), args.profile, record)
     variants = args.variants or plan.variants
     print(render(results, "simple", variants))
     plots = {f"{name}.svg": sweep_plot(results, name) for name in results["sweeps"]}
@@ -188,13 +193,18 @@ def _record(table: Table, profile: str, text: str, plots: dict[str, str]) -> Non
     """Put the results into the project and the tables into the documents."""
     from reidzoo.publishing.documents import update_documents
 
-    folder = table.path.parent / "results"
-    stem = f"{table.path.stem}-{profile}" if profile else table.path.stem
-    texts = {f"{stem}.json": text, **{f"{stem}-{name}": plot for name, plot in plots.items()}}
+    file = _record_file(table, profile)
+    folder = file.parent
+    texts = {file.name: text, **{f"{file.stem}-{name}": plot for name, plot in plots.items()}}
     for name, content in texts.items():
         write_text(folder / name, content)
     changed = update_documents(ROOT)
     print(f"{show_path(folder)}/: {', '.join(texts)}; tables written in {', '.join(map(show_path, changed)) or 'none'}")
+
+
+def _record_file(table: Table, profile: str) -> Path:
+    stem = f"{table.path.stem}-{profile}" if profile else table.path.stem
+    return table.path.parent / "results" / f"{stem}.json"
 
 
 def _command(args: argparse.Namespace) -> str:

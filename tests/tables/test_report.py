@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 from reidzoo.errors import UserError
-from reidzoo.tables import collect, render
+from reidzoo.tables import Record, collect, render
 from reidzoo.tables.statistics import interval
 
 
@@ -61,6 +62,38 @@ def test_epochs_kept_by_early_stopping_and_threads_are_told(table, plan):
     (stage,) = found(results, "one")["stops"]
     text = f"{stage} 7, 3, 9 (its model is that of the stage before at seed 1)"
     assert f"Epochs that early stopping kept, seed by seed: {text}." in render(results)
+
+
+def test_figures_on_record_stay_where_the_unit_is_the_same(table, plan, tmp_path):
+    read, made = table(), plan(seeds=range(3))
+    finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})
+    folder = made.units[made.results["", "one", 1]].folder
+    kept = {**json.loads((folder / "results.json").read_text()), "validation": {"kept_epoch": 3, "untrained": 0}}
+    (folder / "results.json").write_text(json.dumps(kept))
+    once = json.loads(json.dumps(collect(read, made, range(3), "")))
+    assert once == collect(read, made, range(3), "", record=Record(once))
+    shutil.rmtree(tmp_path / "out")  # another machine, on which the second row and a seed of the first have run
+    finish_row(made, "one", {2: 0.50})
+    finish_row(made, "two", {0: 0.43, 1: 0.43, 2: 0.46})
+    both = collect(read, made, range(3), "", record=Record(once))
+    assert found(both, "one")["metrics"]["mAP"]["values"] == pytest.approx({"0": 40.0, "1": 42.0, "2": 50.0})
+    assert found(both, "one")["stops"] == found(once, "one")["stops"]
+    assert found(both, "two")["done"] == 3 and both["claims"][0]["values"] == pytest.approx(
+        {"0": 3.0, "1": 1.0, "2": -4.0}
+    )
+    assert both["environment"]["units"] == 6 and both["environment"]["seconds"] == 180
+    assert found(collect(read, made, range(3), ""), "one")["done"] == 1
+
+
+def test_figures_of_another_configuration_are_not_kept(table, plan):
+    read, made = table(), plan(seeds=range(2))
+    finish_row(made, "one", {0: 0.40, 1: 0.42})
+    once = collect(read, made, range(2), "")
+    changed = plan(seeds=range(2), opts=["SOLVER.GRAD_CLIP", "3"])
+    again = collect(read, changed, range(2), "", record=Record(once))
+    assert found(again, "one")["done"] == 0 and again["environment"]["units"] == 0
+    older = {**once, "rows": [{**row, "variants": {"": {}}} for row in once["rows"]], "environment": {}}
+    assert found(collect(read, changed, range(2), "", record=Record(older)), "one")["done"] == 0
 
 
 def test_the_printed_table(table, plan):

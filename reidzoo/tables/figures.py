@@ -1,0 +1,109 @@
+"""The figures of a row at one seed: read from the unit that gave them, or from the table's record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reidzoo.errors import UserError
+from reidzoo.tables.spec import Row, Table
+from reidzoo.tables.units import Plan, Unit
+
+__all__ = ["Figures", "Record"]
+
+_TWIN = " twin"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a row at one seed.
+
+    Attributes:
+        unit: the key of the unit that gave them.
+        tested_on: the dataset, its key followed by "twin" where it is rendered.
+        values: metric -> percent; a metric that the unit did not measure is missing.
+        stops: stage -> ``kept_epoch`` and ``untrained``, of the stages up to the unit's that were stopped early.
+    """
+
+    unit: str
+    tested_on: str
+    values: Mapping[str, float]
+    stops: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def of(cls, table: Table, row: Row, plan: Plan, unit: Unit) -> Figures:
+        """Read those of ``row`` from a unit that is done.
+
+        Raises:
+            UserError: the unit was not tested on the row's TARGET.
+        """
+        results = unit.results()
+        tested_on, figures = _target(row, results)
+        found = {metric: _look_up(metric, figures, results) for metric in table.metrics}
+        values = {metric: 100 * figure for metric, figure in found.items() if figure is not None}
+        return cls(unit.key, tested_on, values, _stops(plan, unit))
+
+
+class Record:
+    """A table on record, for what has run at another time or on another machine.
+
+    Args:
+        results: what ``collect`` returned for the same table and profile; by default an empty record.
+    """
+
+    def __init__(self, results: Mapping[str, Any] | None = None) -> None:
+        results = results or {"rows": (), "environment": {}}
+        self._rows = {row["name"]: row for row in results["rows"]}
+        self._runs = results["environment"].get("runs", {})
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read the file of a record; an empty record where there is none."""
+        return cls(json.loads(path.read_text()) if path.is_file() else None)
+
+    def figures(self, row: str, variant: str, seed: int, key: str) -> Figures | None:
+        """Return the figures of a row at a seed if the unit ``key`` gave them, whose configuration is thus the same."""
+        entry = self._rows.get(row, {"variants": {}})
+        cell = entry["variants"].get(variant, {})
+        if cell.get("units", {}).get(str(seed)) != key:
+            return None
+        values = _at(seed, {metric: summary["values"] for metric, summary in cell["metrics"].items()})
+        stops = {stage: _at(seed, stop) for stage, stop in cell.get("stops", {}).items()}
+        return Figures(key, entry["tested_on"], values, {stage: stop for stage, stop in stops.items() if stop})
+
+    def run(self, key: str) -> dict[str, Any]:
+        """Return ``name``, ``commit``, ``torch``, ``threads`` and ``seconds`` of a unit's run, or nothing."""
+        return dict(self._runs.get(key, {}))
+
+
+def _at(seed: int, by_seed: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the figures that each has at ``seed``, of those that have one."""
+    return {name: figures[str(seed)] for name, figures in by_seed.items() if str(seed) in figures}
+
+
+def _stops(plan: Plan, unit: Unit) -> dict[str, dict[str, float]]:
+    """Return the epochs that early stopping kept in a unit and in those it needs: stage -> ``kept_epoch``, ..."""
+    stops: dict[str, dict[str, float]] = {}
+    for needed in unit.needs:
+        stops.update(_stops(plan, plan.units[needed]))
+    validation = unit.results().get("validation", {}) if unit.files.results.exists() else {}
+    if "kept_epoch" in validation:
+        stops[unit.stage] = {name: validation[name] for name in validation if name in ("kept_epoch", "untrained")}
+    return stops
+
+
+def _target(row: Row, results: Mapping[str, Mapping[str, float]]) -> tuple[str, Mapping[str, float]]:
+    """Return the results on the row's target, whose key is followed by "twin" where it is rendered."""
+    for name, figures in results.items():
+        if name in (row.target, row.target + _TWIN):
+            return name, figures
+    raise UserError(f"{row.where}: TARGET {row.target}: tested on {', '.join(results) or 'nothing'} only")
+
+
+def _look_up(metric: str, figures: Mapping[str, float], results: Mapping[str, Any]) -> float | None:
+    """Return a figure of the target, or ``probe/domain_accuracy`` and the like; a stage need not have it."""
+    entry, _, key = metric.rpartition("/")
+    return results.get(entry, {}).get(key) if entry else figures.get(metric)
