@@ -75,6 +75,11 @@ class TrainSet:
         return self._num_classes
 
     @property
+    def people(self) -> set[tuple[str, int]]:
+        """The labelled identities, each as its dataset's folder and its pid before renumbering."""
+        return {(self.folder_of(row), record.pid) for row, record in enumerate(self.records) if record.pid != -1}
+
+    @property
     def style_paths(self) -> Sequence[str]:
         """The image files of the styles, in addition to ``paths``."""
         return self.styles.paths if self.styles is not None else ()

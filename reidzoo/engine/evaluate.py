@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from reidzoo.datasets import build_dataset
-from reidzoo.datasets.nodes import Node, innermost, is_same_dataset, layers, train_nodes
+from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.datasets.nodes import Node, is_same_dataset, layers, readable_now, train_nodes
 from reidzoo.engine.build import build_test_table, final_interpolation, final_size
+from reidzoo.engine.cameras import told_sides
 from reidzoo.engine.extract import extract_features
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.runner import Runner
@@ -147,11 +148,19 @@ def _check_part(cfg: CfgNode, node: Node, dataset: Dataset) -> None:
             f"query and a gallery is {{type: HoldOutIdentities, dataset: D, part: val}}"
         )
     trained = [other for other in train_nodes(cfg.DATASETS.TRAIN) if is_same_dataset(other, node)]
-    if parts and any(innermost(other) is other for other in trained):
+    if not parts or not trained:
+        return
+    if both := TrainSet([dataset]).people & _people(cfg, trained):
         raise ConfigError(
-            f"DATASETS.TESTS: {dataset.name}: all that is validated on is trained on, too; train on "
-            f"{dict(parts[0]) | {'part': 'train'}}"
+            f"DATASETS.TESTS: {dataset.name}: {len(both)} identities that are validated on are trained on, too; train "
+            f"on {dict(parts[0]) | {'part': 'train'}}"
         )
+
+
+def _people(cfg: CfgNode, nodes: Sequence[Node]) -> set[tuple[str, int]]:
+    """Return the identities that these entries of DATASETS.TRAIN train on."""
+    sets = [TrainSet([build_dataset(readable_now(node), root=cfg.DATASETS.ROOT)]) for node in nodes]
+    return set().union(*(data.people for data in sets))
 
 
 def _both_sides(dataset: Dataset) -> tuple[list[Record], list[Record]]:
@@ -206,8 +215,8 @@ def embed_sides(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.
     title, features = f"testing on {dataset.name}", []
     for method, records in sides:
         table = build_test_table(cfg, [record.path for record in records])
-        sides_of = [np.array([getattr(record, key) for record in records]) for key in ("camid", "viewid")]
-        features.append(extract_table(cfg, model, table, device, title, method, sides_of))
+        told = told_sides(cfg, model, dataset, records)
+        features.append(extract_table(cfg, model, table, device, title, method, told))
     where = comparing_device(device)
     queries, galleries = resident(torch.cat(features), where).tensor_split([len(query)])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:

@@ -158,19 +158,12 @@ class BestWeightsHook(Hook):
 
     def check_identities(self, data: TrainSet, sets: Mapping[str, TrainSet]) -> None:
         """Raise ConfigError if an identity of a folder is both trained on and validated on."""
-        trained = set().union(*map(_people, sets.values()))
-        both = {pid for folder, pid in _people(data) & trained if pid != -1}
-        if both:
+        if both := data.people & set().union(*(other.people for other in sets.values())):
             raise ConfigError(
                 f"HOOKS: {type(self).__name__}: {len(both)} identities are trained on and validated on; hold "
                 f"identities out with {{type: HoldOutIdentities, dataset: D, part: train}} in DATASETS.TRAIN and part: "
                 f"val here"
             )
-
-
-def _people(data: TrainSet) -> set[tuple[str, int]]:
-    """Return the folder and the pid of every image."""
-    return {(data.folder_of(row), record.pid) for row, record in enumerate(data.records)}
 
 
 def _fingerprint(model: nn.Module) -> str:

@@ -18,6 +18,7 @@ from reidzoo.backbones.side_information import SideInformation, side_information
 from reidzoo.datasets import TrainSet
 from reidzoo.engine.backends import backends
 from reidzoo.engine.build import build_loader, build_model
+from reidzoo.engine.cameras import check_cameras
 from reidzoo.engine.compilation import compile_backbones
 from reidzoo.engine.cosine_logits import check_cosine_logits
 from reidzoo.engine.loss_parameters import place_loss_parameters
@@ -81,6 +82,7 @@ class Trainer:
         self.clusterer = CLUSTERER.build(cfg.CLUSTERER) if cfg.CLUSTERER else None
         self.hooks = build_hooks(cfg.HOOKS)
         self._check_everything_is_trained()
+        check_cameras(cfg, self.parts, self.sets)
         check_cosine_logits(self.model, cast(Mapping[str, LossSet], self.losses))
 
     # ---- parts ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,10 @@ from torch import nn
 from reidzoo.backbones import TimmBackbone
 from reidzoo.backbones.side_information import SideInformation, side_information
 from reidzoo.config import load_config
+from reidzoo.datasets import build_dataset
 from reidzoo.engine import evaluate
+from reidzoo.engine.build import build_train_sets
+from reidzoo.engine.cameras import check_cameras, told_sides
 from reidzoo.errors import ConfigError
 from reidzoo.runs.pipeline import Pipeline
 
@@ -119,3 +122,43 @@ def test_training_and_testing_tell_the_cameras(write_config, monkeypatch):
     assert set(trained) == {0, 1, 2}
     assert [row for training, rows in seen if not training for row in rows][-len(tested) :] == tested
     assert len(np.unique(tested)) == 3
+
+
+SIDED = {"type": "TimmBackbone", "name": "test_vit", "sie": {"cameras": 6}, "options": {"depth": 1, "patch_size": 8}}
+
+
+@pytest.mark.parametrize(
+    "train, shift", [("DukeMTMC", 0), (["Market1501", "DukeMTMC"], 3), ("Market1501", None), ("HELD", 0)]
+)
+def test_a_test_set_s_cameras_are_those_that_were_trained_with(write_config, train, shift):
+    held = {"type": "HoldOutIdentities", "dataset": "DukeMTMC", "held_out": 2, "part": "train"}
+    cfg = load_config(write_config(DATASETS={"TRAIN": {"train": held if train == "HELD" else train}}))
+    dataset = build_dataset("DukeMTMC", root=cfg.DATASETS.ROOT)
+    cameras, views = told_sides(cfg, SideInformation(nn.Identity(), 5, cameras=6), dataset, dataset.query)
+    own = np.array([record.camid for record in dataset.query])
+    assert own.max() > 0 and cameras.tolist() == ((own + shift).tolist() if shift is not None else [-1] * len(own))
+    assert len(views) == len(own)
+    assert told_sides(cfg, nn.Identity(), dataset, dataset.query) == []
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"BACKBONE": {**SIDED, "sie": {"cameras": 2}}},
+            "sie: cameras is 2, and the training images are of 3; set it to 3",
+        ),
+        ({"SOLVER": {"CHUNK": 8}}, "sie: the cameras are those of a whole batch; set SOLVER.CHUNK 0"),
+    ],
+)
+def test_cameras_that_cannot_be_told_are_found_before_the_first_step(write_config, changes, message):
+    pytest.importorskip("timm")
+    with pytest.raises(ConfigError, match=message):
+        Pipeline(load_config(write_config(**{"BACKBONE": SIDED, **changes}))).train()
+
+
+def test_several_training_sets_have_no_common_cameras(write_config):
+    cfg = load_config(write_config(DATASETS={"TRAIN": {"source": "Market1501", "target": "DukeMTMC"}}))
+    with pytest.raises(ConfigError, match="source, target number their cameras from 0 each"):
+        check_cameras(cfg, SideInformation(nn.Identity(), 5, cameras=6), build_train_sets(cfg))
+    check_cameras(cfg, SideInformation(nn.Identity(), 5, views=6), build_train_sets(cfg))
