@@ -290,7 +290,7 @@ the sampler thinks right, at least one. ``batch_size`` is of all processes toget
 drawn, except by a sampler for unlabelled images. ``reidzoo.testing.check_sampler`` checks this contract."""
 
 TRANSFORM = Registry(
-    "TRANSFORM", "reidzoo.transforms", adapters={"torchvision.transforms.v2.": ("TorchvisionTransform", "transform")}
+    "TRANSFORM", "reidzoo.transforms", adapters={"torchvision.transforms.": ("TorchvisionTransform", "transform")}
 )
 """``transform(images (B, 3, H, W), draw) -> images``: whole batches, uint8 or float32, on any device; every random
 number comes from ``draw.uniform(count)``, (B, count) numbers in [0, 1) from (seed, epoch, position) alone, so that an
@@ -302,7 +302,7 @@ they are, since a second view starts from them; floating ones may be written in 
 size that a model is tested at. ``mixes``, true where an image's result depends on others of the batch, is optional,
 too: such a transform gathers the batch of several processes. ``reidzoo.testing.check_transform`` checks this contract.
 
-A class of ``torchvision.transforms.v2``, by its dotted name, is driven by ``TorchvisionTransform``."""
+A class of ``torchvision.transforms``, by its dotted name, is driven by ``TorchvisionTransform``."""
 
 TRAINER = Registry("TRAINER", "reidzoo.trainers")
 """A subclass of ``reidzoo.trainers.Trainer``, built with ``cfg``, ``sets``, ``output_dir``, ``device`` and what its

@@ -77,8 +77,9 @@ def _imports(source: Source) -> Iterator[tuple[str, str, str]]:
 
 def _is_torchvisions(key: str, name: str) -> bool:
     """Return whether a transform is a class of torchvision's own, which ``TorchvisionTransform`` does not import."""
-    start = "torchvision.transforms.v2."
-    return "INPUT.TRANSFORMS." in key and name.startswith(start) and name.removeprefix(start).isidentifier()
+    start = "torchvision.transforms."
+    own = name.removeprefix(start).removeprefix("v2.").isidentifier()
+    return "INPUT.TRANSFORMS." in key and name.startswith(start) and own
 
 
 def _is_own(entry: str, folder: Path) -> bool:

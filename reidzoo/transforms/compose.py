@@ -46,6 +46,7 @@ class Compose:
                 defaults = {k: value for k, value in statistics.items() if k in parameters and k not in node}
             try:
                 self.transforms[name] = TRANSFORM.build(node, **defaults)
+                _check_call(self.transforms[name])
             except ConfigError as error:
                 raise ConfigError(f"transform {name!r}: {error}") from None
 
@@ -92,9 +93,21 @@ class Compose:
             )  # fmt: skip
 
 
+def _check_call(transform: Any) -> None:
+    """Raise ConfigError unless a transform can be called with the images and the draw."""
+    try:
+        inspect.signature(transform).bind(None, None)
+    except TypeError as error:
+        raise ConfigError(
+            f"{type(transform).__name__} cannot be called as a TRANSFORM is, with the images, a tensor (B, 3, H, W), "
+            f"and the batch's random numbers: {error}. An own one has __call__(self, images, draw); torchvision's "
+            f"are driven by {{type: TorchvisionTransform, transform: ...}}"
+        ) from None
+
+
 def _check_images(name: str, transform: Any, images: Any, count: int) -> None:
     """Raise ConfigError unless a transform returned a batch of ``count`` images."""
-    if isinstance(images, Tensor) and images.dim() == 4 and len(images) == count:
+    if isinstance(images, Tensor) and images.dim() == 4 and images.shape[:2] == (count, 3):
         return
     found = f"a tensor {tuple(images.shape)}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
     raise ConfigError(

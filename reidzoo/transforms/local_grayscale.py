@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from reidzoo.checks import PROBABILITY, check, number, ordered
+from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.random_erasing import DRAWS, RandomErasing, cover
@@ -42,7 +43,9 @@ class LocalGrayscale:
         self.rectangle = RandomErasing(p, area, aspect)
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
-        """Return the batch (B, 3, H, W), of any dtype, with some rectangles grey."""
+        """Return the batch (B, 3, H, W) of bytes, with some rectangles grey; raises ConfigError for other images."""
+        if images.dtype != torch.uint8:
+            raise ConfigError(f"LocalGrayscale: images are {images.dtype}; put it before Normalize")
         chosen, rectangles = self.rectangle.rectangles(draw.uniform(DRAWS), images.shape[2], images.shape[3])
         rectangles[~chosen, 2:] = 0
         return torch.where(cover(rectangles, images), rgb_to_grayscale(images, num_output_channels=3), images)

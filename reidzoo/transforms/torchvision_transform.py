@@ -23,6 +23,8 @@ ENUMS = {"interpolation": InterpolationMode, "policy": AutoAugmentPolicy}
 """Arguments that torchvision takes as values of these; YAML has their names."""
 SIZES = ((256, 128), (1024, 512))
 """Height and width of the images that a transform is tried on; the second where it takes none as small as the first."""
+OWN = ("", "torchvision.transforms", v2.__name__)
+"""Where a name's class is one of ``torchvision.transforms.v2``: the older ones have the names of those."""
 THEIRS = Registry("TRANSFORM: TorchvisionTransform")
 """Looks up classes of other packages than torchvision; nothing is registered."""
 
@@ -40,7 +42,7 @@ class TorchvisionTransform:
         transform: ``{type: RandomPerspective, distortion_scale: 0.3}``, a class of ``torchvision.transforms.v2`` or
             a dotted name, with its arguments. What takes transforms itself, such as ``RandomChoice``, has a list of
             such entries. ``{type: torchvision.transforms.v2.RandomPerspective, ...}`` in this part's own place is
-            short for it.
+            short for it, with ``v2`` or without.
         p: the probability of applying it to an image, beside what the transform itself leaves to chance.
 
     Raises:
@@ -137,6 +139,8 @@ class TorchvisionTransform:
         for result in results:
             self._refuse(not isinstance(result, Tensor), f"a {type(result).__name__}")
             self._refuse(result.dtype != dtype, f"a tensor of {result.dtype}, of one of {dtype}")
+            inside = dtype == torch.uint8 or (result.min() > -0.01 and result.max() < 1.01)  # cubic resizing overshoots
+            self._refuse(not inside, f"values of {result.min():.2f} to {result.max():.2f}, of some in [0, 1]")
         sizes = {tuple(result.shape) for result in results}
         self._refuse(len(sizes) > 1, f"images of different sizes, {_listed(sizes)}")
         return sizes.pop()
@@ -160,7 +164,7 @@ def _build(node: Mapping[str, Any]) -> Any:
     """Build a transform, and first those that its arguments describe."""
     kind, arguments = node["type"], {key: _argument(key, value) for key, value in node.items() if key != "type"}
     place, _, last = kind.rpartition(".")
-    cls = THEIRS.get(kind) if place and place != v2.__name__ else getattr(v2, last, None)
+    cls = getattr(v2, last, None) if place in OWN else THEIRS.get(kind)
     if not (isinstance(cls, type) and callable(cls)) or last[:1].islower():
         names = sorted(name for name, value in vars(v2).items() if isinstance(value, type))
         raise ConfigError(

@@ -32,6 +32,7 @@ def write(tmp_path):
         ("PLUGINS: [os]", "PLUGINS: os"),
         ("HEAD: {type: torchvision.transforms.v2.RandomInvert}", r"HEAD: torchvision\."),
         ("INPUT: {TRANSFORMS: {x: {type: torchvision.transforms.v2.functional.invert}}}", r"INPUT\.TRANSFORMS\.x"),
+        ("INPUT: {TRANSFORMS: {x: {type: torchvision.transforms.functional.invert}}}", r"INPUT\.TRANSFORMS\.x"),
         ("INPUT: {TRANSFORMS: {x: {transform: {type: a.B}}}}", r"INPUT\.TRANSFORMS\.x\.transform: a\.B"),
         ("PLUGINS: [./x.py]", r"PLUGINS: \./x\.py"),
     ],
@@ -47,6 +48,7 @@ def test_what_takes_trust(write, text, message):
         "DATASETS: {ROOT: ./my.data, TRAIN: {train: {type: PseudoLabeled, dataset: VIPeR, labels: a/b.csv}}}",
         "BACKBONE: {type: ResNet, pretrained: some/file.pth}",
         "INPUT: {TRANSFORMS: {x: {type: torchvision.transforms.v2.RandomInvert}}}",  # looked up, and not imported
+        "INPUT: {TRANSFORMS: {x: {type: torchvision.transforms.RandomInvert}}}",
         "LOSSES: {x: {type: torch.nn.L1Loss}}",  # nothing that embeds builds a loss
     ],
 )

@@ -98,6 +98,7 @@ def test_must_end_in_floating_point(nodes):
         (lambda images: images[0], r"Odd returned a tensor \(3, 32, 16\)"),
         (lambda images: images[1:], r"of as many as it was given, here 8"),
         (lambda images: None, "Odd returned a NoneType"),
+        (lambda images: images[:, :1], r"Odd returned a tensor \(8, 1, 32, 16\)"),
     ],
 )
 def test_a_transform_that_returns_something_else_is_named(monkeypatch, returns, said):
@@ -109,3 +110,15 @@ def test_a_transform_that_returns_something_else_is_named(monkeypatch, returns, 
     nodes = {"normalize": {"type": "Normalize"}, "odd": {"type": "Odd"}}
     with pytest.raises(ConfigError, match=said):
         Compose(nodes, MEAN, STD)(images(), BatchDraw(0, 0, 0, 8))
+
+
+class OfOneArgument:
+    def __call__(self, images):
+        return images
+
+
+@pytest.mark.parametrize("cls", [OfOneArgument, object])
+def test_what_cannot_be_called_with_images_and_numbers_is_named(monkeypatch, cls):
+    monkeypatch.setitem(TRANSFORM.module_dict, "Odd", cls)
+    with pytest.raises(ConfigError, match=rf"transform 'odd': {cls.__name__} cannot be called as a TRANSFORM is"):
+        Compose({"odd": {"type": "Odd"}}, MEAN, STD)

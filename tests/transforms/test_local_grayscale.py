@@ -24,6 +24,11 @@ def test_inside_of_erasings_rectangles_the_pixels_are_grey():
                 assert found[n, :, row, column].tolist() == pytest.approx(expected, abs=1.001)
 
 
+def test_it_goes_before_normalize():
+    with pytest.raises(ConfigError, match=r"images are torch\.float32; put it before Normalize"):
+        LocalGrayscale()(torch.rand(2, 3, 32, 16), BatchDraw(1, 0, 0, 2))
+
+
 @pytest.mark.parametrize("arguments", [{"p": 2.0}, {"area": [0.5, 0.1]}, {"aspect": [0, 1]}])
 def test_mistakes_are_named(arguments):
     with pytest.raises(ConfigError, match="LocalGrayscale"):

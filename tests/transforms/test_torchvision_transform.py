@@ -89,11 +89,13 @@ def test_what_wants_floats_gets_them_in_0_to_1_and_is_rounded():
 
 def test_a_dotted_name_is_adapted_and_the_size_is_told():
     nodes = {
+        "jitter": {"type": "torchvision.transforms.ColorJitter", "hue": 0.1},  # the older one's name
         "crop": {"type": "torchvision.transforms.v2.RandomResizedCrop", "size": [24, 12]},
         "normalize": {"type": "Normalize"},
     }
     pipeline = Compose(nodes, [0.5] * 3, [0.5] * 3)
     assert isinstance(pipeline.transforms["crop"], TorchvisionTransform)
+    assert type(pipeline.transforms["jitter"].transform) is v2.ColorJitter
     assert pipeline.out_size((32, 16)) == (24, 12) == pipeline(pixels(), BatchDraw(0, 0, 0, 5)).shape[2:]
     larger = TorchvisionTransform({"type": "RandomCrop", "size": [300, 200]})  # than what it is tried on
     assert larger.out_size((384, 256)) == (300, 200)
@@ -112,6 +114,7 @@ def test_names_stand_for_torchvisions_values():
         ({"type": "Grayscale"}, r"torchvision's Grayscale returned a tensor \(1, 256, 128\)"),
         ({"type": "ToDtype", "dtype": None}, "dtype"),
         ({"type": "ScaleJitter", "target_size": [64, 32]}, "ScaleJitter returned images of different sizes, "),
+        ({"type": "Normalize", "mean": [0.5] * 3, "std": [0.2] * 3}, "returned values of -2.50 to 2.50, of some in"),
         ({"type": "MixUp", "num_classes": 3}, "torchvision's MixUp fails on an image alone"),
         ({"type": "ColourJitter"}, "torchvision.transforms.v2 has no 'ColourJitter'. Did you mean ColorJitter"),
         ({"type": "torch.nn.Linear"}, "transform 'x'"),
