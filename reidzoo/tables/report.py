@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -35,22 +35,30 @@ def render(results: Mapping[str, Any], form: str = "simple", variants: Sequence[
 
 def caption(results: Mapping[str, Any]) -> str:
     """Return the text that explains the figures."""
-    count = len(results["seeds"])
+    done = {cell["done"] for row in results["rows"] for cell in row["variants"].values()}
+    counts = sorted(done - {0}) or [len(results["seeds"])]
     data = "on rendered twins, not on the paper's data, " if results["twins"] else ""
     text = f"Ours: {data}in percent"
-    if count == 1:
+    if counts == [1]:
         return f"{text}, one seed: no interval, and no claim is decided."
-    covered = coverage(count)
-    text += f", mean over {count} seeds [95 % percentile bootstrap interval over seeds]."
-    text += f" With so few seeds that is too narrow: it holds the true mean in about {100 * covered:.0f} % of cases."
+    covered = _span(100 * coverage(count) for count in counts if count > 1)
+    text += f", mean over {_span(counts)} seeds [95 % percentile bootstrap interval over seeds]."
+    text += f" With so few seeds that is too narrow: it holds the true mean in about {covered} % of cases."
     if results["claims"]:
         text += " Differences are paired by seed; a claim holds if their interval is above 0, does not hold if it is"
         text += f" below, and is undecided otherwise and with fewer than {MIN_SEEDS} seeds."
     if any(claim.get("needed") for claim in results["claims"]):
         text += " Seeds for it: so many would show the paper's difference with 80 % power, if seeds vary as these do."
-    if results["claims"] and count >= MIN_SEEDS:
-        text += f" Where there is no difference, about {50 * (1 - covered):.0f} % of claims hold by chance."
+    decided = {len(claim["values"]) for claim in results["claims"]}
+    if by_chance := [50 * (1 - coverage(count)) for count in decided if count >= MIN_SEEDS]:
+        text += f" Where there is no difference, about {_span(by_chance)} % of claims hold by chance."
     return text
+
+
+def _span(numbers: Iterable[float]) -> str:
+    """Return ``3``, or ``3 to 5`` from the least to the greatest."""
+    ends = sorted({f"{number:.0f}" for number in numbers}, key=float)
+    return " to ".join(dict.fromkeys([ends[0], ends[-1]]))
 
 
 def _has_values(results: Mapping[str, Any], variant: str) -> bool:

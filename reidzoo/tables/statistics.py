@@ -64,13 +64,14 @@ def seeds_needed(differences: Sequence[float], effect: float, power: float = 0.8
         power: how often it is to be seen.
 
     Returns:
-        The number; None with fewer than ``MIN_SEEDS`` differences, without an effect, or where it is above 1,000.
+        The number; None with fewer than ``MIN_SEEDS`` differences, where all are equal, without an effect, or where it
+        is above 1,000.
     """
     if len(differences) < MIN_SEEDS or effect == 0 or not np.isfinite(differences).all():
         return None
     deviation = float(np.std(differences, ddof=1))
     if deviation == 0.0:
-        return 2
+        return None
     seeds = np.arange(2, 1001)
     bound, shift = t.ppf(0.975, seeds - 1), abs(effect) / deviation * np.sqrt(seeds)
     enough = np.flatnonzero(nct.sf(bound, seeds - 1, shift) >= power)

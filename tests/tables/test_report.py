@@ -113,7 +113,7 @@ def test_the_printed_table(table, plan):
     ]
     claim = next(line for line in lines if "<" in line)
     assert " ".join(claim.split()) == "The first < The second mAP +3.0 +2.5 undecided"
-    assert "on rendered twins" in lines[-1] and "75 %" in lines[-1]
+    assert "on rendered twins" in lines[-1] and "mean over 1 to 3 seeds" in lines[-1] and "75 %" in lines[-1]
 
 
 def test_the_markdown_table(table, plan):
@@ -165,3 +165,14 @@ def test_results_that_are_older_than_a_metric_show_a_dash(table, plan):
     assert found(results, "a")["metrics"]["rank-20"]["values"] == {"1": 75.0} and found(results, "a")["done"] == 2
     row = next(line for line in render(collect(read, made, [0], "")).splitlines() if line.startswith("a "))
     assert row.split() == ["a", "40.0", "-", "80.0", "1"]
+
+
+def test_the_caption_counts_the_seeds_that_have_run(table, plan):
+    read, made = table(), plan(seeds=range(5))
+    finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})
+    finish_row(made, "two", {0: 0.43, 1: 0.43, 2: 0.46})
+    text = render(collect(read, made, range(5), ""))
+    assert "mean over 3 seeds" in text and "about 75 % of cases" in text and "about 12 % of claims" in text
+    finish_row(made, "last", dict.fromkeys(range(5), 0.4))
+    text = render(collect(read, made, range(5), ""))
+    assert "mean over 3 to 5 seeds" in text and "about 75 to 83 % of cases" in text and "about 12 % of claims" in text
