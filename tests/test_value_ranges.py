@@ -339,6 +339,7 @@ REQUIRED = {
     "KMeans": {"num_clusters": 3}, "MultiStepSchedule": {"milestones": [1]}, "RandomCrop": {"size": [24, 12]},
     "EpochPhaseHook": {"order": ["model"]}, "IterationPhaseHook": {"steps": {"model": 1}},
     "FreezeHook": {"modules": ["backbone"]}, "ConstantThresholds": {"start": "model", "switches": {}},
+    "RecordedActions": {"file": "alternation.json"},
     "AlternationHook": {
         "rule": {"type": "ConstantThresholds", "start": "a", "switches": {}}, "turns": {"a": ["model"]},
     },

@@ -1,7 +1,8 @@
 """Finds and replaces the references in a configuration: to files of other stages, to the run's seed, and to weights.
 
-``stage:NAME/FILE`` is a file of an earlier stage, ``stage:NAME`` its final checkpoint. ``run:seed`` is the run's SEED,
-so that runs of different seeds have different random splits of a dataset. Weights are named by ``zoo://NAME``, and by
+``stage:NAME/FILE`` is a file of an earlier stage, ``stage:NAME`` its final checkpoint; ``row:NAME/FILE`` is a file of
+the stage whose results another row of a table shows, at the same seed. ``run:seed`` is the run's SEED, so that runs of
+different seeds have different random splits of a dataset. Weights are named by ``zoo://NAME``, and by
 whatever else MODEL.WEIGHTS, WEIGHTS and a backbone's ``pretrained`` say.
 """
 
@@ -13,9 +14,8 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-__all__ = ["fill_seed", "map_references", "map_texts", "referenced_stages", "texts", "weight_words"]
+__all__ = ["fill_seed", "map_references", "map_texts", "referenced_rows", "referenced_stages", "texts", "weight_words"]
 
-_PREFIX = "stage:"
 _SEED = "run:seed"
 _SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+-]*://")
 """The beginning of a name of weights that a registered SCHEME looks up, such as ``zoo://NAME``."""
@@ -28,14 +28,15 @@ def fill_seed(cfg: CfgNode) -> CfgNode:
     return copy
 
 
-def map_references(value: Any, replace: Callable[[str, str], str]) -> Any:
+def map_references(value: Any, replace: Callable[[str, str], str], kind: str = "stage") -> Any:
     """Return a copy of a configuration, or a part of one, with each reference replaced; nodes come back frozen.
 
     Args:
         value: a node, a plain mapping, a list or a scalar.
         replace: takes the stage's name and the file's, ``""`` for the final checkpoint.
+        kind: ``stage``, or ``row`` for references to rows.
     """
-    copy = _map_strings(value, lambda text: replace(*_split(text)) if _is_reference(text) else text)
+    copy = _map_strings(value, lambda text: replace(*_split(text)) if _is_reference(text, kind) else text)
     if isinstance(copy, CfgNode):
         copy.freeze()
     return copy
@@ -43,7 +44,12 @@ def map_references(value: Any, replace: Callable[[str, str], str]) -> Any:
 
 def referenced_stages(value: Any) -> list[str]:
     """Return the names of the stages that a configuration refers to, each once, in the order of their appearance."""
-    return list(dict.fromkeys(_split(text)[0] for text in texts(value) if _is_reference(text)))
+    return _names(value, "stage")
+
+
+def referenced_rows(value: Any) -> list[str]:
+    """Return the names of the rows of a table that a configuration refers to, likewise."""
+    return _names(value, "row")
 
 
 def map_texts(value: CfgNode, others: Mapping[str, str]) -> CfgNode:
@@ -94,10 +100,14 @@ def _at_key(value: Any, key: str) -> Iterator[str]:
             yield from _at_key(item, key)
 
 
-def _is_reference(text: str) -> bool:
-    return text.startswith(_PREFIX)
+def _names(value: Any, kind: str) -> list[str]:
+    return list(dict.fromkeys(_split(text)[0] for text in texts(value) if _is_reference(text, kind)))
+
+
+def _is_reference(text: str, kind: str) -> bool:
+    return text.startswith(f"{kind}:")
 
 
 def _split(reference: str) -> tuple[str, str]:
-    name, _, file = reference.removeprefix(_PREFIX).partition("/")
+    name, _, file = reference.partition(":")[2].partition("/")
     return name, file

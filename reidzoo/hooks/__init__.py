@@ -18,6 +18,7 @@ from reidzoo.hooks.plateau_schedule import PlateauSchedule
 from reidzoo.hooks.probe import ProbeHook
 from reidzoo.hooks.progress import ProgressHook
 from reidzoo.hooks.pseudo_label import ExportPseudoLabelsHook, PseudoLabelHook
+from reidzoo.hooks.recorded_actions import RecordedActions
 from reidzoo.hooks.renew_optimizers import RenewOptimizersHook
 from reidzoo.hooks.schedule import (
     ConstantSchedule,
@@ -41,6 +42,6 @@ __all__ = [
     "EarlyStopHook", "EpochPhaseHook", "EvaluateHook", "ExportPseudoLabelsHook", "FreezeHook", "Hook",
     "IterationPhaseHook", "KeepBestHook", "LinearSchedule", "LogHook", "MLflowHook", "MemoryHook", "MixStyleHook",
     "MultiStepSchedule", "OneCycleSchedule", "PlateauSchedule", "PolynomialSchedule", "ProbeHook", "ProgressHook",
-    "PseudoLabelHook", "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule", "TensorBoardHook",
-    "TorchSchedule", "TrackerHook", "WandbHook", "build_hooks", "draw_timeline", "timeline_plot",
+    "PseudoLabelHook", "RecordedActions", "RenewOptimizersHook", "Schedule", "StopOnNaNHook", "SwitchRule",
+    "TensorBoardHook", "TorchSchedule", "TrackerHook", "WandbHook", "build_hooks", "draw_timeline", "timeline_plot",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from yacs.config import CfgNode
 
 from reidzoo.config import dump, get_cfg, load_config, stage_configs
 from reidzoo.config.loader import difference
-from reidzoo.config.references import fill_seed, map_references, referenced_stages
+from reidzoo.config.references import fill_seed, map_references, referenced_rows, referenced_stages
 from reidzoo.engine.run_folder import RunFolder, StageFolder
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path, write_text
@@ -163,7 +163,8 @@ def make_plan(
     results = {}
     for seed in seeds:
         for (variant, name), (last, resolved) in stages.items():
-            keys: dict[str, str] = {}
+            keys = {f"row:{row}": results[variant, row, seed] for row in table.rows if (variant, row, seed) in results}
+            _check_rows(table.rows[name], resolved, keys)
             _add_unit(last, resolved, seed, folder / "stages", units, keys)
             results[variant, name, seed] = keys[last]
     return Plan(units, results)
@@ -176,6 +177,7 @@ class _Stage:
     config: CfgNode
     identity: dict[str, Any]
     needs: list[str]
+    rows: list[str]
 
 
 def _resolve(
@@ -190,7 +192,10 @@ def _resolve(
         if name is None:  # without the overlays, which may speak of further stages
             name = list(stage_configs(load_config(row.config, row.opts, sources)))[-1]
         configs = stage_configs(load_config(row.config, [*row.opts, *opts], [*files, *sources], stage=name))
-        stages = {key: _Stage(cfg, _identity(cfg), referenced_stages(cfg)) for key, cfg in configs.items()}
+        stages = {
+            key: _Stage(cfg, _identity(cfg), referenced_stages(cfg), referenced_rows(cfg))
+            for key, cfg in configs.items()
+        }
         _check_order(name, stages, ())
     except ConfigError as error:
         raise ConfigError(f"{row.where}{f' ({variant})' if variant else ''}: {error}") from None
@@ -216,23 +221,32 @@ def _check_order(name: str, stages: Mapping[str, _Stage], above: tuple[str, ...]
         _check_order(other, stages, (*above, name))
 
 
+def _check_rows(row: Row, stages: Mapping[str, _Stage], keys: Mapping[str, str]) -> None:
+    """Raise ConfigError if a stage refers to a row that is not above its own."""
+    for other in (name for stage in stages.values() for name in stage.rows if f"row:{name}" not in keys):
+        raise ConfigError(f"{row.where}: row:{other}: the row that is meant has to stand above this one, and be run")
+
+
 def _add_unit(
     name: str, stages: Mapping[str, _Stage], seed: int, folder: Path, units: dict[str, Unit], keys: dict[str, str]
 ) -> None:
-    """Add a stage's unit after those it needs; ``keys``: stage -> key of the row's units so far."""
+    """Add a stage's unit after those it needs; ``keys``: stage, or ``row:`` and a row above -> key of its unit."""
     if name in keys:
         return
     stage = stages[name]
     for other in stage.needs:
         _add_unit(other, stages, seed, folder, units, keys)
     identity = map_references(stage.identity, lambda other, file: f"stage:{keys[other]}/{file}")
+    identity = map_references(identity, lambda row, file: f"row:{keys[f'row:{row}']}/{file}", "row")
     key = keys[name] = hashlib.sha256(json.dumps([seed, identity]).encode()).hexdigest()
     if key not in units:
         unit_folder = folder / f"{name}-{key[:8]}-s{seed}"
         config = map_references(stage.config, lambda other, file: _path(units[keys[other]], file))
+        config = map_references(config, lambda row, file: _path(units[keys[f"row:{row}"]], file), "row")
         config.defrost()
         config.SEED, config.OUTPUT_DIR = seed, str(unit_folder)
-        units[key] = Unit(key, name, seed, unit_folder, fill_seed(config), tuple(keys[other] for other in stage.needs))
+        needs = tuple(keys[other] for other in (*stage.needs, *(f"row:{row}" for row in stage.rows)))
+        units[key] = Unit(key, name, seed, unit_folder, fill_seed(config), needs)
 
 
 def _path(unit: Unit, file: str) -> str:

@@ -48,6 +48,23 @@ def test_a_unit_is_a_plain_configuration_of_its_own(plan):
     assert cfg.DATASETS.ROOT == "data"
 
 
+def test_a_row_may_refer_to_a_file_of_a_row_above(plan, table):
+    text = (
+        TOP
+        + "ROWS:\n  a: {CONFIG: stages.yml, STAGE: second}\n  b: {CONFIG: stages.yml, STAGE: first, OVERRIDES: %s}\n"
+    )
+    train = "{type: PseudoLabeled, dataset: MSMT17, labels: 'row:%s/x.csv'}"
+    other = "{STAGES: {first: {DATASETS: {TRAIN: {train: " + train + "}}}}}"
+    made = plan(table(text % (other % "a")))
+    above, row = (made.units[made.results["", name, 1]] for name in "ab")
+    assert row.needs == (above.key,) and row.config.DATASETS.TRAIN.train.labels == str(above.folder / "x.csv")
+    assert list(made.needed([""], ["b"]).values())[2:3] == [made.units[made.results["", "b", 0]]]
+    again = plan(table(text % (other % "a")), opts=["STAGES.second.SOLVER.GRAD_CLIP", "2"])
+    assert again.results["", "b", 1] != row.key  # another row above, another key
+    with pytest.raises(ConfigError, match=r"ROWS\.b.*row:c: the row that is meant has to stand above this one"):
+        plan(table(text % (other % "c")))
+
+
 @pytest.mark.slow
 def test_what_changes_the_key(plan):
     def key(**options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -20,10 +21,16 @@ SWITCHES = {
     ],
 }
 CASES = {"ConstantThresholds": {"start": "model", "switches": SWITCHES}}
+TAKEN = ["penalty", "penalty", "rescue", "end"]
 
 
 def test_every_rule_is_checked():
-    assert set(CASES) == own_parts(SWITCH_RULE)
+    assert {*CASES, "RecordedActions"} == own_parts(SWITCH_RULE)
+
+
+def test_what_repeats_a_record(tmp_path):
+    (tmp_path / "alternation.json").write_text(json.dumps({"switches": [{"to": action} for action in TAKEN]}))
+    check_switch_rule({"type": "RecordedActions", "file": str(tmp_path / "alternation.json")})
 
 
 @pytest.mark.parametrize("name", CASES)
