@@ -409,7 +409,7 @@ def use_loss(node, root=None):
 
 
 BEFORE_NORMALIZE = {
-    "AugMix", "AutoAugment", "ColorJitter", "GaussianBlur", "RandomGrayscale", "TorchvisionTransform",
+    "AugMix", "AutoAugment", "ColorJitter", "GaussianBlur", "LocalGrayscale", "RandomGrayscale", "TorchvisionTransform",
 }  # fmt: skip
 
 
@@ -442,6 +442,9 @@ def use_hook(node, root):
 
 
 def use_switch_rule(node, root):
+    if node.get("file") == "alternation.json":
+        node = {**node, "file": str(Path(root) / "alternation.json")}
+        Path(node["file"]).write_text('{"switches": []}')
     rule = registry.SWITCH_RULE.build(node)
     rule.begin(dict.fromkeys(rule.measures, 0.5))
 

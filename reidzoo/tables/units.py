@@ -160,7 +160,7 @@ def make_plan(
                 files = [table.overlay(row, variant, profile), *overlays] if mini or profile else overlays
                 stages[variant, name] = _resolve(table, row, variant, files, opts)
     units: dict[str, Unit] = {}
-    results = {}
+    results: dict[tuple[str, str, int], str] = {}
     for seed in seeds:
         for (variant, name), (last, resolved) in stages.items():
             keys = {f"row:{row}": results[variant, row, seed] for row in table.rows if (variant, row, seed) in results}

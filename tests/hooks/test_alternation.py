@@ -90,6 +90,14 @@ def test_a_rule_of_somebody_elses_drives_a_trainer_of_somebody_elses(config, tmp
     assert (tmp_path / "run/alternation.svg").exists()
 
 
+def test_a_recorded_run_is_repeated_turn_by_turn(config, tmp_path):
+    Pipeline(config()).train()
+    Pipeline(config("again", rule={"type": "RecordedActions", "file": str(tmp_path / "run/alternation.json")})).train()
+    first, second = (json.loads((tmp_path / name / "alternation.json").read_text()) for name in ("run", "again"))
+    assert first["timeline"] == second["timeline"] and first["rule"] != second["rule"]
+    assert [switch["to"] for switch in first["switches"]] == [switch["to"] for switch in second["switches"]]
+
+
 def test_a_dotted_rule_is_imported(config, tmp_path):
     rule = {"type": "reidzoo.hooks.ConstantThresholds", "start": "slow", "switches": {}, "max_actions": 1}
     Pipeline(config(rule=rule)).train()
