@@ -231,8 +231,9 @@ A batch may hold one image of each identity, or one identity alone: a loss is fi
 -1 is nobody's: a loss that takes ``pid`` raises an error or leaves the image out, and does not count all of them as one
 person (``reidzoo.losses.labels.check_labels`` raises). What it keeps between calls is in buffers.
 
-``num_classes`` and the embedding's size, as ``dim``, ``embedding_size``, ``embedding_dim`` or ``feat_dim``, are given
-to a constructor that has them. Parameters are moved by the optimizer of the loss's phase, or by one of OPTIMIZERS that
+``num_classes`` and the embedding's size, as ``dim``, ``embedding_size``, ``embedding_dim``, ``feat_dim`` or
+``descriptors_dim``, are given to a constructor that has them, or whose base's has where it takes ``**kwargs``. What it
+then takes has to be of that size. Parameters are moved by the optimizer of the loss's phase, or by one of OPTIMIZERS that
 has the loss's name. ``reset_classes(num_classes)`` is optional: it is called when pseudo labels change the classes.
 
 ``reidzoo.testing.check_loss`` checks this contract."""
