@@ -233,8 +233,9 @@ person (``reidzoo.losses.labels.check_labels`` raises). What it keeps between ca
 
 ``num_classes`` and the embedding's size, as ``dim``, ``embedding_size``, ``embedding_dim``, ``feat_dim`` or
 ``descriptors_dim``, are given to a constructor that has them, or whose base's has where it takes ``**kwargs``. What it
-then takes has to be of that size. Parameters are moved by the optimizer of the loss's phase, or by one of OPTIMIZERS that
-has the loss's name. ``reset_classes(num_classes)`` is optional: it is called when pseudo labels change the classes.
+then takes has to be of that size. Parameters are moved by the optimizer of the loss's phase, or by one of OPTIMIZERS
+that has the loss's name. ``reset_classes(num_classes)`` is optional: it is called when pseudo labels change the
+classes.
 
 ``reidzoo.testing.check_loss`` checks this contract."""
 
