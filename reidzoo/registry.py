@@ -169,7 +169,7 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
 def misfit(cls: Any, values: Mapping[str, Any], error: Exception) -> str:
     """Return a message on a constructor that failed: the values it was given, and what went wrong where."""
     named = [name for name in values if re.search(rf"\b{re.escape(name)}\b", str(error))] or list(values)
-    shown = ", ".join(f"{name}: {values[name]!r}" for name in named)
+    shown = ", ".join(f"{name}: {values[name]!r}" for name in named) or "no arguments"
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{os.path.basename(last.filename)}:{last.lineno}"
     return f"{getattr(cls, '__name__', cls)} cannot be built with {shown}: {type(error).__name__}: {error} ({place})"
