@@ -169,7 +169,7 @@ def build_from_node(node: Mapping[str, Any], /, *, registry: Registry, **given: 
 def misfit(cls: Any, values: Mapping[str, Any], error: Exception) -> str:
     """Return a message on a constructor that failed: the values it was given, and what went wrong where."""
     named = [name for name in values if re.search(rf"\b{re.escape(name)}\b", str(error))] or list(values)
-    shown = ", ".join(f"{name}: {values[name]!r}" for name in named)
+    shown = ", ".join(f"{name}: {values[name]!r}" for name in named) or "no arguments"
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{os.path.basename(last.filename)}:{last.lineno}"
     return f"{getattr(cls, '__name__', cls)} cannot be built with {shown}: {type(error).__name__}: {error} ({place})"
@@ -231,9 +231,11 @@ A batch may hold one image of each identity, or one identity alone: a loss is fi
 -1 is nobody's: a loss that takes ``pid`` raises an error or leaves the image out, and does not count all of them as one
 person (``reidzoo.losses.labels.check_labels`` raises). What it keeps between calls is in buffers.
 
-``num_classes`` and the embedding's size, as ``dim``, ``embedding_size``, ``embedding_dim`` or ``feat_dim``, are given
-to a constructor that has them. Parameters are moved by the optimizer of the loss's phase, or by one of OPTIMIZERS that
-has the loss's name. ``reset_classes(num_classes)`` is optional: it is called when pseudo labels change the classes.
+``num_classes`` and the embedding's size, as ``dim``, ``embedding_size``, ``embedding_dim``, ``feat_dim`` or
+``descriptors_dim``, are given to a constructor that has them, or whose base's has where it takes ``**kwargs``. What it
+then takes has to be of that size. Parameters are moved by the optimizer of the loss's phase, or by one of OPTIMIZERS
+that has the loss's name. ``reset_classes(num_classes)`` is optional: it is called when pseudo labels change the
+classes.
 
 ``reidzoo.testing.check_loss`` checks this contract."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reidzoo.errors import ConfigError
@@ -12,7 +12,7 @@ __all__ = ["place_loss_parameters"]
 
 
 def place_loss_parameters(
-    nodes: Mapping[str, Mapping[str, Any]], phases: Mapping[str, LossSet], optimizer_of: Mapping[str, str]
+    nodes: Mapping[str, Mapping[str, Any]], phases: Mapping[str, LossSet], optimizers_of: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
     """Return the nodes of OPTIMIZERS with an optimizer for each loss's parameters, and which go along with which.
 
@@ -22,18 +22,18 @@ def place_loss_parameters(
     Args:
         nodes: optimizer name -> its node.
         phases: phase -> its losses, which are the trainer's part ``losses``.
-        optimizer_of: phase -> name of the optimizer that minimises its losses, where none has the phase's name.
+        optimizers_of: phase -> names of optimizers that minimise its losses, where none has the phase's name.
 
     Returns:
         The nodes, and optimizers of losses: name -> that of the phase.
 
     Raises:
-        ConfigError: an optimizer is called as a loss without parameters, or as losses of two phases.
+        ConfigError: an optimizer is called as losses of two phases, or as one of a phase that no optimizer minimises.
     """
     placed, along = dict(nodes), dict[str, str]()
     named = [prefix for node in nodes.values() for prefix in node.get("params", ())]
     for phase, losses in phases.items():
-        main = phase if phase in nodes else optimizer_of.get(phase, phase)
+        main = next((each for each in (phase, *optimizers_of.get(phase, ())) if each in nodes), "")
         for name, loss in losses.losses.items():
             place = f"losses.{phase}.losses.{name}"
             if not any(True for _ in loss.parameters()) or any(_covers(prefix, place) for prefix in named):
@@ -41,8 +41,13 @@ def place_loss_parameters(
             if name in nodes and name != main and "params" not in nodes[name]:
                 if name in along:
                     raise ConfigError(f"OPTIMIZERS.{name}: two phases have a loss {name!r}; call one something else")
+                if not main:
+                    raise ConfigError(
+                        f"OPTIMIZERS.{name} would move the loss {name!r} along with the optimizer of its phase, and "
+                        f"there is none for phase {phase!r}; add it, or take the loss out"
+                    )
                 placed[name], along[name] = {**nodes[name], "params": [place]}, main
-            elif main in placed:
+            elif main:
                 before = placed[main].get("params", [main])
                 placed[main] = {**placed[main], "params": [*before, place]}
     return placed, along

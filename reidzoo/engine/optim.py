@@ -312,6 +312,12 @@ def _build_one(
         if not any(f"{key}.".startswith(f"{prefix}.") for key, _ in named):
             raise ConfigError(f"{where}.lr_mult: {prefix!r} names no parameter of {', '.join(prefixes)}")
     cls, lr = _optimizer_class(name, node.pop("type", "Adam")), node.get("lr")
+    closure = inspect.signature(getattr(cls, "step", cls)).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise ConfigError(
+            f"{where}: {cls.__name__} computes the losses several times in a step, and a step here does so once; take "
+            f"another, such as Adam"
+        )
     if lr is None:
         raise ConfigError(f"{where}: give it a learning rate, for example 'lr: 3.5e-4'")
     if "fused" in inspect.signature(cls).parameters and not (node.get("foreach") or node.get("differentiable")):

@@ -16,7 +16,10 @@ from reidzoo.registry import LOSS
 __all__ = ["LossSet"]
 
 RESERVED = ("weight", "inputs", "phase")
-SIZES = {"embedding_size": "dim", "embedding_dim": "dim", "feat_dim": "dim", "num_classes": "num_classes"}
+SIZES = {
+    **dict.fromkeys(("embedding_size", "embedding_dim", "feat_dim", "descriptors_dim"), "dim"),
+    "num_classes": "num_classes",
+}
 """What constructors call what the framework gives them. ``dim`` itself may mean an axis, where it has a default."""
 SYNONYMS = {"embeddings": "feat", "labels": "pid"}
 """Tensors by pytorch-metric-learning's names -> by ours."""
@@ -44,7 +47,7 @@ class LossSet(nn.Module):
     A parameter with a default is filled when a tensor has its name, and is required once ``inputs`` maps it. Where
     there are no tensors ``embeddings`` and ``labels``, the names of pytorch-metric-learning, these are ``feat`` and
     ``pid``. Floating tensors are cast to float32 and autocast is off inside, so a loss need not care about mixed
-    precision.
+    precision. A class that is not registered is given what nodes among its arguments describe, such as a distance.
 
     Args:
         nodes: the losses by name.
@@ -52,7 +55,8 @@ class LossSet(nn.Module):
             tensor is gathered once, in the same order on every process. None where one process has the batch.
         given: ``num_classes`` and ``dim``, the embedding's size, for losses whose nodes leave them out: a constructor
             that requires them gets them, and one that calls them ``num_classes``, ``embedding_size``,
-            ``embedding_dim`` or ``feat_dim`` in any case.
+            ``embedding_dim``, ``feat_dim`` or ``descriptors_dim`` in any case. A constructor with ``**kwargs`` has the
+            parameters of its base's, too.
 
     Attributes:
         losses: the modules by name.
@@ -73,11 +77,13 @@ class LossSet(nn.Module):
         self.losses = nn.ModuleDict()
         self.weights: dict[str, float] = {}
         self._inputs: dict[str, list[_Input]] = {}
+        self._dims: dict[str, dict[str, int]] = {}
         for name, node in nodes.items():
             if "." in name or hasattr(nn.ModuleDict, name):
                 raise ConfigError(f"loss {name!r}: this name is taken or has a dot in it; call the loss something else")
-            loss = _build(name, node, given or {})
+            loss, sizes = _build(name, node, given or {})
             self.losses[name] = loss
+            self._dims[name] = {key: size for key, size in sizes.items() if key != "num_classes"}
             self.weights[name] = _weight(name, node.get("weight", 1.0))
             self._inputs[name] = _find_inputs(name, loss, node.get("inputs", {}))
 
@@ -99,12 +105,14 @@ class LossSet(nn.Module):
                 gathered the features itself, and nothing is gathered here.
 
         Raises:
-            ConfigError: a tensor is missing, or a loss returns something else than a scalar.
+            ConfigError: a tensor is missing or not of the size that a loss was given, or a loss returns something else
+                than a scalar.
         """
         inputs = self._gather_inputs(tensors, None if whole else self.gather)
         results = {}
         for name, loss in self.losses.items():
             arguments = {item.parameter: inputs[item.key] for item in self._inputs[name] if item.key in inputs}
+            self._check_dims(name, arguments)
             device = next((value.device.type for value in arguments.values()), "cpu")
             with torch.autocast(device, enabled=False):
                 value = loss(**arguments)
@@ -149,6 +157,19 @@ class LossSet(nn.Module):
                 gathered[item.key] = value if gather is None else gather(value)
         return gathered
 
+    def _check_dims(self, name: str, arguments: Mapping[str, Tensor]) -> None:
+        """Check that a loss that was given the embedding's size takes a tensor of that size."""
+        floating = {key: value for key, value in arguments.items() if value.is_floating_point()}
+        for argument, dim in self._dims[name].items():
+            if floating and not any(dim in value.shape[1:] for value in floating.values()):
+                parameter, value = next(iter(floating.items()))
+                own = f", or give the loss `{argument}: {value.shape[1]}`" if value.dim() == 2 else ""
+                raise ConfigError(
+                    f"loss {name!r}: {type(self.losses[name]).__name__} was given the embedding's size, {argument} "
+                    f"{dim}, and its {parameter!r} has the shape {tuple(value.shape)}. Map it to a tensor of that "
+                    f"size, `inputs: {{{parameter}: embedding}}`{own}"
+                )
+
     def _missing(self, name: str, item: _Input, tensors: Mapping[str, Tensor]) -> str:
         offered = ", ".join(sorted(key for key, value in tensors.items() if isinstance(value, Tensor))) or "none"
         return (
@@ -169,7 +190,8 @@ def _find(tensors: Mapping[str, Tensor], key: str) -> Tensor | None:
     return value[:, int(part)]
 
 
-def _build(name: str, node: Mapping[str, Any], given: Mapping[str, Any]) -> nn.Module:
+def _build(name: str, node: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[nn.Module, dict[str, int]]:
+    """Build a loss; return it with the sizes among its arguments that it was given."""
     if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
         raise ConfigError(f"loss {name!r}: expected an entry with a 'type', got {node!r}")
     cls = LOSS.get(node["type"])
@@ -178,7 +200,7 @@ def _build(name: str, node: Mapping[str, Any], given: Mapping[str, Any]) -> nn.M
             f"loss {name!r}: {node['type']} is not a class derived from torch.nn.Module; wrap a function in one"
         )
     filled = {}
-    for key, parameter in inspect.signature(cls).parameters.items():
+    for key, parameter in _parameters(cls).items():
         meaning = SIZES.get(key, key if parameter.default is parameter.empty else "")
         if meaning in given and key not in node:
             filled[key] = given[meaning]
@@ -187,10 +209,32 @@ def _build(name: str, node: Mapping[str, Any], given: Mapping[str, Any]) -> nn.M
             f"loss {name!r}: {cls.__name__} has weights of each class, and the classes change with the pseudo labels; "
             f"it needs reset_classes(num_classes), as CenterLoss has"
         )
+    arguments = {key: value for key, value in node.items() if key not in RESERVED}
     try:
-        return LOSS.build({**filled, **{key: value for key, value in node.items() if key not in RESERVED}})
+        if cls not in LOSS.module_dict.values():
+            arguments = {key: _built(value) for key, value in arguments.items()}
+        return LOSS.build({**filled, **arguments}), filled
     except ConfigError as error:
         raise ConfigError(f"loss {name!r}: {error}") from None
+
+
+def _parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a constructor by name, and of its bases' as far as ``**kwargs`` hands them on."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if "__init__" in vars(base):
+            own = inspect.signature(vars(base)["__init__"]).parameters
+            found = {**own, **found}
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values()):
+                break
+    return found
+
+
+def _built(value: Any) -> Any:
+    """Return an argument of a class that knows no nodes, with the nodes in it built: a distance, a miner, a loss."""
+    if isinstance(value, Mapping) and "type" in value:
+        return LOSS.build({key: _built(each) for key, each in value.items()})
+    return [_built(each) for each in value] if isinstance(value, list) else value
 
 
 def _weight(name: str, weight: Any) -> float:

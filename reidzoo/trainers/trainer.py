@@ -170,18 +170,22 @@ class Trainer:
 
     def _build_optimizers(self, moved: Sequence[nn.Parameter] = ()) -> dict[str, Optimizer]:
         solver, phases = self.cfg.SOLVER, cast(Mapping[str, LossSet], self.losses)
-        nodes, along = place_loss_parameters(self.cfg.OPTIMIZERS, phases, self._minimized_by())
+        nodes, along = place_loss_parameters(self.cfg.OPTIMIZERS, phases, self._minimizers())
         optims = build_optimizers(nodes, self.parts, solver.GRAD_CLIP, solver.PRECISION, moved)
         for name, main in along.items():
-            if main in optims:
-                optims[main].companions.append(optims[name])
+            optims[main].companions.append(optims[name])
         return optims
 
-    def _minimized_by(self) -> dict[str, str]:
-        """Return the optimizers that steps declare for the losses of phases; one has its phase's name otherwise."""
-        steps = (getattr(type(self), name) for name in dir(type(self)) if name.startswith("step_"))
-        declared = [need for step in steps for need in getattr(step, "needs", ())]
-        return {phase: optimizer for phases, optimizer in declared for phase in phases}
+    def _minimizers(self) -> dict[str, list[str]]:
+        """Return the optimizers that steps declare for the losses of phases; one has its phase's name otherwise.
+
+        A trainer's only step minimises the losses of all phases, by the optimizer of its own name.
+        """
+        steps = {name: getattr(type(self), name) for name in dir(type(self)) if name.startswith("step_")}
+        declared = [need for step in steps.values() for need in getattr(step, "needs", ())]
+        if len(steps) == 1:
+            declared += [(self.loss_phases, name.removeprefix("step_")) for name in steps]
+        return {phase: [name for phases, name in declared if phase in phases] for phase in self.loss_phases}
 
     def _set_up_networks(self) -> None:
         """Let backbones be computed again or compiled, as SOLVER says."""

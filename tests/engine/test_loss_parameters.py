@@ -16,14 +16,14 @@ CENTER = {"type": "LearntCenterLoss", "num_classes": 4, "dim": 3}
 PLACE = "losses.model.losses.center"
 
 
-def placed(nodes, optimizer_of=None, phase="model"):
+def placed(nodes, optimizers_of=None, phase="model"):
     phases = {phase: LossSet({"id": {"type": "CrossEntropyLoss"}, "center": CENTER})}
-    return place_loss_parameters(nodes, phases, optimizer_of or {})
+    return place_loss_parameters(nodes, phases, optimizers_of or {})
 
 
 def test_the_optimizer_of_the_phase_moves_them():
     assert placed({"model": {"lr": 1}}) == ({"model": {"lr": 1, "params": ["model", PLACE]}}, {})
-    nodes, along = placed({"net": {"params": ["student"]}}, {"other": "net"}, phase="other")
+    nodes, along = placed({"net": {"params": ["student"]}}, {"other": ["other", "net"]}, phase="other")
     assert nodes["net"]["params"] == ["student", PLACE.replace("model", "other")] and not along
 
 
@@ -42,6 +42,11 @@ def test_a_name_in_two_phases():
     phases = {phase: LossSet({"center": CENTER}) for phase in ("model", "other")}
     with pytest.raises(ConfigError, match="two phases"):
         place_loss_parameters({"model": {}, "other": {}, "center": {}}, phases, {})
+
+
+def test_one_that_would_go_along_with_none():
+    with pytest.raises(ConfigError, match=r"OPTIMIZERS.center.*none for phase 'model'"):
+        placed({"net": {"lr": 1}, "center": {"lr": 5}})
 
 
 def trainer_of(config, folder):

@@ -40,6 +40,7 @@ def test_lr_mult_and_params():
     [
         ({"type": "Adamm", "lr": 1}, "torch.optim has no 'Adamm'"),
         ({"type": "Adam"}, "learning rate"),
+        ({"type": "LBFGS", "lr": 1}, "LBFGS computes the losses several times"),
         ({"type": "Adam", "lr": 1, "momentum": 0.9}, "momentum"),
         ({"type": "Adam", "lr": 1, "params": ["head"]}, "nothing to train is called 'head'"),
         ({"type": "Adam", "lr": 1, "lr_mult": {"model.9": 2}}, "model.9"),

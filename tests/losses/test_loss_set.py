@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import importlib.util
+import inspect
+
 import pytest
 import torch
 from torch import nn
 
 from reidzoo.errors import ConfigError
 from reidzoo.losses import LossSet
+from reidzoo.losses.loss_set import SIZES
 from reidzoo.registry import LOSS
+
+METRIC_LEARNING = "pytorch_metric_learning"
 
 
 class Probe(nn.Module):
@@ -180,3 +186,45 @@ def test_tensors_of_the_whole_batch_are_not_gathered_again(tensors):
     assert losses(tensors, whole=True)["triplet"] == LossSet({"triplet": {"type": "TripletLoss"}})(tensors)["triplet"]
     with pytest.raises(AssertionError, match="gathered"):
         losses(tensors)
+
+
+def losses_with_sizes():
+    """Return the losses of pytorch-metric-learning that some constructor of theirs gives a size, but for the memory."""
+    if importlib.util.find_spec(METRIC_LEARNING) is None:
+        return []
+    found = vars(importlib.import_module(f"{METRIC_LEARNING}.losses"))
+    classes = [cls for cls in found.values() if inspect.isclass(cls) and issubclass(cls, nn.Module)]
+    sized = [cls.__name__ for cls in classes if any(_sizes(base) for base in cls.__mro__)]
+    return sorted(set(sized) - {"CrossBatchMemory"})
+
+
+def _sizes(cls):
+    return SIZES.keys() & inspect.signature(cls.__init__).parameters.keys()
+
+
+@pytest.mark.parametrize("kind", losses_with_sizes())
+def test_losses_of_another_package_are_given_their_sizes(tensors, kind):
+    losses = LossSet({"x": {"type": f"{METRIC_LEARNING}.losses.{kind}"}}, given={"num_classes": 3, "dim": 4})
+    losses({**tensors, "feat": tensors["feat"].requires_grad_()})["x"].backward()
+    assert all(weights.grad.abs().sum() > 0 for weights in losses.parameters())
+    assert list(losses.parameters()) or kind == "MarginLoss"
+
+
+def test_what_nodes_describe_is_built_for_another_package(tensors):
+    package = pytest.importorskip(METRIC_LEARNING)
+    norm = {"type": f"{METRIC_LEARNING}.distances.LpDistance", "p": 1}
+    pairs = {"type": f"{METRIC_LEARNING}.losses.ContrastiveLoss", "distance": norm, "neg_margin": 2}
+    node = {"type": f"{METRIC_LEARNING}.losses.CrossBatchMemory", "loss": pairs, "memory_size": 9}
+    wanted = package.losses.ContrastiveLoss(neg_margin=2, distance=package.distances.LpDistance(p=1))
+    wanted = package.losses.CrossBatchMemory(wanted, 4, 9)(tensors["feat"], tensors["pid"])
+    assert LossSet({"x": node}, given={"dim": 4})(tensors)["x"] == wanted
+
+
+def test_a_tensor_of_another_size_than_the_embedding(tensors):
+    given = {"num_classes": 3, "dim": 6}
+    losses = LossSet({"x": {"type": "LearntCenterLoss"}}, given=given)
+    with pytest.raises(ConfigError, match=r"'x'.*dim 6.*'feat' has the shape \(6, 4\).*embedding}`.*`dim: 4`"):
+        losses(tensors)
+    with pytest.raises(ConfigError, match=r"'x'.*shape \(6, 2, 2\).*embedding}`$"):
+        losses({**tensors, "feat": tensors["feat"].view(6, 2, 2)})
+    assert torch.isfinite(LossSet({"x": {"type": "LearntCenterLoss", "dim": 4}}, given=given)(tensors)["x"])

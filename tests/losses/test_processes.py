@@ -19,21 +19,26 @@ NODES = {
     "cos": {"type": "CosFaceLoss"},
     "circle_softmax": {"type": "CircleSoftmaxLoss"},
     "circle": {"type": "CircleLoss"},
-    "center": {"type": "CenterLoss", "num_classes": 4, "dim": 3},
-    "learnt": {"type": "LearntCenterLoss", "num_classes": 4, "dim": 3},
+    "center": {"type": "CenterLoss"},
+    "learnt": {"type": "LearntCenterLoss"},
     "agw": {"type": "WeightedRegularizedTripletLoss"},
     "instance": {"type": "InstanceLoss"},
     "soft_id": {"type": "SoftCrossEntropyLoss"},
     "soft_triplet": {"type": "SoftTripletLoss"},
-    "xbm": {"type": "CrossBatchMemoryLoss", "loss": {"type": "TripletLoss"}, "dim": 3, "size": 20},
+    "xbm": {"type": "CrossBatchMemoryLoss", "loss": {"type": "TripletLoss"}, "size": 20},
+}
+THEIRS = {
+    "arc": {"type": "pytorch_metric_learning.losses.ArcFaceLoss"},
+    "xbm": {"type": "CrossBatchMemoryLoss", "loss": {"type": "pytorch_metric_learning.losses.ContrastiveLoss"}},
 }
 
 
-def train(batches):
+def train(nodes, batches):
     """Take a step with each batch, of which each process has its share; return the losses, and weights and buffers."""
     torch.manual_seed(0)
     model = torch.nn.ModuleDict({"embed": torch.nn.Linear(3, 3), "classify": CosineClassifier(3, 4)})
-    parts = torch.nn.ModuleDict({"model": model, "losses": LossSet(NODES, distributed.gather)})
+    losses = LossSet(nodes, distributed.gather, given={"num_classes": 4, "dim": 3})
+    parts = torch.nn.ModuleDict({"model": model, "losses": losses})
     node = {"type": "SGD", "lr": 1e-3, "params": ["model", "losses"]}
     (optim,) = build_optimizers({"model": node}, parts, grad_clip=0.0).values()
     found = {}
@@ -48,9 +53,12 @@ def train(batches):
 
 
 @pytest.mark.skipif(not can_fork(), reason="needs processes that are copies of this one")
-def test_two_processes_equal_one():
+@pytest.mark.parametrize("nodes", [NODES, THEIRS], ids=["ours", "pytorch-metric-learning's"])
+def test_two_processes_equal_one(nodes):
+    if nodes is THEIRS:
+        pytest.importorskip("pytorch_metric_learning")
     batches = [(torch.randn(8, 3), torch.tensor([0, 1, 0, 1, 2, 3, 2, 3]).roll(step)) for step in range(3)]
-    alone = train(batches)
-    for each in in_two_processes(train, batches):
+    alone = train(nodes, batches)
+    for each in in_two_processes(train, nodes, batches):
         for name, value in alone.items():
             torch.testing.assert_close(each[name], value, rtol=1e-4, atol=1e-5, msg=name)

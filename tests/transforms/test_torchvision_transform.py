@@ -120,6 +120,7 @@ def test_names_stand_for_torchvisions_values():
         ({"type": "torch.nn.Linear"}, "transform 'x'"),
         ({"type": "RandomCrop"}, "RandomCrop"),
         ({"type": "RandomInvert", "p": 2.0}, "RandomInvert cannot be built with p: 2.0"),
+        ({"type": "JPEG"}, "JPEG cannot be built with no arguments: TypeError: .*missing .*'quality'"),
         ({"type": "RandomAffine", "degrees": 3, "interpolation": "cubist"}, "interpolation must be"),
     ],
 )
