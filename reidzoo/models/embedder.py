@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ class Embedder(nn.Module):
     def __init__(self, backbone: Mapping[str, Any], head: Mapping[str, Any], num_classes: int = 0) -> None:
         super().__init__()
         self.backbone = _checked("BACKBONE", BACKBONE.build(backbone), "out_channels", "C of its feature map")
-        built = HEAD.build(head, in_channels=self.backbone.out_channels, num_classes=num_classes)
+        built = HEAD.build(head, in_channels=int(self.backbone.out_channels), num_classes=num_classes)
         self.head = _checked("HEAD", built, "embedding_dim", "D of its embedding")
         self.num_classes = num_classes
         _check_classifier(self.head, num_classes)
@@ -42,7 +43,7 @@ class Embedder(nn.Module):
     @property
     def embedding_dim(self) -> int:
         """D of the embedding."""
-        return self.head.embedding_dim
+        return int(self.head.embedding_dim)
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the head's dict for images (B, 3, H, W): ``feat``, ``embedding``, in training also ``logits``."""
@@ -117,7 +118,7 @@ def _checked(registry: str, part: Any, attribute: str, meaning: str) -> Any:
     name = type(part).__name__
     if not isinstance(part, nn.Module):
         raise ConfigError(f"{registry}: {name} is not an nn.Module, as a {registry} has to be")
-    if not isinstance(getattr(part, attribute, None), int):
+    if not isinstance(getattr(part, attribute, None), Integral):
         library = type(part).__module__.partition(".")[0]
         hint = {"timm": "; name timm's networks by TimmBackbone", "torchvision": "; see TorchvisionBackbone"}
         raise ConfigError(

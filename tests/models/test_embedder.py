@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -91,6 +92,22 @@ def test_a_part_that_lacks_what_its_contract_asks_for_is_named(monkeypatch, back
         monkeypatch.setitem(registry.module_dict, cls.__name__, cls)
     with pytest.raises(ConfigError, match=said):
         Embedder({"type": backbone}, {"type": head})
+
+
+class FromArrays(nn.Conv2d):
+    """A backbone, or a head, whose number of channels was read from an array."""
+
+    def __init__(self, in_channels=3, num_classes=0):
+        super().__init__(in_channels, 4, 1)
+        self.classifier, self.out_channels, self.embedding_dim = None, np.int64(4), np.int64(4)
+
+
+def test_whole_numbers_may_be_numpys(monkeypatch):
+    for registry in (BACKBONES, HEAD):
+        monkeypatch.setitem(registry.module_dict, "FromArrays", FromArrays)
+    model = Embedder({"type": "FromArrays"}, {"type": "FromArrays"})
+    assert type(model.embedding_dim) is int
+    assert Embedder({"type": "FromArrays"}, {"type": "BNNeck"}, 2)(torch.randn(2, 3, 8, 4))["logits"].shape == (2, 2)
 
 
 def test_a_head_without_reset_classifier_is_named_when_it_is_asked_for(monkeypatch):
