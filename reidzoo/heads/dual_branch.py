@@ -41,6 +41,7 @@ class DualBranchHead(nn.Module):
         classifier: "linear", or "cosine" (``CosineClassifier``) for losses of margin softmax.
 
     Attributes:
+        num_maps: 2, which the backbone has to return.
         num_classes, embedding_dim: classes, and 3 times the width.
         classifier: takes the embedding; None for 0 identities.
 
@@ -69,7 +70,7 @@ class DualBranchHead(nn.Module):
         check(self, one_of("conv", "linear"), reduction=reduction)
         check(self, CLASSIFIER, classifier=classifier)
         channels = in_channels // 2
-        self.embedding_dim, self.kind = 3 * width, classifier
+        self.num_maps, self.embedding_dim, self.kind = 2, 3 * width, classifier
         self.pooling = build_pooling(pooling)
         self.global_fc = _layer(channels, width)
         self.reduction = self.local_fc = None

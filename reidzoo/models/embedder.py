@@ -39,6 +39,7 @@ class Embedder(nn.Module):
         self.head = _checked("HEAD", built, "embedding_dim", "D of its embedding")
         self.num_classes = num_classes
         _check_classifier(self.head, num_classes)
+        _check_maps(self.backbone, self.head)
 
     @property
     def embedding_dim(self) -> int:
@@ -137,4 +138,16 @@ def _check_classifier(head: nn.Module, num_classes: int) -> None:
     raise ConfigError(
         f"HEAD: {type(head).__name__} has no attribute classifier{hint}. A HEAD keeps there all the weights that "
         f"depend on the identities, None for num_classes=0: a trained model is loaded without them"
+    )
+
+
+def _check_maps(backbone: nn.Module, head: nn.Module) -> None:
+    """Raise ConfigError for a head that takes the maps of several branches apart where the backbone has not so many."""
+    there, wanted = getattr(backbone, "num_maps", 1), getattr(head, "num_maps", 1)
+    if wanted in (1, there):
+        return
+    hint = "; with HEAD.one_map true all granularities take the same" if hasattr(head, "one_map") else ""
+    raise ConfigError(
+        f"HEAD: {type(head).__name__} takes {wanted} maps, one after the other along the channels, and BACKBONE "
+        f"{type(backbone).__name__} returns {there}; take one of several branches, whose num_maps is {wanted}{hint}"
     )

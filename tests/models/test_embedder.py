@@ -151,6 +151,25 @@ def test_a_library_s_own_network_is_pointed_to_its_backbone():
         Embedder({"type": "torchvision.models.mobilenet_v2"}, {"type": "BNNeck"})
 
 
+@pytest.mark.parametrize(
+    "head, said",
+    [
+        ({"type": "MGNHead", "width": 4}, "MGNHead takes 3 maps.* ResNet returns 1; .*HEAD.one_map true"),
+        ({"type": "DualBranchHead", "width": 4}, "DualBranchHead takes 2 maps.* num_maps is 2$"),
+    ],
+)
+def test_one_map_is_not_cut_into_those_of_branches(head, said):
+    plain, branches = {**BACKBONE, "width": 12}, {"type": "MultiBranchResNet", "depth": 18, "width": 4}
+    with pytest.raises(ConfigError, match=said):
+        Embedder(plain, head)
+    if head["type"] == "MGNHead":
+        Embedder(plain, {**head, "one_map": True})
+        Embedder(branches, head)
+        Embedder(branches, {"type": "BNNeck"})
+        with pytest.raises(ConfigError, match=r"takes 3 maps.* returns 2"):
+            Embedder({**branches, "branches": 2, "width": 12}, head)
+
+
 class OtherName(nn.Module):
     """A head whose classifier has another name."""
 
