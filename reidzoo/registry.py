@@ -34,7 +34,7 @@ __all__ = [
     "SCHEME", "SWITCH_RULE", "TRAINER", "TRANSFORM", "Registry",
 ]  # fmt: skip
 
-MISFITS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
+MISFITS = (AssertionError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 """What a constructor raises that was given a value of the wrong kind or size."""
 
 EXTRAS = {"pytorch_metric_learning": "reidzoo[metric-learning]"}
@@ -185,7 +185,8 @@ def describe(cls: Any) -> str:
 
 BACKBONE = Registry("BACKBONE", "reidzoo.backbones")
 """``Backbone(...)``, an ``nn.Module``: ``forward(images (B, 3, H, W)) -> feature map (B, C, h, w)``, for images of any
-size; attribute ``out_channels`` = C.
+size; attribute ``out_channels`` = C. A map that is those of n branches, one after the other along the channels, is
+announced by an attribute ``num_maps`` = n, and a HEAD that takes it apart has the same.
 
 All that it has learnt is in parameters and buffers. In evaluation mode it draws no random numbers, and an image's map
 depends on that image alone.

@@ -26,6 +26,7 @@ class DualBranchResNet(ResNet):
         last_stride: stride of both layers 4; 1 in the authors' code, a map of 24 x 8 for images of 384 x 128.
 
     Attributes:
+        num_maps: 2.
         out_channels: of both maps together, twice those of the ``ResNet``.
     """
 
@@ -36,7 +37,7 @@ class DualBranchResNet(ResNet):
     ) -> None:
         super().__init__(depth, ibn, last_stride, width, pretrained)
         self.layer4_global = copy.deepcopy(self.layer4)
-        self.out_channels = 2 * self.out_channels
+        self.num_maps, self.out_channels = 2, 2 * self.out_channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return both maps (B, out_channels, h, w), the global branch's first, as ``ResNet.forward`` returns one."""

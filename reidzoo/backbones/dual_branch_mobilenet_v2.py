@@ -28,6 +28,7 @@ class DualBranchMobileNetV2(MobileNetV2):
         width, last_stride, pretrained: as for ``MobileNetV2``; the stride is that of both branches.
 
     Attributes:
+        num_maps: 2.
         out_channels: of both maps together, twice those of the ``MobileNetV2``.
     """
 
@@ -36,7 +37,7 @@ class DualBranchMobileNetV2(MobileNetV2):
     def __init__(self, width: float = 1.0, last_stride: int = 1, pretrained: str = "") -> None:
         super().__init__(width, last_stride, pretrained)
         self.features_global = copy.deepcopy(self.features[SHARED:])
-        self.out_channels = 2 * self.out_channels
+        self.num_maps, self.out_channels = 2, 2 * self.out_channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return both maps (B, out_channels, h, w), the global one first, as ``MobileNetV2.forward`` returns one."""

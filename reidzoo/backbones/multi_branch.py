@@ -30,6 +30,7 @@ class MultiBranchResNet(ResNet):
 
     Attributes:
         out_channels: of all maps together, n times those of the ``ResNet``.
+        num_maps: n.
     """
 
     branches: nn.ModuleList
@@ -46,7 +47,7 @@ class MultiBranchResNet(ResNet):
         for module in self.branches[1:].modules():
             if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
                 module.stride = (1, 1)
-        self.out_channels = branches * self.out_channels
+        self.num_maps, self.out_channels = branches, branches * self.out_channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the maps (B, out_channels, H / 16, W / 16), the first branch's first, rounded up."""

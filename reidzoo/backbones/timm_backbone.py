@@ -49,7 +49,7 @@ class TimmBackbone(nn.Module):
 
     Images may be of any size. A ViT's position embeddings are interpolated (bicubically) to the patches that an image
     has, at each step, and with ``size`` once, as TransReID does: then they are learnt at that size. Either is logged.
-    A network that takes one size alone is told it by ``options: {img_size: [256, 128]}``.
+    A network that takes one size alone says which, or that it is told it by ``options: {img_size: [256, 128]}``.
 
     The names of the weights are timm's behind ``net.``. Weights are loaded strictly: every name and shape has to fit.
 
@@ -82,6 +82,7 @@ class TimmBackbone(nn.Module):
 
     Attributes:
         net: timm's network.
+        num_maps: 2 with ``token_and_map`` and ``token_and_registers``, 1 otherwise.
         out_channels: its ``num_features``; twice as many with ``token_and_map`` and ``token_and_registers``, and those
             of the projection more with ``token_and_projection``.
 
@@ -109,10 +110,11 @@ class TimmBackbone(nn.Module):
         check(self, one_of(*OUTPUTS), output=output)
         check(self, DROPOUT, drop_path=drop_path)
         check(self, optional(mapping_of(ANYTHING)), sie=sie, options=options)
-        self.name, self.output = name, output
+        self.name, self.output, self.options = name, output, dict(options or {})
         project = output == "token_and_projection"
-        self.net = _create(name, {**(options or {}), **({"drop_path_rate": drop_path} if drop_path else {})}, project)
-        self.out_channels: int = self.net.num_features * (2 if output in DOUBLED else 1)
+        self.net = _create(name, {**self.options, **({"drop_path_rate": drop_path} if drop_path else {})}, project)
+        self.num_maps = 2 if output in DOUBLED else 1
+        self.out_channels: int = self.net.num_features * self.num_maps
         if project:
             self.out_channels += self.net.head.out_features
         self._check_tokens(size, stride, sie)
@@ -151,19 +153,44 @@ class TimmBackbone(nn.Module):
             ViT's patches, or 1 with ``output`` "token".
 
         Raises:
-            ConfigError: the network takes images of one size alone, and not of this one.
+            ConfigError: the network does not take images of this size, or makes no map of them.
         """
         try:
-            features = self.net.forward_features(images)
-        except AssertionError as error:  # how timm refuses a size
-            height, width = images.shape[2:]
-            raise ConfigError(
-                f"TimmBackbone: {self.name} does not take images of {height} x {width} ({error}); build it for them by "
-                f"options: {{img_size: [{height}, {width}]}}"
-            ) from None
+            return self._map(images)
+        except MISFITS as error:
+            self._explain(error, (images.shape[2], images.shape[3]))
+            raise
+
+    def _map(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.net.forward_features(images)
         if features.dim() == 3:
             return self._from_tokens(features, images)
         return features.permute(0, 3, 1, 2) if getattr(self.net, "output_fmt", "NCHW") == "NHWC" else features
+
+    def _explain(self, error: Exception, size: tuple[int, int]) -> None:
+        """Raise ConfigError if the network takes no images of ``size``, with what it takes; each is found by trying."""
+        (height, width), own = size, tuple(self.net.default_cfg["input_size"][1:])
+        if self._takes(size):
+            return
+        if self._takes(size, img_size=list(size)):
+            advice = f"build it for them by options: {{img_size: [{height}, {width}]}}"
+        elif self._takes(own):
+            advice = f"of {own[0]} x {own[1]} it does: set INPUT.SIZE to [{own[0]}, {own[1]}], or take another network"
+        else:
+            advice = "take another network; docs/recipes/timm.md names families that were tried"
+        raise ConfigError(
+            f"TimmBackbone: {self.name} makes no map of images of {height} x {width} "
+            f"({type(error).__name__}: {error}); {advice}"
+        ) from error
+
+    def _takes(self, size: tuple[int, int], **options: Any) -> bool:
+        """Return whether the network, with further ``options``, makes a map of an image of ``size``."""
+        try:
+            trial = TimmBackbone(self.name, output=self.output, options={**self.options, **options}).eval()
+            with torch.no_grad():
+                return trial._map(torch.zeros(1, 3, *size)).shape[:2] == (1, trial.out_channels)
+        except (ConfigError, *MISFITS):
+            return False
 
     def parameter_layers(self) -> dict[str, int]:
         """Return the layer of each parameter, by timm's grouping: embeddings or stem 0, then the blocks."""
@@ -213,15 +240,15 @@ class TimmBackbone(nn.Module):
             raise ConfigError(
                 f"TimmBackbone: {self.name} has no registers; set output to token, or options: {{reg_tokens: 3}}"
             )
-        has_positions = _positions(self.net) is not None and getattr(self.net, "dynamic_img_size", False)
-        if size is not None and not has_positions:
+        is_dynamic = getattr(self.net, "dynamic_img_size", False)
+        if size is not None and not (is_dynamic and _positions(self.net) is not None):
             raise ConfigError(f"TimmBackbone: {self.name} has no position embeddings to interpolate; leave size out")
         if sie and not (has_token and isinstance(getattr(self.net, "pos_drop", None), nn.Module)):
             raise ConfigError(f"TimmBackbone: {self.name} is no ViT with a class token; leave sie out")
         if stride:
             patches: Any = getattr(self.net, "patch_embed", None)
-            if not (isinstance(getattr(patches, "proj", None), nn.Conv2d) and has_positions):
-                raise ConfigError(f"TimmBackbone: {self.name} is no ViT with patches; leave stride out")
+            if not (isinstance(getattr(patches, "proj", None), nn.Conv2d) and is_dynamic):
+                raise ConfigError(f"TimmBackbone: {self.name} is no ViT of any number of patches; leave stride out")
             if stride > min(patches.patch_size):
                 raise ConfigError(f"TimmBackbone: stride {stride} is above the patch's side, {min(patches.patch_size)}")
 

@@ -44,6 +44,7 @@ class TorchvisionBackbone(nn.Module):
 
     Attributes:
         out_channels: of the network's last map.
+        output_fmt: of its stages' maps, "NCHW" or a Swin's "NHWC", as timm's networks say it.
 
     Raises:
         ConfigError: there is no such network, it is of a family that is not cut here, or does not take the options.
@@ -55,7 +56,7 @@ class TorchvisionBackbone(nn.Module):
         check(self, TEXT, name=name)
         check(self, either(FLAG, WEIGHTS), pretrained=pretrained)
         check(self, optional(mapping_of(ANYTHING)), options=options)
-        self.name = name
+        self.name, self.output_fmt = name, "NHWC" if name.startswith("swin") else "NCHW"
         for child, module in _create(name, options or {}).named_children():
             if child in BEHIND_THE_MAP:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +38,10 @@ def check_cosine_logits(model: Any, phases: Mapping[str, LossSet]) -> None:
         for name, loss in losses.losses.items():
             taken = losses.inputs_of(name).get("logits", "").partition(".")[0]
             if isinstance(loss, MarginSoftmaxLoss) and taken == "logits":
+                has_cosine = "classifier" in inspect.signature(type(head)).parameters
+                advice = (
+                    "set HEAD.classifier to cosine" if has_cosine else "take a HEAD with classifier: cosine, BNNeck"
+                )
                 raise ConfigError(
-                    f"loss {name!r}: {type(loss).__name__} takes cosines, and the head's classifier is linear; set "
-                    f"HEAD.classifier to cosine, as BNNeck has it"
+                    f"loss {name!r}: {type(loss).__name__} takes cosines, and the head's classifier is linear; {advice}"
                 )

@@ -8,6 +8,7 @@ from torch import nn
 from reidzoo.checks import WIDTH, check, one_of
 from reidzoo.errors import ConfigError
 from reidzoo.heads.branch_classifier import BranchClassifier, set_branch_classifier
+from reidzoo.heads.classifier import CLASSIFIER
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
 
@@ -26,7 +27,7 @@ class DualBranchHead(nn.Module):
     * ``reduction: linear`` (the code's "multibranch2") the other way round: pooled over its halves, and each half
       through a Linear + BN + ReLU of its own.
 
-    ``feat`` and ``embedding`` are the same tensor, g, l0 and l1 side by side. Each has a linear classifier of its own:
+    ``feat`` and ``embedding`` are the same tensor, g, l0 and l1 side by side. Each has a classifier of its own:
     the logits are (B, 3, num_classes), and losses of such logits add the branches up.
 
     The Linear layers are initialised as ADIN's other ones, Kaiming normal (fan out) and bias 0.
@@ -37,8 +38,10 @@ class DualBranchHead(nn.Module):
         width: of each of the three features, 1 to 65536.
         reduction: "conv" or "linear".
         pooling: by its name, see ``build_pooling``; "avg" in the paper.
+        classifier: "linear", or "cosine" (``CosineClassifier``) for losses of margin softmax.
 
     Attributes:
+        num_maps: 2, which the backbone has to return.
         num_classes, embedding_dim: classes, and 3 times the width.
         classifier: takes the embedding; None for 0 identities.
 
@@ -56,6 +59,7 @@ class DualBranchHead(nn.Module):
         width: int = 1024,
         reduction: str = "conv",
         pooling: str = "avg",
+        classifier: str = "linear",
     ) -> None:
         super().__init__()
         if in_channels % 2:
@@ -64,8 +68,9 @@ class DualBranchHead(nn.Module):
             )
         check(self, WIDTH, width=width)
         check(self, one_of("conv", "linear"), reduction=reduction)
+        check(self, CLASSIFIER, classifier=classifier)
         channels = in_channels // 2
-        self.embedding_dim = 3 * width
+        self.num_maps, self.embedding_dim, self.kind = 2, 3 * width, classifier
         self.pooling = build_pooling(pooling)
         self.global_fc = _layer(channels, width)
         self.reduction = self.local_fc = None
@@ -103,7 +108,7 @@ class DualBranchHead(nn.Module):
             num_classes: identities; 0 removes them.
             centroids: (num_classes, 3 width) class means; each branch's rows are its third of them, L2-normalised.
         """
-        set_branch_classifier(self, self.embedding_dim, num_classes, 3, centroids)
+        set_branch_classifier(self, self.embedding_dim, num_classes, 3, centroids, self.kind)
 
 
 def _layer(in_features: int, width: int) -> nn.Sequential:

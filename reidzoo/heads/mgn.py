@@ -46,6 +46,7 @@ class MGNHead(nn.Module):
         classifier: "linear", or "cosine" (``CosineClassifier``) for losses of margin softmax.
 
     Attributes:
+        num_maps: how many the backbone has to return.
         num_classes, embedding_dim: classes, and the width times the number of features.
         classifier: takes the embedding; None for 0 identities.
 
@@ -71,17 +72,17 @@ class MGNHead(nn.Module):
         check(self, each(whole(1, 64), least=1), granularities=granularities)
         check(self, FLAG, one_map=one_map)
         check(self, CLASSIFIER, classifier=classifier)
-        maps = 1 if one_map else len(granularities)
-        if in_channels % maps:
+        self.num_maps = 1 if one_map else len(granularities)
+        if in_channels % self.num_maps:
             raise ConfigError(
-                f"MGNHead needs a map for each of {maps} granularities, such as MultiBranchResNet's; got {in_channels} "
-                f"channels. With one_map: true all take the same"
+                f"MGNHead needs a map for each of {self.num_maps} granularities, such as MultiBranchResNet's; got "
+                f"{in_channels} channels. With one_map: true all take the same"
             )
         self.granularities, self.one_map, self.kind = tuple(granularities), one_map, classifier
         self.features = len(granularities) + sum(count for count in granularities if count > 1)
         self.embedding_dim = self.features * width
         self.pooling = build_pooling(pooling)
-        self.reduction = PartReduction(in_channels // maps, width, self.features)
+        self.reduction = PartReduction(in_channels // self.num_maps, width, self.features)
         self.reset_classifier(num_classes)
 
     def forward(self, maps: torch.Tensor) -> dict[str, torch.Tensor]:

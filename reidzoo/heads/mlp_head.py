@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from reidzoo.checks import DROPOUT, PROBABILITY, WIDTH, check
-from reidzoo.heads.classifier import set_classifier
+from reidzoo.heads.classifier import CLASSIFIER, set_classifier
 from reidzoo.heads.hidden_classifier import HiddenClassifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
@@ -25,6 +25,7 @@ class MLPHead(nn.Module):
         num_classes: identities; 0 makes no classifier.
         width, dropout, slope: of the ``HiddenClassifier``.
         pooling: by its name, see ``build_pooling``.
+        classifier: its last layer, "linear", or "cosine" (``CosineClassifier``) for losses of margin softmax.
 
     Attributes:
         num_classes, embedding_dim: sizes of ``logits`` and ``embedding``.
@@ -42,12 +43,14 @@ class MLPHead(nn.Module):
         dropout: float = 0.5,
         slope: float = 0.1,
         pooling: str = "avg",
+        classifier: str = "linear",
     ) -> None:
         super().__init__()
         check(self, WIDTH, width=width)
         check(self, DROPOUT, dropout=dropout)
         check(self, PROBABILITY, slope=slope)
-        self.embedding_dim = in_channels
+        check(self, CLASSIFIER, classifier=classifier)
+        self.embedding_dim, self.kind = in_channels, classifier
         self.width, self.dropout, self.slope = width, dropout, slope
         self.pooling = build_pooling(pooling)
         self.reset_classifier(num_classes)
@@ -74,5 +77,5 @@ class MLPHead(nn.Module):
             raise ValueError("MLPHead: class means cannot be the weights of a classifier of two layers")
         if num_classes < 0:
             raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
-        arguments = (self.embedding_dim, num_classes, self.width, self.dropout, self.slope)
+        arguments = (self.embedding_dim, num_classes, self.width, self.dropout, self.slope, self.kind)
         set_classifier(self, HiddenClassifier(*arguments) if num_classes else None, num_classes)

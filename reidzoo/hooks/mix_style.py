@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ class MixStyleHook(Hook):
     Zhou et al., "Domain generalization with MixStyle" (ICLR 2021): with probability ``p`` for each batch and layer the
     mean and the standard deviation of every image's channels are mixed with those of another image of the batch, with a
     weight of Beta(alpha, alpha) for each image. The layers are left as they are, so that model files, exports and tests
-    know nothing of it; what is drawn depends on (seed, epoch, step) alone.
+    know nothing of it; what is drawn depends on (seed, epoch, step) alone. Within a network that says ``output_fmt:
+    NHWC``, as a Swin does, the channels of all but convolutions' maps are the last axis.
 
     Args:
         layers: names of sub-modules whose output, a feature map, is mixed; the paper's are the first residual stages.
@@ -80,7 +82,10 @@ class MixStyleHook(Hook):
                     f"{', '.join(below[:12])}"
                 )
         self.after_train(runner)
-        self._handles = [named[name].register_forward_hook(self._mix) for name in self.layers]
+        self._handles = [
+            named[name].register_forward_hook(partial(self._mix, _has_channels_last(named, name)))
+            for name in self.layers
+        ]
 
     def rehearse(self, runner: Runner) -> None:
         """Look the layers up, and have their outputs mixed."""
@@ -97,7 +102,7 @@ class MixStyleHook(Hook):
             handle.remove()
         self._handles = []
 
-    def _mix(self, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    def _mix(self, channels_last: bool, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         if not layer.training or self._rng is None:
             return output
         if not isinstance(output, Tensor) or output.dim() != 4:
@@ -105,10 +110,22 @@ class MixStyleHook(Hook):
         count = len(output) * distributed.world_size()
         gate, weights = self._rng.random(), self._rng.beta(self.alpha, self.alpha, count)
         partners = self._partners(self._rng, count)
-        return mix_style(output, partners, weights) if gate < self.p else output
+        if gate >= self.p:
+            return output
+        if channels_last:
+            return mix_style(output.permute(0, 3, 1, 2), partners, weights).permute(0, 2, 3, 1)
+        return mix_style(output, partners, weights)
 
     def _partners(self, rng: np.random.Generator, count: int) -> np.ndarray:
         if self.partners == "random":
             return rng.permutation(count)
         half = count // 2
         return np.concatenate([half + rng.permutation(count - half), rng.permutation(half)])[:count]
+
+
+def _has_channels_last(named: Mapping[str, nn.Module], name: str) -> bool:
+    """Return whether a layer's maps are (B, H, W, C): it is no convolution, and lies in a network of such maps."""
+    steps = name.split(".")
+    around = [named[".".join(steps[:count])] for count in range(len(steps) + 1)]
+    in_such = any(getattr(module, "output_fmt", "") == "NHWC" for module in around)
+    return in_such and not isinstance(named[name], nn.Conv2d)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -34,15 +35,16 @@ class Embedder(nn.Module):
     def __init__(self, backbone: Mapping[str, Any], head: Mapping[str, Any], num_classes: int = 0) -> None:
         super().__init__()
         self.backbone = _checked("BACKBONE", BACKBONE.build(backbone), "out_channels", "C of its feature map")
-        built = HEAD.build(head, in_channels=self.backbone.out_channels, num_classes=num_classes)
+        built = HEAD.build(head, in_channels=int(self.backbone.out_channels), num_classes=num_classes)
         self.head = _checked("HEAD", built, "embedding_dim", "D of its embedding")
         self.num_classes = num_classes
         _check_classifier(self.head, num_classes)
+        _check_maps(self.backbone, self.head)
 
     @property
     def embedding_dim(self) -> int:
         """D of the embedding."""
-        return self.head.embedding_dim
+        return int(self.head.embedding_dim)
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the head's dict for images (B, 3, H, W): ``feat``, ``embedding``, in training also ``logits``."""
@@ -117,7 +119,7 @@ def _checked(registry: str, part: Any, attribute: str, meaning: str) -> Any:
     name = type(part).__name__
     if not isinstance(part, nn.Module):
         raise ConfigError(f"{registry}: {name} is not an nn.Module, as a {registry} has to be")
-    if not isinstance(getattr(part, attribute, None), int):
+    if not isinstance(getattr(part, attribute, None), Integral):
         library = type(part).__module__.partition(".")[0]
         hint = {"timm": "; name timm's networks by TimmBackbone", "torchvision": "; see TorchvisionBackbone"}
         raise ConfigError(
@@ -136,4 +138,16 @@ def _check_classifier(head: nn.Module, num_classes: int) -> None:
     raise ConfigError(
         f"HEAD: {type(head).__name__} has no attribute classifier{hint}. A HEAD keeps there all the weights that "
         f"depend on the identities, None for num_classes=0: a trained model is loaded without them"
+    )
+
+
+def _check_maps(backbone: nn.Module, head: nn.Module) -> None:
+    """Raise ConfigError for a head that takes the maps of several branches apart where the backbone has not so many."""
+    there, wanted = getattr(backbone, "num_maps", 1), getattr(head, "num_maps", 1)
+    if wanted in (1, there):
+        return
+    hint = "; with HEAD.one_map true all granularities take the same" if hasattr(head, "one_map") else ""
+    raise ConfigError(
+        f"HEAD: {type(head).__name__} takes {wanted} maps, one after the other along the channels, and BACKBONE "
+        f"{type(backbone).__name__} returns {there}; take one of several branches, whose num_maps is {wanted}{hint}"
     )

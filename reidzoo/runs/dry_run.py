@@ -44,6 +44,9 @@ logger = logging.getLogger("reidzoo")
 SECONDS = 1.5
 """How long the start of a run waits for the headers of its images, once everything else is tried."""
 
+CLAMPED = 0.05
+"""The share of negative values in what GeM pools from which on it is said; a map that ends in a ReLU has none."""
+
 
 class DryRun:
     """Tries out the stages of a run: data, parts, a step of every phase, the test's side, images, disk space.
@@ -62,7 +65,8 @@ class DryRun:
 
     Attributes:
         findings: what is wrong.
-        notes: what was warned of.
+        notes: what is worth knowing, and what the run itself will not say.
+        warnings: what was warned of, as the run will again.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class DryRun:
         self.deep, self.seconds = deep, seconds
         self.findings = findings if findings is not None else Findings(list(stages))
         self.notes: dict[str, None] = {}
+        self.warnings: dict[str, None] = {}
         self._datasets: dict[tuple[str, str], Dataset | UserError] = {}
         self._rehearsals: dict[str, Rehearsal] = {}
         self._models: set[str] = set()
@@ -128,12 +133,12 @@ class DryRun:
         tests = ["tested on", "protocol", "queries", "gallery", "identities", "cameras"]
         tables = [(rows, heads), (list(self._targets.values()), tests)]
         texts = [tabulate(lines, names, disable_numparse=True) for lines, names in tables if lines]
-        return "\n\n".join([*texts, *(f"note: {note}" for note in self.notes), self.summary()])
+        return "\n\n".join([*texts, *(f"note: {note}" for note in {**self.notes, **self.warnings}), self.summary()])
 
     @contextlib.contextmanager
     def _warnings(self) -> Iterator[None]:
         """Keep what is logged off the screen, and note down the warnings."""
-        notes, handlers, propagate = _Notes(self.notes), list(logger.handlers), logger.propagate
+        notes, handlers, propagate = _Notes(self.warnings), list(logger.handlers), logger.propagate
         logger.handlers, logger.propagate = [notes], False
         try:
             yield
@@ -258,6 +263,8 @@ class DryRun:
         try:
             rehearsal.run()
             self._rehearsals[stage] = rehearsal
+            if rehearsal.clamped > CLAMPED:
+                self.notes[f"stage {stage}: {_clamped(rehearsal.clamped)}"] = None
             if stand_ins.is_awaited(stage):
                 rehearsal.save(stand_ins.checkpoint(stage))
         except UserError as error:
@@ -331,6 +338,13 @@ def _try_model(cfg: CfgNode) -> None:
     kind = cfg.MODEL.get("type")
     if isinstance(kind, str) and "backbone" in inspect.signature(MODEL.get(kind)).parameters:
         build_model(cfg, num_classes=2, initialise=False)
+
+
+def _clamped(share: float) -> str:
+    return (
+        f"{share:.0%} of what GeM pools is negative, which it clamps to 0; set HEAD.pooling to avg or max, or take a "
+        f"BACKBONE whose map ends in a ReLU"
+    )
 
 
 def _recipe(cfg: CfgNode) -> str:

@@ -88,6 +88,8 @@ class Pipeline:
             with run_lock(self.folder.path), keep_images(), self.log:
                 record = self._open_folder(go_on, self.models)
                 logger.info(dry_run.summary())
+                for note in dry_run.notes:
+                    logger.warning(note)
                 self._train_stages(record)
         return self.results()
 

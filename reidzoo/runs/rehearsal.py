@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from reidzoo import distributed
@@ -22,6 +22,7 @@ from reidzoo.engine.made_up_images import MadeUpImages
 from reidzoo.engine.seed import seed_everything, seed_of
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.files import atomic_save
+from reidzoo.heads import GeM
 from reidzoo.hooks import EvaluateHook
 from reidzoo.registry import SAMPLER, TRAINER
 from reidzoo.transforms import Normalize
@@ -52,6 +53,7 @@ class Rehearsal:
         steps: steps of an epoch.
         parameters: how many weights the parts have.
         size: bytes of a checkpoint.
+        clamped: the share of negative values, which it clamps, in what GeM pooled last in a step; 0 without it.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Rehearsal:
         self.sets: dict[str, TrainSet] = {}
         self.phases: list[str] = []
         self.batch = self.steps = self.parameters = self.size = 0
+        self.clamped = 0.0
         self._trainer: Any = None
 
     def run(self) -> None:
@@ -173,11 +176,17 @@ class Rehearsal:
         loader.plan(0)
         self.steps = loader.length
 
+    def _note_clamped(self, layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        self.clamped = float((inputs[0] < 0).float().mean())
+
     def _take_steps(self, trainer: Any, reduced: bool) -> None:
         named = [phase for hook in trainer.hooks.values() for phase in getattr(hook, "phases", list)()]
         self.phases = list(dict.fromkeys(named)) or [trainer.phase]
         for phase in self.phases:
             trainer.check_phase(phase)
+        for layer in trainer.parts.modules():
+            if isinstance(layer, GeM):
+                layer.register_forward_pre_hook(self._note_clamped)
         trainer.parts.train()
         for phase in self.phases:
             trainer.phase = phase

@@ -9,6 +9,7 @@ import pickle
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ class Contract:
     def whole_number(self, part: Any, name: str, meaning: str) -> int:
         """Return the attribute ``name``, which has to be a whole number."""
         value = getattr(part, name, None)
-        self.require(isinstance(value, int), f"{name} is {meaning}", f"it is {value!r}")
+        self.require(isinstance(value, Integral), f"{name} is {meaning}", f"it is {value!r}")
         return int(value or 0)
 
     @contextmanager

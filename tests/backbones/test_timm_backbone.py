@@ -134,6 +134,19 @@ def test_registers_are_averaged_behind_the_token_or_below_it():
     assert beside.out_channels == 128 and below.out_channels == 64
 
 
+def test_rotary_positions_are_those_of_the_overlapping_patches():
+    name, options = "vit_small_patch16_dinov3", {"depth": 1, "embed_dim": 24, "num_heads": 2}
+    plain = randomised(TimmBackbone(name, options=options))
+    same, dense = (TimmBackbone(name, stride=stride, options=options).eval() for stride in (16, 8))
+    for other in (same, dense):
+        other.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(same(IMAGES), plain(IMAGES))
+        assert dense(IMAGES).shape == (2, 24, 7, 3)
+        _, rotary = dense.net._pos_embed(dense.net.patch_embed(IMAGES))
+    assert torch.equal(rotary, dense.net.rope.get_embed(shape=(7, 3)))
+
+
 def test_overlapping_patches_begin_at_every_stride():
     ours = TimmBackbone("test_vit", stride=12, size=[64, 32])
     patches = ours.net.patch_embed
@@ -252,7 +265,7 @@ def test_blocks_computed_again_give_the_same_gradients(name):
         ({"name": "vit_smal_patch16_224"}, "Did you mean vit_small_patch16_224"),
         ({"name": "hf-hub:BVRA/MegaDescriptor-T-224"}, "named under pretrained, hf://OWNER/NAME/FILE"),
         ({"name": "test_resnet", "output": "token"}, "test_resnet has no class token"),
-        ({"name": "test_resnet", "stride": 12}, "test_resnet is no ViT with patches"),
+        ({"name": "test_resnet", "stride": 12}, "test_resnet is no ViT of any number of patches"),
         ({"name": "test_resnet", "size": [64, 32]}, "no position embeddings to interpolate"),
         ({"name": "test_vit", "stride": 17}, "stride 17 is above the patch's side, 16"),
         (
@@ -275,3 +288,23 @@ def test_a_network_of_one_size_says_so():
         backbone(IMAGES)
     fitting = TimmBackbone("cait_xxs24_224", options={"depth": 1, "img_size": [64, 32]})
     assert fitting(IMAGES).shape == (2, 192, 4, 2)
+
+
+@pytest.mark.parametrize(
+    "name, options, found",
+    [
+        ("xcit_nano_12_p16_224", {"depth": 1, "embed_dim": 16, "num_heads": 2}, "grid_size.*; take another network"),
+        ("convit_tiny", {"depth": 1}, r"Input height \(64\).*; of 224 x 224 it does: set INPUT.SIZE to \[224, 224\]"),
+    ],
+)
+def test_what_a_network_does_not_take_is_said_with_what_it_was_tried_with(name, options, found):
+    backbone = TimmBackbone(name, options=options)
+    with pytest.raises(ConfigError, match=f"TimmBackbone: {name} makes no map of images of 64 x 32 .*{found}"):
+        backbone(IMAGES)
+
+
+def test_what_is_not_the_sizes_fault_is_raised_as_it_is(monkeypatch):
+    backbone = TimmBackbone("test_resnet")
+    monkeypatch.setattr(backbone.net, "forward_features", lambda images: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        backbone(IMAGES)

@@ -12,6 +12,7 @@ from reidzoo.backbones import ResNet
 from reidzoo.config import get_cfg
 from reidzoo.errors import ConfigError
 from reidzoo.hooks import MixStyleHook
+from reidzoo.registry import BACKBONE
 
 
 @pytest.fixture
@@ -38,6 +39,30 @@ def test_it_mixes_in_training_mode_alone_and_draws_by_step(runner):
     mixed = backbone.eval()(images)
     hook.after_train(runner)
     assert torch.equal(backbone(images), mixed) and torch.equal(backbone.train()(images), plain)
+
+
+SWIN = {"type": "TimmBackbone", "name": "swin_tiny_patch4_window7_224"}
+SLIM = {"depths": [1, 1, 1, 1], "embed_dim": 24, "num_heads": [1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    "layer", ["net.layers.0", "net.patch_embed.proj", pytest.param("features.1", marks=pytest.mark.slow)]
+)
+def test_channels_are_mixed_wherever_they_are(runner, layer):
+    node = {"type": "TorchvisionBackbone", "name": "swin_t"} if layer == "features.1" else {**SWIN, "options": SLIM}
+    backbone = runner.model["backbone"] = BACKBONE.build(node)
+    maps = []
+    backbone.get_submodule(layer).register_forward_hook(lambda *call: maps.append(call[2]))
+    hook = MixStyleHook([f"backbone.{layer}"], p=1.0)
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    backbone.get_submodule(layer).register_forward_hook(lambda *call: maps.append(call[2]))
+    with torch.no_grad():
+        backbone.train()(torch.randn(4, 3, 64, 32))
+    pixels = (2, 3) if layer.endswith("proj") else (1, 2)
+    plain, mixed = ((each - each.mean(pixels, keepdim=True)) / each.std(pixels, keepdim=True) for each in maps)
+    assert not torch.allclose(*maps)
+    torch.testing.assert_close(plain, mixed, atol=1e-3, rtol=1e-3)
 
 
 def test_p_is_the_share_of_batches(runner, monkeypatch):

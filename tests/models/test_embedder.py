@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -93,6 +94,22 @@ def test_a_part_that_lacks_what_its_contract_asks_for_is_named(monkeypatch, back
         Embedder({"type": backbone}, {"type": head})
 
 
+class FromArrays(nn.Conv2d):
+    """A backbone, or a head, whose number of channels was read from an array."""
+
+    def __init__(self, in_channels=3, num_classes=0):
+        super().__init__(in_channels, 4, 1)
+        self.classifier, self.out_channels, self.embedding_dim = None, np.int64(4), np.int64(4)
+
+
+def test_whole_numbers_may_be_numpys(monkeypatch):
+    for registry in (BACKBONES, HEAD):
+        monkeypatch.setitem(registry.module_dict, "FromArrays", FromArrays)
+    model = Embedder({"type": "FromArrays"}, {"type": "FromArrays"})
+    assert type(model.embedding_dim) is int
+    assert Embedder({"type": "FromArrays"}, {"type": "BNNeck"}, 2)(torch.randn(2, 3, 8, 4))["logits"].shape == (2, 2)
+
+
 def test_a_head_without_reset_classifier_is_named_when_it_is_asked_for(monkeypatch):
     monkeypatch.setitem(HEAD.module_dict, "Fixed", Fixed)
     with pytest.raises(ConfigError, match="HEAD: Fixed has no reset_classifier"):
@@ -132,6 +149,25 @@ def test_a_backbone_with_another_output_is_named(monkeypatch, output, said):
 def test_a_library_s_own_network_is_pointed_to_its_backbone():
     with pytest.raises(ConfigError, match=r"no whole number out_channels.* see TorchvisionBackbone"):
         Embedder({"type": "torchvision.models.mobilenet_v2"}, {"type": "BNNeck"})
+
+
+@pytest.mark.parametrize(
+    "head, said",
+    [
+        ({"type": "MGNHead", "width": 4}, "MGNHead takes 3 maps.* ResNet returns 1; .*HEAD.one_map true"),
+        ({"type": "DualBranchHead", "width": 4}, "DualBranchHead takes 2 maps.* num_maps is 2$"),
+    ],
+)
+def test_one_map_is_not_cut_into_those_of_branches(head, said):
+    plain, branches = {**BACKBONE, "width": 12}, {"type": "MultiBranchResNet", "depth": 18, "width": 4}
+    with pytest.raises(ConfigError, match=said):
+        Embedder(plain, head)
+    if head["type"] == "MGNHead":
+        Embedder(plain, {**head, "one_map": True})
+        Embedder(branches, head)
+        Embedder(branches, {"type": "BNNeck"})
+        with pytest.raises(ConfigError, match=r"takes 3 maps.* returns 2"):
+            Embedder({**branches, "branches": 2, "width": 12}, head)
 
 
 class OtherName(nn.Module):

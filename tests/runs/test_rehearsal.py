@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -70,6 +71,16 @@ def test_the_smallest_batch_has_one_identity(stages, tmp_path):
     rehearsal.run()
     assert (rehearsal.batch, rehearsal.steps, rehearsal.phases) == (4, 1, ["model"])
     assert rehearsal.size > 4 * 3 * rehearsal.parameters  # Adam's two moments, too
+
+
+@pytest.mark.slow
+def test_negative_values_that_gem_pools_are_said_and_a_relus_map_has_none(write_config, caplog):
+    vit = {"_REPLACE_": True, "type": "TimmBackbone", "name": "test_vit", "options": {"depth": 1}}
+    assert Pipeline(load_config(write_config(HEAD={"pooling": "gem"}))).dry_run().notes == {}
+    path = write_config(SOLVER=SHORT, HEAD={"pooling": "gem+max"}, BACKBONE=vit)
+    with caplog.at_level(logging.WARNING, logger="reidzoo"):
+        Pipeline(load_config(path)).train()
+    assert re.search(r"stage train: [45]\d% of what GeM pools is negative, .* set HEAD.pooling to avg", caplog.text)
 
 
 def test_made_up_images_are_the_same_each_time():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -55,6 +56,9 @@ class Theirs(nn.Module):
 def test_a_third_partys():
     check_backbone(Theirs)
     check_backbone(Theirs())
+    numpys = Theirs()
+    numpys.out_channels = np.int64(4)
+    check_backbone(numpys)
 
 
 class NoChannels(Theirs):
