@@ -113,7 +113,8 @@ class FreezeHook(Hook):
             if not names:
                 raise ConfigError(
                     f"HOOKS: FreezeHook: {argument}: {pattern!r} names nothing in part {self.part}; "
-                    f"there are {', '.join(list(named)[1:9]) or 'none'}, ..."
+                    f"there are {', '.join(list(named)[1:9]) or 'none'}, ... With another network name its own, or set "
+                    f"the hook to null"
                 )
             matching.update(dict.fromkeys(names))
         return list(matching)
