@@ -34,7 +34,8 @@ def collect(
         ``kept_epoch`` and ``untrained`` by seed, where training was stopped early), ``claims`` (``values``: better -
         worse by seed, their ``mean`` and ``interval``, the ``paper``'s difference, how many seeds are ``needed`` to
         see that, ``verdict``), ``sweeps`` (name -> ``label`` and, by value, the names of its ``rows``),
-        ``environment``, in which ``runs`` has what is known of each unit's run.
+        ``environment``, in which ``runs`` has what is known of each unit's run, and ``before`` of all those together
+        that a record of an older version had.
 
     Raises:
         UserError: a unit was not tested on its row's TARGET.
@@ -63,13 +64,15 @@ def _runs(plan: Plan, record: Record) -> dict[str, Any]:
     """Return what is known of the runs of the plan's units, one by one and together."""
     runs = {key: _run(unit) if unit.done else record.run(key) for key, unit in plan.units.items()}
     runs = {key: run for key, run in runs.items() if run}
+    before = record.before
     return {
-        "commits": sorted({run["commit"] for run in runs.values()}),
-        "torch": ", ".join(sorted({run["torch"] for run in runs.values()})) or environment()["torch"],
-        "run_threads": sorted({run["threads"] for run in runs.values()}),
-        "units": len(runs),
-        "seconds": round(sum(run["seconds"] for run in runs.values())),
+        "commits": sorted({run["commit"] for run in runs.values()} | set(before.get("commits", ()))),
+        "torch": ", ".join(sorted({run["torch"] for run in [*runs.values(), before] if run})) or environment()["torch"],
+        "run_threads": sorted({run["threads"] for run in runs.values()} | set(before.get("run_threads", ()))),
+        "units": len(runs) + before.get("units", 0),
+        "seconds": round(sum(run["seconds"] for run in runs.values())) + before.get("seconds", 0),
         "runs": runs,
+        **({"before": before} if before else {}),
     }
 
 

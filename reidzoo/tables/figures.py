@@ -52,12 +52,16 @@ class Record:
 
     Args:
         results: what ``collect`` returned for the same table and profile; by default an empty record.
+
+    Attributes:
+        before: ``commits``, ``torch``, ``run_threads``, ``units`` and ``seconds`` of runs that are known only together.
     """
 
     def __init__(self, results: Mapping[str, Any] | None = None) -> None:
         results = results or {"rows": (), "environment": {}}
         self._rows = {row["name"]: row for row in results["rows"]}
         self._runs = results["environment"].get("runs", {})
+        self.before: dict[str, Any] = results["environment"].get("before", {})
 
     @classmethod
     def read(cls, path: Path) -> Record:

@@ -82,6 +82,10 @@ def test_figures_on_record_stay_where_the_unit_is_the_same(table, plan, tmp_path
         {"0": 3.0, "1": 1.0, "2": -4.0}
     )
     assert both["environment"]["units"] == 6 and both["environment"]["seconds"] == 180
+    once["environment"]["before"] = {"commits": ["a"], "torch": "2.0", "run_threads": ["1"], "units": 4, "seconds": 50}
+    both = collect(read, made, range(3), "", record=Record(once))["environment"]
+    assert (both["units"], both["seconds"], both["commits"]) == (10, 230, ["a", "abcdef1234"])
+    assert both["torch"].startswith("2.0") and both["before"] == once["environment"]["before"]
     assert found(collect(read, made, range(3), ""), "one")["done"] == 1
 
 
