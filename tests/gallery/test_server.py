@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 
 import pytest
 from PIL import Image
 
+from reidzoo.errors import UserError
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.gallery import Gallery
 from reidzoo.gallery.server import Limits, create_app
@@ -23,8 +23,8 @@ def encoded(image, kind="PNG", **options):
     return buffer.getvalue()
 
 
-def client_of(gallery):
-    return testclient.TestClient(create_app(gallery, LIMITS), base_url="http://127.0.0.1:8000")
+def client_of(gallery, prior=None):
+    return testclient.TestClient(create_app(gallery, LIMITS, prior=prior), base_url="http://127.0.0.1:8000")
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_compare_two_pictures(client, bob, people):
         client.post("/api/compare", files={"first": bob}, data={"name": name}),
     ):
         found = answer.json()
-        assert found["similarity"] == pytest.approx(1, abs=1e-5) and found["verdict"] == "not calibrated"
+        assert found["similarity"] == pytest.approx(1, abs=1e-5) and found["side"] is None
         assert len(found["influence"]) == 2 and "is not calibrated" in found["reasons"][0]
         assert "in this gallery the similarity of two pictures of one identity is" in found["reasons"][-1]
     assert client.post("/api/compare", files={"first": bob}).status_code == 422
@@ -73,24 +73,28 @@ def test_compare_two_pictures(client, bob, people):
 def test_a_calibrated_model_says_probabilities(model, people, bob):
     settings = {"far": 0.001, "interval": (0.9, 0.97), "prior": 0.5, "method": "logistic", "slope": 8.0}
     model.calibration = Calibration(0.95, **settings, intercept=-4.0, knots=(0.0, 1.0), values=(0.1, 0.9))
-    client = client_of(Gallery.build(model, people))  # of three people, two images each: one pair in five
+    gallery = Gallery.build(model, people)  # of three people, two images each: one pair in five
 
     def expected(similarity, prior):
-        return pytest.approx(float(model.calibration.probability(similarity, prior)), abs=1e-6)
+        return pytest.approx(model.calibration.probability(similarity, prior).item(), abs=1e-6)
 
-    for match in search(client, bob).json()["matches"]:
-        assert match["probability"] == expected(match["similarity"], 0.2)
-    found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
-    assert (found["verdict"], found["threshold"]) == ("same", 0.95) and "reaches the threshold" in found["reasons"][0]
-    assert found["probability"] == expected(found["similarity"], 0.5) and "50.0% of the pairs" in found["reasons"][-1]
-    other = client.post("/api/compare", files={"first": bob}, data={"name": str(people / "Ann" / "Ann_c0.jpg")}).json()
-    assert "20.0% of the pairs that are asked about show one identity, as among this" in other["reasons"][-1]
-    assert other["probability"] == expected(other["similarity"], 0.2)
-    model.calibration = dataclasses.replace(model.calibration, threshold=1.1)
-    client = client_of(Gallery.build(model, people))
-    found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
-    assert found["verdict"] == "different"
-    assert "below the threshold of 1.10, which 0.10% of the pairs of two identities" in found["reasons"][0]
+    for prior, said in ((None, 0.5), (0.1, 0.1)):  # one for all that is ranked and compared, as ``model.same`` has it
+        client = client_of(gallery, prior)
+        about = client.get("/api/gallery").json()
+        assert (about["threshold"], about["far"], about["prior"]) == (0.95, 0.001, said)
+        matches = search(client, bob).json()["matches"]
+        pairs = [{"files": {"first": bob, "second": bob}}]
+        pairs += [{"files": {"first": bob}, "data": {"name": match["name"]}} for match in matches]
+        compared = [client.post("/api/compare", **pair).json() for pair in pairs]
+        for answer in (*matches, *compared):
+            assert answer["probability"] == expected(answer["similarity"], said)
+        assert compared[0]["side"] == "above" and compared[-1]["side"] == "below"
+        assert "threshold 0.95, which 0.1 % of the pairs of two identities reached" in compared[0]["reasons"][0]
+        share = f"{100 * float(model.calibration.probability(1.0, 0.2)):.1f} %"
+        assert f"for a prior of {100 * said:g} %, the share of pairs" in compared[0]["reasons"][-1]
+        assert f"a prior of 20 %, as among this gallery's pictures, it is {share}." in compared[0]["reasons"][-1]
+    with pytest.raises(UserError, match="--prior"):
+        client_of(gallery, 1.0)
 
 
 @pytest.mark.slow
@@ -177,8 +181,6 @@ def test_nothing_comes_from_elsewhere(client):
 
 
 def test_fastapi_is_an_extra(model, people, monkeypatch):
-    from reidzoo.errors import UserError
-
     monkeypatch.setitem(__import__("sys").modules, "fastapi", None)
     with pytest.raises(UserError, match=r"pip install 'reidzoo\[serve\]'"):
         create_app(Gallery.build(model, people))
