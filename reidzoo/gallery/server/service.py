@@ -33,6 +33,7 @@ class Service:
     def __init__(self, gallery: Gallery, limits: Limits, prior: float | None = None) -> None:
         self.gallery, self.limits = gallery, limits
         self.judgement = Judgement.of(gallery.model, prior)
+        self.prior = None if self.judgement is None else self.judgement.prior
         self._lock = threading.Lock()
 
     @cached_property
@@ -51,9 +52,9 @@ class Service:
             model=record.name,
             sha256=record.sha256,
             calibrated=judgement is not None,
-            threshold=judgement and judgement.calibration.threshold,
-            far=judgement and judgement.calibration.far,
-            prior=judgement and judgement.prior,
+            threshold=None if judgement is None else judgement.calibration.threshold,
+            far=None if judgement is None else judgement.calibration.far,
+            prior=self.prior,
             max_bytes=self.limits.bytes,
             max_pixels=self.limits.pixels,
             max_matches=self.limits.matches,
@@ -67,8 +68,7 @@ class Service:
         """
         image = open_picture(content, self.limits)
         with self._lock:
-            prior = self.judgement and self.judgement.prior
-            (matches,) = self.gallery.search(image, k, camera=list(cameras) or None, rerank=rerank, prior=prior)
+            (matches,) = self.gallery.search(image, k, camera=list(cameras) or None, rerank=rerank, prior=self.prior)
         return SearchAnswer(matches=[_answer(rank, match) for rank, match in enumerate(matches, 1)])
 
     def compare(self, first: bytes, second: bytes | str) -> ComparisonAnswer:
@@ -89,8 +89,8 @@ class Service:
         scale = [self.scale.describe(similarity)] if self.scale else []
         return ComparisonAnswer(
             similarity=similarity,
-            probability=judgement and judgement.probability(similarity),
-            side=judgement and judgement.side(similarity),
+            probability=None if judgement is None else judgement.probability(similarity),
+            side=None if judgement is None else judgement.side(similarity),
             reasons=[self._line(similarity), *found.reasons(), *scale, *self._priors(similarity)],
             influence=list(found.influence),
         )
