@@ -60,7 +60,8 @@ def test_a_folder_keeps_every_change(model, people, tmp_path):
 def test_a_dataset(model, tiny_root):
     dataset = build_dataset("Market1501", root=tiny_root)
     gallery = Gallery.build(model, dataset)
-    assert len(gallery) == len(dataset.gallery) and gallery.cameras == ["0", "1", "2"]
+    assert len(gallery) == len(dataset.gallery) and gallery.cameras == ["1", "2", "3"]
+    assert all(f"_c{entry.camera}s" in entry.name for entry in gallery)  # as the files and the report call them
     assert len(Gallery.build(model, dataset, split="query")) == len(dataset.query)
     assert {entry.identity for entry in gallery} == {str(record.pid) for record in dataset.gallery}
     dataset.gallery[0] = dataset.gallery[0]._replace(pid=0)  # a distractor

@@ -86,7 +86,7 @@ def test_search_filter_and_compare(browser, find, address, people, tmp_path):
     assert "4 identities" in about.text and "not calibrated: similarities, no probabilities" in about.text
     find("#file")[0].send_keys(str(people / "Bob" / "Bob_c10.jpg"))
     cards = find(".match", lambda found: len(found) == 7)
-    assert cards[0].text.splitlines() == ["Bob", "no. 1, camera 10", "similarity 1.00"]
+    assert cards[0].text.splitlines() == ["identity Bob", "no. 1, camera 10", "similarity 1.00"]
     find(".match small", lambda found: any(one.text == "its file is gone" for one in found))
     assert len(find(".match img", lambda found: all(one.get_property("naturalWidth") for one in found))) == 6
 

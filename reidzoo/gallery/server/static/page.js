@@ -75,7 +75,7 @@ function search() {
 }
 
 function card(match) {
-  const who = match.identity === null ? match.file : match.identity;
+  const who = match.identity === null ? match.file : `identity ${match.identity}`;
   const button = make("button", "", { type: "button", className: "match", title: match.file });
   const picture = make("img", "", { src: pictureOf(match.name), alt: `Match ${match.rank}: ${who}`, loading: "lazy" });
   picture.addEventListener("error", () => picture.replaceWith(make("small", "its file is gone")));
