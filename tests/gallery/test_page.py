@@ -132,5 +132,5 @@ def assert_clean(browser, address):
     assert [text for text in errors if "/api/picture" not in text and "/api/search" not in text] == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    ours = (address, "blob:", "data:", "chrome://")  # the last from the tab that it opened with
+    ours = (address, "blob:", "data:", "chrome://", "chrome-untrusted://")  # the last of the tab that it opened with
     assert any(url.startswith(address) for url in asked) and [url for url in asked if not url.startswith(ours)] == []
