@@ -287,7 +287,9 @@ class Gallery:
     def _matches(self, hits: Sequence[Hit], prior: float | None, distances: Sequence[float | None] = ()) -> list[Match]:
         similarities = [hit.similarity for hit in hits]
         return [
-            Match(*hit.entry, similarity=hit.similarity, probability=probability, distance=distance)
+            Match(
+                *hit.entry, similarity=min(max(hit.similarity, -1.0), 1.0), probability=probability, distance=distance
+            )
             for hit, probability, distance in zip(
                 hits, self.probabilities(similarities, prior), distances or [None] * len(hits)
             )

@@ -17,7 +17,7 @@ from reidzoo.evaluation import rerank_k_reciprocal
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.gallery import Entry, Gallery
 from reidzoo.gallery.local_store import LocalStore
-from reidzoo.gallery.records import ModelRecord
+from reidzoo.gallery.records import Hit, ModelRecord
 from reidzoo.weights.model_file import read_model_file, write_model_file
 
 
@@ -70,6 +70,13 @@ def test_a_dataset(model, tiny_root):
     assert len(Gallery.build(model, dataset)) == len(gallery) - 1
     crops = Gallery.build(model, build_dataset({"type": "FolderDataset", "folder": "crops"}, root=tiny_root))
     assert {entry.identity for entry in crops} == {f"other{number}" for number in range(1, 13)}
+
+
+def test_rounding_leaves_no_similarity_beyond_1(model, people, monkeypatch):
+    gallery = Gallery.build(model, people)
+    hits = [Hit(0, next(iter(gallery)), value) for value in (1.0000002, -1.0000002)]
+    monkeypatch.setattr(gallery.store, "search", lambda *_: [hits])
+    assert [match.similarity for match in gallery.search(people / "Ann" / "Ann_c0.jpg")[0]] == [1, -1]
 
 
 def test_images_without_files(model):

@@ -28,7 +28,9 @@ class MatchAnswer(BaseModel):
     """One picture of the gallery as an answer."""
 
     rank: int
-    name: str = Field(description="what GET /api/picture shows, and POST /api/compare takes")
+    name: str = Field(
+        description="within the folder that holds all files; what GET /api/picture shows, and POST /api/compare takes"
+    )
     file: str = Field(description="the last part of the name")
     identity: str | None
     camera: str | None

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from PIL import Image
 
+from reidzoo.errors import DatasetError, GalleryError
 from reidzoo.gallery.comparison import compare_images
 from reidzoo.gallery.gallery import Gallery
 from reidzoo.gallery.pair_scale import PairScale, measure_pairs
 from reidzoo.gallery.records import Match
 from reidzoo.gallery.server.answers import ComparisonAnswer, GalleryAnswer, MatchAnswer, SearchAnswer
 from reidzoo.gallery.server.limits import Limits
-from reidzoo.gallery.server.pictures import open_file, open_picture, small_jpeg
+from reidzoo.gallery.server.pictures import open_file, small_jpeg
+from reidzoo.gallery.server.public_names import PublicNames
 from reidzoo.inference.judgement import PRIOR, Judgement
 
 __all__ = ["Service"]
@@ -42,6 +44,11 @@ class Service:
         return measure_pairs(self.gallery.store)
 
     @cached_property
+    def names(self) -> PublicNames:
+        """What its pictures are called outside."""
+        return PublicNames(self.gallery.store)
+
+    @cached_property
     def about(self) -> GalleryAnswer:
         """What is served."""
         record, judgement = self.gallery.store.model, self.judgement
@@ -60,31 +67,30 @@ class Service:
             max_matches=self.limits.matches,
         )
 
-    def search(self, content: bytes, k: int, cameras: Sequence[str], rerank: bool) -> SearchAnswer:
+    def search(self, image: Image.Image, k: int, cameras: Sequence[str], rerank: bool) -> SearchAnswer:
         """Return the most similar pictures of the gallery.
 
         Raises:
-            UserError: no picture, or an unknown camera.
+            UserError: an unknown camera.
         """
-        image = open_picture(content, self.limits)
         with self._lock:
             (matches,) = self.gallery.search(image, k, camera=list(cameras) or None, rerank=rerank, prior=self.prior)
-        return SearchAnswer(matches=[_answer(rank, match) for rank, match in enumerate(matches, 1)])
+        return SearchAnswer(matches=[self._answer(rank, match) for rank, match in enumerate(matches, 1)])
 
-    def compare(self, first: bytes, second: bytes | str) -> ComparisonAnswer:
+    def compare(self, first: Image.Image, second: Image.Image | str) -> ComparisonAnswer:
         """Return what the model makes of two pictures.
 
         Args:
-            first: a picture's content.
-            second: another one's, or the name of one of the gallery.
+            first: a picture.
+            second: another one, or the name of one of the gallery.
 
         Raises:
-            UserError: no picture.
+            GalleryError: its file is gone, or no picture.
             LookupError: the gallery has none of this name.
         """
-        images = open_picture(first, self.limits), self._second(second)
+        other = self._open(second) if isinstance(second, str) else second
         with self._lock:
-            found = compare_images(self.gallery.model, *images)
+            found = compare_images(self.gallery.model, first, other)
         judgement, similarity = self.judgement, found.similarity
         scale = [self.scale.describe(similarity)] if self.scale else []
         return ComparisonAnswer(
@@ -100,17 +106,19 @@ class Service:
 
         Raises:
             LookupError: the gallery has none of this name.
-            DatasetError: its file is gone.
+            GalleryError: its file is gone.
         """
-        return small_jpeg(open_file(self._path(name)))
+        return small_jpeg(self._open(name))
 
-    def _second(self, second: bytes | str) -> Image.Image:
-        return open_picture(second, self.limits) if isinstance(second, bytes) else open_file(self._path(second))
+    def _open(self, name: str) -> Image.Image:
+        try:
+            return open_file(self.names.find(name))
+        except DatasetError:  # whose message says where the file lay
+            raise GalleryError(f"the file of {name} is gone, or cannot be read any more") from None
 
-    def _path(self, name: str) -> str:
-        if not self.gallery.store.known([name]):
-            raise LookupError("the gallery has no picture of this name")
-        return name
+    def _answer(self, rank: int, match: Match) -> MatchAnswer:
+        shown = {**vars(match), "name": self.names.show(match.name)}
+        return MatchAnswer(rank=rank, file=Path(match.name).name, **shown)
 
     def _line(self, similarity: float) -> str:
         """Return in words what the similarity is compared with."""
@@ -135,7 +143,3 @@ class Service:
             here = f"{100 * own.probability(similarity):.1f} %"
             said += f"; for {own.prior_words}, as among this gallery's pictures, it is {here}"
         return [f"{said}."]
-
-
-def _answer(rank: int, match: Match) -> MatchAnswer:
-    return MatchAnswer(rank=rank, file=Path(match.name).name, **vars(match))
