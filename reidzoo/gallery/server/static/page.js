@@ -1,8 +1,8 @@
 "use strict";
 
 const at = (id) => document.getElementById(id);
-const percent = (value) => `${(100 * value).toFixed(value > 0.0995 && value < 0.9995 ? 0 : 1)} %`;
-const share = (value) => `${Number((100 * value).toPrecision(3))} %`;
+const percent = (value) => `${(100 * value).toFixed(value > 0.0995 && value < 0.9995 ? 0 : 1)}\u00a0%`;
+const share = (value) => `${Number((100 * value).toPrecision(3))}\u00a0%`;
 let about = null;
 let query = null;
 let asked = 0; // number of the newest request; answers to older ones are dropped
@@ -79,10 +79,9 @@ function card(match) {
   const button = make("button", "", { type: "button", className: "match", title: match.file });
   const picture = make("img", "", { src: pictureOf(match.name), alt: `Match ${match.rank}: ${who}`, loading: "lazy" });
   picture.addEventListener("error", () => picture.replaceWith(make("small", "its file is gone")));
-  const value = match.probability === null ? Math.max(match.similarity, 0) : match.probability;
   const where = match.camera === null ? `no. ${match.rank}` : `no. ${match.rank}, camera ${match.camera}`;
   const said = figures(match);
-  button.append(picture, make("b", who), make("small", where), make("meter", "", { value, title: said.join(", ") }));
+  button.append(picture, make("b", who), make("small", where), make("meter", "", { value: Math.max(match.similarity, 0) }));
   button.append(...said.map((text) => make("small", text)));
   button.addEventListener("click", () => compare(match.name, who, pictureOf(match.name)));
   const item = make("li");
@@ -108,7 +107,7 @@ function showComparison(answer, title, source) {
   const sides = { above: "Above", below: "Below" };
   at("verdict").textContent = answer.side ? `${sides[answer.side]} the threshold of ${share(about.far)} false accepts` : "Not calibrated";
   at("figures").textContent = figures(answer).join(", ");
-  at("reasons").replaceChildren(...answer.reasons.map((reason) => make("li", reason)));
+  at("reasons").replaceChildren(...answer.reasons.map((reason) => make("li", reason.replaceAll(" %", "\u00a0%"))));
   at("first-picture").src = at("query").src;
   at("second-picture").src = source;
   at("second-name").textContent = title;
@@ -148,6 +147,14 @@ function showAbout(answer) {
 }
 
 function listen() {
+  const wide = matchMedia("(min-width: 701px)");
+  const fold = () => { for (const part of document.querySelectorAll("aside details")) { part.open = wide.matches; } };
+  wide.addEventListener("change", fold);
+  fold();
+  at("query").addEventListener("error", () => { // such as a TIFF, which the server reads and few browsers do
+    at("query").hidden = true;
+    at("hint").textContent = `${query.name} (this browser cannot show it)`;
+  });
   at("file").addEventListener("change", () => setQuery(at("file").files[0]));
   at("second").addEventListener("change", () => {
     const file = at("second").files[0];
