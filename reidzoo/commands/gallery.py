@@ -14,7 +14,7 @@ from reidzoo.errors import UserError
 if TYPE_CHECKING:
     from reidzoo.gallery import Added, Gallery, Match
 
-__all__ = ["EXAMPLE", "add_arguments", "add_gallery_arguments", "open_gallery", "run"]
+__all__ = ["EXAMPLE", "add_arguments", "add_gallery_arguments", "open_gallery", "report_left_out", "run"]
 
 EXAMPLE = """reidzoo gallery build people Market1501 --data-root datasets-mini --weights domainmix_mini
 then:  reidzoo gallery search people datasets-mini/Market-1501-v15.09.15/query/0001_c1s2_023467_00.jpg"""
@@ -107,9 +107,9 @@ def _build(args: argparse.Namespace) -> None:
         raise UserError("reidzoo gallery build takes --weights MODEL, whose embeddings the gallery will hold")
     sources = _sources(args)
     model = load(args.weights, device=str(pick_device(args.device)), trust=args.trust)
-    gallery = Gallery.build(model, sources[0], args.gallery, **_options(args, sources[0]))
-    for source in sources[1:]:
-        gallery.add(source, **_options(args, source))
+    gallery = Gallery.new(model, args.gallery)
+    for source in sources:
+        report_left_out(gallery.add(source, **_options(args, source)))
     print(f"{args.gallery}: {_summary(gallery)}")
 
 
@@ -117,15 +117,17 @@ def _add(args: argparse.Namespace) -> None:
     sources = _sources(args)
     gallery = open_gallery(args)
     for source in sources:
-        _report(gallery.add(source, **_options(args, source)))
+        added = gallery.add(source, **_options(args, source))
+        report_left_out(added)
+        known = f", {added.known:,} were there already" if added.known else ""
+        print(f"{added.added:,} added{known}")
     print(f"{args.gallery}: {_summary(gallery)}")
 
 
-def _report(added: Added) -> None:
+def report_left_out(added: Added) -> None:
+    """Print which files ``--skip-unreadable`` has left out, and why."""
     for reason in added.unreadable:
         print(f"left out: {reason}")
-    known = f", {added.known:,} were there already" if added.known else ""
-    print(f"{added.added:,} added{known}")
 
 
 def _remove(args: argparse.Namespace) -> None:

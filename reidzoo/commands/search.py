@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from reidzoo.commands.arguments import add_model, add_trust, named_model
 from reidzoo.commands.compare import add_prior
-from reidzoo.errors import UserError
+from reidzoo.commands.gallery import report_left_out
+from reidzoo.errors import DatasetError, UserError
 from reidzoo.files import show_path
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ def run(args: argparse.Namespace) -> None:
     ImageCheck([args.query]).run()
     model = load(named_model(args), device=str(pick_device(args.device)), stage=args.stage, trust=args.trust)
     judgement = Judgement.of(model, args.prior)
-    gallery = Gallery.build(
-        model, args.folder, skip_unreadable=args.skip_unreadable, workers=args.workers, title="embedding the folder"
-    )
+    gallery, how = Gallery.new(model), {"skip_unreadable": args.skip_unreadable, "workers": args.workers}
+    try:
+        report_left_out(gallery.add(args.folder, title="embedding the folder", **how))
+    except DatasetError as error:
+        raise DatasetError(f"{error}\n--skip-unreadable leaves such files out, and searches the rest") from None
     (matches,) = gallery.search(args.query, args.top + 1)
     own = os.path.realpath(args.query)
     others = [match for match in matches if os.path.realpath(match.name) != own]

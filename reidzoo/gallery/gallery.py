@@ -77,10 +77,18 @@ class Gallery:
             GalleryError: the folder holds something already.
             UserError: as ``add`` says.
         """
-        ready = model if isinstance(model, ReadyModel) else load(model)
-        gallery = cls(LocalStore(ModelRecord.of(ready), None if folder is None else GalleryFolder.new(folder)), ready)
+        gallery = cls.new(model if isinstance(model, ReadyModel) else load(model), folder)
         gallery.add(source, **options)
         return gallery
+
+    @classmethod
+    def new(cls, model: ReadyModel, folder: str | os.PathLike[str] | None = None) -> Gallery:
+        """Return a gallery without images, whose folder, as for ``build``, is made with the first.
+
+        Raises:
+            GalleryError: the folder holds something already.
+        """
+        return cls(LocalStore(ModelRecord.of(model), None if folder is None else GalleryFolder.new(folder)), model)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], model: ReadyModel | None = None, index: Any = "exact") -> Gallery:

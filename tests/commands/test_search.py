@@ -9,7 +9,7 @@ from PIL import Image
 import reidzoo
 from reidzoo import visualization
 from reidzoo.commands import call
-from reidzoo.errors import UserError
+from reidzoo.errors import DatasetError, UserError
 from reidzoo.evaluation import Calibration
 from reidzoo.visualization import strips_png
 
@@ -60,3 +60,15 @@ def test_the_ranking_is_the_similarities(write_tiny, tmp_path, capsys, monkeypat
         ):
             with pytest.raises(UserError, match=message):
                 call("search", path, *words)
+
+
+def test_files_that_cannot_be_read_stop_the_search_or_are_left_out(write_tiny, tmp_path, capsys):  # noqa: F811
+    for name in ("query", "other"):
+        Image.new("RGB", (16, 32), "red").save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.jpg").write_text("no image")
+    words = (write_tiny()[0], tmp_path / "query.png", tmp_path, "--output", tmp_path / "out" / "found.png")
+    with pytest.raises(DatasetError, match=r"(?s)broken\.jpg cannot be read.*--skip-unreadable leaves such files out"):
+        call("search", *words)
+    call("search", *words, "--skip-unreadable")
+    said = capsys.readouterr().out
+    assert "left out: " in said and "broken.jpg" in said and "the 1 most similar of 1 images" in said
