@@ -8,12 +8,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from reidzoo.commands.arguments import add_trust
+from reidzoo.commands.compare import add_prior
 from reidzoo.errors import UserError
 
 if TYPE_CHECKING:
     from reidzoo.gallery import Added, Gallery, Match
 
-__all__ = ["EXAMPLE", "add_arguments", "add_gallery_arguments", "open_gallery", "run"]
+__all__ = ["EXAMPLE", "add_arguments", "add_gallery_arguments", "open_gallery", "report_left_out", "run"]
 
 EXAMPLE = """reidzoo gallery build people Market1501 --data-root datasets-mini --weights domainmix_mini
 then:  reidzoo gallery search people datasets-mini/Market-1501-v15.09.15/query/0001_c1s2_023467_00.jpg"""
@@ -51,12 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_gallery_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what says which gallery is meant, and which model embeds."""
+    """Add what says which gallery is meant, which model embeds, and what its probabilities are for."""
     parser.add_argument("gallery", metavar="GALLERY", help="its folder")
     parser.add_argument(
         "--weights", default="", metavar="MODEL",
         help="a model of the zoo, a model file, a run's folder or a checkpoint (default: the one it was built with)",
     )  # fmt: skip
+    add_prior(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     add_trust(parser)
 
@@ -105,9 +107,9 @@ def _build(args: argparse.Namespace) -> None:
         raise UserError("reidzoo gallery build takes --weights MODEL, whose embeddings the gallery will hold")
     sources = _sources(args)
     model = load(args.weights, device=str(pick_device(args.device)), trust=args.trust)
-    gallery = Gallery.build(model, sources[0], args.gallery, **_options(args, sources[0]))
-    for source in sources[1:]:
-        gallery.add(source, **_options(args, source))
+    gallery = Gallery.new(model, args.gallery)
+    for source in sources:
+        report_left_out(gallery.add(source, **_options(args, source)))
     print(f"{args.gallery}: {_summary(gallery)}")
 
 
@@ -115,15 +117,17 @@ def _add(args: argparse.Namespace) -> None:
     sources = _sources(args)
     gallery = open_gallery(args)
     for source in sources:
-        _report(gallery.add(source, **_options(args, source)))
+        added = gallery.add(source, **_options(args, source))
+        report_left_out(added)
+        known = f", {added.known:,} were there already" if added.known else ""
+        print(f"{added.added:,} added{known}")
     print(f"{args.gallery}: {_summary(gallery)}")
 
 
-def _report(added: Added) -> None:
+def report_left_out(added: Added) -> None:
+    """Print which files ``--skip-unreadable`` has left out, and why."""
     for reason in added.unreadable:
         print(f"left out: {reason}")
-    known = f", {added.known:,} were there already" if added.known else ""
-    print(f"{added.added:,} added{known}")
 
 
 def _remove(args: argparse.Namespace) -> None:
@@ -137,27 +141,31 @@ def _remove(args: argparse.Namespace) -> None:
 
 
 def _search(args: argparse.Namespace) -> None:
+    from reidzoo.inference.judgement import PRIOR, Judgement
+
     gallery = open_gallery(args)
-    found = gallery.search(args.items, args.matches, camera=args.camera, rerank=args.rerank)
+    judgement = Judgement.of(gallery.model, args.prior)
+    found = gallery.search(args.items, args.matches, camera=args.camera, rerank=args.rerank, prior=args.prior)
     if args.json:
         print(json.dumps([[vars(match) for match in matches] for matches in found], indent=1, ensure_ascii=False))
         return
     for query, matches in zip(args.items, found):
         print(query)
         print("\n".join(map(_line, matches)) or "  no match")
-    if gallery.model.calibration is not None:
-        share, known = gallery.pair_share, "as the identities in the gallery say"
-        if share is None:
-            share, known = gallery.model.calibration.prior, "as it was calibrated: the gallery knows no identities"
-        print(f"'the same' is a probability where {100 * share:.3g} % of the images show the one asked for, {known}.")
+    if judgement:
+        share = gallery.pair_share
+        own = f"; among this gallery's images it is {100 * share:.3g} %: --prior {share:.3g}" if share else ""
+        print(f"% is the probability of one identity at {judgement.prior_words}, {PRIOR}{own}.")
 
 
 def _line(match: Match) -> str:
     from reidzoo.files import show_path
 
     shown = [f"{match.similarity:6.3f}"]
-    shown += [f"{match.probability:5.1%} the same"] if match.probability is not None else []
-    shown += [match.identity or "-", f"camera {match.camera}" if match.camera is not None else "no camera"]
+    shown += [f"{100 * match.probability:5.1f} %"] if match.probability is not None else []
+    for what in ("identity", "camera"):
+        name = getattr(match, what)
+        shown.append(f"no {what}" if name is None else f"{what} {name}")
     name = show_path(match.name) if os.path.isabs(match.name) else match.name
     return "  " + "  ".join([*shown, name])
 

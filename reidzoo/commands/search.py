@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reidzoo.commands.arguments import add_model, add_trust, named_model
-from reidzoo.errors import UserError
+from reidzoo.commands.compare import add_prior
+from reidzoo.commands.gallery import report_left_out
+from reidzoo.errors import DatasetError, UserError
 from reidzoo.files import show_path
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from reidzoo.evaluation import Calibration
     from reidzoo.gallery.records import Match
+    from reidzoo.inference.judgement import Judgement
     from reidzoo.inference.ready_model import ReadyModel
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
@@ -34,11 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="FOLDER", help="where to look: all images in it, and in all folders in it")
     parser.add_argument("--output", type=Path, default=Path("search.png"), metavar="FILE", help="the picture, a .png")
     parser.add_argument("--top", type=int, default=10, metavar="K", help="how many images are shown (default: 10)")
-    parser.add_argument(
-        "--prior", type=float, metavar="SHARE",
-        help="the share of the folder's images that show it, such as 0.01 for one in a hundred (default: the "
-        "calibration's)",
-    )  # fmt: skip
+    add_prior(parser)
     parser.add_argument("--skip-unreadable", action="store_true", help="leave files out that are no readable image")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode images")
     parser.add_argument("--stage", default="", help="whose model (default: the last stage's)")
@@ -51,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
     from reidzoo.engine.build import pick_device
     from reidzoo.engine.image_check import ImageCheck
     from reidzoo.gallery import Gallery
+    from reidzoo.inference.judgement import Judgement
     from reidzoo.inference.load import load
 
     if args.top < 1 or args.workers < 0 or args.output.suffix != ".png":
@@ -59,63 +58,60 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"{args.folder} is no folder; name the one whose images are to be searched")
     ImageCheck([args.query]).run()
     model = load(named_model(args), device=str(pick_device(args.device)), stage=args.stage, trust=args.trust)
-    if args.prior is not None and (model.calibration is None or not 0 < args.prior < 1):
-        raise UserError("--prior is a share between 0 and 1, and takes a model that reidzoo calibrate has written")
-    gallery = Gallery.build(
-        model, args.folder, skip_unreadable=args.skip_unreadable, workers=args.workers, title="embedding the folder"
-    )
+    judgement = Judgement.of(model, args.prior)
+    gallery, how = Gallery.new(model), {"skip_unreadable": args.skip_unreadable, "workers": args.workers}
+    try:
+        report_left_out(gallery.add(args.folder, title="embedding the folder", **how))
+    except DatasetError as error:
+        raise DatasetError(f"{error}\n--skip-unreadable leaves such files out, and searches the rest") from None
     (matches,) = gallery.search(args.query, args.top + 1)
     own = os.path.realpath(args.query)
     others = [match for match in matches if os.path.realpath(match.name) != own]
     count, matches = len(gallery) - (len(matches) - len(others)), others[: args.top]
     if not matches:
         raise UserError(f"{args.folder} holds no image but {args.query} itself")
-    _print(model, matches, count, args.prior)
-    _draw(model, args.query, matches, args.prior, args.output)
+    _print(judgement, matches, count)
+    _draw(model, judgement, args.query, matches, args.output)
     print(f"\nThis is in {show_path(args.output)}.")
 
 
-def _print(model: ReadyModel, matches: Sequence[Match], count: int, prior: float | None) -> None:
+def _print(judgement: Judgement | None, matches: Sequence[Match], count: int) -> None:
     from tabulate import tabulate
 
-    known = model.calibration
-    head = ["", "similarity", *(["probability", "verdict"] if known else []), "image"]
+    from reidzoo.inference.judgement import PRIOR
+
     rows = []
     for place, match in enumerate(matches, 1):
         row = [str(place), f"{match.similarity:.4f}"]
-        if known:
-            probability, accepted = known.probability(match.similarity, prior), known.accepts(match.similarity)
-            row += [f"{float(probability):.3f}", "same" if accepted else "different"]
+        if judgement:
+            row += [f"{judgement.probability(match.similarity):.3f}", judgement.side(match.similarity)]
         rows.append([*row, show_path(match.name)])
+    head = ["", "similarity", *(["probability", "threshold"] if judgement else []), "image"]
     print(f"the {len(matches)} most similar of {count:,} images\n")
     print(tabulate(rows, head, disable_numparse=True))
-    if known:
-        print(f"\n{_share(known, prior)}; verdict: the same from {known.threshold:.4f} on")
+    if judgement:
+        print(f"\nprobability: of one identity at {judgement.prior_words} ({PRIOR})")
+        print(f"threshold: above or below {judgement.calibration.threshold:.4f}, {judgement.threshold_words}")
     else:
-        print("\nFrom which similarity on they are one and the same, reidzoo calibrate can find out.")
+        print("\nHow probably they are one and the same, reidzoo calibrate can find out.")
 
 
-def _draw(model: ReadyModel, query: str, matches: Sequence[Match], prior: float | None, path: Path) -> None:
-    """Write the picture: green and ticked what counts as the same, red and crossed what does not."""
+def _draw(model: ReadyModel, judgement: Judgement | None, query: str, matches: Sequence[Match], path: Path) -> None:
+    """Write the picture; nobody knows here whom the images show, so that none is marked as right or wrong."""
     from reidzoo.files import write_whole
     from reidzoo.visualization import Strip, Tile, strips_png
 
-    calibration = model.calibration
-    tiles = [Tile(_pixels(model, query), "query", "query")]
+    tiles, title = [Tile(_pixels(model, query), "query", "query")], os.path.basename(query)
     for match in matches:
-        mark, caption = "plain", f"{match.similarity:.2f}"
-        if calibration is not None:
-            mark = "right" if calibration.accepts(match.similarity) else "wrong"
-            caption += f", {100 * float(calibration.probability(match.similarity, prior)):.0f} %"
-        tiles.append(Tile(_pixels(model, match.name), mark, caption))
-    title = os.path.basename(query) + (f" ({_share(calibration, prior)})" if calibration is not None else "")
+        caption = f"{match.similarity:.2f}"
+        if judgement:
+            caption += f", {100 * judgement.probability(match.similarity):.0f} %"
+        tiles.append(Tile(_pixels(model, match.name), caption=caption))
+    if judgement:
+        above = sum(judgement.side(match.similarity) == "above" for match in matches)
+        title += f": {above} of {len(matches)} above {judgement.threshold_words}; % at {judgement.prior_words}"
     with write_whole(path) as file:
         file.write(strips_png([Strip(title, tiles)]))
-
-
-def _share(calibration: Calibration, prior: float | None) -> str:
-    """Return what the probabilities are for, in words."""
-    return f"probability where {100 * (prior or calibration.prior):g} % of the images show it"
 
 
 def _pixels(model: ReadyModel, path: str) -> np.ndarray:

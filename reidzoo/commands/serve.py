@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     gallery = open_gallery(args, args.index)
     limits = Limits(bytes=int(args.max_megabytes * 1024**2), pixels=int(args.max_megapixels * 10**6))
     local = args.host in LOOPBACK
-    app = create_app(gallery, limits, LOOPBACK if local else None)
+    app = create_app(gallery, limits, LOOPBACK if local else None, args.prior)
     with _listening(args.host, args.port) as listener:
         port = listener.getsockname()[1]
         if not local:

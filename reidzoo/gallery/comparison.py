@@ -72,7 +72,7 @@ def compare_images(model: ReadyModel, first: Any, second: Any) -> Comparison:
     without = cosine_similarity(queries[1:4], gallery[1:4])
     cells = [cosine_similarity(queries[4:], gallery[:1]), cosine_similarity(queries[:1], gallery[4:])]
     maps = [(similarity - value).reshape(grid).tolist() for value in cells]
-    return Comparison(float(similarity), (maps[0], maps[1]), tuple(without.tolist()))
+    return Comparison(float(similarity.clamp(-1, 1)), (maps[0], maps[1]), tuple(without.tolist()))
 
 
 def _pixels(model: ReadyModel, image: Any) -> Tensor:

@@ -77,10 +77,18 @@ class Gallery:
             GalleryError: the folder holds something already.
             UserError: as ``add`` says.
         """
-        ready = model if isinstance(model, ReadyModel) else load(model)
-        gallery = cls(LocalStore(ModelRecord.of(ready), None if folder is None else GalleryFolder.new(folder)), ready)
+        gallery = cls.new(model if isinstance(model, ReadyModel) else load(model), folder)
         gallery.add(source, **options)
         return gallery
+
+    @classmethod
+    def new(cls, model: ReadyModel, folder: str | os.PathLike[str] | None = None) -> Gallery:
+        """Return a gallery without images, whose folder, as for ``build``, is made with the first.
+
+        Raises:
+            GalleryError: the folder holds something already.
+        """
+        return cls(LocalStore(ModelRecord.of(model), None if folder is None else GalleryFolder.new(folder)), model)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], model: ReadyModel | None = None, index: Any = "exact") -> Gallery:
@@ -236,6 +244,7 @@ class Gallery:
         *,
         camera: str | int | Collection[str | int] | None = None,
         rerank: bool | KReciprocal = False,
+        prior: float | None = None,
     ) -> list[list[Match]]:
         """Return the ``k`` most similar images of the gallery for each query image, most similar first.
 
@@ -244,12 +253,14 @@ class Gallery:
             k: how many; fewer are returned where the gallery has fewer.
             camera: only images of this camera, or of these.
             rerank: True, or ``KReciprocal(k1, k2, lambda_)``, orders the 1000 nearest by k-reciprocal re-ranking.
+            prior: what the probabilities of a calibrated model are for, as ``ReadyModel.same`` takes it.
 
         Raises:
             GalleryError: k below 1, or a camera that the gallery does not know.
+            EvaluationError: a prior outside (0, 1).
             DatasetError: a file cannot be read as an image.
         """
-        return self.search_embeddings(self.model.embed_query(images), k, camera=camera, rerank=rerank)
+        return self.search_embeddings(self.model.embed_query(images), k, camera=camera, rerank=rerank, prior=prior)
 
     def search_embeddings(
         self,
@@ -258,6 +269,7 @@ class Gallery:
         *,
         camera: str | int | Collection[str | int] | None = None,
         rerank: bool | KReciprocal = False,
+        prior: float | None = None,
     ) -> list[list[Match]]:
         """Return what ``search`` does for embeddings (Q, D) of the gallery's model."""
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
@@ -268,33 +280,36 @@ class Gallery:
         depth = max(k, RERANK_DEPTH) if rerank else k
         found = self.store.search(queries, depth, cameras)
         if not rerank:
-            return [self._matches(hits) for hits in found]
+            return [self._matches(hits, prior) for hits in found]
         settings = KReciprocal() if rerank is True else rerank
-        return [self._reranked(query, hits, settings)[:k] for query, hits in zip(queries, found)]
+        return [self._reranked(query, hits, settings, prior)[:k] for query, hits in zip(queries, found)]
 
-    def _reranked(self, query: Tensor, hits: Sequence[Hit], settings: KReciprocal) -> list[Match]:
+    def _reranked(self, query: Tensor, hits: Sequence[Hit], settings: KReciprocal, prior: float | None) -> list[Match]:
         if not hits:
             return []
         features = self.store.features(hits)
         distances = rerank_k_reciprocal(query[None], features, settings.k1, settings.k2, settings.lambda_)[0]
         order = np.argsort(distances, kind="stable")
-        return self._matches([hits[place] for place in order], distances[order].tolist())
+        return self._matches([hits[place] for place in order], prior, distances[order].tolist())
 
-    def _matches(self, hits: Sequence[Hit], distances: Sequence[float | None] = ()) -> list[Match]:
+    def _matches(self, hits: Sequence[Hit], prior: float | None, distances: Sequence[float | None] = ()) -> list[Match]:
         similarities = [hit.similarity for hit in hits]
         return [
-            Match(*hit.entry, similarity=hit.similarity, probability=probability, distance=distance)
+            Match(
+                *hit.entry, similarity=min(max(hit.similarity, -1.0), 1.0), probability=probability, distance=distance
+            )
             for hit, probability, distance in zip(
-                hits, self.probabilities(similarities), distances or [None] * len(hits)
+                hits, self.probabilities(similarities, prior), distances or [None] * len(hits)
             )
         ]
 
-    def probabilities(self, similarities: Sequence[float]) -> list[float | None]:
+    def probabilities(self, similarities: Sequence[float], prior: float | None = None) -> list[float | None]:
         """Return the probability of one identity for the similarity of a query and an image of the gallery, each.
 
-        It is for queries of the people that the gallery knows, of whom one person's images are ``pair_share`` of all:
-        among many people even a high similarity is mostly another's. Where no identities are known, the share that the
-        model was calibrated with is taken.
+        Args:
+            similarities: cosines.
+            prior: as ``ReadyModel.same`` takes it. Among many people even a high similarity is mostly another's, which
+                ``pair_share`` as the prior says for queries of the people that the gallery knows.
 
         Returns:
             as many; None where the model is not calibrated, or was not needed yet.
@@ -302,7 +317,7 @@ class Gallery:
         calibration = None if self._model is None else self._model.calibration
         if calibration is None:
             return [None] * len(similarities)
-        return [float(value) for value in calibration.probability(np.array(similarities), self.pair_share)]
+        return [float(value) for value in calibration.probability(np.array(similarities), prior)]
 
     @property
     def pair_share(self) -> float | None:

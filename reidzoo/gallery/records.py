@@ -48,8 +48,7 @@ class Match:
     Attributes:
         name, identity, camera: as ``Entry`` has them.
         similarity: the cosine similarity with the query, in [-1, 1].
-        probability: that it shows the query's identity, if the model is calibrated; ``Gallery.probabilities`` says for
-            which queries.
+        probability: that it shows the query's identity, if the model is calibrated, at the prior of the search.
         distance: the re-ranked distance in [0, 1] by which matches are ordered; None without re-ranking.
     """
 

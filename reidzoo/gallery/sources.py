@@ -12,6 +12,7 @@ from torch import Tensor
 from reidzoo.datasets import Dataset, Market1501
 from reidzoo.datasets.base import image_names
 from reidzoo.datasets.folder import CAMERA
+from reidzoo.datasets.names import Names
 from reidzoo.errors import DatasetError, GalleryError
 from reidzoo.gallery.records import Entry
 
@@ -52,17 +53,17 @@ def read_source(
 
 
 def _of_dataset(dataset: Dataset, split: str) -> list[Entry]:
-    """Return a split's images but for junk; identities and cameras by their names, where the reader knows names."""
+    """Return a split's images but for junk, with the names of its identities and cameras."""
     records = [record for record in dataset.records(split) if record.pid != JUNK]
-    people = {pid: name for name, pid in getattr(dataset, "pid_of", {}).items()}
-    cameras = {camid: name for name, camid in getattr(dataset, "camid_of", {}).items()}
-    if not hasattr(dataset, "camid_of"):
-        cameras = {record.camid: str(record.camid) for record in records}
-    people |= {record.pid: str(record.pid) for record in records if record.pid not in people}
-    if isinstance(dataset, Market1501):
-        people.pop(DISTRACTOR, None)
+    names = Names.of(dataset)
+    nobody = DISTRACTOR if isinstance(dataset, Market1501) else JUNK
     return [
-        Entry(os.path.abspath(record.path), people.get(record.pid), cameras.get(record.camid)) for record in records
+        Entry(
+            os.path.abspath(record.path),
+            None if record.pid == nobody else names.person(record.pid),
+            names.camera(record.camid) if names.cameras is None else names.cameras.get(record.camid),
+        )
+        for record in records
     ]
 
 

@@ -19,8 +19,11 @@ __all__ = ["CHANNELS", "Images", "OneImage", "PixelSource", "is_single"]
 OneImage = str | os.PathLike[str] | Image.Image | Tensor | np.ndarray
 Images = OneImage | Sequence[OneImage]
 CHANNELS = ("rgb", "bgr")
-MISSING = ", which OpenCV's imread gives for a file that it cannot read"
-"""What is said of None."""
+MEANT = {
+    "NoneType": ", which OpenCV's imread gives for a file that it cannot read",
+    "bytes": "; open a file's content with PIL.Image.open(io.BytesIO(content))",
+}
+"""What is said of types that are mistaken for an image."""
 
 
 class PixelSource:
@@ -92,7 +95,7 @@ class PixelSource:
         if not isinstance(image, Image.Image):
             raise TypeError(
                 f"image {number}: expected a path, a PIL image, a uint8 tensor (3, H, W) or array (H, W, 3), got "
-                f"{type(image).__name__}{MISSING if image is None else ''}"
+                f"{type(image).__name__}{MEANT.get(type(image).__name__, '')}"
             )
         return image
 
@@ -119,8 +122,8 @@ class PixelSource:
 
 def is_single(images: Any) -> bool:
     """Return whether this is one image, and not several."""
-    alone = images is None or isinstance(images, (str, os.PathLike, Image.Image))
-    return alone or (isinstance(images, (Tensor, np.ndarray)) and images.ndim == 3)
+    alone = images is None or isinstance(images, (str, bytes, os.PathLike, Image.Image))
+    return alone or (isinstance(images, (Tensor, np.ndarray)) and images.ndim != 4)
 
 
 def _listed(images: Any) -> Sequence[Any]:

@@ -137,7 +137,7 @@ class ReadyModel:
             channels: of arrays, as for ``embed``.
 
         Returns:
-            float32 (N,), on the CPU.
+            float32 (N,) in [-1, 1], on the CPU.
 
         Raises:
             ValueError: their numbers differ, and neither is 1.
@@ -146,7 +146,7 @@ class ReadyModel:
         first, second = self.embed_query(a, channels=channels), self.embed_gallery(b, channels=channels)
         if len(first) != len(second) and 1 not in (len(first), len(second)):
             raise ValueError(f"{len(first)} images cannot be compared pair by pair with {len(second)}")
-        return torch.nn.functional.cosine_similarity(first, second, dim=1)
+        return torch.nn.functional.cosine_similarity(first, second, dim=1).clamp(-1, 1)  # rounding may go beyond
 
     def same(self, a: Images, b: Images, prior: float | None = None, *, channels: str = "") -> float | Tensor:
         """Return the probability that two images show one identity.

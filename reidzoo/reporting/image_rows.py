@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from reidzoo.datasets import Record
+from reidzoo.datasets.names import UNNAMED, Names
 from reidzoo.evaluation import Mark
-from reidzoo.reporting.names import UNNAMED, Names
 from reidzoo.reporting.retrieval import Retrieval
 from reidzoo.transforms import read_image
 from reidzoo.visualization import Tile

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reidzoo.datasets.names import UNNAMED, Names
 from reidzoo.engine.evaluate import comparing_device, dataset_ids, embed_sides, ranking_options
 from reidzoo.evaluation import (
     KReciprocal,
@@ -25,7 +26,6 @@ from reidzoo.evaluation.ranking import ROC_RATES, build_protocol
 from reidzoo.inference import ReadyModel
 from reidzoo.neighbours.distances import DistanceSource, FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
-from reidzoo.reporting.names import UNNAMED, Names
 
 if TYPE_CHECKING:
     from reidzoo.datasets import Dataset, Record

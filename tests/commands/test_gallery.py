@@ -36,13 +36,8 @@ def test_search_add_and_remove(gallery, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     call("gallery", "search", gallery, "people/Bob/Bob_c0.jpg", "-k", 2, "--camera", "0")
     query, first, second = capsys.readouterr().out.splitlines()
-    assert query == "people/Bob/Bob_c0.jpg" and first.split() == [
-        "1.000",
-        "Bob",
-        "camera",
-        "0",
-        "people/Bob/Bob_c0.jpg",
-    ]
+    assert query == "people/Bob/Bob_c0.jpg"
+    assert first.split() == ["1.000", "identity", "Bob", "camera", "0", "people/Bob/Bob_c0.jpg"]
     assert "camera 0" in second
     draw_person(tmp_path / "new.jpg", 9, 0, 0)
     call("gallery", "add", gallery, "new.jpg", "people/Bob/Bob_c0.jpg", "--identity", "Dora", "--camera", "door")
@@ -63,12 +58,13 @@ def test_probabilities_of_a_calibrated_copy_say_what_they_are_for(gallery, write
     curve = Calibration(0.9, 0.01, (0.8, 1.0), 0.5, "logistic", 8.0, -4.0, (0.0, 1.0), (0.1, 0.9))
     path = tmp_path / "calibrated.safetensors"
     write_model_file(path, content.state, content.config, {**content.info, "calibration": curve.to_dict()})
-    call("gallery", "search", gallery, tmp_path / "people" / "Bob" / "Bob_c0.jpg", "-k", 1, "--weights", path)
-    said = capsys.readouterr().out
-    share = 3 * 2 / (6 * 5)  # pairs of one person among those of six images
-    expected = float(curve.probability(1.0, share))
-    assert f"{expected:5.1%} the same  Bob" in said
-    assert "20 % of the images show the one asked for, as the identities in the gallery say" in said
+    query = tmp_path / "people" / "Bob" / "Bob_c0.jpg"
+    for prior, words in ((0.5, ()), (0.2, ("--prior", 0.2))):  # 0.2: the pairs of one person among those of six images
+        call("gallery", "search", gallery, query, "-k", 1, "--weights", path, *words)
+        said = capsys.readouterr().out
+        assert f"{100 * float(curve.probability(1.0, prior)):5.1f} %  identity Bob" in said
+        assert f"at a prior of {100 * prior:g} %, the share of pairs of one identity" in said
+        assert "among this gallery's images it is 20 %: --prior 0.2" in said
 
 
 def test_a_datasets_split(write_tiny, tiny_root, tmp_path, capsys):  # noqa: F811

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from reidzoo.gallery.exact_index import ExactIndex
 from reidzoo.gallery.faiss_index import FaissIndex
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.records import ModelRecord
+
+REPOSITORY = Path(__file__).parents[2]
 
 pytest.importorskip("faiss", reason="pip install 'reidzoo[faiss]'")
 
@@ -99,3 +103,14 @@ def test_by_its_name(store, tmp_path):
     assert isinstance(Gallery.load(tmp_path / "kept", index="faiss").store.index, FaissIndex)
     with pytest.raises(GalleryError, match="index='fast': there are exact and faiss"):
         Gallery.load(tmp_path / "kept", index="fast")
+
+
+def test_the_page_has_the_figures_of_the_benchmark():
+    results = (REPOSITORY / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "gallery.md").read_text(encoding="utf-8")
+    command, figures = re.search(r"- `(python benchmarks/gallery\.py --images 1000000.*?)`: (.*)", results).groups()
+    (row,) = re.findall(r"^\| gallery, 1,000,000 x .*", results, re.MULTILINE)
+    memory = re.findall(r"[\d.]+ GB", row)[0]
+    assert command in page and f"{float(memory.split()[0]):g} GB" in page
+    for figure in re.findall(r"\d+\.\d+", figures):
+        assert re.search(rf"\b{float(figure):g}\b", page), figure

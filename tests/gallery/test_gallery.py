@@ -17,7 +17,7 @@ from reidzoo.evaluation import rerank_k_reciprocal
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.gallery import Entry, Gallery
 from reidzoo.gallery.local_store import LocalStore
-from reidzoo.gallery.records import ModelRecord
+from reidzoo.gallery.records import Hit, ModelRecord
 from reidzoo.weights.model_file import read_model_file, write_model_file
 
 
@@ -60,7 +60,8 @@ def test_a_folder_keeps_every_change(model, people, tmp_path):
 def test_a_dataset(model, tiny_root):
     dataset = build_dataset("Market1501", root=tiny_root)
     gallery = Gallery.build(model, dataset)
-    assert len(gallery) == len(dataset.gallery) and gallery.cameras == ["0", "1", "2"]
+    assert len(gallery) == len(dataset.gallery) and gallery.cameras == ["1", "2", "3"]
+    assert all(f"_c{entry.camera}s" in entry.name for entry in gallery)  # as the files and the report call them
     assert len(Gallery.build(model, dataset, split="query")) == len(dataset.query)
     assert {entry.identity for entry in gallery} == {str(record.pid) for record in dataset.gallery}
     dataset.gallery[0] = dataset.gallery[0]._replace(pid=0)  # a distractor
@@ -69,6 +70,13 @@ def test_a_dataset(model, tiny_root):
     assert len(Gallery.build(model, dataset)) == len(gallery) - 1
     crops = Gallery.build(model, build_dataset({"type": "FolderDataset", "folder": "crops"}, root=tiny_root))
     assert {entry.identity for entry in crops} == {f"other{number}" for number in range(1, 13)}
+
+
+def test_rounding_leaves_no_similarity_beyond_1(model, people, monkeypatch):
+    gallery = Gallery.build(model, people)
+    hits = [Hit(0, next(iter(gallery)), value) for value in (1.0000002, -1.0000002)]
+    monkeypatch.setattr(gallery.store, "search", lambda *_: [hits])
+    assert [match.similarity for match in gallery.search(people / "Ann" / "Ann_c0.jpg")[0]] == [1, -1]
 
 
 def test_images_without_files(model):

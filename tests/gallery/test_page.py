@@ -86,10 +86,11 @@ def test_search_filter_and_compare(browser, find, address, people, tmp_path):
     assert "4 identities" in about.text and "not calibrated: similarities, no probabilities" in about.text
     find("#file")[0].send_keys(str(people / "Bob" / "Bob_c10.jpg"))
     cards = find(".match", lambda found: len(found) == 7)
-    assert cards[0].text.splitlines() == ["Bob", "no. 1, camera 10", "similarity 1.00"]
+    assert cards[0].text.splitlines() == ["identity Bob", "no. 1, camera 10", "similarity 1.00"]
     find(".match small", lambda found: any(one.text == "its file is gone" for one in found))
     assert len(find(".match img", lambda found: all(one.get_property("naturalWidth") for one in found))) == 6
 
+    assert all(part.get_property("open") for part in find("aside details"))
     find("#cameras input")[0].click()  # camera 0 alone
     cards = find(".match", lambda found: len(found) == 3)
     assert all("camera 0" in card.text for card in cards)
@@ -120,6 +121,12 @@ def test_a_narrow_screen_and_a_large_picture(browser, find, address, tmp_path):
     find("#file")[0].send_keys(str(tmp_path / "large.png"))
     (message,) = find("#message", lambda found: found[0].is_displayed())
     assert "bytes; 10,485,760 are taken" in message.text
+    assert not any(part.get_property("open") for part in find("aside details"))  # filters leave room for the matches
+    Image.new("RGB", (16, 32), "red").save(tmp_path / "red.tif")
+    find("#file")[0].send_keys(str(tmp_path / "red.tif"))
+    matches = find(".match", lambda found: len(found) == 7)
+    assert matches[0].location["y"] < 480
+    find("#hint", lambda found: found[0].text == "red.tif (this browser cannot show it)")
     overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.execute_script(overflow) <= 0
 
@@ -132,5 +139,5 @@ def assert_clean(browser, address):
     assert [text for text in errors if "/api/picture" not in text and "/api/search" not in text] == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    ours = (address, "blob:", "data:", "chrome://")  # the last from the tab that it opened with
+    ours = (address, "blob:", "data:", "chrome://", "chrome-untrusted://")  # the last of the tab that it opened with
     assert any(url.startswith(address) for url in asked) and [url for url in asked if not url.startswith(ours)] == []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 
 import pytest
 from PIL import Image
 
+from reidzoo.errors import UserError
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.gallery import Gallery
 from reidzoo.gallery.server import Limits, create_app
@@ -23,8 +23,8 @@ def encoded(image, kind="PNG", **options):
     return buffer.getvalue()
 
 
-def client_of(gallery):
-    return testclient.TestClient(create_app(gallery, LIMITS), base_url="http://127.0.0.1:8000")
+def client_of(gallery, prior=None):
+    return testclient.TestClient(create_app(gallery, LIMITS, prior=prior), base_url="http://127.0.0.1:8000")
 
 
 @pytest.fixture
@@ -50,20 +50,20 @@ def test_what_is_served(client, model):
 def test_search_ranks_the_gallery(client, bob, model, people):
     answer = search(client, bob, k=4).json()["matches"]
     (expected,) = Gallery.build(model, people).search(people / "Bob" / "Bob_c10.jpg", 4)
-    assert [match["name"] for match in answer] == [match.name for match in expected]
+    assert [str(people / match["name"]) for match in answer] == [match.name for match in expected]
     assert answer[0]["file"] == "Bob_c10.jpg" and answer[0]["identity"] == "Bob" and answer[0]["probability"] is None
     assert {match["camera"] for match in search(client, bob, camera=["0"]).json()["matches"]} == {"0"}
     assert len(search(client, bob, k=5, camera=["0", "10"], rerank="true").json()["matches"]) == 5
 
 
 def test_compare_two_pictures(client, bob, people):
-    name = str(people / "Bob" / "Bob_c10.jpg")
+    name = "Bob/Bob_c10.jpg"
     for answer in (
         client.post("/api/compare", files={"first": bob, "second": bob}),
         client.post("/api/compare", files={"first": bob}, data={"name": name}),
     ):
         found = answer.json()
-        assert found["similarity"] == pytest.approx(1, abs=1e-5) and found["verdict"] == "not calibrated"
+        assert 1 - 1e-5 < found["similarity"] <= 1 and found["side"] is None
         assert len(found["influence"]) == 2 and "is not calibrated" in found["reasons"][0]
         assert "in this gallery the similarity of two pictures of one identity is" in found["reasons"][-1]
     assert client.post("/api/compare", files={"first": bob}).status_code == 422
@@ -73,35 +73,40 @@ def test_compare_two_pictures(client, bob, people):
 def test_a_calibrated_model_says_probabilities(model, people, bob):
     settings = {"far": 0.001, "interval": (0.9, 0.97), "prior": 0.5, "method": "logistic", "slope": 8.0}
     model.calibration = Calibration(0.95, **settings, intercept=-4.0, knots=(0.0, 1.0), values=(0.1, 0.9))
-    client = client_of(Gallery.build(model, people))  # of three people, two images each: one pair in five
+    gallery = Gallery.build(model, people)  # of three people, two images each: one pair in five
 
     def expected(similarity, prior):
-        return pytest.approx(float(model.calibration.probability(similarity, prior)), abs=1e-6)
+        return pytest.approx(model.calibration.probability(similarity, prior).item(), abs=1e-6)
 
-    for match in search(client, bob).json()["matches"]:
-        assert match["probability"] == expected(match["similarity"], 0.2)
-    found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
-    assert (found["verdict"], found["threshold"]) == ("same", 0.95) and "reaches the threshold" in found["reasons"][0]
-    assert found["probability"] == expected(found["similarity"], 0.5) and "50.0% of the pairs" in found["reasons"][-1]
-    other = client.post("/api/compare", files={"first": bob}, data={"name": str(people / "Ann" / "Ann_c0.jpg")}).json()
-    assert "20.0% of the pairs that are asked about show one identity, as among this" in other["reasons"][-1]
-    assert other["probability"] == expected(other["similarity"], 0.2)
-    model.calibration = dataclasses.replace(model.calibration, threshold=1.1)
-    client = client_of(Gallery.build(model, people))
-    found = client.post("/api/compare", files={"first": bob, "second": bob}).json()
-    assert found["verdict"] == "different"
-    assert "below the threshold of 1.10, which 0.10% of the pairs of two identities" in found["reasons"][0]
+    for prior, said in ((None, 0.5), (0.1, 0.1)):  # one for all that is ranked and compared, as ``model.same`` has it
+        client = client_of(gallery, prior)
+        about = client.get("/api/gallery").json()
+        assert (about["threshold"], about["far"], about["prior"]) == (0.95, 0.001, said)
+        matches = search(client, bob).json()["matches"]
+        pairs = [{"files": {"first": bob, "second": bob}}]
+        pairs += [{"files": {"first": bob}, "data": {"name": match["name"]}} for match in matches]
+        compared = [client.post("/api/compare", **pair).json() for pair in pairs]
+        for answer in (*matches, *compared):
+            assert answer["probability"] == expected(answer["similarity"], said)
+        assert compared[0]["side"] == "above" and compared[-1]["side"] == "below"
+        assert "threshold 0.95, which 0.1 % of the pairs of two identities reached" in compared[0]["reasons"][0]
+        share = f"{100 * float(model.calibration.probability(1.0, 0.2)):.1f} %"
+        assert f"for a prior of {100 * said:g} %, the share of pairs" in compared[0]["reasons"][-1]
+        assert f"a prior of 20 %, as among this gallery's pictures, it is {share}." in compared[0]["reasons"][-1]
+    with pytest.raises(UserError, match="--prior"):
+        client_of(gallery, 1.0)
 
 
 @pytest.mark.slow
 def test_pictures_of_the_gallery_and_no_other_file(client, people, tmp_path):
     name = people / "Ann" / "Ann_c0.jpg"
-    answer = client.get("/api/picture", params={"name": str(name)})
+    answer = client.get("/api/picture", params={"name": "Ann/Ann_c0.jpg"})
     assert answer.headers["content-type"] == "image/jpeg" and Image.open(io.BytesIO(answer.content)).size == (16, 32)
     secret = tmp_path / "people" / "secret.jpg"
     Image.new("RGB", (8, 8)).save(secret)
     for path in (
         secret,
+        name,
         f"{name.parent}/../secret.jpg",
         f"{name}/../Ann_c0.jpg",
         "/etc/passwd",
@@ -113,7 +118,9 @@ def test_pictures_of_the_gallery_and_no_other_file(client, people, tmp_path):
     for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd", "/docs"):
         assert client.get(path).status_code == 404
     name.unlink()
-    assert client.get("/api/picture", params={"name": str(name)}).status_code == 422
+    answer = client.get("/api/picture", params={"name": "Ann/Ann_c0.jpg"})
+    assert answer.status_code == 422 and "the file of Ann/Ann_c0.jpg is gone" in answer.text
+    assert str(tmp_path) not in answer.text
 
 
 def animated():
@@ -121,10 +128,19 @@ def animated():
     return encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:])
 
 
+def pages():
+    return encoded(Image.new("L", (8, 8)), "TIFF", save_all=True, append_images=[Image.new("L", (8, 8))])
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PNG", "WEBP", "BMP", "JPEG"])
+def test_what_folders_are_read_for_is_taken(client, kind):
+    assert search(client, encoded(Image.new("RGB", (8, 8)), kind)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "content, status, problem",
     [
-        (lambda: b"no picture", 422, "not a picture that can be read"),
+        (lambda: b"no picture", 422, "x.jpg is not a picture that can be read"),
         (lambda: b"", 422, "not a picture"),
         (lambda: encoded(Image.effect_noise((32, 32), 9))[:-200], 422, "not a picture that can be read"),
         (lambda: encoded(Image.new("1", (1000, 101))), 422, "1000 x 101 pixels; 100,000 are taken"),
@@ -132,12 +148,14 @@ def animated():
         (lambda: bytes(200_000), 413, "a request may have"),
         (lambda: encoded(Image.new("RGB", (8, 8)), "GIF"), 422, "not a picture"),  # formats that nobody needs here
         (animated, 422, "several frames"),
-        (lambda: encoded(Image.new("F", (8, 8)), "TIFF"), 422, "not a picture"),
+        (pages, 422, "several frames"),
+        (lambda: encoded(Image.new("1", (1000, 101)), "TIFF"), 422, "1000 x 101 pixels; 100,000 are taken"),
+        (lambda: encoded(Image.new("F", (8, 8)), "TIFF"), 422, "x.jpg has pixels of PIL's mode F"),
     ],
 )
 def test_what_is_no_picture_is_refused(client, content, status, problem):
     answer = search(client, content())
-    assert answer.status_code == status and problem in answer.text
+    assert answer.status_code == status and problem in answer.text and "BytesIO" not in answer.text
 
 
 def test_a_body_that_does_not_say_its_length_is_cut_off(client):
@@ -177,8 +195,6 @@ def test_nothing_comes_from_elsewhere(client):
 
 
 def test_fastapi_is_an_extra(model, people, monkeypatch):
-    from reidzoo.errors import UserError
-
     monkeypatch.setitem(__import__("sys").modules, "fastapi", None)
     with pytest.raises(UserError, match=r"pip install 'reidzoo\[serve\]'"):
         create_app(Gallery.build(model, people))

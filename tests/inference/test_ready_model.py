@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -103,6 +105,12 @@ def test_what_is_no_image(write_tiny, tmp_path):
         model.embed([torch.zeros(3, 8, 8, dtype=torch.uint8), 3])
     with pytest.raises(TypeError, match=r"image 0: .* got NoneType, which OpenCV's imread gives"):
         model.embed(None, channels="bgr")
+    with pytest.raises(TypeError, match=r"image 0: .* got bytes; open a file's content with PIL.Image.open"):
+        model.embed(b"content")
+    for shape in ((64, 32), (2, 2, 64, 32, 3)):
+        wanted = r"image 0: .* uint8 array \(H, W, 3\), got uint8 of shape "
+        with pytest.raises(ValueError, match=wanted + re.escape(str(shape))):
+            model.embed(np.zeros(shape, np.uint8), channels="rgb")
     for wrong in (torch.zeros(3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8), torch.zeros(2, 8, 8, 3).byte()):
         with pytest.raises(ValueError, match="expected RGB pixels"):
             model.embed(wrong)

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from reidzoo.config import load_config
+from reidzoo.datasets.names import Names
 from reidzoo.engine.run_folder import RunFolder
 from reidzoo.evaluation import Mark
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.inference.load import make_ready
 from reidzoo.reporting import RETRIEVAL_PICTURES, TRAINING_PICTURES
-from reidzoo.reporting.names import Names
 from reidzoo.reporting.run_record import RunRecord
 from reidzoo.reporting.subject import Subject
 from reidzoo.runs.find_model import find_model

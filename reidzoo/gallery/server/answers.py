@@ -16,7 +16,9 @@ class GalleryAnswer(BaseModel):
     model: str
     sha256: str
     calibrated: bool = Field(description="whether similarities have probabilities")
-    threshold: float | None = Field(description="the similarity from which on two pictures count as one identity")
+    threshold: float | None = Field(description="the similarity that ``far`` of the pairs of two identities reach")
+    far: float | None = Field(description="the rate of false accepts that the threshold is of")
+    prior: float | None = Field(description="the share of pairs of one identity that all probabilities are for")
     max_bytes: int = Field(description="of an uploaded picture")
     max_pixels: int
     max_matches: int
@@ -26,12 +28,14 @@ class MatchAnswer(BaseModel):
     """One picture of the gallery as an answer."""
 
     rank: int
-    name: str = Field(description="what GET /api/picture shows, and POST /api/compare takes")
+    name: str = Field(
+        description="within the folder that holds all files; what GET /api/picture shows, and POST /api/compare takes"
+    )
     file: str = Field(description="the last part of the name")
     identity: str | None
     camera: str | None
     similarity: float = Field(description="cosine, in [-1, 1]")
-    probability: float | None = Field(description="that it shows the query's identity; null if not calibrated")
+    probability: float | None = Field(description="of the query's identity, at the prior; null if not calibrated")
     distance: float | None = Field(description="by which re-ranked matches are ordered; null without re-ranking")
 
 
@@ -45,9 +49,8 @@ class ComparisonAnswer(BaseModel):
     """A model's judgement of two pictures."""
 
     similarity: float
-    probability: float | None
-    threshold: float | None
-    verdict: str = Field(description='"same", "different" or "not calibrated"')
+    probability: float | None = Field(description="of one identity, at the prior; null if not calibrated")
+    side: str | None = Field(description='of the threshold: "above" or "below"; null if not calibrated')
     reasons: list[str] = Field(description="in words, what weighs most first")
     influence: list[list[list[float]]] = Field(
         description="for either picture rows of cells from the top: the similarity less what it is with a cell covered"

@@ -20,7 +20,12 @@ STATIC = Path(__file__).parent / "static"
 OVERHEAD = 64 * 1024  # of a form around its pictures
 
 
-def create_app(gallery: Gallery, limits: Limits | None = None, hosts: Collection[str] | None = LOOPBACK) -> Guard:
+def create_app(
+    gallery: Gallery,
+    limits: Limits | None = None,
+    hosts: Collection[str] | None = LOOPBACK,
+    prior: float | None = None,
+) -> Guard:
     """Return the ASGI application that serves a gallery.
 
     Nothing is loaded from elsewhere, nothing is kept of what is uploaded, and of the machine's files the gallery's
@@ -30,9 +35,10 @@ def create_app(gallery: Gallery, limits: Limits | None = None, hosts: Collection
         gallery: its model is loaded now.
         limits: of what is uploaded.
         hosts: names by which it may be called; None for any.
+        prior: what all probabilities are for, as ``ReadyModel.same`` takes it.
 
     Raises:
-        UserError: fastapi is not installed, or the model cannot be loaded.
+        UserError: fastapi is not installed, the model cannot be loaded, or the prior does not fit it.
     """
     for module in ("fastapi", "python_multipart"):
         need(module, "serve")
@@ -44,7 +50,7 @@ def create_app(gallery: Gallery, limits: Limits | None = None, hosts: Collection
     from reidzoo.gallery.server.service import Service
 
     limits = limits or Limits()
-    service = Service(gallery, limits)
+    service = Service(gallery, limits, prior)
     # fastapi's own pages of the API load their scripts from elsewhere; /openapi.json is all that is needed.
     app = FastAPI(title="reidzoo gallery", version=__version__, docs_url=None, redoc_url=None)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

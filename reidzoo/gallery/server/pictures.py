@@ -9,32 +9,36 @@ from PIL import Image, ImageOps
 from reidzoo.errors import GalleryError
 from reidzoo.gallery.server.limits import Limits
 from reidzoo.transforms import check_header
+from reidzoo.transforms.decode import UnfitImageError, as_seen
 
 __all__ = ["open_file", "open_picture", "small_jpeg"]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 SMALL = (384, 384)
 
 
-def open_picture(content: bytes, limits: Limits) -> Image.Image:
-    """Return an uploaded picture, decoded.
+def open_picture(content: bytes, limits: Limits, name: str) -> Image.Image:
+    """Return an uploaded picture as a viewer shows it, RGB.
 
     Raises:
-        GalleryError: it has too many bytes or pixels, is none, or of several frames.
+        GalleryError: it has too many bytes or pixels, is none, of several frames, or cannot be shown faithfully.
     """
     if len(content) > limits.bytes:
-        raise GalleryError(f"the picture has {len(content):,} bytes; {limits.bytes:,} are taken")
+        raise GalleryError(f"{name} has {len(content):,} bytes; {limits.bytes:,} are taken")
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > limits.pixels:
-            raise GalleryError(f"the picture has {image.width} x {image.height} pixels; {limits.pixels:,} are taken")
-        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-            raise GalleryError("the picture holds several frames; send the one that is meant")
+            raise GalleryError(f"{name} has {image.width} x {image.height} pixels; {limits.pixels:,} are taken")
+        # Not n_frames, which walks through all pages of a TIFF, of which a stranger's file may claim half a million.
+        if getattr(image, "is_animated", False) and image.format != "MPO":
+            raise GalleryError(f"{name} holds several frames; send the one that is meant")
         image.load()
-        return image
+        return as_seen(image)
+    except UnfitImageError as error:
+        raise GalleryError(f"{name} {error}") from None
     # What PIL raises for broken files varies with the format.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise GalleryError(f"not a picture that can be read ({', '.join(FORMATS)}): {error}") from None
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        raise GalleryError(f"{name} is not a picture that can be read ({', '.join(FORMATS)}), or damaged") from None
 
 
 def open_file(path: str) -> Image.Image:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from PIL import Image
 
+from reidzoo.errors import DatasetError, GalleryError
 from reidzoo.gallery.comparison import compare_images
 from reidzoo.gallery.gallery import Gallery
 from reidzoo.gallery.pair_scale import PairScale, measure_pairs
 from reidzoo.gallery.records import Match
 from reidzoo.gallery.server.answers import ComparisonAnswer, GalleryAnswer, MatchAnswer, SearchAnswer
 from reidzoo.gallery.server.limits import Limits
-from reidzoo.gallery.server.pictures import open_file, open_picture, small_jpeg
+from reidzoo.gallery.server.pictures import open_file, small_jpeg
+from reidzoo.gallery.server.public_names import PublicNames
+from reidzoo.inference.judgement import PRIOR, Judgement
 
 __all__ = ["Service"]
 
@@ -26,11 +29,13 @@ class Service:
     Args:
         gallery: with its model loaded.
         limits: of the pictures.
+        prior: what all probabilities are for, as ``ReadyModel.same`` takes it.
     """
 
-    def __init__(self, gallery: Gallery, limits: Limits) -> None:
+    def __init__(self, gallery: Gallery, limits: Limits, prior: float | None = None) -> None:
         self.gallery, self.limits = gallery, limits
-        self.calibration = gallery.model.calibration
+        self.judgement = Judgement.of(gallery.model, prior)
+        self.prior = None if self.judgement is None else self.judgement.prior
         self._lock = threading.Lock()
 
     @cached_property
@@ -39,56 +44,60 @@ class Service:
         return measure_pairs(self.gallery.store)
 
     @cached_property
+    def names(self) -> PublicNames:
+        """What its pictures are called outside."""
+        return PublicNames(self.gallery.store)
+
+    @cached_property
     def about(self) -> GalleryAnswer:
         """What is served."""
-        record = self.gallery.store.model
+        record, judgement = self.gallery.store.model, self.judgement
         return GalleryAnswer(
             images=len(self.gallery),
             identities=len(self.gallery.store.identity_counts()),
             cameras=self.gallery.cameras,
             model=record.name,
             sha256=record.sha256,
-            calibrated=self.calibration is not None,
-            threshold=self._threshold,
+            calibrated=judgement is not None,
+            threshold=None if judgement is None else judgement.calibration.threshold,
+            far=None if judgement is None else judgement.calibration.far,
+            prior=self.prior,
             max_bytes=self.limits.bytes,
             max_pixels=self.limits.pixels,
             max_matches=self.limits.matches,
         )
 
-    def search(self, content: bytes, k: int, cameras: Sequence[str], rerank: bool) -> SearchAnswer:
+    def search(self, image: Image.Image, k: int, cameras: Sequence[str], rerank: bool) -> SearchAnswer:
         """Return the most similar pictures of the gallery.
 
         Raises:
-            UserError: no picture, or an unknown camera.
+            UserError: an unknown camera.
         """
-        image = open_picture(content, self.limits)
         with self._lock:
-            (matches,) = self.gallery.search(image, k, camera=list(cameras) or None, rerank=rerank)
-        return SearchAnswer(matches=[_answer(rank, match) for rank, match in enumerate(matches, 1)])
+            (matches,) = self.gallery.search(image, k, camera=list(cameras) or None, rerank=rerank, prior=self.prior)
+        return SearchAnswer(matches=[self._answer(rank, match) for rank, match in enumerate(matches, 1)])
 
-    def compare(self, first: bytes, second: bytes | str) -> ComparisonAnswer:
+    def compare(self, first: Image.Image, second: Image.Image | str) -> ComparisonAnswer:
         """Return what the model makes of two pictures.
 
         Args:
-            first: a picture's content.
-            second: another one's, or the name of one of the gallery.
+            first: a picture.
+            second: another one, or the name of one of the gallery.
 
         Raises:
-            UserError: no picture.
+            GalleryError: its file is gone, or no picture.
             LookupError: the gallery has none of this name.
         """
-        images = open_picture(first, self.limits), self._second(second)
+        other = self._open(second) if isinstance(second, str) else second
         with self._lock:
-            found = compare_images(self.gallery.model, *images)
-        probability, meaning = self._probability(found.similarity, isinstance(second, str))
-        verdict, why = self._verdict(found.similarity)
-        scale = [self.scale.describe(found.similarity)] if self.scale else []
+            found = compare_images(self.gallery.model, first, other)
+        judgement, similarity = self.judgement, found.similarity
+        scale = [self.scale.describe(similarity)] if self.scale else []
         return ComparisonAnswer(
-            similarity=found.similarity,
-            probability=probability,
-            threshold=self._threshold,
-            verdict=verdict,
-            reasons=[why, *found.reasons(), *scale, *meaning],
+            similarity=similarity,
+            probability=None if judgement is None else judgement.probability(similarity),
+            side=None if judgement is None else judgement.side(similarity),
+            reasons=[self._line(similarity), *found.reasons(), *scale, *self._priors(similarity)],
             influence=list(found.influence),
         )
 
@@ -97,43 +106,40 @@ class Service:
 
         Raises:
             LookupError: the gallery has none of this name.
-            DatasetError: its file is gone.
+            GalleryError: its file is gone.
         """
-        return small_jpeg(open_file(self._path(name)))
+        return small_jpeg(self._open(name))
 
-    def _second(self, second: bytes | str) -> Image.Image:
-        return open_picture(second, self.limits) if isinstance(second, bytes) else open_file(self._path(second))
+    def _open(self, name: str) -> Image.Image:
+        try:
+            return open_file(self.names.find(name))
+        except DatasetError:  # whose message says where the file lay
+            raise GalleryError(f"the file of {name} is gone, or cannot be read any more") from None
 
-    def _path(self, name: str) -> str:
-        if not self.gallery.store.known([name]):
-            raise LookupError("the gallery has no picture of this name")
-        return name
+    def _answer(self, rank: int, match: Match) -> MatchAnswer:
+        shown = {**vars(match), "name": self.names.show(match.name)}
+        return MatchAnswer(rank=rank, file=Path(match.name).name, **shown)
 
-    @property
-    def _threshold(self) -> float | None:
-        return None if self.calibration is None else float(self.calibration.threshold)
-
-    def _probability(self, similarity: float, of_gallery: bool) -> tuple[float | None, list[str]]:
-        """Return the probability of one identity, and in words for which pairs it holds."""
-        if self.calibration is None:
-            return None, []
-        prior = (self.gallery.pair_share if of_gallery else None) or self.calibration.prior
-        which = ", as among this gallery's pictures" if of_gallery and self.gallery.pair_share else ""
-        said = f"The probability holds where {prior:.1%} of the pairs that are asked about show one identity{which}."
-        return float(self.calibration.probability(similarity, prior)), [said]
-
-    def _verdict(self, similarity: float) -> tuple[str, str]:
-        if self.calibration is None:
-            return "not calibrated", (
+    def _line(self, similarity: float) -> str:
+        """Return in words what the similarity is compared with."""
+        if self.judgement is None:
+            return (
                 f"The similarity is {similarity:.2f}. This model is not calibrated: nothing says from which similarity "
                 f"on two pictures show one identity."
             )
-        threshold, far = self.calibration.threshold, self.calibration.far
-        reached = f"{threshold:.2f}, which {far:.2%} of the pairs of two identities reached when it was measured"
-        if similarity >= threshold:
-            return "same", f"The similarity is {similarity:.2f}, and reaches the threshold of {reached}."
-        return "different", f"The similarity is {similarity:.2f}, below the threshold of {reached}."
+        known = self.judgement.calibration
+        return (
+            f"The similarity is {similarity:.2f}, the threshold {known.threshold:.2f}, which {100 * known.far:.3g} % "
+            f"of the pairs of two identities reached when it was measured."
+        )
 
-
-def _answer(rank: int, match: Match) -> MatchAnswer:
-    return MatchAnswer(rank=rank, file=Path(match.name).name, **vars(match))
+    def _priors(self, similarity: float) -> list[str]:
+        """Return in words what the probability is for, and what it is where identities are as many as here."""
+        if self.judgement is None:
+            return []
+        said = f"The probability is for {self.judgement.prior_words}, {PRIOR}"
+        if share := self.gallery.pair_share:
+            own = Judgement(self.judgement.calibration, share)
+            here = f"{100 * own.probability(similarity):.1f} %"
+            said += f"; for {own.prior_words}, as among this gallery's pictures, it is {here}"
+        return [f"{said}."]

@@ -1,7 +1,8 @@
 "use strict";
 
 const at = (id) => document.getElementById(id);
-const percent = (value) => `${(100 * value).toFixed(value > 0.0995 && value < 0.9995 ? 0 : 1)} %`;
+const percent = (value) => `${(100 * value).toFixed(value > 0.0995 && value < 0.9995 ? 0 : 1)}\u00a0%`;
+const share = (value) => `${Number((100 * value).toPrecision(3))}\u00a0%`;
 let about = null;
 let query = null;
 let asked = 0; // number of the newest request; answers to older ones are dropped
@@ -74,14 +75,14 @@ function search() {
 }
 
 function card(match) {
-  const who = match.identity === null ? match.file : match.identity;
+  const who = match.identity === null ? match.file : `identity ${match.identity}`;
   const button = make("button", "", { type: "button", className: "match", title: match.file });
   const picture = make("img", "", { src: pictureOf(match.name), alt: `Match ${match.rank}: ${who}`, loading: "lazy" });
   picture.addEventListener("error", () => picture.replaceWith(make("small", "its file is gone")));
-  const value = match.probability === null ? Math.max(match.similarity, 0) : match.probability;
-  const said = match.probability === null ? `similarity ${match.similarity.toFixed(2)}` : `${percent(match.probability)} likely the same`;
   const where = match.camera === null ? `no. ${match.rank}` : `no. ${match.rank}, camera ${match.camera}`;
-  button.append(picture, make("b", who), make("small", where), make("meter", "", { value, title: said }), make("small", said));
+  const said = figures(match);
+  button.append(picture, make("b", who), make("small", where), make("meter", "", { value: Math.max(match.similarity, 0) }));
+  button.append(...said.map((text) => make("small", text)));
   button.addEventListener("click", () => compare(match.name, who, pictureOf(match.name)));
   const item = make("li");
   item.append(button);
@@ -96,14 +97,17 @@ function compare(second, title, source) {
   latest(() => ask("/api/compare", form), (answer) => showComparison(answer, title, source));
 }
 
+/** Say how similar two pictures are, and how probably of one identity, which is for a prior. */
+function figures(answer) {
+  const said = [`similarity ${answer.similarity.toFixed(2)}`];
+  return answer.probability === null ? said : [...said, `${percent(answer.probability)} at prior ${share(about.prior)}`];
+}
+
 function showComparison(answer, title, source) {
-  const words = { same: "The same", different: "Different", "not calibrated": "Not calibrated" };
-  at("verdict").textContent = words[answer.verdict];
-  at("verdict").className = answer.verdict.replace(" ", "-");
-  const figures = [`similarity ${answer.similarity.toFixed(2)}`];
-  if (answer.probability !== null) { figures.push(`${percent(answer.probability)} likely the same`); }
-  at("figures").textContent = figures.join(", ");
-  at("reasons").replaceChildren(...answer.reasons.map((reason) => make("li", reason)));
+  const sides = { above: "Above", below: "Below" };
+  at("verdict").textContent = answer.side ? `${sides[answer.side]} the threshold of ${share(about.far)} false accepts` : "Not calibrated";
+  at("figures").textContent = figures(answer).join(", ");
+  at("reasons").replaceChildren(...answer.reasons.map((reason) => make("li", reason.replaceAll(" %", "\u00a0%"))));
   at("first-picture").src = at("query").src;
   at("second-picture").src = source;
   at("second-name").textContent = title;
@@ -131,7 +135,7 @@ function showAbout(answer) {
   about = answer;
   const count = (number, one, many) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
   const parts = [count(answer.images, "picture", "pictures"), count(answer.identities, "identity", "identities")];
-  parts.push(`model ${answer.model}`, answer.calibrated ? "calibrated" : "not calibrated: similarities, no probabilities");
+  parts.push(`model ${answer.model}`, answer.calibrated ? `% is the probability of one identity at a prior of ${share(answer.prior)}` : "not calibrated: similarities, no probabilities");
   at("about").textContent = parts.join(" · ");
   at("k").max = answer.max_matches;
   for (const camera of answer.cameras) {
@@ -143,6 +147,14 @@ function showAbout(answer) {
 }
 
 function listen() {
+  const wide = matchMedia("(min-width: 701px)");
+  const fold = () => { for (const part of document.querySelectorAll("aside details")) { part.open = wide.matches; } };
+  wide.addEventListener("change", fold);
+  fold();
+  at("query").addEventListener("error", () => { // such as a TIFF, which the server reads and few browsers do
+    at("query").hidden = true;
+    at("hint").textContent = `${query.name} (this browser cannot show it)`;
+  });
   at("file").addEventListener("change", () => setQuery(at("file").files[0]));
   at("second").addEventListener("change", () => {
     const file = at("second").files[0];

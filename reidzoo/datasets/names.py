@@ -1,11 +1,11 @@
-"""Names of a test set's identities and cameras."""
+"""Names of a dataset's identities and cameras."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reidzoo.datasets import Dataset
+from reidzoo.datasets.base import Dataset
 
 __all__ = ["UNNAMED", "Names"]
 
