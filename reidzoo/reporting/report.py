@@ -14,7 +14,7 @@ from reidzoo.config import dump, load_config
 from reidzoo.datasets.nodes import Node
 from reidzoo.engine.evaluate import check_evaluation
 from reidzoo.engine.run_folder import RunFolder
-from reidzoo.errors import DatasetError, UserError
+from reidzoo.errors import UserError
 from reidzoo.evaluation.intervals import bootstrap_interval
 from reidzoo.files import show_path, write_text, write_whole
 from reidzoo.inference.load import make_ready
@@ -32,7 +32,7 @@ __all__ = ["Report"]
 
 _LACKING = {
     "label-quality": "it clusters nothing",
-    "clusters": "no stage has written pseudo labels",
+    "clusters": "it clusters nothing",
     "alternation": "no stage alternates by thresholds",
 }
 """Kind -> why there may be none."""
@@ -183,7 +183,7 @@ class Report:
             try:
                 if picture := draw(self.record):
                     pictures.append(picture)
-            except DatasetError as error:  # the images of the clusters
+            except UserError as error:  # the clusters
                 notes.append(f"Left out: {kind}. {error}")
         spans = self.record.spans
         text = "Stages: " + ", ".join(f"{name} ({end - begin:.3g} epochs)" for begin, end, name in spans) + "."

@@ -11,6 +11,7 @@ import torch
 
 from reidzoo.config import load_config
 from reidzoo.engine.run_folder import RunFolder
+from reidzoo.errors import UserError
 from reidzoo.evaluation import Mark
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.inference.load import make_ready
@@ -217,3 +218,12 @@ def test_pseudo_labels_their_clusters_and_turns(record, drawn):
         assert strip.title.startswith(f"cluster {label}: {images} images")
         if int(images) == len(strip.tiles):
             assert float(purity) == pytest.approx(100 * right / int(images), abs=0.5)
+
+
+def test_clusters_without_their_labels_are_asked_for(record):
+    for stage in record.stages:
+        stage.files.labels.unlink(missing_ok=True)
+    with pytest.raises(UserError, match=r"No stage of run has a pseudo_labels\.csv"):
+        TRAINING_PICTURES["clusters"](record)
+    record.stages = record.stages[1:]
+    assert TRAINING_PICTURES["clusters"](record) is None
