@@ -73,9 +73,7 @@ def _picture(records: Sequence[Record], labels: np.ndarray, size: tuple[int, int
         chosen = [
             chosen[place] for place in np.unique(np.linspace(0, len(chosen) - 1, min(IMAGES, len(chosen))).astype(int))
         ]
-        tiles = [
-            tile(records[row], "right" if pids[row] == main else "wrong", size, f"id {pids[row]}") for row in chosen
-        ]
+        tiles = [tile(records[row], "right" if pids[row] == main else "wrong", size) for row in chosen]
         strips.append(Strip(title, tiles))
         rows.append((str(label), str(len(found)), str(len(values)), f"{100 * sizes.max() / len(found):.0f}"))
     text = (

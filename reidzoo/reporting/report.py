@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yacs.config import CfgNode
@@ -119,16 +119,17 @@ class Report:
             say(f"Testing on {title} ...")
             yield Subject(Retrieval.of_model(model, dataset, title), model)
 
-    def picture(self, kind: str, node: Node | None = None) -> Picture:
+    def picture(self, kind: str, node: Node | None = None, queries: Sequence[str] = ()) -> Picture:
         """Return one picture, of the first test set.
 
         Args:
             kind: a key of ``TRAINING_PICTURES`` or of ``RETRIEVAL_PICTURES``.
             node: a test set in the place of the configuration's.
+            queries: which queries a picture of some shows, by name or by number from 1; () for its own choice.
 
         Raises:
             DatasetError: the images are not there.
-            UserError: there is nothing of the kind.
+            UserError: there is nothing of the kind, or no such query.
         """
         if kind in RETRIEVAL_PICTURES and self.model is None:
             raise UserError(f"{self.name}: no stage is finished, so there is no model whose {kind} could be drawn")
@@ -137,7 +138,7 @@ class Report:
             picture = TRAINING_PICTURES[kind](self.record)
         elif kind in RETRIEVAL_PICTURES:
             for subject in itertools.islice(self.subjects(node), 1):
-                picture = RETRIEVAL_PICTURES[kind](subject)
+                picture = RETRIEVAL_PICTURES[kind](replace(subject, queries=queries))
         if picture is None:
             raise UserError(f"{self.name} has no {kind} to draw: {_LACKING.get(kind, 'there is nothing of the kind')}")
         return picture
@@ -226,11 +227,19 @@ def _figures(subject: Subject) -> dict[str, tuple[str, str]]:
     return {
         name: (
             f"{100 * value:.1f} %",
-            "{:.1f} to {:.1f}".format(*(100 * end for end in ends[name])) if name in ends else "",
+            _interval(subject, *ends[name]) if name in ends else "",
         )
         for name, value in result.figures().items()
         if name in ("mAP", "rank-1", "rank-5", "rank-10", "mINP")
     }
+
+
+def _interval(subject: Subject, low: float, high: float) -> str:
+    if subject.few:
+        return f"of {subject.people} identities, too few for an interval"
+    if low == high:
+        return f"the same in all {subject.people} identities"
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _environment(record: RunRecord) -> dict[str, Table]:
