@@ -24,7 +24,8 @@ reidzoo draw ranking --dataset Market1501 --data-root datasets-mini --weights do
 reidzoo draw labels --dataset MSMT17 --data-root datasets-mini --labels pseudo_labels.csv --output labels.png
 reidzoo draw styles --dataset Market1501 --data-root datasets-mini --output styles.png
 reidzoo draw losses --weights output/DomainMix/mini --output losses.svg
-reidzoo draw confusions --weights spcl_mini --dataset Market1501 --data-root datasets-mini --output confused.png"""
+reidzoo draw confusions --weights spcl_mini --dataset Market1501 --data-root datasets-mini --output confused.png
+reidzoo draw attention --weights spcl_mini --data-root datasets-mini --query 3 --query 8 --output looks.png"""
 
 
 OF_DATASETS = {
@@ -53,6 +54,8 @@ OF_MODELS = {
     "cameras": "the same by camera",
 }
 """Kind -> what it shows."""
+OF_QUERIES = ("rank-lists", "attention")
+"""The kinds that show some queries."""
 
 
 def _explained(kinds: Mapping[str, str]) -> str:
@@ -77,6 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run's folder; of models also one of the zoo, a model file or a checkpoint; rankings of several compare",
     )  # fmt: skip
     parser.add_argument("--stage", default="", help="of a model: whose (default: the run's last that is finished)")
+    parser.add_argument(
+        "--query", action="append", default=[], metavar="NAME",
+        help="of rank-lists and attention: a query's file, or its number from 1; repeat it for several (default: the "
+        "best, median and worst)",
+    )  # fmt: skip
     parser.add_argument("--labels", metavar="CSV", help="of labels: the file of pseudo labels, of this dataset")
     parser.add_argument(
         "--rows", type=int, default=6, metavar="N", help="queries, labels, or images; spread over the dataset"
@@ -97,6 +105,8 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: the dataset or a model cannot be had, or a number is below 1.
     """
+    if args.query and args.what not in OF_QUERIES:
+        raise UserError(f"draw {args.what} takes no --query: {' and '.join(OF_QUERIES)} do")
     if args.what in OF_DATASETS:
         _draw_dataset(args)
     else:
@@ -137,7 +147,7 @@ def _draw_run(args: argparse.Namespace) -> None:
     how = {"opts": opts, "device": args.device, "trust": args.trust, "stage": args.stage}
     report = Report.of(args.weights[0], **how, curves_only=args.what in OF_RUNS)
     node = read_node(args.dataset, "--dataset") if args.dataset else None
-    picture = report.picture(args.what, node)
+    picture = report.picture(args.what, node, args.query)
     with write_whole(args.output) as file:
         file.write(picture.content)
     print(f"{picture.title}: {picture.text}")

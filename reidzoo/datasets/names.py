@@ -37,6 +37,14 @@ class Names:
         """Return what a camera is called; published datasets number theirs from 1."""
         return str(camid + 1) if self.cameras is None else self.cameras.get(int(camid), "unknown")
 
+    def brief_person(self, pid: int) -> str:
+        """Return what an identity is called where there is little room: its name, or ``id`` and its number."""
+        return self.people.get(int(pid), f"id {pid}")
+
+    def brief_camera(self, camid: int) -> str:
+        """Return what a camera is called where there is little room: its name, or ``c`` and its number."""
+        return f"c{camid + 1}" if self.cameras is None else self.camera(camid)
+
 
 UNNAMED = Names()
 """For images whose identities and cameras are numbers."""

@@ -40,6 +40,9 @@ class PseudoLabelHook(Hook):
     Where the images' true identities are known, as a benchmark's are, the labels are compared with them, in the log and
     as ``pseudo_labels`` in ``metrics.jsonl`` (``reidzoo.clustering.label_quality``). Nothing is chosen by it.
 
+    The newest labels of one dataset, refined, are in ``pseudo_labels.csv``, for pictures of clusters; where an
+    ``ExportPseudoLabelsHook`` is going to write that file it is left to it.
+
     With ``domain``, one set mixes labelled datasets and an unlabelled one, as the code of DomainMix has it: only that
     dataset's images are clustered. The classes of the others stay, first in number, with their rows of the classifier
     and what the optimizers know of these; the clusters' classes follow.
@@ -106,6 +109,7 @@ class PseudoLabelHook(Hook):
             return
         features = self._features(runner)
         labels = self._labels(runner, features)
+        self._keep(runner, labels)
         if self.outliers == "singletons":
             labels = torch.from_numpy(singletons(labels.numpy()))
         self._relabel(runner, labels, features)
@@ -113,8 +117,7 @@ class PseudoLabelHook(Hook):
     def rehearse(self, runner: Runner) -> None:
         """Check what ``before_train`` does, and relabel by clusters of the images that follow one another."""
         self.before_train(runner)
-        data = runner.sets[self.target]
-        count = len(data) if self.domain is None else int((data.domains == self.domain).sum())
+        count = len(self._rows(runner))
         size = min(max(self.min_size, IMAGES), self.max_size or IMAGES)
         dim = runner.model.embedding_dim if self.classifier == "means" else 0
         self._relabel(runner, torch.arange(count) // size, torch.rand(count, dim))
@@ -154,21 +157,36 @@ class PseudoLabelHook(Hook):
         title = f"features of {self.target}"
         if self.domain is None:
             return extract_train_features(runner, self.target, title=title)
-        data = runner.sets[self.target]
-        rows = np.flatnonzero(data.domains == self.domain)
+        data, rows = runner.sets[self.target], self._rows(runner)
         table = build_test_table(runner.cfg, [data.paths[row] for row in rows])
         sides = [data.camids[rows], data.viewids[rows]]
         return extract_table(runner.cfg, runner.extractor, table, runner.device, title, sides=sides)
 
     def _quality(self, runner: Runner, labels: Any) -> dict[str, float]:
         """Return ``label_quality``; without the shares where no true identity is known."""
-        data = runner.sets[self.target]
-        rows = np.arange(len(data)) if self.domain is None else np.flatnonzero(data.domains == self.domain)
+        data, rows = runner.sets[self.target], self._rows(runner)
         if self._truth is None:
             self._truth = true_identities(data)[rows]
         quality = label_quality(labels, self._truth, data.camids[rows])
         known = bool((self._truth >= 0).any())
         return quality if known else {key: value for key, value in quality.items() if key not in _SHARES}
+
+    def _rows(self, runner: Runner) -> np.ndarray:
+        """Return the numbers of the images that are clustered, int64 (N,)."""
+        data = runner.sets[self.target]
+        return np.arange(len(data)) if self.domain is None else np.flatnonzero(data.domains == self.domain)
+
+    def _keep(self, runner: Runner, labels: Tensor) -> None:
+        """Write the labels, unless they are of several datasets or an export is to come."""
+        one = self.domain is not None or len(runner.sets[self.target].datasets) == 1
+        exports = any(isinstance(hook, ExportPseudoLabelsHook) for hook in runner.hooks.values())
+        if one and not exports and is_main():
+            self._write(runner, "pseudo_labels.csv", labels.numpy())
+
+    def _write(self, runner: Runner, name: str, labels: np.ndarray) -> None:
+        data, rows = runner.sets[self.target], self._rows(runner)
+        records = [data.records[row] for row in rows]
+        write_pseudo_labels(runner.output_dir / name, records, labels, data.folder_of(rows[0]))
 
     def _report(self, runner: Runner, clusters: Any, labels: Any, quality: Mapping[str, float]) -> None:
         if not is_main():
@@ -237,10 +255,6 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
                 "quality": quality, "quality_before_refinement": self._quality(runner, clusters),
             }  # fmt: skip
             write_text(runner.output_dir / "pseudo_labels.json", json.dumps(counts, indent=1) + "\n")
-
-    def _write(self, runner: Runner, name: str, labels: Any) -> None:
-        data = runner.sets[self.target]
-        write_pseudo_labels(runner.output_dir / name, data.records, labels, data.folder_of(0))
 
 
 def _sums(features: Tensor, labels: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from reidzoo.datasets import Record, build_dataset, read_pseudo_labels
 from reidzoo.datasets.base import relative_path
 from reidzoo.datasets.nodes import sources
 from reidzoo.engine.build import final_size
+from reidzoo.errors import UserError
 from reidzoo.reporting.image_rows import tile
 from reidzoo.reporting.picture import Picture, Table
 from reidzoo.reporting.run_record import RunRecord
@@ -27,12 +28,20 @@ def clusters(record: RunRecord) -> Picture | None:
     """Return clusters of the last stage that has written pseudo labels, from the smallest to the largest.
 
     Returns:
-        None where no stage has, or no dataset of it has the images that its file labels.
+        None where nothing was clustered.
+
+    Raises:
+        DatasetError: the images are not there.
+        UserError: the labels are not written, or are not of a dataset that the stage trains on.
     """
-    for stage in reversed(record.stages):
-        if stage.files.labels.exists():
-            labelled = _labelled(stage.cfg, str(stage.files.labels))
-            return _picture(*labelled, final_size(stage.cfg)) if labelled else None
+    written = [stage for stage in record.stages if stage.files.labels.exists()]
+    if written and (labelled := _labelled(written[-1].cfg, str(written[-1].files.labels))):
+        return _picture(*labelled, final_size(written[-1].cfg))
+    if written or record.labels():
+        raise UserError(
+            f"No stage of {record.run.path.name} has a pseudo_labels.csv of one of its datasets; the labels of a "
+            "training set of several datasets are not written"
+        )
     return None
 
 
@@ -64,9 +73,7 @@ def _picture(records: Sequence[Record], labels: np.ndarray, size: tuple[int, int
         chosen = [
             chosen[place] for place in np.unique(np.linspace(0, len(chosen) - 1, min(IMAGES, len(chosen))).astype(int))
         ]
-        tiles = [
-            tile(records[row], "right" if pids[row] == main else "wrong", size, f"id {pids[row]}") for row in chosen
-        ]
+        tiles = [tile(records[row], "right" if pids[row] == main else "wrong", size) for row in chosen]
         strips.append(Strip(title, tiles))
         rows.append((str(label), str(len(found)), str(len(values)), f"{100 * sizes.max() / len(found):.0f}"))
     text = (

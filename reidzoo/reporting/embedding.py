@@ -25,6 +25,7 @@ class EmbeddingMap:
 
     Attributes:
         points: float64 (N, 2).
+        features: float32 (N, D), of length 1, what was laid out.
         pids, camids: int64 (N,).
         same_identity: share of an image's ``NEAR`` nearest others that show its identity.
         most_identity: the most it could be: some identities have fewer other images.
@@ -33,12 +34,27 @@ class EmbeddingMap:
     """
 
     points: np.ndarray
+    features: torch.Tensor
     pids: np.ndarray
     camids: np.ndarray
     same_identity: float
     most_identity: float
     same_camera: float
     camera_chance: float
+
+    def spread(self, labels: np.ndarray) -> list[tuple[int, int, float, float]]:
+        """Return each label, its number of images, and their mean cosine with one another and with all others.
+
+        Args:
+            labels: integers (N,); a mean of no pair is NaN.
+        """
+        cosine, rows = (self.features @ self.features.T).double().numpy(), []
+        np.fill_diagonal(cosine, np.nan)
+        for label in np.unique(labels).tolist():
+            own = labels == label
+            within, between = cosine[np.ix_(own, own)], cosine[np.ix_(own, ~own)]
+            rows.append((label, int(own.sum()), _mean(within), _mean(between)))
+        return rows
 
 
 def embedding_map(retrieval: Retrieval, seed: int = 0) -> EmbeddingMap:
@@ -65,7 +81,12 @@ def embedding_map(retrieval: Retrieval, seed: int = 0) -> EmbeddingMap:
     most = float((np.minimum((pids == pids[:, None]).sum(1) - 1, NEAR) / NEAR).mean())
     counts = np.unique(camids, return_counts=True)[1]
     chance = float((counts * (counts - 1)).sum() / (len(camids) * (len(camids) - 1)))
-    return EmbeddingMap(points, pids, camids, shares[0], most, shares[1], chance)
+    return EmbeddingMap(points, features, pids, camids, shares[0], most, shares[1], chance)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _chosen(retrieval: Retrieval) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:

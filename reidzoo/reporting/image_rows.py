@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from reidzoo.reporting.retrieval import Retrieval
 from reidzoo.transforms import read_image
 from reidzoo.visualization import Tile
 
-__all__ = ["HEIGHT", "describe", "gallery_tiles", "pixels", "tile"]
+__all__ = ["HEIGHT", "brief", "describe", "gallery_tiles", "pixels", "tile", "titled"]
 
 HEIGHT = 128
 """Pixels of an image on a page."""
@@ -22,6 +23,7 @@ MEANING = {
     "query": "the query",
     "right": "a true match",
     "wrong": "another identity",
+    "plain": "another identity",
     "uncounted": "not counted: the query's identity and camera, or the query itself",
     "junk": "junk",
 }
@@ -40,12 +42,22 @@ def describe(record: Record, names: Names) -> str:
     return f"identity {names.person(record.pid)}, camera {names.camera(record.camid)}"
 
 
+def brief(record: Record, names: Names) -> str:
+    """Return identity and camera in a few letters, "" for an image of no identity."""
+    return "" if record.pid < 0 else f"{names.brief_person(record.pid)}, {names.brief_camera(record.camid)}"
+
+
+def titled(record: Record, names: Names) -> str:
+    """Return identity, camera and the file's name."""
+    return f"{describe(record, names)}, {Path(record.path).name}"
+
+
 def tile(
     record: Record, mark: str, size: tuple[int, int], caption: str = "", more: str = "", names: Names = UNNAMED
 ) -> Tile:
-    """Return an image with its mark, and in words what it shows."""
+    """Return an image with its mark, who it is, and in words what it shows."""
     words = ", ".join(filter(None, [MEANING.get(mark, ""), describe(record, names), more]))
-    return Tile(pixels(record, size), mark, caption, words)
+    return Tile(pixels(record, size), mark, caption, words, brief(record, names))
 
 
 def gallery_tiles(retrieval: Retrieval, row: int, length: int, size: tuple[int, int]) -> Iterable[Tile]:

@@ -129,7 +129,7 @@ def _inline(name: str, picture: Picture) -> str:
     heading = re.search(r"<title>(.*?)</title>", svg)
     if heading:  # it stands above the figure
         svg = re.sub(rf"<text [^>]*>{re.escape(heading[1])}</text>", "", svg, count=1)
-    label = escape(picture.title, quote=True)
+    label = escape(picture.alt, quote=True)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1) + "\n"
 
 
@@ -140,16 +140,27 @@ def _strips(strips: Sequence[Strip]) -> str:
 
 
 def _strip(strip: Strip) -> str:
-    tiles = "".join(map(_tile, strip.tiles))
-    return f'<div><h4>{escape(strip.title)}</h4>\n<ol class="tiles">{tiles}</ol></div>\n'
+    groups = "".join(f'<ol class="tiles">{"".join(map(_tile, group))}</ol>\n' for group in _groups(strip.tiles))
+    return f'<div><h4>{escape(strip.title)}</h4>\n<div class="groups">{groups}</div></div>\n'
+
+
+def _groups(tiles: Sequence[Tile]) -> list[list[Tile]]:
+    """Return the tiles in groups that a narrow page does not tear apart, each with its query as the first."""
+    groups: list[list[Tile]] = []
+    for tile in tiles:
+        if not groups or tile.mark == "query":
+            groups.append([])
+        groups[-1].append(tile)
+    return groups
 
 
 def _tile(tile: Tile) -> str:
     sign = MARKS[tile.mark][0]
     under = " ".join(filter(None, [f"<b>{sign}</b>" if sign else "", escape(tile.caption)])) or "&nbsp;"
+    who = f"<small>{escape(tile.who)}</small>" if tile.who else ""
     height, width = tile.image.shape[:2]
     image = f'<img src="{_jpeg(tile.image)}" alt="{escape(tile.words, quote=True)}" width="{width}" height="{height}">'
-    return f'<li class="{tile.mark}">{image}{under}</li>\n'
+    return f'<li class="{tile.mark}">{image}<span>{under}</span>{who}</li>\n'
 
 
 def _jpeg(image: np.ndarray) -> str:

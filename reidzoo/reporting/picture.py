@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import unescape
 
 from reidzoo.visualization import Strip, strips_png
 
@@ -11,6 +13,8 @@ __all__ = ["STRIPS", "Picture", "Table"]
 
 STRIPS = ("rank-lists", "confusions", "attention", "clusters")
 """The kinds of pictures that are of photographs, in PNG; all others are SVG."""
+LINES = 16
+"""Of a description that are read out."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,14 @@ class Picture:
     svg: str = ""
     strips: Sequence[Strip] = ()
     table: Table = field(default_factory=lambda: Table((), ()))
+
+    @property
+    def alt(self) -> str:
+        """What a figure shows, in words: its heading and the description that it carries, the first lines of it."""
+        found = re.search(r"<desc>(.*?)</desc>", self.svg, re.DOTALL)
+        lines = [line.rstrip(".") for line in unescape(found[1]).splitlines()] if found else []
+        rest = ["the table has the rest"] if len(lines) > LINES else []
+        return f"{self.title}. {'; '.join([*lines[:LINES], *rest])}."
 
     @property
     def ending(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yacs.config import CfgNode
@@ -14,7 +14,7 @@ from reidzoo.config import dump, load_config
 from reidzoo.datasets.nodes import Node
 from reidzoo.engine.evaluate import check_evaluation
 from reidzoo.engine.run_folder import RunFolder
-from reidzoo.errors import DatasetError, UserError
+from reidzoo.errors import UserError
 from reidzoo.evaluation.intervals import bootstrap_interval
 from reidzoo.files import show_path, write_text, write_whole
 from reidzoo.inference.load import make_ready
@@ -32,7 +32,7 @@ __all__ = ["Report"]
 
 _LACKING = {
     "label-quality": "it clusters nothing",
-    "clusters": "no stage has written pseudo labels",
+    "clusters": "it clusters nothing",
     "alternation": "no stage alternates by thresholds",
 }
 """Kind -> why there may be none."""
@@ -119,16 +119,17 @@ class Report:
             say(f"Testing on {title} ...")
             yield Subject(Retrieval.of_model(model, dataset, title), model)
 
-    def picture(self, kind: str, node: Node | None = None) -> Picture:
+    def picture(self, kind: str, node: Node | None = None, queries: Sequence[str] = ()) -> Picture:
         """Return one picture, of the first test set.
 
         Args:
             kind: a key of ``TRAINING_PICTURES`` or of ``RETRIEVAL_PICTURES``.
             node: a test set in the place of the configuration's.
+            queries: which queries a picture of some shows, by name or by number from 1; () for its own choice.
 
         Raises:
             DatasetError: the images are not there.
-            UserError: there is nothing of the kind.
+            UserError: there is nothing of the kind, or no such query.
         """
         if kind in RETRIEVAL_PICTURES and self.model is None:
             raise UserError(f"{self.name}: no stage is finished, so there is no model whose {kind} could be drawn")
@@ -137,7 +138,7 @@ class Report:
             picture = TRAINING_PICTURES[kind](self.record)
         elif kind in RETRIEVAL_PICTURES:
             for subject in itertools.islice(self.subjects(node), 1):
-                picture = RETRIEVAL_PICTURES[kind](subject)
+                picture = RETRIEVAL_PICTURES[kind](replace(subject, queries=queries))
         if picture is None:
             raise UserError(f"{self.name} has no {kind} to draw: {_LACKING.get(kind, 'there is nothing of the kind')}")
         return picture
@@ -183,7 +184,7 @@ class Report:
             try:
                 if picture := draw(self.record):
                     pictures.append(picture)
-            except DatasetError as error:  # the images of the clusters
+            except UserError as error:  # the clusters
                 notes.append(f"Left out: {kind}. {error}")
         spans = self.record.spans
         text = "Stages: " + ", ".join(f"{name} ({end - begin:.3g} epochs)" for begin, end, name in spans) + "."
@@ -226,11 +227,19 @@ def _figures(subject: Subject) -> dict[str, tuple[str, str]]:
     return {
         name: (
             f"{100 * value:.1f} %",
-            "{:.1f} to {:.1f}".format(*(100 * end for end in ends[name])) if name in ends else "",
+            _interval(subject, *ends[name]) if name in ends else "",
         )
         for name, value in result.figures().items()
         if name in ("mAP", "rank-1", "rank-5", "rank-10", "mINP")
     }
+
+
+def _interval(subject: Subject, low: float, high: float) -> str:
+    if subject.few:
+        return f"of {subject.people} identities, too few for an interval"
+    if low == high:
+        return f"the same in all {subject.people} identities"
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _environment(record: RunRecord) -> dict[str, Table]:

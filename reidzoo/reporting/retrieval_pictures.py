@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from reidzoo.errors import UserError
 from reidzoo.evaluation import RocCurve
 from reidzoo.reporting.attention import attention
 from reidzoo.reporting.confusions import Confusion, confusions
-from reidzoo.reporting.image_rows import gallery_tiles, tile
+from reidzoo.reporting.image_rows import gallery_tiles, tile, titled
 from reidzoo.reporting.picture import Picture, Table
 from reidzoo.reporting.retrieval import Retrieval
 from reidzoo.reporting.subject import Subject
@@ -25,7 +25,7 @@ PAIRS = 6
 COLOURED = 14
 """Identities with a colour and a shape."""
 FEW = 10
-"""Fewer pairs than this make no rate."""
+"""Fewer pairs of different identities than this make no rate."""
 RATE = 0.001
 """False accepts of the threshold that is drawn."""
 
@@ -35,11 +35,10 @@ def rank_lists(subject: Subject) -> Picture:
     retrieval = subject.retrieval
     strips, rows = [], []
     for name, row in subject.chosen:
-        precision = 100 * retrieval.result.per_query_ap[row]
-        title = f"{name}: AP {precision:.1f} %"
         tiles = list(gallery_tiles(retrieval, row, LENGTH, subject.size))
-        strips.append(Strip(title, tiles))
-        rows.append((name, f"{precision:.1f}", *(f"{t.mark} {t.caption}" for t in tiles[1:])))
+        strips.append(Strip(subject.title(name, row), tiles))
+        cells = [", ".join(filter(None, (t.mark, t.who, t.caption))) for t in tiles[1:]]
+        rows.append((f"{name}: {titled(retrieval.query[row], retrieval.names)}", subject.precision(row), *cells))
     text = (
         f"The images nearest to a query, with their {retrieval.axis}: ✓ a true match, ✗ another identity, – not "
         "counted by the protocol (such as the query's identity under its own camera), · junk."
@@ -47,7 +46,8 @@ def rank_lists(subject: Subject) -> Picture:
     most = max(len(row) for row in rows) - 2
     padded = [(*row, *[""] * (most + 2 - len(row))) for row in rows]
     table = Table(("query", "AP, %", *map(str, range(1, most + 1))), padded)
-    return Picture("rank-lists", "The best, the median and the worst queries", text, strips=strips, table=table)
+    title = "Chosen queries" if subject.queries else "The best, the median and the worst queries"
+    return Picture("rank-lists", title, text, strips=strips, table=table)
 
 
 def confused(subject: Subject) -> Picture:
@@ -56,8 +56,10 @@ def confused(subject: Subject) -> Picture:
     pairs = confusions(retrieval.lists, retrieval.query_pids, retrieval.gallery_pids, PAIRS)
     missed, counted = int(retrieval.lists.missed.sum()), int((retrieval.lists.match >= 0).sum())
     text = f"{missed:,} of {counted:,} queries find another identity first. "
-    text += "The pairs that are confused most often" if any(p.mistakes for p in pairs) else "The nearest to a mistake"
-    text += ": a query, what it found, and its own nearest match."
+    if any(pair.mistakes for pair in pairs):
+        text += "The pairs that are confused most often: a query, what it found, and its own nearest match."
+    else:
+        text += "The pairs that come nearest to it: a query, its nearest match, and the nearest image of the other."
     called = retrieval.names.person
     rows = [(*map(called, pair.pids), str(pair.mistakes), str(pair.total), f"{pair.margin:+.3f}") for pair in pairs]
     head = ("identity", "identity", "mistakes", "queries of both", f"nearer by ({retrieval.axis})")
@@ -70,8 +72,9 @@ def _pair_strip(subject: Subject, pair: Confusion) -> Strip:
     tiles = []
     for row in pair.queries[: LENGTH // 4]:
         tiles.append(tile(retrieval.query[row], "query", subject.size, "query", names=names))
-        sides = (("wrong", lists.other, lists.other_distance), ("right", lists.match, lists.match_distance))
-        for mark, columns, distances in sides:
+        other, match = (lists.other, lists.other_distance), (lists.match, lists.match_distance)
+        sides = {"wrong": other, "right": match} if pair.mistakes else {"right": match, "plain": other}
+        for mark, (columns, distances) in sides.items():
             value = f"{retrieval.shown(distances[row]):.3f}"
             words = f"{retrieval.axis} {value}"
             tiles.append(tile(retrieval.gallery[columns[row]], mark, subject.size, value, words, names))
@@ -81,15 +84,22 @@ def _pair_strip(subject: Subject, pair: Confusion) -> Strip:
 
 def cmc(subject: Subject) -> Picture:
     """Return the CMC with its interval."""
-    curve, low, high = subject.band
+    curve, *ends = subject.band
+    text = "How many queries have a match among the first so many images"
+    if subject.few:
+        ends = []
+        text += f"; {subject.people} identities are too few for an interval."
+    else:
+        text += f"; the interval is over the {subject.people} identities."
+        if (ends[0] == ends[1]).any():
+            text += " Where all of them are matched it has no width, which is no promise for others."
     rows = [
-        (f"rank-{rank}", *(f"{100 * values[rank - 1]:.1f}" for values in (curve, low, high)))
+        (f"rank-{rank}", *(f"{100 * values[rank - 1]:.1f}" for values in (curve, *ends)))
         for rank in (1, 5, 10, 20, 50)
         if rank <= len(curve)
     ]
-    text = "How many queries have a match among the first so many images; the interval is over the identities."
-    svg = cmc_plot(curve, low, high, f"CMC on {subject.retrieval.title}")
-    return Picture("cmc", "CMC", text, svg, table=Table(("", "%", "from", "to"), rows))
+    svg = cmc_plot(curve, ends, f"CMC on {subject.retrieval.title}")
+    return Picture("cmc", "CMC", text, svg, table=Table(("", "%", "from", "to")[: 2 + len(ends)], rows))
 
 
 def distances(subject: Subject) -> Picture:
@@ -108,23 +118,26 @@ def distances(subject: Subject) -> Picture:
         for (name, value), place in zip(drawn.items(), at)
     ]
     table = Table(("threshold", retrieval.axis, "same pairs accepted, %", "different pairs accepted, %"), rows)
-    text = "Every query with every image that counts. The first two thresholds are read off this test set: they "
-    text += "describe it, and would do worse on others."
+    text = (
+        f"Every query with every image that counts: {roc.num_positive:,} pairs of one identity and "
+        f"{roc.num_negative:,} of different ones, each kind in percent of its own. Thresholds are read off this test "
+        "set: they describe it, and would do worse on others"
+    )
     calibration = subject.model.calibration
-    if calibration is not None and len(lines) > 2:
-        text += f" The third is the model's own, measured on {calibration.facts.get('data', 'other images')}."
+    if calibration is not None and retrieval.similarity:
+        text += f"; the calibrated one is the model's, measured on {calibration.facts.get('data', 'other images')}"
+    text += f". {_caveat(roc, [RATE])}"
     svg = distance_histogram_plot(edges, same, different, drawn, f"Pairs of {retrieval.title}", retrieval.axis)
     return Picture("distances", "Same or different", text, svg, table=table)
 
 
 def _thresholds(subject: Subject, roc: RocCurve) -> dict[str, float]:
     """Return what a threshold says -> its distance; the model's own is the last, if it is calibrated."""
-    place = max(int(np.searchsorted(roc.fpr, RATE, side="right")) - 1, 0)
-    equal = int(np.argmin(np.abs(roc.fpr - (1 - roc.tpr))))
-    lines = {
-        f"{100 * RATE:g} % false accepts": float(roc.thresholds[place]),
-        "as many misses as false accepts": float(roc.thresholds[equal]),
-    }
+    lines, equal = {}, int(np.argmin(np.abs(roc.fpr - (1 - roc.tpr))))
+    if RATE * roc.num_negative >= 1:
+        place = max(int(np.searchsorted(roc.fpr, RATE, side="right")) - 1, 0)
+        lines[f"{100 * RATE:g} % false accepts"] = float(roc.thresholds[place])
+    lines["as many misses as false accepts"] = float(roc.thresholds[equal])
     calibration = subject.model.calibration
     if calibration is not None and subject.retrieval.similarity:
         lines[f"calibrated, for {100 * calibration.far:g} %"] = 1 - calibration.threshold
@@ -135,13 +148,24 @@ def roc(subject: Subject) -> Picture:
     """Return the ROC of telling pairs of one identity from others."""
     retrieval = subject.retrieval
     curve = _curve(retrieval)
-    rows = [(f"{100 * rate:g}", f"{100 * value:.1f}") for rate, value in curve.tpr_at.items()]
-    text = f"{curve.num_positive:,} pairs of one identity, {curve.num_negative:,} of different ones."
-    few = [f"{100 * rate:g} %" for rate in curve.tpr_at if rate * curve.num_negative < FEW]
-    if few:
-        text += f" {' and '.join(few)} of these are fewer than {FEW}: what is read there hangs on single pairs."
-    svg = roc_plot(curve.fpr, curve.tpr, curve.tpr_at, f"ROC on {retrieval.title}")
+    marks = {rate: value for rate, value in curve.tpr_at.items() if rate * curve.num_negative >= 1}
+    rows = [(f"{100 * rate:g}", f"{100 * value:.1f}") for rate, value in marks.items()]
+    text = f"{curve.num_positive:,} pairs of one identity, {curve.num_negative:,} of different ones. "
+    text += _caveat(curve, curve.tpr_at)
+    svg = roc_plot(curve.fpr, curve.tpr, marks, f"ROC on {retrieval.title}")
     return Picture("roc", "ROC", text, svg, table=Table(("different pairs accepted, %", "same accepted, %"), rows))
+
+
+def _caveat(curve: RocCurve, rates: Iterable[float]) -> str:
+    """Return which rates so few pairs decide that nothing, or not much, can be read there."""
+    none = [f"{100 * rate:g} %" for rate in rates if rate * curve.num_negative < 1]
+    few = [f"{100 * rate:g} %" for rate in rates if 1 <= rate * curve.num_negative < FEW]
+    said = []
+    if none:
+        said.append(f"{', '.join(none)} of the different pairs would be less than one: not drawn.")
+    if few:
+        said.append(f"{', '.join(few)} of them are fewer than {FEW}: what is read there hangs on single pairs.")
+    return " ".join(said)
 
 
 def _curve(retrieval: Retrieval) -> RocCurve:
@@ -164,7 +188,8 @@ def identities(subject: Subject) -> Picture:
     )
     named = {pid: f"id {subject.retrieval.names.person(pid)}" for pid in shown}
     svg = embedding_map_plot(laid.points, laid.pids, named, "Embeddings by identity", text)
-    return Picture("identities", "Embeddings by identity", text, svg)
+    table = _spread(laid.spread(laid.pids), "identity", subject.retrieval.names.person)
+    return Picture("identities", "Embeddings by identity", text, svg, table=table)
 
 
 def cameras(subject: Subject) -> Picture:
@@ -177,7 +202,17 @@ def cameras(subject: Subject) -> Picture:
     )
     named = {camid: f"camera {subject.retrieval.names.camera(camid)}" for camid in shown}
     svg = embedding_map_plot(laid.points, laid.camids, named, "Embeddings by camera", text)
-    return Picture("cameras", "Embeddings by camera", text, svg)
+    table = _spread(laid.spread(laid.camids), "camera", subject.retrieval.names.camera)
+    return Picture("cameras", "Embeddings by camera", text, svg, table=table)
+
+
+def _spread(rows: Sequence[tuple[int, int, float, float]], what: str, call: Callable[[int], str]) -> Table:
+    """Return the table of ``EmbeddingMap.spread``."""
+    cells = [
+        (call(label), str(count), *("" if np.isnan(value) else f"{value:.3f}" for value in means))
+        for label, count, *means in rows
+    ]
+    return Table((what, "images", "mean cosine among them", "with all others"), cells)
 
 
 RETRIEVAL_PICTURES: dict[str, Callable[[Subject], Picture]] = {

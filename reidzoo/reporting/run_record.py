@@ -14,6 +14,7 @@ from yacs.config import CfgNode
 from reidzoo.config import stage_configs
 from reidzoo.engine.evaluate import FIGURES
 from reidzoo.engine.run_folder import RunFolder, StageFolder
+from reidzoo.registry import TRAINER
 from reidzoo.visualization import Span
 
 __all__ = ["RunRecord", "StageRecord"]
@@ -59,13 +60,22 @@ class StageRecord:
         return row["epoch"] + (row["step"] / self._length[row["epoch"]] if "step" in row else 0)
 
     def series(self, rates: bool) -> Series:
-        """Return name -> points of the learning rates, or of the losses."""
+        """Return name -> points of the learning rates, while their optimizers take steps, or of the losses."""
         found: Series = {}
         for row in self.rows:
+            resting = self._resting(row) if rates else set()
             for name, value in row.items():
-                if "step" in row and name not in NOT_LOSSES and name.startswith("lr/") == rates:
+                if "step" in row and name not in NOT_LOSSES | resting and name.startswith("lr/") == rates:
                     found.setdefault(name, []).append((self.begin + self._time(row), value))
         return found
+
+    def _resting(self, row: Mapping[str, Any]) -> set[str]:
+        """Return the learning rates of a line whose optimizers its phase does not step, as far as that is known."""
+        time = self.begin + self._time(row)
+        phase = next((name for begin, end, name in self.phases() if begin < time <= end), "")
+        step = getattr(TRAINER.get(self.cfg.TRAINER.type), f"step_{phase}", None)
+        moved = {f"lr/{optimizer}" for _, optimizer in getattr(step, "needs", ())}
+        return {name for name in row if name.startswith("lr/")} - moved if moved else set()
 
     def evaluations(self) -> list[tuple[float, dict[str, Any]]]:
         """Return epoch and figures by test set of every evaluation."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from reidzoo.hooks.timeline import timeline_plot
 from reidzoo.reporting.clusters import clusters
 from reidzoo.reporting.picture import Picture, Table
-from reidzoo.reporting.run_record import RunRecord
-from reidzoo.visualization import Points, progress_plot, training_curves_plot
+from reidzoo.reporting.run_record import RunRecord, StageRecord
+from reidzoo.visualization import Points, held, progress_plot, training_curves_plot
 
 __all__ = ["TRAINING_PICTURES"]
 
@@ -39,8 +39,11 @@ def rates(record: RunRecord) -> Picture | None:
     curves = {name.removeprefix("lr/"): points for name, points in record.series(rates=True).items()}
     if not curves:
         return None
-    svg = training_curves_plot(curves, "Learning rates", record.spans, record.phases)
-    return Picture("rates", "Learning rates", "By optimizer.", svg, table=_table(curves, "{:.3g}"))
+    text = "By optimizer."
+    if record.phases:
+        text += " Where a rate has no line, its optimizer took no step."
+    svg = training_curves_plot(curves, "Learning rates", record.spans, record.phases, held)
+    return Picture("rates", "Learning rates", text, svg, table=_table(curves, "{:.3g}"))
 
 
 def progress(record: RunRecord) -> Picture | None:
@@ -53,8 +56,18 @@ def progress(record: RunRecord) -> Picture | None:
         for target, curves in measures.items()
     }
     flat = {f"{target}, {name}": points for target, curves in chosen.items() for name, points in curves.items()}
-    text = "What evaluations found on the test sets. They chose nothing: the last epoch's model is the one reported."
+    text = f"What evaluations found. {_chosen_by(record.stages[-1])}"
     return Picture("progress", "Retrieval", text, progress_plot(chosen, "Retrieval", record.spans), table=_table(flat))
+
+
+def _chosen_by(stage: StageRecord) -> str:
+    """Return what chose the epoch of a stage's model."""
+    if not stage.files.finished:
+        return "The test sets choose nothing."
+    kept = stage.files.read_results().get("validation", {}).get("kept_epoch")
+    if kept is None:
+        return "The test sets chose nothing: the last epoch's model is the one reported."
+    return f"The test sets chose nothing: the model reported is of the stage's epoch {kept:g}, chosen by validation."
 
 
 def label_quality(record: RunRecord) -> Picture | None:
@@ -99,8 +112,9 @@ def alternation(record: RunRecord) -> Picture | None:
         for switch in turns["switches"]
     ]
     table = Table(("decision", "step", "action", "measured", "thresholds"), rows)
+    svg = timeline_plot(turns, found[-1].begin, [name for *_, name in record.phases])
     text = "What was measured on held-out images, which phase a turn trained, and the thresholds that decided on it."
-    return Picture("alternation", "Turns", text, timeline_plot(turns), table=table)
+    return Picture("alternation", "Turns", text, svg, table=table)
 
 
 TRAINING_PICTURES: dict[str, Callable[[RunRecord], Picture | None]] = {

@@ -12,12 +12,20 @@ from reidzoo.visualization.reliability import draw_reliability, reliability_plot
 from reidzoo.visualization.roc_curve import draw_roc, roc_plot
 from reidzoo.visualization.sheet import RIGHT, WRONG, image_sheet
 from reidzoo.visualization.strips import MARKS, Strip, Tile, draw_strips, strips_png
-from reidzoo.visualization.training_curves import Points, Span, draw_training_curves, training_curves_plot
+from reidzoo.visualization.training_curves import (
+    WIDTH,
+    Points,
+    Span,
+    draw_training_curves,
+    held,
+    mark_phases,
+    training_curves_plot,
+)
 
 __all__ = [
-    "MARKS", "RIGHT", "WRONG", "Points", "Span", "Strip", "Tile", "cmc_plot", "distance_histogram_plot",
+    "MARKS", "RIGHT", "WIDTH", "WRONG", "Points", "Span", "Strip", "Tile", "cmc_plot", "distance_histogram_plot",
     "draw_cmc_curve", "draw_distance_histogram", "draw_embedding_map", "draw_imbalance", "draw_progress",
-    "draw_reliability", "draw_roc", "draw_strips", "draw_training_curves", "embedding_map_plot", "image_sheet",
-    "imbalance", "imbalance_plot", "png_bytes", "progress_plot", "reliability_plot", "roc_plot", "strips_png",
-    "svg_text", "training_curves_plot",
+    "draw_reliability", "draw_roc", "draw_strips", "draw_training_curves", "embedding_map_plot", "held",
+    "image_sheet", "imbalance", "imbalance_plot", "mark_phases", "png_bytes", "progress_plot", "reliability_plot",
+    "roc_plot", "strips_png", "svg_text", "training_curves_plot",
 ]  # fmt: skip

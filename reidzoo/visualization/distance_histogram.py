@@ -21,7 +21,7 @@ BINS = 60
 def distance_histogram_plot(
     edges: np.ndarray, same: np.ndarray, different: np.ndarray, thresholds: Mapping[str, float], title: str, axis: str
 ) -> str:
-    """Return an SVG of two histograms, each of area 1, and thresholds.
+    """Return an SVG of two histograms, each in percent of its own pairs, and thresholds.
 
     Args:
         edges: float64 (T + 1,), rising distances.
@@ -60,9 +60,8 @@ def draw_distance_histogram(
             "facecolor": colour,
             "hatch": hatch,
         }
-        axes.hist(centres, bins, weights=share, density=True, label=label, **style)
+        axes.hist(centres, bins, weights=100 * share, label=label, **style)
     for number, (name, value) in enumerate(thresholds.items()):
         axes.axvline(value, color="#000000", linestyle=("--", ":", "-.")[number % 3], linewidth=1.2, label=name)
     ends = [first, last, *thresholds.values()]
-    axes.set(xlabel=axis, ylabel="density", xlim=(min(ends), max(ends)))
-    axes.set_yticks([])
+    axes.set(xlabel=axis, ylabel="% of the pairs of a kind", xlim=(min(ends), max(ends)))

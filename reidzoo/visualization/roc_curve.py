@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["draw_roc", "roc_plot"]
+
+ROOM = 0.1
+"""How high a point lies that has room for its label below it."""
 
 
 def roc_plot(fpr: np.ndarray, tpr: np.ndarray, marks: Mapping[float, float], title: str) -> str:
@@ -36,14 +39,13 @@ def draw_roc(figure: Figure, fpr: np.ndarray, tpr: np.ndarray, marks: Mapping[fl
     axes.plot(100 * fpr[known], 100 * fpr[known], ":", color="#777777", label="chance")
     axes.plot([100 * rate for rate in marks], [100 * value for value in marks.values()], "o", color="C0")
     for rate, value in marks.items():
-        axes.annotate(
-            f"{100 * value:.1f} %",
-            (100 * rate, 100 * value),
-            (5, -10 if value > 0.1 else 5),
-            textcoords="offset points",
-        )
+        # A curve that rises leaves free what is right of and below its point, and what is left of and above it.
+        below = value > ROOM
+        style: dict[str, Any] = {"ha": "left", "va": "top"} if below else {"ha": "right", "va": "bottom"}
+        place = (100 * rate, 100 * value), (4, -3) if below else (-4, 3)
+        axes.annotate(f"{100 * value:.1f} %", *place, textcoords="offset points", **style)
     axes.set_xscale("log")
-    least = min([*marks, 0.1]) / 3
+    least = min([*marks, 0.1]) / 5
     axes.set(xlabel="different pairs accepted, %", ylabel="same pairs accepted, %", xlim=(100 * least, 100))
     axes.set_ylim(0, 100)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

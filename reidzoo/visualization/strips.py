@@ -28,6 +28,8 @@ MARKS = {
 """Mark -> its sign, and the colour, dashes and width of its frame."""
 GAP, TEXT = 12, 18
 """Pixels between images, and the height of a line."""
+LETTERS = 14
+"""Of who is shown: what is longer is cut."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class Tile:
         mark: a key of ``MARKS``.
         caption: what stands under it.
         words: what it shows, for those who do not see it.
+        who: identity and camera in a few letters, under the caption.
     """
 
     image: np.ndarray
     mark: str = "plain"
     caption: str = ""
     words: str = ""
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,13 @@ def strips_png(strips: Sequence[Strip]) -> bytes:
     height, width = (max(t.image.shape[side] for s in strips for t in s.tiles) for side in (0, 1))
     most = max(len(strip.tiles) for strip in strips)
     wide = max(most * (width + GAP) + GAP, 8 * max(len(strip.title) for strip in strips))
-    tall = len(strips) * (height + 2 * TEXT + 2 * GAP) + GAP
+    tall = len(strips) * _step(height) + GAP
     return png_bytes(partial(draw_strips, strips=strips, height=height, width=width), wide, tall)
+
+
+def _step(height: int) -> int:
+    """Return how far apart strips are: a title, images, a caption and who it is."""
+    return height + 3 * TEXT + 2 * GAP
 
 
 def draw_strips(figure: Figure, strips: Sequence[Strip], height: int, width: int) -> None:
@@ -71,7 +80,7 @@ def draw_strips(figure: Figure, strips: Sequence[Strip], height: int, width: int
     axes.axis("off")
     axes.set(xlim=(0, wide), ylim=(tall, 0))
     for row, strip in enumerate(strips):
-        top = GAP + row * (height + 2 * TEXT + 2 * GAP)
+        top = GAP + row * _step(height)
         axes.text(GAP, top, strip.title, va="top", weight="bold")
         for column, tile in enumerate(strip.tiles):
             _draw_tile(axes, tile, GAP + column * (width + GAP), top + TEXT + 2)
@@ -86,3 +95,6 @@ def _draw_tile(axes: Axes, tile: Tile, left: int, top: int) -> None:
         outline = [left, left + wide, left + wide, left, left], [top, top, top + high, top + high, top]
         axes.plot(*outline, dashes, color=colour, linewidth=thick, clip_on=False)
     axes.text(left + wide / 2, top + high + 4, f"{sign} {tile.caption}".strip(), va="top", ha="center")
+    who = tile.who if len(tile.who) <= LETTERS else f"{tile.who[: LETTERS - 1]}…"
+    middle, below = left + wide / 2, top + high + 2 + TEXT
+    axes.text(middle, below, who, va="top", ha="center", fontsize="small", color="#555555")

@@ -51,10 +51,20 @@ def test_labels_are_made_once_a_period(monkeypatch):
     hook = PseudoLabelHook("train", period=3)
     monkeypatch.setattr(hook, "_features", lambda runner: None)
     monkeypatch.setattr(hook, "_labels", lambda runner, features: None)
+    monkeypatch.setattr(hook, "_keep", lambda runner, labels: None)
     monkeypatch.setattr(hook, "_relabel", lambda runner, *_: made.append(runner.epoch))
     for epoch in range(8):
         hook.before_train_epoch(SimpleNamespace(epoch=epoch))
     assert made == [0, 3, 6]
+
+
+def test_the_newest_labels_are_kept_for_pictures(write_config, tmp_path):
+    """Where nothing exports any: a report shows clusters of every run that has some, also while it trains."""
+    Pipeline(load_config(config(write_config, outliers="singletons"))).train()
+    labels = list(read_pseudo_labels(tmp_path / "run" / "pseudo_labels.csv").values())
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    quality = [row["pseudo_labels"] for row in rows if "pseudo_labels" in row][-1]
+    assert len(labels) == 72 and max(labels) + 1 == quality["clusters"] and labels.count(-1) == quality["outliers"]
 
 
 def test_what_an_export_cannot_use_it_does_not_take():

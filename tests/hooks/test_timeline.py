@@ -11,6 +11,7 @@ THRESHOLDS = {"goal": 0.6, "trigger_identity": 0.59, "trigger_nuisance": 0.8}
 def point(n, phase):
     return {
         "iter": 10 * n,
+        "epoch": n,
         "number": n // 4 + 1,
         "phase": phase,
         "measured": {"identity": 0.6 - n / 100, "nuisance": 0.9},
@@ -31,16 +32,17 @@ def test_a_band_for_each_turn_and_lines_of_measures_and_thresholds():
         f"phase: {name}" for name in ("penalty", "nuisance", "head", "model", "nuisance", "head")
     ], "a measure may have a phase's name"
     ends = [band.get_path().get_extents(band.get_patch_transform()) for band in axes.patches]
-    assert [(end.x0, end.x1) for end in ends] == [(10 * n, 10 * n + 10) for n in range(6)]
+    assert [(end.x0, end.x1) for end in ends] == [(n, n + 1) for n in range(6)]
     styles = [(band.get_facecolor(), band.get_hatch()) for band in axes.patches]
     assert len(set(styles)) == 4
     lines = {line.get_label(): line for line in axes.lines}
     assert [name for name, line in lines.items() if line.get_linestyle() == "--"] == [
         "trigger, identity", "trigger, nuisance",
     ]  # fmt: skip
-    assert list(lines["identity"].get_xdata()) == [0, 10, 20, 30, 40, 50, 60]
+    assert list(lines["identity"].get_xdata()) == [*range(7)]
     assert lines["identity"].get_ydata()[4] == pytest.approx(0.56) and set(lines["nuisance"].get_ydata()) == {0.9}
     assert set(lines["trigger, identity"].get_ydata()) == {0.59}
+    assert list(lines["trigger, identity"].get_xdata()) == [0, 3, 3, 6, 6, 6]
 
 
 def test_it_is_described(read_svg):

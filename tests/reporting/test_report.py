@@ -96,6 +96,17 @@ def test_every_picture_by_itself_with_the_same_bytes_each_time(run_folder, tmp_p
 
 
 @pytest.mark.slow
+def test_a_picture_of_chosen_queries(run_folder, tmp_path, capsys):
+    output = tmp_path / "x.png"
+    call("draw", "attention", "--weights", run_folder, "--output", output, "--query", "2")
+    assert Image.open(output).height < 240, "one strip"
+    with pytest.raises(UserError, match=r"query no\.jpg is not among the"):
+        call("draw", "rank-lists", "--weights", run_folder, "--output", tmp_path / "y.png", "--query", "no.jpg")
+    with pytest.raises(UserError, match="cmc takes no --query: rank-lists and attention do"):
+        call("draw", "cmc", "--weights", run_folder, "--output", tmp_path / "y.svg", "--query", "2")
+
+
+@pytest.mark.slow
 def test_the_curves_of_a_run_without_model_and_data(run_folder, tmp_path, monkeypatch, capsys):
     for path in run_folder.glob("*/model_final.pth"):
         path.unlink()

@@ -24,6 +24,18 @@ def test_stages_follow_one_another_on_one_axis_of_epochs(run_folder):
     assert record.phases == [(0, 1, "m"), (3, 4, "model"), (4, 5, "discriminator"), (5, 6, "model")]
 
 
+def test_a_rate_rests_where_its_optimizer_takes_no_step(run_folder):
+    record = read(run_folder)
+    stage = record.stages[1]
+    stage.cfg.defrost()
+    stage.cfg.TRAINER.type = "AdversarialTrainer"
+    for row in stage.rows:
+        row.update({"lr/discriminator": 0.1} if "step" in row else {})
+    rates = stage.series(rates=True)
+    assert [epoch for epoch, _ in rates["lr/model"]] == [3.5, 4, 5.5, 6]
+    assert [epoch for epoch, _ in rates["lr/discriminator"]] == [4.5, 5]
+
+
 def test_a_run_that_still_trains(run_folder):
     """The last stage has not begun, and the first was killed within an epoch and within a line."""
     (run_folder / "last" / "metrics.jsonl").unlink()
