@@ -57,18 +57,15 @@ def find_in_images(images: InspectedImages) -> Iterator[Finding]:
 def _unreadable(images: InspectedImages) -> Iterator[Finding]:
     wrong = np.flatnonzero(~images.good)
     if len(wrong):
-        reasons = list(dict.fromkeys(images.facts[row].error for row in wrong.tolist()))
+        reasons = list(dict.fromkeys(f"{images.shown(row)} {images.facts[row].error}" for row in wrong.tolist()))
         more = [f"and {len(reasons) - SHOWN:,} more"] if len(reasons) > SHOWN else []
-        title = f"{_of(len(wrong), len(images.good))} cannot be read"
-        yield Finding(ERROR, title, "Copy them again, or remove them.", [*reasons[:SHOWN], *more])
+        yield Finding(ERROR, f"{_of(len(wrong), len(images.good))} cannot be read", "", [*reasons[:SHOWN], *more])
 
 
 def _seen(images: InspectedImages, wrong: np.ndarray, level: str, what: str, advice: str) -> Iterator[Finding]:
     rows = np.flatnonzero(wrong).tolist()
     if rows:
-        sizes = [
-            f"{images.shown(row)} ({images.facts[row].width} x {images.facts[row].height})" for row in rows[:SHOWN]
-        ]
+        sizes = [f"{images.shown(row)} ({images.size(row)})" for row in rows[:SHOWN]]
         yield Finding(level, f"{_of(len(rows), len(images.good))} {what}", advice, sizes, [(row,) for row in rows[:12]])
 
 

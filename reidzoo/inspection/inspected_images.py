@@ -54,6 +54,10 @@ class InspectedImages:
         """Return an image's path as it is shown: relative to the dataset's folder where it is in it."""
         return relative_path(os.path.abspath(self.records[row].path), os.path.abspath(self.dataset.folder))
 
+    def size(self, row: int) -> str:
+        """Return an image's height and width in words."""
+        return f"{self.facts[row].height} high, {self.facts[row].width} wide"
+
     def person(self, pid: int) -> str:
         """Return an identity's name, where it has one, else its number."""
         return self._name(getattr(self.dataset, "pid_of", {}), pid)

@@ -55,7 +55,7 @@ def tiny(folder):
 def turned(folder):
     exif = Image.Exif()
     exif[274] = 6
-    save(folder / "train/anna/9_c0.jpg", 900, exif=exif)
+    Image.fromarray(picture(900)).rotate(90, expand=True).save(folder / "train/anna/9_c0.jpg", exif=exif)
 
 
 def deep(folder):
@@ -148,6 +148,18 @@ def test_a_defect_is_found(crops, spoil, level, title):
     spoil(crops)
     findings = found(crops)
     assert list(findings) == [title] and findings[title].level == level
+
+
+def test_why_an_image_cannot_be_read_is_said_once(crops):
+    unreadable(crops)
+    (line,) = found(crops)["1 of 20 images cannot be read"].examples
+    assert line == "train/anna/0_c0.png cannot be read (it is empty); copy it again, or remove it"
+
+
+def test_sizes_are_those_that_people_see(crops):
+    turned(crops)
+    assert found(crops)["1 of 21 images are turned by EXIF"].examples == ["train/anna/9_c0.jpg (48 high, 24 wide)"]
+    assert Inspection(open_data(str(crops))).table()[1][0][-1] == "48 x 24"
 
 
 def test_without_cameras_a_query_must_not_be_its_own_answer(crops, tmp_path):
