@@ -66,6 +66,16 @@ class InspectedImages:
         """Return a camera's name, where it has one, else its number."""
         return self._name(getattr(self.dataset, "camid_of", {}), camid)
 
+    @property
+    def has_cameras(self) -> bool:
+        """Whether cameras are known; where they are not, all images are of camera 0."""
+        return bool(getattr(self.dataset, "camid_of", True))
+
+    def label(self, row: int) -> str:
+        """Return an image's identity and, where it is known, its camera in words."""
+        camera = f", camera {self.camera(int(self.camid[row]))}" if self.has_cameras else ""
+        return f"identity {self.person(int(self.pid[row]))}{camera}"
+
     @staticmethod
     def _name(numbers: dict[str, int], number: int) -> str:
         return next((name for name, own in numbers.items() if own == number), str(number))

@@ -72,7 +72,7 @@ class Inspection:
             split,
             f"{len(pids):,}",
             f"{len(rows):,}",
-            f"{len(np.unique(images.camid[rows])):,}" if getattr(dataset, "camid_of", True) else "unknown",
+            f"{len(np.unique(images.camid[rows])):,}" if images.has_cameras else "unknown",
             _spread(counts),
             " x ".join(_spread(column) for column in np.array(sizes).T) if sizes else "",
             f"{identities:,} of {total:,}" + (" (this is a twin)" if dataset.is_twin else "") if identities else "",
