@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``train``, of which the file may stand first by itself."""
     add_run_arguments(parser, required=False)
     add_trust(parser)
-    parser.add_argument("--deep", action="store_true", help="decode the pixels of all images, not only their headers")
+    parser.add_argument(
+        "--deep", action="store_true", help="of a configuration: decode the pixels of all images, not only headers"
+    )
     parser.add_argument(
         "--html",
         type=Path,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reidzoo.errors import UserError
+
+if TYPE_CHECKING:
+    from reidzoo.datasets.people_folder import PersonImage
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
 
 EXAMPLE = "reidzoo split my_data/people --output-dir my_data/crops"
+SHOWN = 10
+"""How many files a message names."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--files", choices=("copy", "link", "csv"), default="copy",
         help="copy the images, link to them, or only list them in split.csv and val.csv (default: copy)",
     )  # fmt: skip
+    parser.add_argument("--skip-unreadable", action="store_true", help="leave images out that cannot be read")
     cameras = parser.add_mutually_exclusive_group()
     cameras.add_argument(
         "--camera", metavar="REGEX",
@@ -58,7 +67,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             f"--camera {args.camera}: no file's path has it, such as {images[0].path}; mend it, or say --no-cameras"
         )
-    parts = split_people(images, rules)
+    digests = _digests(images, args)
+    parts = split_people(list(digests), rules)
     if args.files == "csv":
         write_lists(parts, args.output_dir, rules.cameras)
     else:
@@ -67,9 +77,52 @@ def run(args: argparse.Namespace) -> None:
         [part, f"{len({image.person for image in own}):,}", f"{len(own):,}"] for part, own in parts.items() if own
     ]  # fmt: skip
     print(tabulate(rows, [str(args.output_dir), "people", "images"], disable_numparse=True))
+    _print_copies(parts, digests, args.source)
     print("\nIn a configuration with DATASETS.ROOT .:")
     for key, node in _nodes(args, bool(parts["val/query"])).items():
         print(f"  {key}: {node}")
+
+
+def _digests(images: Sequence[PersonImage], args: argparse.Namespace) -> dict[PersonImage, bytes]:
+    """Return the digest of each file that can be read, and print which cannot.
+
+    Raises:
+        UserError: some cannot be read, and are not to be skipped.
+    """
+    from reidzoo.inspection.image_facts import read_facts
+
+    facts = dict(zip(images, read_facts([image.path for image in images])))
+    unreadable = [
+        f"{os.path.relpath(image.path, args.source)} {fact.error}" for image, fact in facts.items() if fact.error
+    ]
+    if unreadable:
+        count, listed = f"{len(unreadable):,} of {len(images):,} images cannot be read", "\n  ".join(_first(unreadable))
+        if not args.skip_unreadable:
+            raise UserError(f"{count}; --skip-unreadable leaves them out:\n  {listed}")
+        print(f"{count} and are left out:\n  {listed}\n")
+    return {image: fact.digest for image, fact in facts.items() if not fact.error}
+
+
+def _print_copies(
+    parts: Mapping[str, Sequence[PersonImage]], digests: Mapping[PersonImage, bytes], source: Path
+) -> None:
+    """Print which files are in two parts, byte for byte."""
+    first: dict[bytes, tuple[str, str]] = {}
+    found = []
+    for part, own in parts.items():
+        for image in own:
+            path = os.path.relpath(image.path, source)
+            there, copy = first.setdefault(digests[image], (part, path))
+            if there != part:
+                found.append(f"{copy} ({there}), {path} ({part})")
+    if found:
+        print(f"\nThe same file in two parts: {len(found):,}. `reidzoo check {source} --html FILE` shows such images.")
+        print("  " + "\n  ".join(_first(found)))
+
+
+def _first(lines: Sequence[str]) -> list[str]:
+    more = [f"and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more]
 
 
 def _nodes(args: argparse.Namespace, validated: bool) -> dict[str, str]:

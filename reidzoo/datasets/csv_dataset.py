@@ -54,8 +54,12 @@ class CSVDataset(TableDataset):
         self.file = path
         try:
             self.fill(self._rows(), protocol)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DatasetError(f"CSVDataset: {path} is not a CSV file in UTF-8: {error}") from None
+        except UnicodeDecodeError:
+            raise DatasetError(
+                f"{path}{_not_utf8(path)} is not in UTF-8; save the file as UTF-8 (in a spreadsheet: as CSV UTF-8)"
+            ) from None
+        except csv.Error as error:
+            raise DatasetError(f"CSVDataset: {path} is not a CSV file: {error}") from None
 
     def _rows(self) -> Iterator[TableRow]:
         with open(self.file, encoding=_encoding(self.file), newline="") as file:
@@ -81,6 +85,16 @@ def _encoding(path: str) -> str:
     with open(path, "rb") as file:
         marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     return "utf-16" if marked else "utf-8-sig"
+
+
+def _not_utf8(path: str) -> str:
+    """Return the first line that is not in UTF-8, as ``:NUMBER: 'TEXT'``, "" where no single line is wrong."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            text = line.decode("utf-8", "replace")
+            if text.encode() != line:
+                return f":{number}: {text.strip()[:80]!r}"
+    return ""
 
 
 def _separator(header: str) -> str:

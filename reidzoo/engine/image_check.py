@@ -14,10 +14,12 @@ from reidzoo.datasets.base import examples
 from reidzoo.errors import DatasetError
 from reidzoo.transforms import check_header, read_image
 
-__all__ = ["ImageCheck"]
+__all__ = ["FIND_ALL", "ImageCheck"]
 
 SHOWN = 3
 """How many unreadable images a message describes."""
+FIND_ALL = "(`reidzoo check --deep` finds all such images before a run)"
+"""Follows a message of an image that cannot be read, where not all pixels were looked at."""
 
 
 class ImageCheck:
@@ -82,10 +84,10 @@ class ImageCheck:
             self._found[row] = str(error)
 
     def _message(self) -> str:
-        rows = sorted(self._found)
+        rows, more = sorted(self._found), [] if self.deep else [FIND_ALL]
         texts = [self._found[row] for row in rows[:SHOWN]]
         if len(rows) == 1:
-            return texts[0]
+            return " ".join([*texts, *more])
         others = [self.paths[row] for row in rows[SHOWN:]]
         rest = [f"and {len(others):,} more: {examples(others)}"] if others else []
-        return "\n  ".join([f"{len(rows):,} images cannot be used:", *texts, *rest])
+        return "\n  ".join([f"{len(rows):,} images cannot be used:", *texts, *rest, *more])

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from reidzoo.engine.image_cache import Block, current_cache
+from reidzoo.engine.image_check import FIND_ALL
 from reidzoo.engine.workers import PREFETCH, count_with_room, worker_count
 from reidzoo.errors import DatasetError, UserError
 from reidzoo.to_device import to_device
@@ -89,7 +90,7 @@ class ImageTable:
         """
         missing = self._missing(batches)
         work = [[self.paths[row] for row in rows] for rows in missing if len(rows)]
-        decoded = _results(work, self._read, self._workers(workers, work), self._pins)
+        decoded = _results(work, partial(_read_all, self._read), self._workers(workers, work), self._pins)
         for rows, new in zip(batches, missing):
             images = next(decoded) if len(new) else torch.empty((0, 3, *self.size), dtype=torch.uint8)
             yield images if rows is new else self._taken(rows, new, images)
@@ -172,6 +173,14 @@ def _results(work: Sequence[Any], read: Callable[[Any], Any], workers: int, pin:
         if isinstance(item, UserError):
             raise item
         yield item
+
+
+def _read_all(read: Callable[[Any], Tensor], paths: Sequence[str]) -> Tensor:
+    """Return the images, of which each is needed: who meets one that cannot be read wants to know of all."""
+    try:
+        return read(paths)
+    except DatasetError as error:
+        raise DatasetError(f"{error} {FIND_ALL}") from None
 
 
 def _result_or_error(read: Callable[[Any], Any], piece: Any) -> Any:

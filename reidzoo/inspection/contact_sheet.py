@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
 
 from reidzoo.inspection.inspected_images import InspectedImages
-from reidzoo.transforms import read_image
-from reidzoo.visualization.sheet import Cell, image_sheet
 
-__all__ = ["CELL", "contact_sheet"]
+__all__ = ["contact_sheet"]
 
-CELL = (128, 64)
-"""Height and width of an image on the sheet, pixels."""
 ROWS, COLUMNS = 8, 12
 SIDES = {"training": ("train",), "test": ("query", "gallery")}
 
 
-def contact_sheet(images: InspectedImages) -> tuple[Image.Image | None, str]:
-    """Return the sheet, None where no image can be read, and what it shows in words."""
-    rows: list[list[Cell]] = []
-    words = []
-    for side, splits in SIDES.items():
-        chosen = _people(images, splits)
-        rows += [[_cell(images, row) for row in _spread(images, own)] for own in chosen]
-        if chosen:
-            words.append(f"{len(chosen)} identities of the {side} set")
-    if not rows:
-        return None, ""
-    return image_sheet(rows), f"{' and then '.join(words)}, a row each, its cameras in turn."
+def contact_sheet(images: InspectedImages) -> dict[str, list[list[int]]]:
+    """Return the sides that have people, training and test, each with a list of images for each of some people."""
+    sheet = {side: [_spread(images, own) for own in _people(images, splits)] for side, splits in SIDES.items()}
+    return {side: people for side, people in sheet.items() if people}
 
 
 def _people(images: InspectedImages, splits: tuple[str, ...]) -> list[np.ndarray]:
@@ -51,7 +38,3 @@ def _spread(images: InspectedImages, rows: np.ndarray) -> list[int]:
         seen[camera] = seen.get(camera, 0) + 1
         ranked.append((seen[camera], camera, row))
     return [row for _, _, row in sorted(ranked)[:COLUMNS]]
-
-
-def _cell(images: InspectedImages, row: int) -> Cell:
-    return np.ascontiguousarray(read_image(images.records[row].path, CELL).permute(1, 2, 0).numpy()), None

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from reidzoo.errors import DatasetError
-from reidzoo.transforms.decode import UnfitImageError, exif_orientation, open_image, resize_image
+from reidzoo.transforms.decode import exif_orientation, open_image, resize_image, size_as_seen
 
 __all__ = ["SIDE", "ImageFacts", "read_facts"]
 
@@ -26,8 +26,9 @@ class ImageFacts(NamedTuple):
     """Facts of an image file.
 
     Attributes:
-        error: why it cannot be used, "" if it can; nothing else is known of one that cannot.
-        width, height: pixels, as stored.
+        error: why it cannot be used, which continues "image NAME ...", "" if it can; nothing else is known of one that
+            cannot.
+        width, height: pixels, as people see it.
         mode: PIL's mode, such as RGB, L or I;16.
         orientation: EXIF's number, 1 for upright.
         digest: of the file's bytes.
@@ -60,11 +61,11 @@ def read_facts(paths: Sequence[str], workers: int | None = None) -> list[ImageFa
 def _read(path: str) -> ImageFacts:
     try:
         with open_image(path) as image:
-            width, height, mode, orientation = *image.size, image.mode, exif_orientation(image)
+            width, height, mode, orientation = *size_as_seen(image), image.mode, exif_orientation(image)
             image.draft("RGB", (DRAFT, DRAFT))
             small = resize_image(image, (SIDE, SIDE), "bilinear").permute(1, 2, 0).numpy()
         with open(path, "rb") as file:
             digest = hashlib.blake2b(file.read(), digest_size=16).digest()
-    except (DatasetError, UnfitImageError) as error:
-        return ImageFacts(str(error))
+    except DatasetError as error:
+        return ImageFacts(str(error).removeprefix(f"image {path} "))
     return ImageFacts("", width, height, mode, orientation, digest, small)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
-from reidzoo.datasets.base import IMAGE_EXTENSIONS
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
 from reidzoo.inspection.inspected_images import InspectedImages
 
@@ -19,8 +17,6 @@ LEAST_HEIGHT, LEAST_WIDTH = 32, 16
 PLAIN = 1.0
 """Standard deviation of the pixels, of 255, below which an image shows nothing."""
 SHOWN = 3
-IGNORED = (".txt", ".csv", ".tsv", ".json", ".yml", ".yaml", ".xml", ".md", ".db", ".mat", ".zip", ".ini", ".npy")
-"""Files that stand beside images and are none."""
 KINDS = {"L": "grey", "LA": "grey and transparent", "RGBA": "transparent", "P": "of a palette", "CMYK": "CMYK"}
 
 
@@ -51,24 +47,20 @@ def find_in_images(images: InspectedImages) -> Iterator[Finding]:
         "images: stretch them first.",
     )  # fmt: skip
     yield from _kinds(images)
-    yield from _not_read(images)
 
 
 def _unreadable(images: InspectedImages) -> Iterator[Finding]:
     wrong = np.flatnonzero(~images.good)
     if len(wrong):
-        reasons = list(dict.fromkeys(images.facts[row].error for row in wrong.tolist()))
+        reasons = list(dict.fromkeys(f"{images.shown(row)} {images.facts[row].error}" for row in wrong.tolist()))
         more = [f"and {len(reasons) - SHOWN:,} more"] if len(reasons) > SHOWN else []
-        title = f"{_of(len(wrong), len(images.good))} cannot be read"
-        yield Finding(ERROR, title, "Copy them again, or remove them.", [*reasons[:SHOWN], *more])
+        yield Finding(ERROR, f"{_of(len(wrong), len(images.good))} cannot be read", "", [*reasons[:SHOWN], *more])
 
 
 def _seen(images: InspectedImages, wrong: np.ndarray, level: str, what: str, advice: str) -> Iterator[Finding]:
     rows = np.flatnonzero(wrong).tolist()
     if rows:
-        sizes = [
-            f"{images.shown(row)} ({images.facts[row].width} x {images.facts[row].height})" for row in rows[:SHOWN]
-        ]
+        sizes = [f"{images.shown(row)} ({images.size(row)})" for row in rows[:SHOWN]]
         yield Finding(level, f"{_of(len(rows), len(images.good))} {what}", advice, sizes, [(row,) for row in rows[:12]])
 
 
@@ -79,22 +71,6 @@ def _kinds(images: InspectedImages) -> Iterator[Finding]:
         listed = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
         yield Finding(
             NOTE, f"not all images are RGB: {listed}", "They are read as RGB; what is transparent lies on white."
-        )
-
-
-def _not_read(images: InspectedImages) -> Iterator[Finding]:
-    """Yield the files of the dataset's folder whose format no reader takes."""
-    if not hasattr(images.dataset, "pid_of"):
-        return  # a published dataset has more folders than it is read from
-    counts: Counter[str] = Counter()
-    for _, folders, names in os.walk(images.dataset.folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        counts.update(os.path.splitext(name)[1].lower() for name in names if not name.startswith("."))
-    others = {kind: count for kind, count in counts.items() if kind and kind not in (*IMAGE_EXTENSIONS, *IGNORED)}
-    if others:
-        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items()))
-        yield Finding(
-            WARNING, f"files that are not read: {listed}", f"Convert images to {', '.join(IMAGE_EXTENSIONS)}."
         )
 
 

@@ -54,6 +54,10 @@ class InspectedImages:
         """Return an image's path as it is shown: relative to the dataset's folder where it is in it."""
         return relative_path(os.path.abspath(self.records[row].path), os.path.abspath(self.dataset.folder))
 
+    def size(self, row: int) -> str:
+        """Return an image's height and width in words."""
+        return f"{self.facts[row].height} high, {self.facts[row].width} wide"
+
     def person(self, pid: int) -> str:
         """Return an identity's name, where it has one, else its number."""
         return self._name(getattr(self.dataset, "pid_of", {}), pid)
@@ -61,6 +65,16 @@ class InspectedImages:
     def camera(self, camid: int) -> str:
         """Return a camera's name, where it has one, else its number."""
         return self._name(getattr(self.dataset, "camid_of", {}), camid)
+
+    @property
+    def has_cameras(self) -> bool:
+        """Whether cameras are known; where they are not, all images are of camera 0."""
+        return bool(getattr(self.dataset, "camid_of", True))
+
+    def label(self, row: int) -> str:
+        """Return an image's identity and, where it is known, its camera in words."""
+        camera = f", camera {self.camera(int(self.camid[row]))}" if self.has_cameras else ""
+        return f"identity {self.person(int(self.pid[row]))}{camera}"
 
     @staticmethod
     def _name(numbers: dict[str, int], number: int) -> str:

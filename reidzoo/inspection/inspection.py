@@ -14,6 +14,7 @@ from reidzoo.datasets.base import SPLITS
 from reidzoo.errors import DatasetError
 from reidzoo.inspection.duplicate_findings import find_duplicates, find_repeated
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
+from reidzoo.inspection.folder_findings import find_not_read
 from reidzoo.inspection.image_findings import find_in_images
 from reidzoo.inspection.inspected_images import InspectedImages
 from reidzoo.inspection.label_findings import find_in_labels
@@ -46,7 +47,7 @@ class Inspection:
         if not self.images.records:
             raise DatasetError(f"{dataset.name} has no image in train, query or gallery: {dataset.folder}")
         found = [Finding(WARNING, text.rstrip(".")) for text in warned]
-        for find in (find_in_images, find_in_labels, find_repeated, find_duplicates):
+        for find in (find_in_images, find_not_read, find_in_labels, find_repeated, find_duplicates):
             found += find(self.images)
         self.findings = sorted(found, key=lambda finding: list(HEADINGS).index(finding.level))
 
@@ -72,7 +73,7 @@ class Inspection:
             split,
             f"{len(pids):,}",
             f"{len(rows):,}",
-            f"{len(np.unique(images.camid[rows])):,}" if getattr(dataset, "camid_of", True) else "unknown",
+            f"{len(np.unique(images.camid[rows])):,}" if images.has_cameras else "unknown",
             _spread(counts),
             " x ".join(_spread(column) for column in np.array(sizes).T) if sizes else "",
             f"{identities:,} of {total:,}" + (" (this is a twin)" if dataset.is_twin else "") if identities else "",

@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from reidzoo.inspection.contact_sheet import CELL, contact_sheet
+from reidzoo.inspection.contact_sheet import contact_sheet
 from reidzoo.inspection.findings import Finding
 from reidzoo.inspection.inspected_images import InspectedImages
 from reidzoo.inspection.inspection import HEADINGS, Inspection
@@ -18,6 +18,8 @@ from reidzoo.transforms import read_image
 
 __all__ = ["page"]
 
+HEIGHT = 128
+"""Pixels of a picture; one that is wider than twice this is narrowed."""
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
@@ -33,6 +35,10 @@ figure.pair { border: 1px solid #8888; padding: .3rem; }
 figcaption { font-size: .75rem; max-width: 16rem; overflow-wrap: anywhere; }
 img { max-width: 100%; }
 img + img { margin-left: .3rem; }
+section h3::first-letter { text-transform: uppercase; }
+.person { margin: 1rem 0 .2rem; font-size: 1rem; overflow-wrap: anywhere; }
+.row { display: flex; flex-wrap: wrap; gap: .3rem; }
+.row figure { margin: 0; }
 """
 
 
@@ -72,26 +78,39 @@ def _finding(finding: Finding, images: InspectedImages) -> str:
 
 def _figure(rows: Sequence[int], images: InspectedImages) -> str:
     shown = "".join(_picture(images, row) for row in rows)
-    captions = [
-        f"{images.shown(row)}: {images.person(int(images.pid[row]))}, camera {images.camera(int(images.camid[row]))}"
-        for row in rows
-    ]
+    captions = [f"{images.shown(row)}: {images.label(row)}" for row in rows]
     kind = "pair" if len(rows) > 1 else "single"
     return f'<figure class="{kind}">{shown}<figcaption>{"<br>".join(map(escape, captions))}</figcaption></figure>'
 
 
 def _picture(images: InspectedImages, row: int) -> str:
     fact = images.facts[row]
-    height, width = CELL[0], max(1, min(2 * CELL[0], round(CELL[0] * fact.width / max(fact.height, 1))))
-    pixels = read_image(images.records[row].path, (height, width)).permute(1, 2, 0).numpy()
-    return _image(Image.fromarray(np.ascontiguousarray(pixels)), images.shown(row))
+    width = max(1, min(2 * HEIGHT, round(HEIGHT * fact.width / max(fact.height, 1))))
+    pixels = read_image(images.records[row].path, (HEIGHT, width)).permute(1, 2, 0).numpy()
+    return _image(Image.fromarray(np.ascontiguousarray(pixels)), f"{images.shown(row)}: {images.label(row)}")
 
 
 def _sheet(images: InspectedImages) -> str:
-    sheet, words = contact_sheet(images)
-    if sheet is None:
+    """Return a row of pictures for each of some people, below the person's name."""
+    sheet = contact_sheet(images)
+    if not sheet:
         return ""
-    return f"<h2>Contact sheet</h2><p>{escape(words)}</p>{_image(sheet, words)}\n"
+    parts = ["<h2>Contact sheet</h2><p>Is each row one person?</p>"]
+    for side, people in sheet.items():
+        parts.append(f"<h3>{len(people)} identities of the {side} set, their cameras in turn</h3>")
+        parts += [_person(images, rows) for rows in people]
+    return "".join(parts) + "\n"
+
+
+def _person(images: InspectedImages, rows: Sequence[int]) -> str:
+    tiles = "".join(f"<figure>{_picture(images, row)}{_camera(images, row)}</figure>" for row in rows)
+    name = escape(images.person(int(images.pid[rows[0]])))
+    return f'<h4 class="person">Identity {name}</h4><div class="row">{tiles}</div>\n'
+
+
+def _camera(images: InspectedImages, row: int) -> str:
+    name = escape(images.camera(int(images.camid[row])))
+    return f"<figcaption>camera {name}</figcaption>" if images.has_cameras else ""
 
 
 def _image(picture: Image.Image, words: str) -> str:

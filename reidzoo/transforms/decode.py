@@ -10,14 +10,14 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from reidzoo.errors import ConfigError, DatasetError
 
 __all__ = [
     "PIXELS_VERSION", "UnfitImageError", "as_seen", "check_header", "exif_orientation", "open_image", "read_image",
-    "read_images", "resize_image", "upright_size",
+    "read_images", "resize_image", "size_as_seen", "upright_size",
 ]  # fmt: skip
 
 PIXELS_VERSION = 2
@@ -86,8 +86,7 @@ def read_images(
 def _decode(path: str | os.PathLike[str], size: tuple[int, int]) -> Image.Image:
     height, width = size
     with open_image(path) as file:
-        lies = exif_orientation(file) in (5, 6, 7, 8)  # on its side
-        file.draft("RGB", (2 * height, 2 * width) if lies else (2 * width, 2 * height))
+        file.draft("RGB", (2 * height, 2 * width) if _lies(file) else (2 * width, 2 * height))
         return as_seen(file)
 
 
@@ -115,9 +114,15 @@ def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     # What PIL raises for broken files varies with the format.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise DatasetError(
-            f"image {os.fspath(path)} cannot be read ({type(error).__name__}: {error}); copy it again, or remove it. "
-            f"`reidzoo check --deep` finds all such images before a run"
+            f"image {os.fspath(path)} cannot be read ({_reason(path, error)}); copy it again, or remove it"
         ) from None
+
+
+def _reason(path: str | os.PathLike[str], error: Exception) -> str:
+    """Return why a file cannot be read; PIL's words for what is no image name its path once more."""
+    if not isinstance(error, UnidentifiedImageError):
+        return f"{type(error).__name__}: {error}"
+    return "it is of no known format" if os.path.getsize(path) else "it is empty"
 
 
 def resize_image(image: Image.Image, size: tuple[int, int], interpolation: str = "bicubic") -> Tensor:
@@ -184,6 +189,12 @@ def exif_orientation(image: Image.Image) -> int:
         return 1
 
 
+def size_as_seen(image: Image.Image) -> tuple[int, int]:
+    """Return the width and height of an opened image as a viewer shows it."""
+    width, height = image.size
+    return (height, width) if _lies(image) else (width, height)
+
+
 def upright_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return the width and height of an image as a viewer shows it, from its header alone.
 
@@ -191,8 +202,12 @@ def upright_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         DatasetError: the file is missing, or cannot be read as an image.
     """
     with open_image(path) as file:
-        width, height = file.size
-        return (height, width) if exif_orientation(file) in (5, 6, 7, 8) else (width, height)
+        return size_as_seen(file)
+
+
+def _lies(image: Image.Image) -> bool:
+    """Return whether an image is stored on its side."""
+    return exif_orientation(image) in (5, 6, 7, 8)
 
 
 def as_seen(image: Image.Image) -> Image.Image:

@@ -6,11 +6,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from PIL import Image
 
 from reidzoo.commands import call, main
 from reidzoo.errors import UserError
 
-from ..inspection.conftest import crops, save  # noqa: F401
+from ..inspection.conftest import crops, picture, save  # noqa: F401
 
 
 class Page(HTMLParser):
@@ -39,8 +40,27 @@ def test_a_folder(crops, tmp_path, capsys):  # noqa: F811
     text = (tmp_path / "check.html").read_text()
     page = Page(text)
     assert not page.open and "train/bo/&lt;b&gt;_c1.jpg" in text
-    assert len(page.pictures) == 3 and all(picture["alt"] for picture in page.pictures), "a pair and the contact sheet"
+    assert [picture["alt"] for picture in page.pictures][:3] == [
+        "train/anna/0_c0.png: identity anna, camera 0",
+        "train/bo/<b>_c1.jpg: identity bo, camera 1",
+        "train/anna/0_c0.png: identity anna, camera 0",
+    ], "a pair, and then the contact sheet"
+    assert re.findall(r"Identity (\w+)<", text) == ["anna", "bo", "eva", "ida", "kim"] and ">camera 1<" in text
     assert not re.search(r"(?:src|href)=\"(?!data:image/jpeg;base64,)", text), "nothing is fetched"
+
+
+def test_a_page_stretches_no_turned_image_and_names_no_camera_that_is_unknown(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    for person in "ab":
+        for number in range(2):
+            path = tmp_path / "people" / person / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture(ord(person) + number)).rotate(90, expand=True).save(path, exif=exif)
+    call("check", tmp_path / "people", "--html", tmp_path / "check.html")
+    pictures = Page((tmp_path / "check.html").read_text()).pictures
+    assert {(own["width"], own["height"]) for own in pictures} == {("64", "128")}
+    assert "camera" not in pictures[0]["alt"]
 
 
 def test_what_must_be_mended_ends_with_2(crops, capsys):  # noqa: F811

@@ -97,5 +97,7 @@ def test_missing_file(tmp_path):
 
 
 def test_not_utf8(tmp_path, write):
-    with pytest.raises(DatasetError, match="not a CSV file in UTF-8"):
+    with pytest.raises(
+        DatasetError, match=r"people\.csv:2: 'im\ufffdge\.jpg,1,1,train' is not in UTF-8; save the file as UTF-8"
+    ):
         CSVDataset(tmp_path, write("path,pid,camid,split\nimäge.jpg,1,1,train\n", "latin-1"))

@@ -36,3 +36,4 @@ def test_an_unreadable_image_is_told_alike_from_a_worker(tmp_path, workers):
         next(batches)
     message = str(caught.value)
     assert message.startswith(f"image {paths[2]} cannot be read") and "\n" not in message
+    assert message.endswith("(`reidzoo check --deep` finds all such images before a run)")

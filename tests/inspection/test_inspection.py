@@ -55,7 +55,7 @@ def tiny(folder):
 def turned(folder):
     exif = Image.Exif()
     exif[274] = 6
-    save(folder / "train/anna/9_c0.jpg", 900, exif=exif)
+    Image.fromarray(picture(900)).rotate(90, expand=True).save(folder / "train/anna/9_c0.jpg", exif=exif)
 
 
 def deep(folder):
@@ -69,6 +69,21 @@ def grey(folder):
 
 def not_read(folder):
     (folder / "train/anna/9_c0.heic").write_bytes(b"x")
+
+
+def loose(folder):
+    save(folder / "loose_c0.png", 907)
+    save(folder / "train/anna/deeper/0_c0.png", 908)
+    save(folder / "val/gallery/zoe/0_c0.png", 909)  # a test of its own
+
+
+def empty(folder):
+    (folder / "train/nobody/deeper").mkdir(parents=True)
+
+
+def other_files(folder):
+    (folder / "notes.txt").touch()
+    (folder / "train/anna/Thumbs.db").touch()
 
 
 def two_names(folder):
@@ -128,6 +143,9 @@ def junk(folder):
         (deep, NOTE, "1 of 21 images have 16 bits a pixel"),
         (grey, NOTE, "not all images are RGB: 1 grey"),
         (not_read, WARNING, "files that are not read: 1 .heic"),
+        (loose, WARNING, "images that belong to no person: 2"),
+        (empty, WARNING, "folders without an image: 1"),
+        (other_files, NOTE, "other files, which are not read: 2 (notes.txt, train/anna/Thumbs.db)"),
         (two_names, WARNING, "1 pairs of images of different identities are the same picture (the same file)"),
         (nearly_two_names, WARNING,
          "1 pairs of images of different identities are the same picture (0 the same file, others nearly so)"),
@@ -148,6 +166,24 @@ def test_a_defect_is_found(crops, spoil, level, title):
     spoil(crops)
     findings = found(crops)
     assert list(findings) == [title] and findings[title].level == level
+
+
+def test_why_an_image_cannot_be_read_is_said_once(crops):
+    unreadable(crops)
+    (line,) = found(crops)["1 of 20 images cannot be read"].examples
+    assert line == "train/anna/0_c0.png cannot be read (it is empty); copy it again, or remove it"
+
+
+def test_what_lies_beside_people(crops):
+    save(crops / "train/loose_c0.png", 907)
+    findings = found(crops / "train")
+    assert findings["images that belong to no person: 1"].examples == ["loose_c0.png"]
+
+
+def test_sizes_are_those_that_people_see(crops):
+    turned(crops)
+    assert found(crops)["1 of 21 images are turned by EXIF"].examples == ["train/anna/9_c0.jpg (48 high, 24 wide)"]
+    assert Inspection(open_data(str(crops))).table()[1][0][-1] == "48 x 24"
 
 
 def test_without_cameras_a_query_must_not_be_its_own_answer(crops, tmp_path):

@@ -193,7 +193,8 @@ def test_images_that_cannot_be_read_are_named(write_config, own_root):
     images[0].write_bytes(b"nothing")
     path = write_config(SOLVER=SHORT, DATASETS={"ROOT": str(own_root)})
     (text,) = found(path)
-    assert images[0].name in text and "cannot be read" in text
+    assert images[0].name in text and "cannot be read (it is of no known format)" in text
+    assert text.endswith("(`reidzoo check --deep` finds all such images before a run)")
     for image in images[1:6]:
         image.write_bytes(b"")
     (text,) = found(path)
@@ -207,7 +208,7 @@ def test_damaged_pixels_are_found_if_they_are_looked_at(write_config, own_root):
     run = Pipeline(load_config(write_config(SOLVER=SHORT, DATASETS={"ROOT": str(own_root)})))
     assert run.dry_run().findings.texts() == []
     (text,) = run.dry_run(deep=True, seconds=None).findings.texts()
-    assert image.name in text
+    assert image.name in text and "--deep" not in text
 
 
 def test_the_checkpoints_have_to_fit_on_the_disk(write_config, monkeypatch):
