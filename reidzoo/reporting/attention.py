@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from reidzoo.datasets import Record
+from reidzoo.datasets.names import Names
 from reidzoo.errors import UserError
 from reidzoo.inference import ReadyModel
 from reidzoo.inference.attention import similarity_maps
 from reidzoo.reporting.image_rows import brief, describe, pixels, tile, titled
-from reidzoo.reporting.names import Names
 from reidzoo.reporting.picture import Picture, Table
 from reidzoo.reporting.subject import Subject
 from reidzoo.transforms import Normalize, read_image
