@@ -61,8 +61,8 @@ TOGETHER = {
 }  # fmt: skip
 """``Class.argument`` or an argument -> what it needs beside it."""
 
-ELSEWHERE = ("pretrained", "vgg_m_input")
-"""Arguments of what is done with a file of weights; see the backbones' own tests."""
+ELSEWHERE = ("pretrained", "vgg_m_input", "file")
+"""Arguments of what is done with a file; see the parts' own tests."""
 
 PIXELS = torch.randint(0, 256, (6, 3, 32, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 IMAGES = noise(4, 3, 64, 32)

@@ -15,7 +15,8 @@ LOSSES = {"model": LossSet({"id": {"type": "ArcFaceLoss"}, "plain": {"type": "Cr
 
 
 def model(head, classes=3):
-    return MODEL.build({"type": "Embedder"}, backbone=BACKBONE, head=head, num_classes=classes)
+    backbone = {**BACKBONE, "type": "DualBranchResNet"} if head["type"] == "DualBranchHead" else BACKBONE
+    return MODEL.build({"type": "Embedder"}, backbone=backbone, head=head, num_classes=classes)
 
 
 @pytest.mark.parametrize("head", ["BNNeck", "LinearHead", "PCBHead", "MLPHead", "DualBranchHead"])
