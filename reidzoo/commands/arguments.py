@@ -7,7 +7,16 @@ from typing import Any
 
 from reidzoo.errors import UserError
 
-__all__ = ["Override", "add_config_arguments", "add_model", "add_overrides", "add_trust", "named_model", "overrides"]
+__all__ = [
+    "Override",
+    "add_config_arguments",
+    "add_model",
+    "add_overrides",
+    "add_prior",
+    "add_trust",
+    "named_model",
+    "overrides",
+]
 
 
 class Override(argparse.Action):
@@ -67,6 +76,15 @@ def named_model(args: argparse.Namespace) -> str:
     if not (args.model or args.weights):
         raise UserError("name a model: of the zoo, a run's folder, a model file or a checkpoint (--weights MODEL)")
     return args.model or args.weights
+
+
+def add_prior(parser: argparse.ArgumentParser) -> None:
+    """Add ``--prior``, which ``Judgement.of`` takes."""
+    parser.add_argument(
+        "--prior", type=float, metavar="SHARE",
+        help="the share of pairs of one identity among those that you ask about, such as 0.01 for one in a hundred: "
+        "what a probability is for (default: the calibration's, a half unless it was told otherwise)",
+    )  # fmt: skip
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from reidzoo.commands.arguments import add_model, add_trust, named_model
+from reidzoo.commands.arguments import add_model, add_prior, add_trust, named_model
 from reidzoo.errors import UserError
 
-__all__ = ["EXAMPLE", "add_arguments", "add_prior", "run"]
+__all__ = ["EXAMPLE", "add_arguments", "run"]
 
 EXAMPLE = """reidzoo compare models/mine.safetensors A.jpg B.jpg
 or, with a model that is not calibrated:  reidzoo compare domainmix_mini A.jpg B.jpg --threshold 0.8"""
@@ -26,15 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", default="", help="whose model (default: the last stage's)")
     parser.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"))
     add_trust(parser)
-
-
-def add_prior(parser: argparse.ArgumentParser) -> None:
-    """Add ``--prior``, which ``Judgement.of`` takes."""
-    parser.add_argument(
-        "--prior", type=float, metavar="SHARE",
-        help="the share of pairs of one identity among those that you ask about, such as 0.01 for one in a hundred: "
-        "what a probability is for (default: the calibration's, a half unless it was told otherwise)",
-    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:

@@ -212,10 +212,11 @@ def embed(
 
 
 def _complain(unreadable: dict[int, str], count: int) -> str:
+    from reidzoo.datasets.base import shortened
+
     reasons = [unreadable[row] for row in sorted(unreadable)]
-    more = f"\n  and {len(reasons) - SHOWN:,} more" if len(reasons) > SHOWN else ""
-    listed = "".join(f"\n  {reason}" for reason in reasons[:SHOWN])
-    return f"{len(reasons):,} of {count:,} images cannot be read; --skip-unreadable leaves them out:{listed}{more}"
+    listed = "".join(f"\n  {line}" for line in shortened(reasons, SHOWN))
+    return f"{len(reasons):,} of {count:,} images cannot be read; --skip-unreadable leaves them out:{listed}"
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -7,8 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from reidzoo.commands.arguments import add_trust
-from reidzoo.commands.compare import add_prior
+from reidzoo.commands.arguments import add_prior, add_trust
 from reidzoo.errors import UserError
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reidzoo.commands.arguments import add_model, add_trust, named_model
-from reidzoo.commands.compare import add_prior
+from reidzoo.commands.arguments import add_model, add_prior, add_trust, named_model
 from reidzoo.commands.gallery import report_left_out
 from reidzoo.errors import DatasetError, UserError
 from reidzoo.files import show_path

@@ -89,6 +89,7 @@ def _digests(images: Sequence[PersonImage], args: argparse.Namespace) -> dict[Pe
     Raises:
         UserError: some cannot be read, and are not to be skipped.
     """
+    from reidzoo.datasets.base import shortened
     from reidzoo.inspection.image_facts import read_facts
 
     facts = dict(zip(images, read_facts([image.path for image in images])))
@@ -96,7 +97,10 @@ def _digests(images: Sequence[PersonImage], args: argparse.Namespace) -> dict[Pe
         f"{os.path.relpath(image.path, args.source)} {fact.error}" for image, fact in facts.items() if fact.error
     ]
     if unreadable:
-        count, listed = f"{len(unreadable):,} of {len(images):,} images cannot be read", "\n  ".join(_first(unreadable))
+        count, listed = (
+            f"{len(unreadable):,} of {len(images):,} images cannot be read",
+            "\n  ".join(shortened(unreadable, SHOWN)),
+        )
         if not args.skip_unreadable:
             raise UserError(f"{count}; --skip-unreadable leaves them out:\n  {listed}")
         print(f"{count} and are left out:\n  {listed}\n")
@@ -107,6 +111,8 @@ def _print_copies(
     parts: Mapping[str, Sequence[PersonImage]], digests: Mapping[PersonImage, bytes], source: Path
 ) -> None:
     """Print which files are in two parts, byte for byte."""
+    from reidzoo.datasets.base import shortened
+
     first: dict[bytes, tuple[str, str]] = {}
     found = []
     for part, own in parts.items():
@@ -117,12 +123,7 @@ def _print_copies(
                 found.append(f"{copy} ({there}), {path} ({part})")
     if found:
         print(f"\nThe same file in two parts: {len(found):,}. `reidzoo check {source} --html FILE` shows such images.")
-        print("  " + "\n  ".join(_first(found)))
-
-
-def _first(lines: Sequence[str]) -> list[str]:
-    more = [f"and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
-    return [*lines[:SHOWN], *more]
+        print("  " + "\n  ".join(shortened(found, SHOWN)))
 
 
 def _nodes(args: argparse.Namespace, validated: bool) -> dict[str, str]:

@@ -11,7 +11,16 @@ from reidzoo.checks import PATH, check, optional
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
 
-__all__ = ["IMAGE_EXTENSIONS", "SPLITS", "Dataset", "absent_files", "examples", "image_names", "relative_path"]
+__all__ = [
+    "IMAGE_EXTENSIONS",
+    "SPLITS",
+    "Dataset",
+    "absent_files",
+    "examples",
+    "image_names",
+    "relative_path",
+    "shortened",
+]
 
 SPLITS = ("train", "query", "gallery")
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -212,6 +221,12 @@ def relative_path(path: str, folder: str) -> str:
 def examples(names: Sequence[str], count: int = 3) -> str:
     """Return the first ``count`` of ``names`` for an error message, with dots if there are more."""
     return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
+
+
+def shortened(lines: Sequence[str], count: int) -> list[str]:
+    """Return the first ``count`` of ``lines``, and one that says how many more there are."""
+    more = [f"and {len(lines) - count:,} more"] if len(lines) > count else []
+    return [*lines[:count], *more]
 
 
 def _any_of(names: str | tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reidzoo.datasets import CSVDataset, FolderDataset, TableDataset
-from reidzoo.datasets.base import IMAGE_EXTENSIONS, SPLITS, examples, relative_path
+from reidzoo.datasets.base import IMAGE_EXTENSIONS, SPLITS, examples, relative_path, shortened
 from reidzoo.inspection.findings import NOTE, WARNING, Finding
 from reidzoo.inspection.inspected_images import InspectedImages
 
@@ -62,5 +62,4 @@ def _walk(top: str, split: bool) -> tuple[list[str], list[str]]:
 
 
 def _shown(paths: list[str], top: str) -> list[str]:
-    more = [f"and {len(paths) - SHOWN:,} more"] if len(paths) > SHOWN else []
-    return [*(relative_path(path, top) for path in paths[:SHOWN]), *more]
+    return shortened([relative_path(path, top) for path in paths], SHOWN)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from reidzoo.datasets.base import shortened
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
 from reidzoo.inspection.inspected_images import InspectedImages
 
@@ -53,8 +54,7 @@ def _unreadable(images: InspectedImages) -> Iterator[Finding]:
     wrong = np.flatnonzero(~images.good)
     if len(wrong):
         reasons = list(dict.fromkeys(f"{images.shown(row)} {images.facts[row].error}" for row in wrong.tolist()))
-        more = [f"and {len(reasons) - SHOWN:,} more"] if len(reasons) > SHOWN else []
-        yield Finding(ERROR, f"{_of(len(wrong), len(images.good))} cannot be read", "", [*reasons[:SHOWN], *more])
+        yield Finding(ERROR, f"{_of(len(wrong), len(images.good))} cannot be read", "", shortened(reasons, SHOWN))
 
 
 def _seen(images: InspectedImages, wrong: np.ndarray, level: str, what: str, advice: str) -> Iterator[Finding]:

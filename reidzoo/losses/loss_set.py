@@ -112,7 +112,8 @@ class LossSet(nn.Module):
         results = {}
         for name, loss in self.losses.items():
             arguments = {item.parameter: inputs[item.key] for item in self._inputs[name] if item.key in inputs}
-            self._check_dims(name, arguments)
+            if self._dims[name]:
+                self._check_dims(name, arguments)
             device = next((value.device.type for value in arguments.values()), "cpu")
             with torch.autocast(device, enabled=False):
                 value = loss(**arguments)
