@@ -52,6 +52,7 @@ ALLOWED = {
     ("reidzoo/trainers/validation.py", "measure"): "between phases",
     ("reidzoo/trainers/validation.py", "_predict"): "between phases",
     ("reidzoo/backbones/vgg.py", "_take_normalised_rgb"): "once",
+    ("reidzoo/models/embedder.py", "embedding_dim"): "a number, of numpy perhaps",
     ("reidzoo/memories/hybrid.py", "occurrences"): "of numpy arrays",
     ("reidzoo/losses/labels.py", "check_labels"): "on the CPU alone",
     ("reidzoo/losses/margin_softmax.py", "_check_cosines"): "on the CPU alone",
