@@ -115,4 +115,4 @@ def _cases(images: InspectedImages, pairs: np.ndarray, exact: int) -> Iterator[F
 
 
 def _told(images: InspectedImages, row: int) -> str:
-    return f"{images.shown(row)} ({images.person(int(images.pid[row]))})"
+    return f"{images.shown(row)} ({images.names.person(images.pid[row])})"

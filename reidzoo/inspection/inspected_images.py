@@ -10,6 +10,7 @@ import numpy as np
 
 from reidzoo.datasets import Dataset, Record
 from reidzoo.datasets.base import SPLITS, relative_path
+from reidzoo.datasets.names import Names
 from reidzoo.inspection.image_facts import ImageFacts, read_facts
 
 __all__ = ["InspectedImages"]
@@ -29,10 +30,11 @@ class InspectedImages:
         pid, camid: int64 (N,).
         good: bool (N,), whether the file can be read.
         title: the dataset's name.
+        names: of its identities and cameras.
     """
 
     def __init__(self, dataset: Dataset, workers: int | None = None) -> None:
-        self.dataset, self.title = dataset, dataset.name
+        self.dataset, self.title, self.names = dataset, dataset.name, Names.of(dataset)
         self.records: list[Record] = [record for split in SPLITS for record in dataset.records(split)]
         self.split = np.array([split for split in SPLITS for _ in dataset.records(split)], dtype="U7")
         self.pid = np.array([record.pid for record in self.records], np.int64)
@@ -58,14 +60,6 @@ class InspectedImages:
         """Return an image's height and width in words."""
         return f"{self.facts[row].height} high, {self.facts[row].width} wide"
 
-    def person(self, pid: int) -> str:
-        """Return an identity's name, where it has one, else its number."""
-        return self._name(getattr(self.dataset, "pid_of", {}), pid)
-
-    def camera(self, camid: int) -> str:
-        """Return a camera's name, where it has one, else its number."""
-        return self._name(getattr(self.dataset, "camid_of", {}), camid)
-
     @property
     def has_cameras(self) -> bool:
         """Whether cameras are known; where they are not, all images are of camera 0."""
@@ -73,13 +67,9 @@ class InspectedImages:
 
     def label(self, row: int) -> str:
         """Return an image's identity and, where it is known, its camera in words."""
-        camera = f", camera {self.camera(int(self.camid[row]))}" if self.has_cameras else ""
-        return f"identity {self.person(int(self.pid[row]))}{camera}"
+        camera = f", camera {self.names.camera(self.camid[row])}" if self.has_cameras else ""
+        return f"identity {self.names.person(self.pid[row])}{camera}"
 
-    @staticmethod
-    def _name(numbers: dict[str, int], number: int) -> str:
-        return next((name for name, own in numbers.items() if own == number), str(number))
-
-    def names(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> list[str]:
+    def paths(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> list[str]:
         """Return the paths of rows, as shown."""
         return [self.shown(int(row)) for row in rows]

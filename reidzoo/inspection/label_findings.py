@@ -50,7 +50,7 @@ def _matches(images: InspectedImages) -> Iterator[Finding]:
         )
         advice = "They are left out of mAP and ranks. " + _advice(images)
         rows = [(row,) for row in lacking_rows[:12].tolist()]
-        yield Finding(level, title, advice, images.names(lacking_rows[:SHOWN]), rows)
+        yield Finding(level, title, advice, images.paths(lacking_rows[:SHOWN]), rows)
 
 
 def _without_match(images: InspectedImages, query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def _shared_people(images: InspectedImages) -> Iterator[Finding]:
     if shared:
         title = f"{len(shared):,} people are in train and in query or gallery"
         advice = "A model is tested on people whom it has not seen: move each to one side, as `reidzoo split` does."
-        yield Finding(WARNING, title, advice, [images.person(pid) for pid in shared[:SHOWN]])
+        yield Finding(WARNING, title, advice, [images.names.person(pid) for pid in shared[:SHOWN]])
 
 
 def _cameras(images: InspectedImages) -> Iterator[Finding]:
@@ -93,7 +93,7 @@ def _cameras(images: InspectedImages) -> Iterator[Finding]:
     dataset = images.dataset
     if not isinstance(dataset, FolderDataset | TableDataset):
         return
-    cameras = [images.camera(camid) for camid in np.unique(images.camid).tolist()]
+    cameras = [images.names.camera(camid) for camid in np.unique(images.camid).tolist()]
     if not dataset.camid_of:
         yield Finding(
             NOTE, "cameras are unknown",
@@ -106,7 +106,7 @@ def _cameras(images: InspectedImages) -> Iterator[Finding]:
             NOTE, f"cameras are guessed from files' names: {len(cameras)} of them, {', '.join(cameras[:SHOWN])}"
             f"{', ...' if len(cameras) > SHOWN else ''}",
             "If they are others, say how a name tells the camera: {type: FolderDataset, camera: REGULAR_EXPRESSION}.",
-            [f"{images.shown(0)}: camera {images.camera(int(images.camid[0]))}"] if sample else (),
+            [f"{images.shown(0)}: camera {images.names.camera(images.camid[0])}"] if sample else (),
         )  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def _training(images: InspectedImages) -> Iterator[Finding]:
     if len(single):
         title = f"{len(single):,} of {len(pids):,} training identities have one image"
         advice = "A triplet or contrastive loss has no positive pair of them; the identity loss alone learns from them."
-        yield Finding(WARNING, title, advice, [images.person(pid) for pid in single[:SHOWN].tolist()])
+        yield Finding(WARNING, title, advice, [images.names.person(pid) for pid in single[:SHOWN].tolist()])
     if len(np.unique(images.camid[rows])) > 1:
         seen, cameras = np.unique(
             np.unique(np.stack([images.pid[rows], images.camid[rows]]), axis=1)[0], return_counts=True
@@ -138,4 +138,4 @@ def _training(images: InspectedImages) -> Iterator[Finding]:
             title = f"{len(alone):,} of {len(pids):,} training identities are seen by one camera"
             advice = "Nothing can be learnt from them of how a person changes between cameras."
             yield Finding(NOTE if len(alone) < len(pids) / 2 else WARNING, title, advice,
-                          [images.person(pid) for pid in alone[:SHOWN].tolist()])  # fmt: skip
+                          [images.names.person(pid) for pid in alone[:SHOWN].tolist()])  # fmt: skip

@@ -104,12 +104,12 @@ def _sheet(images: InspectedImages) -> str:
 
 def _person(images: InspectedImages, rows: Sequence[int]) -> str:
     tiles = "".join(f"<figure>{_picture(images, row)}{_camera(images, row)}</figure>" for row in rows)
-    name = escape(images.person(int(images.pid[rows[0]])))
+    name = escape(images.names.person(images.pid[rows[0]]))
     return f'<h4 class="person">Identity {name}</h4><div class="row">{tiles}</div>\n'
 
 
 def _camera(images: InspectedImages, row: int) -> str:
-    name = escape(images.camera(int(images.camid[row])))
+    name = escape(images.names.camera(images.camid[row]))
     return f"<figcaption>camera {name}</figcaption>" if images.has_cameras else ""
 
 

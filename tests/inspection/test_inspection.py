@@ -218,6 +218,7 @@ def test_a_published_dataset_is_known_by_its_folder_and_its_counts_are_compared(
     inspection = Inspection(open_data(str(market)))
     assert inspection.images.title == "Market1501" and inspection.table()[1][0][-1] == "751 of 12,936"
     assert len(inspection.findings) == 3 and all("are published" in f.title for f in inspection.findings)
+    assert inspection.images.label(0) == "identity 1, camera 1"  # as its files have it
     other = market.rename(tmp_path / "mine")
     assert open_data(str(other)).name == "mine" and not open_data(str(other)).published
 
