@@ -30,7 +30,7 @@ from reidzoo.weights.model_file import half, write_model_file
 
 __all__ = ["LIMIT", "export_model"]
 
-LIMIT = 6_000_000
+LIMIT = 10_000_000
 """Most bytes that a model in the repository's own zoo may have; other folders have no limit."""
 TOLERANCE = 0.001
 """Largest difference of the kept model's mAP from the run's: 0.1 percentage points."""
