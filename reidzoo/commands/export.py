@@ -113,8 +113,7 @@ def _keep_model_file(folder: Path, args: argparse.Namespace) -> None:
     for target, kept in sidecar["kept_metrics"].items():
         figures = ", ".join(f"{key} {100 * kept[key]:.1f}" for key in ("mAP", "rank-1"))
         print(f"{target}: {figures} (the run's mAP: {100 * sidecar['metrics'][target]['mAP']:.1f})")
-    card = "" if into == ROOT / "zoo" else f" and its card {args.name}.md"
-    print(f"written too: {args.name}.yml{card} next to it, its entry in {show_path(index)}")
+    print(f"written too: {args.name}.yml and its card {args.name}.md next to it, its entry in {show_path(index)}")
     if into == ROOT / "zoo":
         print("now write the page: python tools/build_model_zoo.py")
 

@@ -53,7 +53,7 @@ def export_model(
     licence: str = "",
     code_version: str = "",
 ) -> dict[str, Any]:
-    """Write ``into/NAME.safetensors`` and its sidecar ``into/NAME.yml``, and return the sidecar's content.
+    """Write ``into/NAME.safetensors``, its sidecar ``NAME.yml`` and its card ``NAME.md``, and return the sidecar's content.
 
     With ``halve`` the weights are kept as float16 if that changes no mAP by more than 0.1 percentage points. The kept
     file is loaded as a user would, and tested on the run's targets: these figures are ``kept_metrics``. The file, not
@@ -104,8 +104,7 @@ def export_model(
         }
         os.replace(part, into / part.name)
     write_text(into / f"{name}.yml", yaml.safe_dump(sidecar, sort_keys=False, width=120, allow_unicode=True))
-    if not ours:  # those of the zoo have a page together
-        write_text(into / f"{name}.md", model_card(sidecar, run.cfg))
+    write_text(into / f"{name}.md", model_card(sidecar, run.cfg))
     return sidecar
 
 
