@@ -31,6 +31,7 @@ def model_card(sidecar: Mapping[str, Any], cfg: CfgNode) -> str:
     rows = [
         ("backbone", sidecar["backbone"]),
         ("trained on", sidecar["data"]),
+        *_start(cfg),
         ("images", f"{size} (height x width), {cfg.INPUT.INTERPOLATION}, mean {list(cfg.INPUT.MEAN)}, "
                    f"std {list(cfg.INPUT.STD)}"),
         ("numbers", f"{sidecar['dtype']}, {sidecar['size']:,} bytes, sha256 {sidecar['sha256']}"),
@@ -53,6 +54,13 @@ def model_card(sidecar: Mapping[str, Any], cfg: CfgNode) -> str:
             f"## Limits\n\n{LIMITS}\n",
         ]
     )
+
+
+def _start(cfg: CfgNode) -> list[tuple[str, str]]:
+    """Return a row of the weights of other people that training began with, whose licence holds, too."""
+    start = cfg.BACKBONE.get("pretrained")
+    told = isinstance(start, str) and start and not start.startswith("stage:")
+    return [("began with", f"`{start}`")] if told else []
 
 
 def _tag(licence: str) -> str:

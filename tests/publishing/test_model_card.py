@@ -37,3 +37,10 @@ def test_the_head_is_what_hubs_read(card):
 def test_what_it_is_of_and_for(card):
     assert "1,234,567 bytes" in card and "own code v3" in card and 'reidzoo.load("mine.safetensors")' in card
     assert "## Intended use" in card and "## Limits" in card
+
+
+@pytest.mark.parametrize("start", ["zoo://imagenet_mobilenet_v2", "stage:pretrain", ""])
+def test_weights_that_are_not_the_runs_own_are_named(start):
+    cfg = get_cfg()
+    cfg.BACKBONE.pretrained = start
+    assert (f"| began with | `{start}` |" in model_card(SIDECAR, cfg)) == start.startswith("zoo:")
