@@ -53,7 +53,7 @@ def export_model(
     licence: str = "",
     code_version: str = "",
 ) -> dict[str, Any]:
-    """Write ``into/NAME.safetensors``, its sidecar ``NAME.yml`` and its card ``NAME.md``, and return the sidecar's content.
+    """Write ``into/NAME.safetensors``, its sidecar and its card, and return what the sidecar says.
 
     With ``halve`` the weights are kept as float16 if that changes no mAP by more than 0.1 percentage points. The kept
     file is loaded as a user would, and tested on the run's targets: these figures are ``kept_metrics``. The file, not

@@ -45,7 +45,7 @@ def keep(run, tmp_path):
 def test_the_file_and_its_sidecar(run, keep, tmp_path):
     said = keep()
     file = tmp_path / "zoo" / "tiny_mini.safetensors"
-    assert sorted(path.name for path in file.parent.iterdir()) == ["tiny_mini.md", "tiny_mini.safetensors", "tiny_mini.yml"]
+    assert {path.name for path in file.parent.iterdir()} == {f"tiny_mini.{end}" for end in ("md", "safetensors", "yml")}
     assert said["licence"] == "Apache-2.0" and "code_version" not in said
     assert yaml.safe_load(file.with_suffix(".yml").read_text()) == said
     assert said["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest() and said["size"] == file.stat().st_size
