@@ -97,10 +97,8 @@ def _digests(images: Sequence[PersonImage], args: argparse.Namespace) -> dict[Pe
         f"{os.path.relpath(image.path, args.source)} {fact.error}" for image, fact in facts.items() if fact.error
     ]
     if unreadable:
-        count, listed = (
-            f"{len(unreadable):,} of {len(images):,} images cannot be read",
-            "\n  ".join(shortened(unreadable, SHOWN)),
-        )
+        count = f"{len(unreadable):,} of {len(images):,} images cannot be read"
+        listed = "\n  ".join(shortened(unreadable, SHOWN))
         if not args.skip_unreadable:
             raise UserError(f"{count}; --skip-unreadable leaves them out:\n  {listed}")
         print(f"{count} and are left out:\n  {listed}\n")

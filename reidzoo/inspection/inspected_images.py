@@ -63,7 +63,7 @@ class InspectedImages:
     @property
     def has_cameras(self) -> bool:
         """Whether cameras are known; where they are not, all images are of camera 0."""
-        return bool(getattr(self.dataset, "camid_of", True))
+        return self.names.cameras is None or bool(self.names.cameras)
 
     def label(self, row: int) -> str:
         """Return an image's identity and, where it is known, its camera in words."""
