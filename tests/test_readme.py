@@ -58,3 +58,20 @@ def test_own_images_by_the_file_as_it_is_printed(tiny_root, tmp_path, monkeypatc
         call(name, *words.split(), *short.split())
     printed = capsys.readouterr().out
     assert printed.count("crops") >= 2 and "output/configs/own_data" in printed
+
+
+@pytest.mark.slow
+def test_own_images_without_names(market_twin, tmp_path, monkeypatch):
+    images = sorted(market_twin.glob("*/bounding_box_test/*.jpg"))
+    for number, path in enumerate(path for path in images if not path.name.startswith(("-1", "0000"))):
+        if number < 120:
+            (tmp_path / "my_data/unlabeled" / path.name.split("_")[1][:2]).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "my_data/unlabeled" / path.name.split("_")[1][:2] / f"{number}.jpg").symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    file = REPOSITORY / "configs/own_unlabeled.yml"
+    short = (
+        "SOLVER.MAX_EPOCHS 1 SOLVER.ITERS_PER_EPOCH 2 SOLVER.IMS_PER_BATCH 16 STAGES.spcl.HOOKS.schedule.milestones [1]"
+    )
+    call("train", "--config-file", str(file), *short.split(), "DEVICE", "cpu")
+    log = (tmp_path / "output/configs/own_unlabeled/log.txt").read_text()
+    assert "120 images, 0 identities" in log and re.search(r"pseudo labels: \d+ clusters", log)

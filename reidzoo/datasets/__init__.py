@@ -29,6 +29,7 @@ from reidzoo.datasets.train_set import TrainSet
 from reidzoo.datasets.true_identities import true_identities
 from reidzoo.datasets.two_views import TwoViews
 from reidzoo.datasets.unlabeled import Unlabeled
+from reidzoo.datasets.unlabeled_folder import UnlabeledFolder
 from reidzoo.datasets.vehicleid import VehicleID
 from reidzoo.datasets.veri import VeRi776
 from reidzoo.datasets.viper import VIPeR
@@ -59,6 +60,7 @@ __all__ = [
     "TrainSet",
     "TwoViews",
     "Unlabeled",
+    "UnlabeledFolder",
     "VIPeR",
     "VeRi776",
     "VehicleID",

@@ -13,7 +13,7 @@ from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
 
-__all__ = ["CAMERA", "CAMERA_PATTERN", "FolderDataset"]
+__all__ = ["CAMERA", "CAMERA_PATTERN", "FolderDataset", "check_cameras"]
 
 CAMERA = re.compile(r"(?:^|[^a-zA-Z0-9])[cC](\d+)")
 
@@ -71,9 +71,10 @@ class FolderDataset(Dataset):
         images = {split: self._images(split, people[split]) for split in SPLITS}
         if not any(images.values()):
             raise DatasetError(f"FolderDataset: {self.folder} holds no image; expected <split>/<person>/<image>")
-        _check_cameras(images["train"])
+        cameras_of = {split: [(path, camera) for path, _, camera in images[split]] for split in SPLITS}
+        check_cameras(self, cameras_of["train"])
         if protocol != "camera_free":
-            _check_cameras([*images["query"], *images["gallery"]])
+            check_cameras(self, [*cameras_of["query"], *cameras_of["gallery"]])
         cameras = {camera for split in ("query", "gallery") for _, _, camera in images[split]}
         self.protocol = protocol or ("camera_free" if cameras == {None} else "market1501")
         self.camid_of = number_names(camera for split in SPLITS for _, _, camera in images[split] if camera)
@@ -106,13 +107,18 @@ class FolderDataset(Dataset):
         return images
 
 
-def _check_cameras(images: list[tuple[str, str, str | None]]) -> None:
-    """Raise DatasetError where some names tell the camera and others do not: these would share camera 0 with others."""
-    without = [path for path, _, camera in images if camera is None]
+def check_cameras(dataset: Dataset, images: list[tuple[str, str | None]]) -> None:
+    """Raise DatasetError where some images tell the camera and others do not: these would share camera 0 with others.
+
+    Args:
+        dataset: the dataset that has the images, for the message.
+        images: the path of each image and its camera, None where the name does not tell it.
+    """
+    without = [path for path, camera in images if camera is None]
     if without and len(without) < len(images):
-        named = next(path for path, _, camera in images if camera is not None)
+        named = next(path for path, camera in images if camera is not None)
         raise DatasetError(
-            f"FolderDataset: {len(without):,} of {len(images):,} images name no camera ({examples(without)}), and the "
-            f"others do ({os.path.basename(named)}). Name the camera of all or of none, or list the images in a CSV "
-            f"file (CSVDataset)"
+            f"{type(dataset).__name__}: {len(without):,} of {len(images):,} images name no camera "
+            f"({examples(without)}), and the others do ({os.path.basename(named)}). Name the camera of all or of none, "
+            f"or list the images in a CSV file (CSVDataset)"
         )

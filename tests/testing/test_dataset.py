@@ -31,7 +31,7 @@ NODES = {
 
 
 def test_every_dataset_is_checked():
-    assert {*NODES, "CSVDataset", "FolderDataset", "PseudoLabeled"} == own_parts(DATASET)
+    assert {*NODES, "CSVDataset", "FolderDataset", "PseudoLabeled", "UnlabeledFolder"} == own_parts(DATASET)
 
 
 @pytest.mark.parametrize("node", NODES.values(), ids=NODES)
@@ -49,6 +49,7 @@ def test_our_own_that_read_any_folder(tmp_path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.new("RGB", (4, 8)).save(path)
     check_dataset({"type": "FolderDataset", "folder": "images"}, root=tmp_path)
+    check_dataset({"type": "UnlabeledFolder", "folder": "images"}, root=tmp_path)
 
 
 def test_our_own_with_labels_of_a_file(tmp_path, tiny_root):
