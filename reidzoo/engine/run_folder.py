@@ -56,8 +56,22 @@ class StageFolder:
         return self.last.exists() or self.finished
 
     def read_results(self) -> dict[str, dict[str, float]]:
-        """Return dataset -> metric -> fraction; empty where nothing was evaluated."""
-        return json.loads(self.results.read_text(encoding="utf-8")) if self.results.exists() else {}
+        """Return dataset -> metric -> fraction; empty where nothing was evaluated.
+
+        Next to the datasets stand what hooks have measured, such as ``probe``, and, where the stage has clustered,
+        ``pseudo_labels``: ``label_quality`` of its last labels.
+        """
+        if not self.results.exists():
+            return {}
+        labels = self._last_labels()
+        return json.loads(self.results.read_text(encoding="utf-8")) | ({"pseudo_labels": labels} if labels else {})
+
+    def _last_labels(self) -> dict[str, float]:
+        if not self.metrics.exists():
+            return {}
+        rows = self.metrics.read_text(encoding="utf-8").splitlines()
+        found = next((row for row in reversed(rows) if '"pseudo_labels"' in row), None)
+        return json.loads(found)["pseudo_labels"] if found else {}
 
     def read_calibration(self, sha256: str) -> dict[str, Any] | None:
         """Return the calibration of the checkpoint with this checksum; None where there is none, or one of another.

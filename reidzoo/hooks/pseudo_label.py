@@ -192,8 +192,10 @@ class PseudoLabelHook(Hook):
         if not is_main():
             return
         logger.info(
-            "pseudo labels: %d clusters, %d of %d images outliers; %d clusters with %d images after refinement",
+            "pseudo labels: %d clusters, %d of %d images outliers; %d clusters with %d images after refinement, each "
+            "of %d to %d, the middle one of %d",
             clusters.max() + 1, (clusters < 0).sum(), len(clusters), labels.max() + 1, (labels >= 0).sum(),
+            quality["size_min"], quality["size_max"], quality["size_50"],
         )  # fmt: skip
         if "purity" in quality:
             shares = ", ".join(f"{name.replace('_', ' ')} {100 * quality[name]:.1f} %" for name in _SHARES)

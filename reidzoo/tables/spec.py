@@ -103,7 +103,8 @@ class Table:
     Attributes:
         path: the file.
         title: the caption of the paper's table.
-        metrics: the columns: of ``METRICS``, or an entry next to the targets, such as ``probe/domain_accuracy``.
+        metrics: the columns: of ``METRICS``, or an entry next to the targets, such as ``probe/domain_accuracy``
+            or ``pseudo_labels/purity``.
         seeds: how many seeds a row is run with, where nothing else is said.
         overlays: variant -> the overlay of ``--mini``.
         profiles: profile -> variant -> the overlay of ``--profile``; a variant that is not there cannot be run with it.

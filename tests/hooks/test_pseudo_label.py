@@ -13,6 +13,7 @@ from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset, read_pseudo_labels
 from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.evaluate import extract_train_features
+from reidzoo.engine.run_folder import RunFolder
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks import ExportPseudoLabelsHook, PseudoLabelHook
 from reidzoo.registry import TRAINER
@@ -65,6 +66,8 @@ def test_the_newest_labels_are_kept_for_pictures(write_config, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     quality = [row["pseudo_labels"] for row in rows if "pseudo_labels" in row][-1]
     assert len(labels) == 72 and max(labels) + 1 == quality["clusters"] and labels.count(-1) == quality["outliers"]
+    results = RunFolder(tmp_path / "run").stage().read_results()  # where tables and records find them
+    assert results.pop("pseudo_labels") == quality and all("mAP" in figures for figures in results.values())
 
 
 def test_what_an_export_cannot_use_it_does_not_take():
