@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -29,7 +29,7 @@ logger = logging.getLogger("reidzoo")
 
 @runtime_checkable
 class _Measuring(Protocol):
-    """A trainer whose phases can be decided by measures."""
+    """A trainer whose phases can be decided by measures; its ``measures``, where it has them, are their names."""
 
     def validator(self, dataset: Dataset) -> Callable[[], Mapping[str, float]]:
         """Return a function that measures the present parts on a dataset's training images, names to numbers."""
@@ -131,11 +131,7 @@ class AlternationHook(Hook):
         self.epoch_length = runner.loader.length
         if not self.timeline:
             measured = self._measure(runner, "", 0)
-            if lacking := [name for name in self.rule.measures if name not in measured]:
-                raise ConfigError(
-                    f"HOOKS: AlternationHook: {type(self.rule).__name__} decides by {', '.join(lacking)}, and "
-                    f"{type(runner).__name__} measures {', '.join(measured)}"
-                )
+            self._check_measures(runner, measured)
             self.rule.begin(measured)
             self._decide(runner, measured)
         self._set_length(runner)
@@ -143,9 +139,13 @@ class AlternationHook(Hook):
             runner.max_epochs = runner.epoch
 
     def rehearse(self, runner: Runner) -> None:
-        """Check the trainer, and that validation images are held out."""
+        """Check the trainer and the rule, and that validation images are held out."""
         self._check_trainer(runner)
         self.measure = self._build_validator(runner)
+        if names := getattr(runner, "measures", ()):
+            self._check_measures(runner, names)
+        self.rule.rehearse()
+        self._check_names()  # of actions that the rule has only now
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin a turn."""
@@ -194,6 +194,13 @@ class AlternationHook(Hook):
         for what in self.resets.values():
             if not hasattr(runner, f"reset_{what}"):
                 raise ConfigError(f"HOOKS: AlternationHook: {type(runner).__name__} has no method reset_{what}")
+
+    def _check_measures(self, runner: Runner, names: Collection[str]) -> None:
+        if lacking := [name for name in self.rule.measures if name not in names]:
+            raise ConfigError(
+                f"HOOKS: AlternationHook: {type(self.rule).__name__} decides by {', '.join(lacking)}, and "
+                f"{type(runner).__name__} measures {', '.join(names)}"
+            )
 
     def _build_validator(self, runner: Runner) -> Callable[[], Mapping[str, float]]:
         """Return what measures, on images that are neither trained on nor tested on."""

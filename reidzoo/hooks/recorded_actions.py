@@ -27,7 +27,7 @@ class RecordedActions(SwitchRule):
         file: the other run's ``alternation.json``; in a table ``row:NAME/alternation.json``.
 
     Raises:
-        ConfigError: when training begins, the file is not there or is no record of an alternation.
+        ConfigError: in the dry run or when training begins, the file is not there or is no record of an alternation.
     """
 
     def __init__(self, file: str) -> None:
@@ -41,8 +41,15 @@ class RecordedActions(SwitchRule):
         """The actions that the other run took."""
         return [action for action in dict.fromkeys(self.taken) if action != "end"]
 
+    def rehearse(self) -> None:
+        """Read the record, so that its actions are known."""
+        self._read()
+
     def begin(self, measured: Mapping[str, float]) -> None:
         """Read the record."""
+        self._read()
+
+    def _read(self) -> None:
         try:
             record = json.loads(Path(self.file).read_text())
             self.taken = [str(switch["to"]) for switch in record["switches"]]

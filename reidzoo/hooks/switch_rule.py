@@ -13,7 +13,7 @@ class SwitchRule:
 
     A rule of one's own is a subclass with ``decide``, and with ``begin`` where its thresholds start from the first
     measures. What it keeps in attributes is its state, as long as these are plain values; a rule that keeps other
-    things has ``state_dict`` and ``load_state_dict`` of its own.
+    things, or takes a changed argument when it is resumed, has ``state_dict`` and ``load_state_dict`` of its own.
 
     Attributes:
         actions: what ``decide`` may return, without ``end``; the hook needs turns for each.
@@ -22,6 +22,9 @@ class SwitchRule:
 
     actions: Sequence[str] = ()
     measures: Sequence[str] = ()
+
+    def rehearse(self) -> None:
+        """Check, in the dry run before a run's first step, what can be known by then."""
 
     def begin(self, measured: Mapping[str, float]) -> None:
         """Take the measures before the first action, by name."""

@@ -33,6 +33,12 @@ def timeline_plot(record: Mapping[str, Any], begin: float = 0, phases: Iterable[
         + ", ".join(f"{name} {value:.3f}" for name, value in point["measured"].items())
         for point in record["timeline"]
     ]
+    lines += [
+        f"thresholds of action {number}: "
+        + ", ".join(f"{name} {value:.3f}" for name, value in switch["thresholds"].items())
+        for number, switch in enumerate(record["switches"], 1)
+        if switch["thresholds"]
+    ]
     return svg_text(
         partial(draw_timeline, record=record, begin=begin, phases=phases), "Alternation", "\n".join(lines), 300, WIDTH
     )

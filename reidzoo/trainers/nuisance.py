@@ -46,6 +46,9 @@ class NuisanceTrainer(Trainer):
         full_batch: add up the gradients of a whole epoch of ``penalty`` and take one step, as the authors' code does.
     """
 
+    measures = ("identity", "nuisance")
+    """The names of what ``validator`` measures."""
+
     def __init__(
         self,
         cfg: CfgNode,

@@ -190,6 +190,24 @@ def test_mistakes_are_named(config, changes, message):
         Pipeline(config(**changes)).train()
 
 
+def rules_that_cannot_work(tmp_path):
+    (tmp_path / "alternation.json").write_text(json.dumps({"switches": [{"to": "slow"}, {"to": "sometimes"}]}))
+    constant = {"type": "ConstantThresholds", "start": "slow"}
+    unknown = {**constant, "switches": {"slow": [{"measure": "stepz", "above": 1, "next": "fast"}]}}
+    yield unknown, "decides by stepz, and SlowAndFast measures steps, images"
+    yield {"type": "RecordedActions", "file": str(tmp_path / "nowhere.json")}, "nowhere.json is no record"
+    yield {"type": "RecordedActions", "file": str(tmp_path / "alternation.json")}, "may decide on sometimes"
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_rule_that_cannot_work_stops_the_dry_run(config, tmp_path, monkeypatch, number):
+    """Not the stage that it decides in, before which others may have trained for hours."""
+    monkeypatch.setattr(SlowAndFast, "measures", ("steps", "images"), raising=False)
+    rule, message = list(rules_that_cannot_work(tmp_path))[number]
+    with pytest.raises(ConfigError, match=message):
+        Pipeline(config(rule=rule)).dry_run().findings.raise_if_any()
+
+
 def test_a_trainer_that_measures_nothing_is_refused(write_config):
     turns = {**ALTERNATION, "turns": {"slow": ["model"], "fast": ["model"]}, "steps": None, "resets": None}
     with pytest.raises(ConfigError, match=r"BaselineTrainer has no validator\(dataset\)"):

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from reidzoo.hooks import draw_timeline, timeline_plot
 
-THRESHOLDS = {"goal": 0.6, "trigger_identity": 0.59, "trigger_nuisance": 0.8}
+THRESHOLDS = {"goal_identity": 0.6, "trigger_identity": 0.59, "trigger_nuisance": 0.8}
 
 
 def point(n, phase):
@@ -37,7 +37,7 @@ def test_a_band_for_each_turn_and_lines_of_measures_and_thresholds():
     assert len(set(styles)) == 4
     lines = {line.get_label(): line for line in axes.lines}
     assert [name for name, line in lines.items() if line.get_linestyle() == "--"] == [
-        "trigger, identity", "trigger, nuisance",
+        "goal, identity", "trigger, identity", "trigger, nuisance",
     ]  # fmt: skip
     assert list(lines["identity"].get_xdata()) == [*range(7)]
     assert lines["identity"].get_ydata()[4] == pytest.approx(0.56) and set(lines["nuisance"].get_ydata()) == {0.9}
@@ -49,6 +49,7 @@ def test_it_is_described(read_svg):
     _, description, words = read_svg(timeline_plot(record()))
     assert "step 40, action 2, after model: identity 0.560, nuisance 0.900" in description.splitlines()
     assert description.startswith("step 0, action 1, after the start: ")
+    assert description.endswith("action 3: goal_identity 0.600, trigger_identity 0.590, trigger_nuisance 0.800")
     assert {"phase: nuisance", "nuisance", "trigger, nuisance", "identity"} <= words
 
 

@@ -98,10 +98,12 @@ class AuthorsRule(SwitchRule):
     @property
     def thresholds(self) -> dict[str, float]:
         """The present thresholds."""
-        names = ("goal", "trigger_identity", "trigger_nuisance")
-        return {name: getattr(self, name) for name in names}
+        triggers = {"trigger_identity": self.trigger_identity, "trigger_nuisance": self.trigger_nuisance}
+        return {"goal_identity": self.goal, **triggers}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the round, the action and the thresholds; the arguments are the configuration's."""
-        names = ("round", "rescues", "action", "stop_below", "stop_above")
-        return {**{name: getattr(self, name) for name in names}, **self.thresholds}
+        moved = ("goal", "trigger_identity", "trigger_nuisance")
+        return {
+            name: getattr(self, name) for name in ("round", "rescues", "action", "stop_below", "stop_above", *moved)
+        }

@@ -119,14 +119,14 @@ def test_300_sequences_are_decided_as_the_plain_loop_decides_them(project):
 
 def test_a_rescue_loop_is_one_round_and_its_end_sets_the_goal_to_what_it_reached(begin):
     rule = begin(0.6, 0.9)
-    assert rule.thresholds == pytest.approx({"goal": 0.6, "trigger_identity": 0.59, "trigger_nuisance": 0.8})
+    assert rule.thresholds == pytest.approx({"goal_identity": 0.6, "trigger_identity": 0.59, "trigger_nuisance": 0.8})
     assert [decide(rule, 0.5, 0.7), decide(rule, 0.595, 0.85)] == [
         "rescue",
         "rescue",
     ]  # above its trigger, below its goal
     assert rule.round == 1
     assert decide(rule, 0.66, 0.95) == "penalty"
-    assert rule.thresholds == pytest.approx({"goal": 0.66, "trigger_identity": 0.65, "trigger_nuisance": 0.8})
+    assert rule.thresholds == pytest.approx({"goal_identity": 0.66, "trigger_identity": 0.65, "trigger_nuisance": 0.8})
     assert decide(rule, 0.645, 0.95) == "rescue"  # 0.66 is the goal now, not 0.6
 
 
@@ -141,10 +141,10 @@ def test_the_nuisances_trigger_never_rises(begin):
 def test_a_renewal_raises_the_goal_and_never_lowers_it(begin):
     rule = begin(0.6, 0.9)
     assert [decide(rule, 0.6, 0.7), decide(rule, 0.55, 0.5)] == ["renew", "rescue"]
-    assert rule.thresholds["goal"] == 0.6
+    assert rule.thresholds["goal_identity"] == 0.6
     rule = begin(0.6, 0.9)
     assert [decide(rule, 0.6, 0.7), decide(rule, 0.7, 0.5)] == ["renew", "penalty"]
-    assert rule.thresholds["goal"] == 0.7 and rule.thresholds["trigger_nuisance"] == pytest.approx(0.4)
+    assert rule.thresholds["goal_identity"] == 0.7 and rule.thresholds["trigger_nuisance"] == pytest.approx(0.4)
 
 
 def test_it_stops_when_a_fresh_nuisance_classifier_is_far_below_the_first(begin):
@@ -158,7 +158,7 @@ def test_it_stops_when_a_fresh_nuisance_classifier_is_far_below_the_first(begin)
 def test_rescues_may_be_bounded_and_may_follow_the_last_round(begin):
     rule = begin(max_rescues=2)
     assert [decide(rule, 0.5, 0.9) for _ in range(3)] == ["rescue", "rescue", "penalty"]
-    assert rule.thresholds["goal"] == 0.5
+    assert rule.thresholds["goal_identity"] == 0.5
     literal = begin(max_rounds=1)
     assert [decide(literal, 0.6, 0.9), decide(literal, 0.3, 0.2)] == ["penalty", "end"]
     rule = begin(max_rounds=1, final_rescue=True, max_rescues=2)
