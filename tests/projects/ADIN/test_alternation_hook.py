@@ -128,10 +128,12 @@ def test_the_codes_schedule_within_turns_and_after_40_penalties(tiny, pretrained
     hook = "STAGES.adversarial.HOOKS.alternation"
     opts = [f"{hook}.lasting.penalty", 2, f"{hook}.decay_factor", factor, f"{hook}.epochs.head", 1]
     shutil.rmtree(pretrained / "adversarial")
-    _, turns = train(tiny(*opts, file="duke_market_code.yml", overlay="small.yml", steps=False))
+    _, turns = train(tiny(*opts, file="duke_market_code.yml", overlay="small_code.yml", steps=False))
     rates = [[rate for _, rate in steps] for steps in turns]
     late = pytest.approx([0.1, 0.1, 0.1 * kept])  # of three steps two are the first two thirds
-    assert rates[0] == rates[3] == [0.01] * 3 and rates[6] == pytest.approx([0.01 * kept] * 3)
+    assert rates[0] == rates[3] == [5.0] * 3 and rates[6] == pytest.approx(
+        [5.0 * kept] * 3
+    )  # of the code, also when small
     assert all(rates[n] == late for n in (1, 2, 4, 5))
 
 
