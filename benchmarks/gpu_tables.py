@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -199,10 +200,17 @@ def _plan(args: argparse.Namespace, size: Sequence[int]) -> tuple[dict[str, tupl
     return tables, units
 
 
+def _command(args: argparse.Namespace) -> str:
+    """Return what the figures depend on, without this machine's paths."""
+    words = ["benchmarks/gpu_tables.py", "--seconds", f"{args.seconds:g}", "--seeds", str(args.seeds), "--jobs"]
+    words += [str(args.jobs), "--size", args.size, *(["--rows", *args.rows] if args.rows else [])]
+    return shlex.join([*words, *(["--opts", *args.opts] if args.opts else [])])
+
+
 def _collect(args: argparse.Namespace, tables: dict[str, tuple[Table, Plan]], units: dict[str, Unit]) -> None:
     """Write the tables and the small files of the units that are done."""
     for name, (table, plan) in tables.items():
-        results = collect(table, plan, range(args.seeds), "benchmarks/gpu_tables.py", PROFILE)
+        results = collect(table, plan, range(args.seeds), _command(args), PROFILE)
         write_text(args.out / f"{name}.json", json.dumps(results, indent=1) + "\n")
         write_text(args.out / f"{name}.md", render(results, "pipe", plan.variants) + "\n")
         print(render(results, "simple", plan.variants), "\n")

@@ -29,4 +29,6 @@ def test_it_ends_in_time_and_writes_what_is_done(tiny_root, tmp_path):
     table = json.loads((tmp_path / "out" / "table1.json").read_text())
     done = {row["name"]: row["variants"].get("ResNet-50", {}).get("done") for row in table["rows"]}
     assert done["only_rp"] == 1 and not done["db"]
+    repeats = "--seconds 180 --seeds 1 --jobs 1 --size small --rows only_rp --opts SOLVER.IMS_PER_BATCH 8"
+    assert table["environment"]["command"] == f"benchmarks/gpu_tables.py {repeats}"
     assert not list((tmp_path / "out").rglob("*.pth"))
