@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         results = pipeline.train(go_on=args.resume)
     if distributed.is_main():
-        if any(results.values()):
+        if any("mAP" in figures for targets in results.values() for figures in targets.values()):
             print("\n" + results_table(results, "weights" if args.eval_only else "stage"))
         if not args.eval_only:
             folder = show_path(pipeline.folder.path)
