@@ -101,10 +101,12 @@ def find_images(source: str, splits: Sequence[str], root: str) -> list[Image]:
     Raises:
         UserError: there is none.
     """
+    from reidzoo.datasets.base import images_below
+
     if os.path.isdir(source):
         if splits:
             raise UserError(f"{source} is a folder, which has no --split; name a dataset, or list the images in a CSV")
-        images = [Image(path) for path in _walk(source)]
+        images = [Image(path) for path in sorted(images_below(os.path.abspath(source)))]
     else:
         dataset = open_dataset(source, root)
         images = [
@@ -115,17 +117,6 @@ def find_images(source: str, splits: Sequence[str], root: str) -> list[Image]:
     if not images:
         raise UserError(f"{source} holds no image{f' in {chr(32).join(splits)}' if splits else ''}")
     return images
-
-
-def _walk(folder: str) -> list[str]:
-    from reidzoo.datasets.base import IMAGE_EXTENSIONS
-
-    found = []
-    for here, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        names = [name for name in files if name.lower().endswith(IMAGE_EXTENSIONS) and not name.startswith(".")]
-        found += [os.path.abspath(os.path.join(here, name)) for name in names]
-    return sorted(found)
 
 
 def open_dataset(source: str, root: str) -> Dataset:

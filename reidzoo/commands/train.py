@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> None:
     else:
         results = pipeline.train(go_on=args.resume)
     if distributed.is_main():
-        if any("mAP" in figures for targets in results.values() for figures in targets.values()):
-            print("\n" + results_table(results, "weights" if args.eval_only else "stage"))
+        if table := results_table(results, "weights" if args.eval_only else "stage"):
+            print("\n" + table)
         if not args.eval_only:
             folder = show_path(pipeline.folder.path)
             print(f"\nThe run's files are in {folder}/: config.yml, log.txt, and a folder per stage.")

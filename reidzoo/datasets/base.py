@@ -18,6 +18,7 @@ __all__ = [
     "absent_files",
     "examples",
     "image_names",
+    "images_below",
     "relative_path",
     "shortened",
 ]
@@ -197,6 +198,15 @@ def image_names(folder: str) -> list[str]:
     """Return the sorted names of the images in ``folder``; hidden files, ``Thumbs.db`` and the like are skipped."""
     names = [n for n in os.listdir(folder) if n.lower().endswith(IMAGE_EXTENSIONS) and not n.startswith(".")]
     return sorted(names)
+
+
+def images_below(folder: str) -> list[str]:
+    """Return the paths of the images in ``folder``, then of those in the folders in it; hidden ones are skipped."""
+    found = []
+    for here, folders, _ in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [os.path.join(here, name) for name in image_names(here)]
+    return found
 
 
 def absent_files(paths: Iterable[str]) -> list[str]:

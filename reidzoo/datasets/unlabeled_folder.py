@@ -6,7 +6,7 @@ import os
 import re
 
 from reidzoo.checks import PATH, check, optional
-from reidzoo.datasets.base import Dataset, image_names
+from reidzoo.datasets.base import Dataset, images_below
 from reidzoo.datasets.folder import CAMERA, CAMERA_PATTERN, check_cameras
 from reidzoo.datasets.numbering import number_names
 from reidzoo.datasets.record import Record
@@ -55,12 +55,7 @@ class UnlabeledFolder(Dataset):
         self._records = {"train": train, "query": [], "gallery": []}
 
     def _images(self) -> list[tuple[str, str | None]]:
-        """Return every image's path and camera, sorted by path."""
-        images = []
-        for here, folders, _ in os.walk(self.folder):
-            folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-            for name in image_names(here):
-                path = os.path.join(here, name)
-                match = self.camera.search(os.path.relpath(path, self.folder).replace(os.sep, "_"))
-                images.append((path, match[1] if match else None))
-        return images
+        """Return every image's path, and its camera or None."""
+        paths = images_below(self.folder)
+        matches = [self.camera.search(os.path.relpath(path, self.folder).replace(os.sep, "_")) for path in paths]
+        return [(path, match[1] if match else None) for path, match in zip(paths, matches)]

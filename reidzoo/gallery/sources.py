@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from reidzoo.datasets import Dataset, Market1501
-from reidzoo.datasets.base import image_names
+from reidzoo.datasets.base import images_below
 from reidzoo.datasets.folder import CAMERA
 from reidzoo.datasets.names import Names
 from reidzoo.errors import DatasetError, GalleryError
@@ -74,12 +74,11 @@ def _of_folder(root: str) -> list[Entry]:
     ``FolderDataset`` finds in its name.
     """
     entries = []
-    for folder, below, _ in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
+    for path in images_below(root):
+        folder, name = os.path.split(path)
+        camera = CAMERA.search(name)
         identity = None if folder == root else os.path.basename(folder)
-        for name in image_names(folder):
-            camera = CAMERA.search(name)
-            entries.append(Entry(os.path.join(folder, name), identity, camera[1] if camera else None))
+        entries.append(Entry(path, identity, camera[1] if camera else None))
     return entries
 
 

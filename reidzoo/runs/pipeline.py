@@ -243,7 +243,7 @@ def _remove_leftovers(run: RunFolder) -> None:
 
 
 def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], title: str = "stage") -> str:
-    """Return the results as a table in percent: a row per stage and target.
+    """Return the results as a table in percent, a row per stage and target; "" where nothing was tested.
 
     The columns are ``FIGURES`` and any others, such as ``TPR@FPR=0.01``; "-" where a result, an older one for example,
     does not have a figure. Whole numbers, such as the epoch that was kept, are no shares, and stand as they are.
@@ -254,6 +254,8 @@ def results_table(results: Mapping[str, Mapping[str, Mapping[str, float]]], titl
         for target, figures in targets.items()
         if "mAP" in figures  # a probe's accuracy stands among the targets
     ]
+    if not tested:
+        return ""
     columns = list(dict.fromkeys([*FIGURES, *(key for *_, figures in tested for key in figures)]))
     rows = [
         [stage, target, *(_percent(figures[key]) if key in figures else "-" for key in columns)]

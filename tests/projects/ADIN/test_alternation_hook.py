@@ -131,9 +131,8 @@ def test_the_codes_schedule_within_turns_and_after_40_penalties(tiny, pretrained
     _, turns = train(tiny(*opts, file="duke_market_code.yml", overlay="small_code.yml", steps=False))
     rates = [[rate for _, rate in steps] for steps in turns]
     late = pytest.approx([0.1, 0.1, 0.1 * kept])  # of three steps two are the first two thirds
-    assert rates[0] == rates[3] == [5.0] * 3 and rates[6] == pytest.approx(
-        [5.0 * kept] * 3
-    )  # of the code, also when small
+    assert rates[0] == rates[3] == [5.0] * 3  # the code's, also when small
+    assert rates[6] == pytest.approx([5.0 * kept] * 3)
     assert all(rates[n] == late for n in (1, 2, 4, 5))
 
 
