@@ -161,7 +161,7 @@ def test_commands_and_their_options_exist(document):
     text = document.read_text()
     for tool, command, rest in command_lines(text):
         assert command in COMMANDS if command else (REPOSITORY / "tools" / f"{tool}.py").is_file(), tool or command
-        for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest):
+        for option in re.findall(r"(?<!\S)--[a-z][a-z0-9-]*", rest):
             assert re.search(rf"(?<!\S){option}\b(?!-)", usage(tool, command)), f"{tool or command} has no {option}"
     targets = (REPOSITORY / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)|`make (\w+)`", text, re.MULTILINE):

@@ -28,6 +28,7 @@ COMMANDS = {
     "search": "rank a folder's images by how much they look like one, in a picture",
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
+    "cluster": "group embedded images whose people nobody has named",
     "gallery": "build, extend and search a gallery of embedded images",
     "serve": "search a gallery from a browser, and by a JSON API",
     "draw": "draw one picture: of a dataset, of a training, or of what a model finds",

@@ -30,6 +30,8 @@ logger = logging.getLogger("reidzoo")
 
 IMAGES = 4
 """Images of a cluster in a dry run, where the bounds allow it."""
+LARGE, SHARE = 10, 0.05
+"""A cluster is suspiciously large at this many times the middle one's images, and this share of all."""
 _SHARES = ("purity", "pair_precision", "pair_recall", "cross_camera_recall")
 
 
@@ -197,6 +199,12 @@ class PseudoLabelHook(Hook):
             clusters.max() + 1, (clusters < 0).sum(), len(clusters), labels.max() + 1, (labels >= 0).sum(),
             quality["size_min"], quality["size_max"], quality["size_50"],
         )  # fmt: skip
+        if quality["size_max"] >= max(LARGE * quality["size_50"], SHARE * len(labels), 1):
+            logger.warning(
+                "pseudo labels: the largest cluster is %.0f times the middle one: several people, most likely. A "
+                "smaller CLUSTERER.eps keeps them apart, and so does a smaller k1: about the images of a person. "
+                "`reidzoo cluster` shows what each finds", quality["size_max"] / quality["size_50"],
+            )  # fmt: skip
         if "purity" in quality:
             shares = ", ".join(f"{name.replace('_', ' ')} {100 * quality[name]:.1f} %" for name in _SHARES)
             logger.info("pseudo labels against the true identities, which training does not see: %s", shares)

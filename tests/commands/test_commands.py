@@ -64,7 +64,7 @@ def words(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "check", "test", "table", "extract", "render", "show-config", "models", "export"]
+    "name", ["train", "check", "test", "table", "extract", "cluster", "render", "show-config", "models", "export"]
 )
 def test_help_answers_before_anything_heavy_is_imported(name):
     code = f"import sys; from reidzoo.commands import main\ntry: main([{name!r}, '--help'])\nexcept SystemExit: pass\n"

@@ -113,6 +113,17 @@ def test_clusters_that_vanish_end_the_run_with_the_way_out(write_config):
         Pipeline(load_config(config(write_config, min_size=73))).train()
 
 
+@pytest.mark.parametrize("largest, warned", [(40, True), (36, False)])
+def test_a_cluster_that_swallows_the_others_is_warned_of(mixed, caplog, largest, warned):
+    hook = PseudoLabelHook(target="train", domain=1)
+    small = (72 - largest) // 4
+    mixed.clusterer = Fixed([0] * largest + [1 + i // 4 for i in range(4 * small)])
+    hook.before_train_epoch(mixed)
+    assert ("a smaller k1" in caplog.text) == warned
+    if warned:
+        assert "10 times the middle one" in caplog.text
+
+
 def test_export_of_several_datasets_is_refused(write_config):
     hook = "{type: ExportPseudoLabelsHook, target: train}"
     overrides = ["DATASETS.TRAIN.train", "[RandPerson, Market1501]", "HOOKS.export", hook]
