@@ -7,6 +7,7 @@ from ecn.mini_batch_trainer import MiniBatchTrainer
 from ecn.neighbour_hook import NeighbourHook
 from ecn.neighbour_log_hook import NeighbourLogHook
 from ecn.neighbour_sampler import NeighbourSampler
+from ecn.oracle_trainer import OracleTrainer
 from ecn.trainer import ECNTrainer
 from ecn.two_path_head import TwoPathHead
 
@@ -17,5 +18,6 @@ __all__ = [
     "NeighbourHook",
     "NeighbourLogHook",
     "NeighbourSampler",
+    "OracleTrainer",
     "TwoPathHead",
 ]

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ecn.trainer import ECNTrainer
-from reidzoo.datasets import build_dataset
-from reidzoo.datasets.nodes import innermost, train_nodes
+from reidzoo.datasets import true_identities
 from reidzoo.distributed import gather
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
@@ -34,11 +33,7 @@ class NeighbourLogHook(Hook[ECNTrainer]):
         self.pids: Tensor | None = None
         if "target" not in runner.sets:
             return
-        (node,) = train_nodes({"target": runner.cfg.DATASETS.TRAIN["target"]})
-        truth = {
-            record.path: record.pid for record in build_dataset(innermost(node), root=runner.cfg.DATASETS.ROOT).train
-        }
-        pids = torch.tensor([truth.get(path, -1) for path in runner.sets["target"].paths], device=runner.device)
+        pids = torch.from_numpy(true_identities(runner.sets["target"])).to(runner.device)
         self.pids = pids if bool((pids >= 0).all()) else None
 
     def after_train_iter(self, runner: ECNTrainer, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:

@@ -1,0 +1,57 @@
+"""E without a person's other images, against its formula, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from reidzoo.datasets import true_identities
+from reidzoo.errors import ConfigError
+
+ORACLE = {"STAGES.adapt.TRAINER.type": "OracleTrainer", "STAGES.adapt.MEMORIES.exemplar.neighbours": 0}
+
+
+def equation_3(keys, feat, index, persons, beta=0.05):
+    """The mean of -log p(i | x_i), image by image, with itself and other people alone in the denominator."""
+    losses = []
+    for row, own in enumerate(index.tolist()):
+        scores = (keys.double() @ feat[row].double()) / beta
+        kept = [j for j in range(len(keys)) if j == own or persons[j] != persons[own]]
+        losses.append(torch.logsumexp(scores[kept], 0) - scores[own])
+    return torch.stack(losses).mean()
+
+
+def test_the_persons_other_images_are_no_classes(build):
+    trainer = build(**ORACLE)
+    persons = true_identities(trainer.sets["target"])
+    index = torch.arange(0, 72, 7)
+    keys = F.normalize(torch.randn(72, 16), dim=1)
+    trainer.parts["exemplar"].keys.copy_(keys)
+    feat = F.normalize(torch.randn(len(index), 16), dim=1).requires_grad_()
+    compared = trainer.compare(feat, index)
+    loss = trainer.losses["target"](compared)["invariance"]
+    expected = equation_3(keys, feat, index, persons)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    (gradient,), (slow,) = torch.autograd.grad(loss, feat), torch.autograd.grad(expected, feat)
+    torch.testing.assert_close(gradient, slow, rtol=1e-4, atol=1e-6)
+    left_out = torch.isinf(compared["scores"]).sum(1)
+    assert left_out.tolist() == [(persons == persons[row]).sum() - 1 for row in index.tolist()]
+
+
+def test_where_no_identity_is_known_it_is_ecns(build, monkeypatch):
+    trainer, plain = build(**ORACLE), build(**{**ORACLE, "STAGES.adapt.TRAINER.type": "ECNTrainer"})
+    trainer.__dict__["persons"] = torch.full((72,), -1)
+    feat, index = F.normalize(torch.randn(5, 16), dim=1), torch.arange(5)
+    assert torch.equal(trainer.compare(feat, index)["scores"], plain.compare(feat, index)["scores"])
+
+
+def test_it_trains(build):
+    trainer = build(**ORACLE)
+    for batch, _ in zip(trainer.loader.epoch(0), range(2)):
+        assert all(torch.isfinite(value) for value in trainer.train_step(batch).values())
+
+
+def test_neighbours_are_refused(build):
+    with pytest.raises(ConfigError, match="neighbours: 0"):
+        build(**{"STAGES.adapt.TRAINER.type": "OracleTrainer"})
