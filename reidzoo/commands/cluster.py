@@ -17,23 +17,31 @@ __all__ = ["EXAMPLE", "add_arguments", "run"]
 EXAMPLE = r"""reidzoo extract --weights randperson_mobilenet_mini DukeMTMC --data-root datasets-mini \
     --split train --output-dir output/features
 reidzoo cluster output/features
-reidzoo cluster output/features --k1 20 --eps 0.5 --output labels.csv --picture groups.png"""
+reidzoo cluster output/features --k1 20 --eps 0.5 --output groups.csv --picture groups.png"""
 SIZE = (128, 64)
 """Height and width of an image in the picture."""
 HEAD = ("k1", "eps", "groups", "outliers", "smallest", "middle", "largest")
 SHARES = ("precision", "recall", "over cameras", "F1")
+LEGEND = """
+Pairs of images, in percent. precision: of those in one group, the ones of one identity; recall: of those of one
+identity, the ones in one group; over cameras: recall of those from two cameras; F1: of precision and recall. An
+outlier is in no group."""
 K1 = (10, 20, 30)
 K2 = 6
 RADII = (0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 class Embedded(NamedTuple):
-    """What ``reidzoo extract`` left: features (N, D), and each image's file, identity and camera, "" where unknown."""
+    """What ``reidzoo extract`` left: features (N, D) and the files.
+
+    Identities and cameras are numbered, int64 (N,), -1 where unknown; ``camera_names`` are as they were written.
+    """
 
     features: np.ndarray
     paths: list[str]
-    pids: list[str]
-    camids: list[str]
+    pids: np.ndarray
+    camids: np.ndarray
+    camera_names: list[str]
 
 
 class Grouping(NamedTuple):
@@ -58,36 +66,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-samples", type=int, default=4, metavar="N", help="images that begin a group (default: 4)"
     )
-    parser.add_argument("--output", type=Path, metavar="CSV", help="one --k1 and one --eps: path,label, -1 = outlier")
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="one --k1 and one --eps: groups, the largest first, a row each"
+        "--output", type=Path, metavar="CSV",
+        help="with one --k1 and one --eps: the grouped images as a CSVDataset, path,pid,camid,split, to look through "
+        "(reidzoo check), to correct and to train on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="with one --k1 and one --eps: the largest groups, a row each"
     )
     parser.add_argument("--rows", type=int, default=10, metavar="N", help="groups in the picture (default: 10)")
     parser.add_argument("--top", type=int, default=12, metavar="N", help="images of a group in it (default: 12)")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a line for each setting, and write what is asked of the last."""
+    """Print a line for each setting, and write what is asked of the only one."""
     from tabulate import tabulate
 
-    if min(args.rows, args.top) < 1:
-        raise UserError("--rows and --top take a number from 1 up")
-    if (args.output or args.picture) and len(args.k1) * len(args.eps) != 1:
-        raise UserError("--output and --picture are of one setting: name one --k1 and one --eps")
-    if args.picture and args.picture.suffix not in (".png", ".jpg"):
-        raise UserError(f"--picture {args.picture}: a .png or a .jpg is written")
+    k1, radii = list(dict.fromkeys(args.k1)), list(dict.fromkeys(args.eps))
+    _check(args, k1, radii)
     embedded = _read(args.features)
-    groupings = list(_group(embedded.features, args.k1, args.eps, args.min_samples))
-    known = any(embedded.pids)
-    lines = [_line(grouping, embedded, known) for grouping in groupings]
+    if max(k1) >= len(embedded.paths):
+        raise UserError(f"--k1 {max(k1)}: there are {len(embedded.paths):,} images; name fewer neighbours than that")
+    groupings = list(_group(embedded.features, k1, radii, args.min_samples))
+    known = bool((embedded.pids >= 0).any())
     print(f"{len(embedded.paths):,} images")
+    lines = [_sizes(grouping) + (_shares(grouping.labels, embedded) if known else []) for grouping in groupings]
     print(tabulate(lines, HEAD + SHARES if known else HEAD, disable_numparse=True))
     if known:
-        print("Pairs of images against their identities, in percent; an outlier is in no pair.")
-    if args.output:
-        _write(args.output, embedded.paths, groupings[0].labels)
+        print(LEGEND)
     if args.picture:
         _draw(args.picture, embedded.paths, groupings[0].labels, args.rows, args.top)
+    if args.output:
+        _write(args.output, embedded, groupings[0].labels)
+
+
+def _check(args: argparse.Namespace, k1: Sequence[int], radii: Sequence[float]) -> None:
+    """Refuse arguments that are out of their ranges or do not go together, before anything is read."""
+    if min(args.rows, args.top, args.min_samples, *k1) < 1:
+        raise UserError("--k1, --min-samples, --rows and --top take numbers from 1 up")
+    if not all(0 < eps < 1 for eps in radii):
+        raise UserError("--eps takes distances above 0 and below 1")
+    places = [place for place in (args.output, args.picture) if place is not None]
+    if places and len(k1) * len(radii) != 1:
+        raise UserError("--output and --picture are of one setting: name one --k1 and one --eps")
+    if args.picture and args.picture.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UserError(f"--picture {args.picture}: a .png or a .jpg is written")
+    taken = [(args.features / name).resolve() for name in ("features.npy", "index.csv")]
+    for place in places:
+        if not place.name or place.is_dir() or place.resolve() in taken:
+            raise UserError(f"{place} is a folder, no name, or one of the files that are read; name another file")
+        taken.append(place.resolve())
 
 
 def _read(folder: Path) -> Embedded:
@@ -97,59 +125,71 @@ def _read(folder: Path) -> Embedded:
 
     try:
         features = np.load(folder / "features.npy", allow_pickle=False)
-        with open(folder / "index.csv", encoding="utf-8", newline="") as file:
+        with open(folder / "index.csv", encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-        paths, pids, camids = ([row[key] for row in rows] for key in ("path", "pid", "camid"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, EOFError, csv.Error) as error:
         raise UserError(f"{folder} is not a folder that reidzoo extract has written: {error}") from None
-    if features.ndim != 2 or len(features) != len(paths) or not len(paths):
-        raise UserError(f"{folder}: features.npy is {features.shape}, and index.csv has {len(paths):,} images")
-    return Embedded(features, paths, pids, camids)
+    for number, row in enumerate(rows, 2):
+        if lacking := [column for column in ("path", "pid", "camid") if row.get(column) is None]:
+            raise UserError(f"{folder / 'index.csv'}:{number}: no {', '.join(lacking)}; reidzoo extract writes it anew")
+    if not isinstance(features, np.ndarray) or features.ndim != 2 or len(features) != len(rows) or not rows:
+        shape = getattr(features, "shape", "no array")
+        raise UserError(f"{folder}: features.npy is {shape}, and index.csv has {len(rows):,} images")
+    cameras = [row["camid"].strip() for row in rows]
+    pids = [row["pid"].strip() for row in rows]
+    return Embedded(features, [row["path"] for row in rows], _numbered(pids), _numbered(cameras), cameras)
+
+
+def _numbered(names: Sequence[str]) -> np.ndarray:
+    """Return a number for each name, the same for the same name, -1 for an unknown one."""
+    import numpy as np
+
+    numbers = np.unique(names, return_inverse=True)[1].reshape(-1)
+    return np.where(np.isin(names, ("", "-1")), -1, numbers)
 
 
 def _group(features: np.ndarray, k1: Sequence[int], radii: Sequence[float], min_samples: int) -> Iterator[Grouping]:
     """Yield the labels of each setting, from one graph for each k1."""
     from tqdm import tqdm
 
-    from reidzoo.clustering import dbscan_radii
-    from reidzoo.clustering.jaccard.graph import jaccard_graph
+    from reidzoo.clustering import dbscan_radii, jaccard_graph
 
     for neighbours in tqdm(k1, unit="k1", disable=None, leave=False):
-        graph = jaccard_graph(features, neighbours, min(K2, neighbours), max_distance=min(max(radii), 1.0))
+        graph = jaccard_graph(features, neighbours, min(K2, neighbours), max_distance=max(radii))
         for eps, labels in zip(radii, dbscan_radii(graph, radii, min_samples)):
             yield Grouping(neighbours, eps, labels)
 
 
-def _line(grouping: Grouping, embedded: Embedded, known: bool) -> list[str]:
-    """Return the cells of one setting: sizes, and how pairs agree with the identities where these are known."""
+def _sizes(grouping: Grouping) -> list[str]:
     import numpy as np
 
+    sizes = np.bincount(grouping.labels[grouping.labels >= 0])
+    cells = [f"{grouping.k1}", f"{grouping.eps}", f"{len(sizes):,}", f"{(grouping.labels < 0).sum():,}"]
+    spread = [f"{size:,.0f}" for size in (sizes.min(), np.median(sizes), sizes.max())] if len(sizes) else ["-"] * 3
+    return cells + spread
+
+
+def _shares(labels: np.ndarray, embedded: Embedded) -> list[str]:
+    """Return the cells of ``SHARES``, - where there is no pair to take a share of."""
     from reidzoo.clustering import label_quality, singletons
 
-    numbers = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in (embedded.pids, embedded.camids)]
-    pids = np.where(np.isin(embedded.pids, ("", "-1")), -1, numbers[0])
-    sizes = label_quality(grouping.labels, pids, numbers[1])
-    cells = [f"{grouping.k1}", f"{grouping.eps:g}"]
-    cells += [f"{sizes[key]:,.0f}" for key in ("clusters", "outliers", "size_min", "size_50", "size_max")]
-    if not known:
-        return cells
-    pairs = label_quality(singletons(grouping.labels), pids, numbers[1])
+    pids, camids = embedded.pids, embedded.camids
+    known, seen = pids >= 0, (pids >= 0) & (camids >= 0)
+    pairs = label_quality(singletons(labels), pids, camids)
+    across = label_quality(singletons(labels)[seen], pids[seen], camids[seen])["cross_camera_recall"]
+    grouped, same = _count(labels[known & (labels >= 0)]), _count(pids[known])
     precision, recall = pairs["pair_precision"], pairs["pair_recall"]
-    f1 = 2 * precision * recall / max(precision + recall, 1e-12)
-    return [*cells, *(f"{100 * share:.1f}" for share in (precision, recall, pairs["cross_camera_recall"], f1))]
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    cells = [(precision, grouped), (recall, same), (across, _count(pids[seen]) - _count(pids[seen], camids[seen]))]
+    return [f"{100 * share:.1f}" if pairs else "-" for share, pairs in [*cells, (f1, grouped and same)]]
 
 
-def _write(path: Path, paths: Sequence[str], labels: np.ndarray) -> None:
-    import csv
-    import io
+def _count(*columns: np.ndarray) -> int:
+    """Return the number of pairs of images that agree in all columns."""
+    import numpy as np
 
-    from reidzoo.files import write_text
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([("path", "label"), *zip(paths, labels.tolist())])
-    write_text(path, text.getvalue())
-    print(path)
+    _, sizes = np.unique(np.stack(columns), axis=1, return_counts=True)
+    return int((sizes * (sizes - 1) // 2).sum())
 
 
 def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: int) -> None:
@@ -157,7 +197,6 @@ def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: 
     import numpy as np
 
     from reidzoo.files import write_whole
-    from reidzoo.transforms import read_image
     from reidzoo.visualization import image_sheet
 
     sizes = np.bincount(labels[labels >= 0])
@@ -167,8 +206,40 @@ def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: 
     for label in np.argsort(-sizes, kind="stable")[:rows].tolist():
         found = np.flatnonzero(labels == label)
         shown = found[np.linspace(0, len(found) - 1, min(top, len(found))).astype(int)]
-        names.append(f"label {label}: {len(found)} images")
-        sheet.append([(read_image(paths[row], SIZE, "bicubic").permute(1, 2, 0).numpy(), None) for row in shown])
+        names.append(f"group {label}: {len(found)} images")
+        sheet.append([(_pixels(paths[row]), None) for row in shown])
+    image, kind = image_sheet(sheet, labels=names), "PNG" if path.suffix.lower() == ".png" else "JPEG"
+    if kind == "JPEG" and max(image.size) > 65_500:
+        raise UserError(f"--picture {path}: {image.width:,} x {image.height:,} pixels are too many for it; take a .png")
     with write_whole(path) as file:
-        image_sheet(sheet, labels=names).save(file, "PNG" if path.suffix == ".png" else "JPEG", quality=90)
+        image.save(file, kind, quality=90)
+    print(path)
+
+
+def _pixels(path: str) -> np.ndarray:
+    from reidzoo.errors import DatasetError
+    from reidzoo.transforms import read_image
+
+    try:
+        return read_image(path, SIZE, "bicubic").permute(1, 2, 0).numpy()
+    except DatasetError as error:
+        raise UserError(f"{error} Since reidzoo extract it has changed; extract again") from None
+
+
+def _write(path: Path, embedded: Embedded, labels: np.ndarray) -> None:
+    """Write the grouped images as a CSVDataset's training images, the group in place of the identity."""
+    import csv
+    import io
+    import os
+
+    from reidzoo.files import write_text
+
+    columns = ["path", "pid", "split", *(["camid"] if any(embedded.camera_names) else [])]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for image, label, camera in zip(embedded.paths, labels.tolist(), embedded.camera_names):
+        if label >= 0:
+            writer.writerow([os.path.abspath(image), label, "train", camera][: len(columns)])
+    write_text(path, text.getvalue())
     print(path)

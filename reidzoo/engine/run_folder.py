@@ -63,15 +63,20 @@ class StageFolder:
         """
         if not self.results.exists():
             return {}
-        labels = self._last_labels()
+        labels = self._last_row("pseudo_labels").get("pseudo_labels")
         return json.loads(self.results.read_text(encoding="utf-8")) | ({"pseudo_labels": labels} if labels else {})
 
-    def _last_labels(self) -> dict[str, float]:
+    def read_training(self) -> dict[str, float]:
+        """Return the last means of what training logs, losses and shares such as ``active``; or nothing."""
+        return self._last_row("step")
+
+    def _last_row(self, key: str) -> dict[str, Any]:
+        """Return the last line of ``metrics`` that has ``key``; empty where there is none."""
         if not self.metrics.exists():
             return {}
         rows = self.metrics.read_text(encoding="utf-8").splitlines()
-        found = next((row for row in reversed(rows) if '"pseudo_labels"' in row), None)
-        return json.loads(found)["pseudo_labels"] if found else {}
+        found = next((row for row in reversed(rows) if f'"{key}"' in row), None)
+        return json.loads(found) if found else {}
 
     def read_calibration(self, sha256: str) -> dict[str, Any] | None:
         """Return the calibration of the checkpoint with this checksum; None where there is none, or one of another.

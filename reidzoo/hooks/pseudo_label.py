@@ -31,7 +31,7 @@ logger = logging.getLogger("reidzoo")
 IMAGES = 4
 """Images of a cluster in a dry run, where the bounds allow it."""
 LARGE, SHARE = 10, 0.05
-"""A cluster is suspiciously large at this many times the middle one's images, and this share of all."""
+"""A cluster is suspiciously large at this many times the middle one and this share of all images, or at half of all."""
 _SHARES = ("purity", "pair_precision", "pair_recall", "cross_camera_recall")
 
 
@@ -199,11 +199,12 @@ class PseudoLabelHook(Hook):
             clusters.max() + 1, (clusters < 0).sum(), len(clusters), labels.max() + 1, (labels >= 0).sum(),
             quality["size_min"], quality["size_max"], quality["size_50"],
         )  # fmt: skip
-        if quality["size_max"] >= max(LARGE * quality["size_50"], SHARE * len(labels), 1):
+        largest, middle, count = quality["size_max"], quality["size_50"], len(labels)
+        if largest > count / 2 or largest >= max(LARGE * middle, SHARE * count, 1):
             logger.warning(
-                "pseudo labels: the largest cluster is %.0f times the middle one: several people, most likely. A "
-                "smaller CLUSTERER.eps keeps them apart, and so does a smaller k1: about the images of a person. "
-                "`reidzoo cluster` shows what each finds", quality["size_max"] / quality["size_50"],
+                "pseudo labels: the largest cluster has %d of %d images, the middle one %d: likely several people. "
+                "A smaller CLUSTERER.eps keeps them apart, and so does a smaller k1, about the images of a person; "
+                "`reidzoo cluster` shows what each finds", largest, count, middle,
             )  # fmt: skip
         if "purity" in quality:
             shares = ", ".join(f"{name.replace('_', ' ')} {100 * quality[name]:.1f} %" for name in _SHARES)

@@ -14,6 +14,8 @@ from reidzoo.tables.units import Plan, Unit
 
 __all__ = ["Figures", "Record"]
 
+TRAINING = "training"
+"""What stands before a metric that the training logs."""
 _TWIN = " twin"
 
 
@@ -42,7 +44,8 @@ class Figures:
         """
         results = unit.results()
         tested_on, figures = _target(row, results)
-        found = {metric: _look_up(metric, figures, results) for metric in table.metrics}
+        beside = {**results, TRAINING: unit.training()}
+        found = {metric: _look_up(metric, figures, beside) for metric in table.metrics}
         values = {metric: 100 * figure for metric, figure in found.items() if figure is not None}
         return cls(unit.key, tested_on, values, _stops(plan, unit))
 
@@ -108,6 +111,6 @@ def _target(row: Row, results: Mapping[str, Mapping[str, float]]) -> tuple[str, 
 
 
 def _look_up(metric: str, figures: Mapping[str, float], results: Mapping[str, Any]) -> float | None:
-    """Return a figure of the target, or ``probe/domain_accuracy`` and the like; a stage need not have it."""
-    entry, _, key = metric.rpartition("/")
-    return results.get(entry, {}).get(key) if entry else figures.get(metric)
+    """Return a figure of the target, or ``probe/domain_accuracy`` or ``training/active``; a stage need not have it."""
+    entry, _, key = metric.partition("/")
+    return results.get(entry, {}).get(key) if key else figures.get(metric)

@@ -104,7 +104,7 @@ class Table:
         path: the file.
         title: the caption of the paper's table.
         metrics: the columns: of ``METRICS``, or an entry next to the targets, such as ``probe/domain_accuracy``
-            or ``pseudo_labels/purity``.
+            or ``pseudo_labels/purity``, or the last mean of a share that training logs: ``training/active``.
         seeds: how many seeds a row is run with, where nothing else is said.
         overlays: variant -> the overlay of ``--mini``.
         profiles: profile -> variant -> the overlay of ``--profile``; a variant that is not there cannot be run with it.

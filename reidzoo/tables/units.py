@@ -68,6 +68,10 @@ class Unit:
         """Return dataset -> metric -> fraction, once it is done."""
         return self.files.read_results()
 
+    def training(self) -> dict[str, float]:
+        """Return the last means of what its training logs."""
+        return self.files.read_training()
+
     def environment(self, key: str) -> str:
         """Return what ``environment.json`` says of its last process: ``commit``, ``torch``, ``threads`` ..."""
         run = RunFolder(self.folder, [])

@@ -153,6 +153,21 @@ def test_a_figure_beside_the_target_need_not_be_there(table, plan):
     assert head.split() == ["mAP", "paper", "probe/accuracy", "seeds"]
 
 
+def test_a_share_that_training_logs_is_the_last_of_its_means(table, plan):
+    read = table("METRICS: [mAP, training/neighbours/precision]\nTARGET: X\nROWS: {a: {CONFIG: stages.yml}}")
+    made = plan(read, seeds=(0, 1))
+    finish_row(made, "a", {0: 0.4, 1: 0.5}, dataset="X")
+    rows = [
+        {"epoch": 0, "step": 30, "neighbours/precision": 0.2},
+        {"epoch": 1, "step": 30, "neighbours/precision": 0.8},
+    ]
+    rows += [{"epoch": 2, "evaluation": {"X": {"mAP": 0.4}}}]
+    log = made.units[made.results["", "a", 0]].folder / "metrics.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shares = found(collect(read, made, [0, 1], ""), "a")["metrics"]["training/neighbours/precision"]
+    assert shares["values"] == {"0": 80.0}  # seed 1 has no log
+
+
 def test_a_target_that_was_not_tested_on(table, plan):
     read, made = table(), plan()
     finish_row(made, "one", {0: 0.4}, dataset="MSMT17")
