@@ -488,7 +488,9 @@ def data_of(trainer, root):
         "DATASETS.ROOT", str(root), "DEVICE", "cpu", "INPUT.SIZE", [64, 32], "DATALOADER.CACHE", "off",
         "SOLVER.IMS_PER_BATCH", 16, "BACKBONE.pretrained", "",
     ]  # fmt: skip
-    stages = Pipeline(load_config(REPOSITORY / TRAINED_BY[trainer], opts=opts)).stages.values()
+    stages = Pipeline(
+        load_config(REPOSITORY / TRAINED_BY[trainer], opts=[*opts, *CHANGED.get(trainer, [])])
+    ).stages.values()
     cfg = next(cfg for cfg in stages if cfg.TRAINER.type == trainer).clone()
     cfg.defrost()
     if cfg.BACKBONE.type == "ResNet":
@@ -514,8 +516,12 @@ TRAINED_BY = {
     "AdversarialTrainer": "projects/DomainMix/mini.yml", "NuisanceTrainer": "projects/ADIN/mini.yml",
     "ECNTrainer": "projects/ECN/mini.yml", "MiniBatchTrainer": "projects/ECN/mini_batch.yml",
     "MutualMeanTrainer": "projects/MMT/mini.yml", "ViewAdaptationTrainer": "projects/ViewAdaptation/mini.yml",
-    "StarGANTrainer": "projects/CamStyle/mini.yml",
+    "StarGANTrainer": "projects/CamStyle/mini.yml", "OracleTrainer": "projects/ECN/mini.yml",
 }  # fmt: skip
+CHANGED = {
+    "OracleTrainer": ["STAGES.adapt.TRAINER.type", "OracleTrainer", "STAGES.adapt.MEMORIES.exemplar.neighbours", 0]
+}
+"""What a configuration needs to train with a class that no file has."""
 
 
 # ---- the cases ----------------------------------------------------------------------------------------------------
