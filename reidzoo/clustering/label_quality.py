@@ -8,7 +8,7 @@ from torch import Tensor
 from reidzoo.clustering.label_cleaning import as_labels
 from reidzoo.errors import ClusteringError
 
-__all__ = ["label_quality"]
+__all__ = ["label_quality", "pair_count"]
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -48,11 +48,11 @@ def label_quality(
 
 
 def _shares(labels: np.ndarray, pids: np.ndarray, camids: np.ndarray) -> dict[str, float]:
-    together = _pairs(labels)
-    right = _pairs(labels, pids)
-    same = _pairs(pids)
-    across = same - _pairs(pids, camids)
-    found = right - _pairs(labels, pids, camids)
+    together = pair_count(labels)
+    right = pair_count(labels, pids)
+    same = pair_count(pids)
+    across = same - pair_count(pids, camids)
+    found = right - pair_count(labels, pids, camids)
     groups, sizes = np.unique(np.stack([labels, pids]), axis=1, return_counts=True)
     largest = np.zeros(labels.max(initial=-1) + 1, dtype=np.int64)
     np.maximum.at(largest, groups[0], sizes)
@@ -64,7 +64,7 @@ def _shares(labels: np.ndarray, pids: np.ndarray, camids: np.ndarray) -> dict[st
     }
 
 
-def _pairs(*columns: np.ndarray) -> int:
+def pair_count(*columns: np.ndarray) -> int:
     """Return the number of pairs of images that agree in all columns."""
     _, sizes = np.unique(np.stack(columns), axis=1, return_counts=True)
     return int((sizes * (sizes - 1) // 2).sum())

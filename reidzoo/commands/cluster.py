@@ -172,24 +172,21 @@ def _sizes(grouping: Grouping) -> list[str]:
 def _shares(labels: np.ndarray, embedded: Embedded) -> list[str]:
     """Return the cells of ``SHARES``, - where there is no pair to take a share of."""
     from reidzoo.clustering import label_quality, singletons
+    from reidzoo.clustering.label_quality import pair_count
 
     pids, camids = embedded.pids, embedded.camids
     known, seen = pids >= 0, (pids >= 0) & (camids >= 0)
     pairs = label_quality(singletons(labels), pids, camids)
     across = label_quality(singletons(labels)[seen], pids[seen], camids[seen])["cross_camera_recall"]
-    grouped, same = _count(labels[known & (labels >= 0)]), _count(pids[known])
+    grouped, same = pair_count(labels[known & (labels >= 0)]), pair_count(pids[known])
     precision, recall = pairs["pair_precision"], pairs["pair_recall"]
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    cells = [(precision, grouped), (recall, same), (across, _count(pids[seen]) - _count(pids[seen], camids[seen]))]
+    cells = [
+        (precision, grouped),
+        (recall, same),
+        (across, pair_count(pids[seen]) - pair_count(pids[seen], camids[seen])),
+    ]
     return [f"{100 * share:.1f}" if pairs else "-" for share, pairs in [*cells, (f1, grouped and same)]]
-
-
-def _count(*columns: np.ndarray) -> int:
-    """Return the number of pairs of images that agree in all columns."""
-    import numpy as np
-
-    _, sizes = np.unique(np.stack(columns), axis=1, return_counts=True)
-    return int((sizes * (sizes - 1) // 2).sum())
 
 
 def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: int) -> None:
