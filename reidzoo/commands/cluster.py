@@ -26,8 +26,7 @@ LEGEND = """
 Pairs of images, in percent. precision: of those in one group, the ones of one identity; recall: of those of one
 identity, the ones in one group; over cameras: recall of those from two cameras; F1: of precision and recall. An
 outlier is in no group."""
-K1 = (10, 20, 30)
-K2 = 6
+K1 = (4, 10, 20)
 RADII = (0.3, 0.4, 0.5, 0.6, 0.7)
 
 
@@ -57,15 +56,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("features", type=Path, metavar="FEATURES", help="a folder that reidzoo extract has written")
     parser.add_argument(
         "--k1", type=int, nargs="+", default=K1, metavar="N",
-        help="neighbours that are compared, about the images of a person (default: 10 20 30)",
+        help="neighbours that are compared: about as many as a person has images (default: 4 10 20)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--k2", type=int, default=2, metavar="N",
+        help="neighbours over which it is averaged, at most k1, fewer than a person has images (default: 2)",
     )  # fmt: skip
     parser.add_argument(
         "--eps", type=float, nargs="+", default=RADII, metavar="R",
         help="radii of DBSCAN on the k-reciprocal Jaccard distance, above 0 and below 1 (default: 0.3 to 0.7)",
     )  # fmt: skip
     parser.add_argument(
-        "--min-samples", type=int, default=4, metavar="N", help="images that begin a group (default: 4)"
+        "--min-samples", type=int, default=2, metavar="N", help="images that begin a group (default: 2)"
     )
+    parser.add_argument(
+        "--per-person", type=int, metavar="N",
+        help="take N images of each named person, drawn at random, to see what suits people of so few",
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="CSV",
         help="with one --k1 and one --eps: the grouped images as a CSVDataset, path,pid,camid,split, to look through "
@@ -85,9 +92,11 @@ def run(args: argparse.Namespace) -> None:
     k1, radii = list(dict.fromkeys(args.k1)), list(dict.fromkeys(args.eps))
     _check(args, k1, radii)
     embedded = _read(args.features)
+    if args.per_person:
+        embedded = _drawn(embedded, args.per_person)
     if max(k1) >= len(embedded.paths):
         raise UserError(f"--k1 {max(k1)}: there are {len(embedded.paths):,} images; name fewer neighbours than that")
-    groupings = list(_group(embedded.features, k1, radii, args.min_samples))
+    groupings = list(_group(embedded.features, k1, radii, args))
     known = bool((embedded.pids >= 0).any())
     print(f"{len(embedded.paths):,} images")
     lines = [_sizes(grouping) + (_shares(grouping.labels, embedded) if known else []) for grouping in groupings]
@@ -102,8 +111,10 @@ def run(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace, k1: Sequence[int], radii: Sequence[float]) -> None:
     """Refuse arguments that are out of their ranges or do not go together, before anything is read."""
-    if min(args.rows, args.top, args.min_samples, *k1) < 1:
-        raise UserError("--k1, --min-samples, --rows and --top take numbers from 1 up")
+    if min(args.rows, args.top, args.min_samples, args.k2, *k1, 1 if args.per_person is None else args.per_person) < 1:
+        raise UserError("--k1, --k2, --min-samples, --rows and --top take numbers from 1 up, and so does --per-person")
+    if args.k2 > min(k1):
+        raise UserError(f"--k2 {args.k2}: at most --k1, which is {min(k1)}")
     if not all(0 < eps < 1 for eps in radii):
         raise UserError("--eps takes distances above 0 and below 1")
     places = [place for place in (args.output, args.picture) if place is not None]
@@ -148,15 +159,32 @@ def _numbered(names: Sequence[str]) -> np.ndarray:
     return np.where(np.isin(names, ("", "-1")), -1, numbers)
 
 
-def _group(features: np.ndarray, k1: Sequence[int], radii: Sequence[float], min_samples: int) -> Iterator[Grouping]:
+def _drawn(embedded: Embedded, count: int) -> Embedded:
+    """Return ``count`` images of each known person, or all where there are fewer, the same ones each time."""
+    import numpy as np
+
+    order = np.random.default_rng(0).permutation(len(embedded.pids))
+    kept = [order[embedded.pids[order] == pid][:count] for pid in np.unique(embedded.pids[embedded.pids >= 0])]
+    if not kept:
+        raise UserError("--per-person: no image has a known person; it is for images with names")
+    rows = np.sort(np.concatenate(kept))
+    features, paths, pids, camids, cameras = embedded
+    return Embedded(
+        features[rows], [paths[row] for row in rows], pids[rows], camids[rows], [cameras[row] for row in rows]
+    )
+
+
+def _group(
+    features: np.ndarray, k1: Sequence[int], radii: Sequence[float], args: argparse.Namespace
+) -> Iterator[Grouping]:
     """Yield the labels of each setting, from one graph for each k1."""
     from tqdm import tqdm
 
     from reidzoo.clustering import dbscan_radii, jaccard_graph
 
     for neighbours in tqdm(k1, unit="k1", disable=None, leave=False):
-        graph = jaccard_graph(features, neighbours, min(K2, neighbours), max_distance=max(radii))
-        for eps, labels in zip(radii, dbscan_radii(graph, radii, min_samples)):
+        graph = jaccard_graph(features, neighbours, args.k2, max_distance=max(radii))
+        for eps, labels in zip(radii, dbscan_radii(graph, radii, args.min_samples)):
             yield Grouping(neighbours, eps, labels)
 
 
