@@ -29,6 +29,13 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
     assert (tmp_path / "a").read_bytes() == b"one" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_place_that_takes_no_file_is_named_as_it_was_given(tmp_path):
+    place = tmp_path / ("a" * 300)
+    with pytest.raises(OSError) as caught, write_whole(place):
+        pass
+    assert caught.value.filename == str(place)
+
+
 def test_it_has_ordinary_rights(tmp_path):
     with write_whole(tmp_path / "a"):
         pass
