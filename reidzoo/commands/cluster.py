@@ -26,7 +26,8 @@ LEGEND = """
 Pairs of images, in percent. precision: of those in one group, the ones of one identity; recall: of those of one
 identity, the ones in one group; over cameras: recall of those from two cameras; F1: of precision and recall. An
 outlier is in no group."""
-K1 = (4, 10, 20)
+K1 = (10, 20, 30)
+K2 = 6
 RADII = (0.3, 0.4, 0.5, 0.6, 0.7)
 
 
@@ -56,18 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("features", type=Path, metavar="FEATURES", help="a folder that reidzoo extract has written")
     parser.add_argument(
         "--k1", type=int, nargs="+", default=K1, metavar="N",
-        help="neighbours that are compared: about as many as a person has images (default: 4 10 20)",
+        help="neighbours that are compared: about as many as a person has images (default: 10 20 30)",
     )  # fmt: skip
     parser.add_argument(
-        "--k2", type=int, default=2, metavar="N",
-        help="neighbours over which it is averaged, at most k1, fewer than a person has images (default: 2)",
+        "--k2", type=int, metavar="N",
+        help="neighbours over which that is averaged, at most k1; fewer make purer groups (default: 6 or k1)",
     )  # fmt: skip
     parser.add_argument(
         "--eps", type=float, nargs="+", default=RADII, metavar="R",
         help="radii of DBSCAN on the k-reciprocal Jaccard distance, above 0 and below 1 (default: 0.3 to 0.7)",
     )  # fmt: skip
     parser.add_argument(
-        "--min-samples", type=int, default=2, metavar="N", help="images that begin a group (default: 2)"
+        "--min-samples", type=int, default=4, metavar="N", help="images that begin a group (default: 4)"
     )
     parser.add_argument(
         "--per-person", type=int, metavar="N",
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     k1, radii = list(dict.fromkeys(args.k1)), list(dict.fromkeys(args.eps))
     _check(args, k1, radii)
     embedded = _read(args.features)
-    if args.per_person:
+    if args.per_person is not None:
         embedded = _drawn(embedded, args.per_person)
     if max(k1) >= len(embedded.paths):
         raise UserError(f"--k1 {max(k1)}: there are {len(embedded.paths):,} images; name fewer neighbours than that")
@@ -111,9 +112,10 @@ def run(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace, k1: Sequence[int], radii: Sequence[float]) -> None:
     """Refuse arguments that are out of their ranges or do not go together, before anything is read."""
-    if min(args.rows, args.top, args.min_samples, args.k2, *k1, 1 if args.per_person is None else args.per_person) < 1:
+    optional = [number for number in (args.k2, args.per_person) if number is not None]
+    if min(args.rows, args.top, args.min_samples, *k1, *optional) < 1:
         raise UserError("--k1, --k2, --min-samples, --rows and --top take numbers from 1 up, and so does --per-person")
-    if args.k2 > min(k1):
+    if args.k2 is not None and args.k2 > min(k1):
         raise UserError(f"--k2 {args.k2}: at most --k1, which is {min(k1)}")
     if not all(0 < eps < 1 for eps in radii):
         raise UserError("--eps takes distances above 0 and below 1")
@@ -183,7 +185,7 @@ def _group(
     from reidzoo.clustering import dbscan_radii, jaccard_graph
 
     for neighbours in tqdm(k1, unit="k1", disable=None, leave=False):
-        graph = jaccard_graph(features, neighbours, args.k2, max_distance=max(radii))
+        graph = jaccard_graph(features, neighbours, args.k2 or min(K2, neighbours), max_distance=max(radii))
         for eps, labels in zip(radii, dbscan_radii(graph, radii, args.min_samples)):
             yield Grouping(neighbours, eps, labels)
 

@@ -87,7 +87,7 @@ def test_an_outlier_is_in_no_pair(write_features, capsys):
     features = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
     features[:4] = features[0]
     np.save(folder / "features.npy", features)
-    call("cluster", folder, "--k1", 4, "--eps", 0.3, "--min-samples", 4)
+    call("cluster", folder, "--k1", 4, "--eps", 0.3)
     ((_, _, groups, outliers, *_, precision, recall, _, f1),) = lines_of(capsys)
     assert (groups, outliers, precision) == ("1", "36", "100.0")
     assert recall == f"{100 * 6 / 780:.1f}" and f1 == f"{200 * 6 / 786:.1f}"
@@ -102,16 +102,17 @@ def test_what_nothing_is_known_of_has_no_share(write_features, capsys):
     call("cluster", folder, "--k1", 8, "--eps", 0.5)
     assert lines_of(capsys)[0][-3:] == ["8", "8", "8"]
     np.save(folder / "features.npy", np.eye(40, dtype=np.float32))
-    call("cluster", folder, "--k1", 3, "--eps", 0.1, "--min-samples", 4)
+    call("cluster", folder, "--k1", 3, "--eps", 0.1)
     assert lines_of(capsys) == [["3", "0.1", "0", "40", "-", "-", "-"]]
 
 
 def test_of_each_named_person_some_images_can_be_drawn(write_features, tmp_path, capsys):
     folder, groups = write_features(), tmp_path / "groups.csv"
-    call("cluster", folder, "--per-person", 3, "--k1", 3, "--eps", 0.5, "--output", groups)
+    options = ("--per-person", 3, "--k1", 3, "--k2", 2, "--min-samples", 2, "--eps", 0.5, "--output", groups)
+    call("cluster", folder, *options)
     assert lines_of(capsys)[0][2:] == ["5", "0", "3", "3", "3", "100.0", "100.0", "100.0", "100.0"]
     drawn = groups.read_bytes()
-    call("cluster", folder, "--per-person", 3, "--k1", 3, "--eps", 0.5, "--output", groups)
+    call("cluster", folder, *options)
     assert groups.read_bytes() == drawn
     call("cluster", folder, "--per-person", 99, "--k1", 8, "--eps", 0.5)
     assert capsys.readouterr().out.splitlines()[-8].startswith("40 images")
@@ -126,7 +127,7 @@ def test_the_groups_are_the_clusterers_and_a_dataset(write_features, tmp_path, c
     options = ("--output", groups, "--picture", picture, "--rows", 3, "--top", 4)
     call("cluster", folder, "--k1", 8, "--eps", 0.5, *options)
     assert "F1" not in capsys.readouterr().out
-    expected = JaccardDBSCAN(k1=8, k2=2, eps=0.5, min_samples=2).fit_predict(np.load(folder / "features.npy"))
+    expected = JaccardDBSCAN(k1=8, eps=0.5).fit_predict(np.load(folder / "features.npy"))
     dataset = build_dataset({"type": "CSVDataset", "file": str(groups)}, root=tmp_path)
     assert [record.pid for record in dataset.train] == expected.tolist() and len(set(expected)) == 5
     with Image.open(picture) as image:
@@ -184,7 +185,7 @@ def test_nothing_to_draw_and_an_image_that_is_gone(write_features, tmp_path):
     with pytest.raises(UserError, match="extract again"):
         call("cluster", folder, "--k1", 8, "--eps", 0.5, "--picture", picture, "--output", tmp_path / "groups.csv")
     np.save(folder / "features.npy", np.eye(40, dtype=np.float32))
-    options = ("--k1", 3, "--eps", 0.1, "--min-samples", 4)
+    options = ("--k1", 3, "--eps", 0.1)
     with pytest.raises(UserError, match="no group to draw"):
         call("cluster", folder, *options, "--picture", picture, "--output", tmp_path / "groups.csv")
     assert not picture.exists() and not (tmp_path / "groups.csv").exists()
