@@ -23,7 +23,8 @@ class HybridMemory(nn.Module):
 
     Ge et al., "Self-paced contrastive learning with hybrid memory" (NeurIPS 2020), Eq. 1 to 4. Rows 0..S-1 are the S
     source classes, rows S..S+N-1 the N target images. The classes are the S source classes, then the target clusters
-    and outliers, each outlier a class of its own. The score of a class is the mean inner product with its rows over
+    and outliers, each outlier a class of its own, unless outliers are left out, as some do: their rows are then in no
+    class. The score of a class is the mean inner product with its rows over
     the temperature; cross entropy of the scores against ``targets(index)`` is the paper's loss. The authors' code adds
     1e-6 inside its softmax and its logarithm; this does not, and subtracts the maximum instead.
 
@@ -43,7 +44,7 @@ class HybridMemory(nn.Module):
 
     Attributes:
         features: (S + N, D) float32 buffer of L2-normalised rows.
-        labels: (S + N,) int64 buffer, the class of each row; -1 for target rows before the first ``relabel``.
+        labels: (S + N,) int64 buffer, the class of each row; -1 for target rows of no class, and before ``relabel``.
         target_sums: (classes of the target, D) float32 buffer.
 
     Raises:
@@ -100,21 +101,23 @@ class HybridMemory(nn.Module):
         """Assign the target images to classes.
 
         Args:
-            target_labels: (N,) int64, every number of 0..max used: clusters, and a number of its own for each outlier.
+            target_labels: (N,) int64, every number of 0..max used: clusters, and a number of its own for each outlier,
+                or -1 for one that is to be in no class.
 
         Raises:
-            ValueError: a wrong shape, a negative label, or a number that no image has.
+            ValueError: a wrong shape, a label below -1, or a number that no image has.
         """
         if target_labels.shape != (self.num_target,) or target_labels.dtype != torch.int64:
             shown = f"{target_labels.dtype} of shape {tuple(target_labels.shape)}"
             raise ValueError(f"target_labels must be int64 of shape ({self.num_target},), got {shown}")
-        if self.num_target and int(target_labels.min()) < 0:
-            raise ValueError("target_labels must not be negative: give each outlier a class of its own")
+        if self.num_target and int(target_labels.min()) < -1:
+            raise ValueError("target_labels must be -1 or more: -1 is an image of no class")
         num_classes = int(target_labels.max()) + 1 if self.num_target else 0
-        used = len(target_labels.unique())
+        used = len(target_labels[target_labels >= 0].unique())
         if used != num_classes:
             raise ValueError(f"target_labels must use every number below {num_classes}, and use {used} of them")
-        self.labels[self.num_source :] = target_labels.to(self.labels) + self.num_source
+        labels = target_labels.to(self.labels)
+        self.labels[self.num_source :] = torch.where(labels < 0, -1, labels + self.num_source)
         self._sum_classes(num_classes)
 
     def targets(self, index: Tensor) -> Tensor:
@@ -158,20 +161,23 @@ class HybridMemory(nn.Module):
             moved, new = to_device(rows[positions], feat.device), feat[to_device(positions, feat.device)]
             mixed = self.momentum * self.features[moved] + (1 - self.momentum) * new
             self.features[moved] = F.normalize(mixed, dim=1)
-        classes = self.labels[target_rows] - self.num_source
         if len(self.target_sums):
-            _add_rows(self.target_sums, classes, self.features[target_rows] - before)
+            self._add_to_sums(self.labels[target_rows], self.features[target_rows] - before)
+
+    def _add_to_sums(self, labels: Tensor, rows: Tensor) -> None:
+        """Add ``rows`` (n, D) to the sums of their classes; those of no class add zeros to the first one's."""
+        rows = rows * (labels >= 0)[:, None]
+        _add_rows(self.target_sums, (labels - self.num_source).clamp(min=0), rows)
 
     def _sum_classes(self, num_classes: int) -> None:
         self.target_sums = self.features.new_zeros(num_classes, self.features.shape[1])
         if num_classes:
-            classes = self.labels[self.num_source :] - self.num_source
-            _add_rows(self.target_sums, classes, self.features[self.num_source :])
+            self._add_to_sums(self.labels[self.num_source :], self.features[self.num_source :])
         self._scale_classes()
 
     def _scale_classes(self) -> None:
-        labels = self.labels[self.num_source :] - self.num_source
-        counts = torch.bincount(labels.clamp(min=0), minlength=len(self.target_sums))[: len(self.target_sums)]
+        labels = self.labels[self.num_source :]
+        counts = torch.bincount(labels[labels >= 0] - self.num_source, minlength=len(self.target_sums))
         self.target_scale = (counts * self.temperature).reciprocal().to(self.features)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:

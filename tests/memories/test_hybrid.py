@@ -107,6 +107,22 @@ def test_relabel_changes_the_classes():
     assert torch.equal(memory.targets(index), index)
 
 
+@pytest.mark.parametrize("num_source", [0, S])
+def test_images_of_no_class_have_no_part_in_any(num_source):
+    memory = HybridMemory(D, num_source, N)
+    memory.initialise(torch.randn(num_source, D), torch.randn(N, D))
+    memory.relabel(torch.where(CLUSTERS > 3, -1, CLUSTERS))
+    assert memory.num_classes == num_source + 4 and memory.targets(torch.tensor([num_source + N - 1])).item() == -1
+    for step in range(20):
+        feat, index = batch(step)
+        memory.update(feat, index % (num_source + N))  # rows of no class move as well, and no class with them
+    feat, _ = batch(100)
+    torch.testing.assert_close(memory(feat).double(), plain_scores(memory, feat), atol=1e-4, rtol=0)
+    resumed = HybridMemory(D, num_source, N)
+    resumed.load_state_dict(copy.deepcopy(memory.state_dict()))
+    assert torch.equal(memory(feat), resumed(feat))
+
+
 @pytest.mark.parametrize("relabelled", [False, True])
 def test_resumes_bit_by_bit_in_the_middle_of_an_epoch(relabelled):
     memory = filled()
@@ -192,7 +208,7 @@ def test_needs_labels_first():
     [
         (torch.zeros(N - 1, dtype=torch.int64), "shape"),
         (torch.zeros(N), "int64"),
-        (torch.tensor([-1] + [0] * (N - 1)), "negative"),
+        (torch.tensor([-2] + [0] * (N - 1)), "-1 or more"),
         (torch.tensor([2] + [0] * (N - 1)), "every number below 3"),
     ],
 )

@@ -94,6 +94,26 @@ def test_without_a_source_the_memory_is_the_target(small_config, tmp_path):
     assert set(moved.tolist()) == set(batch["index"].tolist())
 
 
+@pytest.mark.parametrize("file", ["market_duke.yml", "market_usl.yml"])
+def test_images_of_no_cluster_can_be_left_out(small_config, tmp_path, file, monkeypatch):
+    cfg = small_config(file, **{"HOOKS.cluster.outliers": "drop", "HOOKS.cluster.features": "model"})
+    trainer = trainer_of(cfg, tmp_path)
+    count = len(trainer.sets["target"])
+    labels = torch.arange(count).numpy() // 4
+    labels[-12:] = -1
+    monkeypatch.setattr(trainer.clusterer, "fit_predict", lambda features: labels)
+    trainer.call("before_train")
+    trainer.parts.train()
+    trainer.call("before_train_epoch")
+    memory = trainer.parts["memory"]
+    assert memory.num_classes == memory.num_source + count // 4 - 3
+    for batch in trainer.loader.epoch(0):
+        target = batch.get("target", batch)
+        assert target["index"].max() < count - 12  # they are in no batch,
+        assert torch.isfinite(trainer.train_step(batch)["target"])
+    assert (memory.labels[-12:] == -1).all()  # and in no class
+
+
 def test_the_neck_s_bias_is_learnt_where_one_asks_for_it(small_config, tmp_path):
     """The authors' conversion makes the neck anew, and so its bias trainable, of each domain."""
     for frozen in (True, False):
