@@ -24,12 +24,9 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    name = ""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    except OSError as error:
-        error.filename = os.fspath(path)  # not the temporary name
-        raise
-    try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
@@ -43,7 +40,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and error.errno is not None:
             error.filename = os.fspath(path)  # a full disk does not say what was written, or says the temporary name
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+            os.unlink(name)  # no file is called "", where none could be made
         raise
 
 

@@ -23,10 +23,10 @@ class HybridMemory(nn.Module):
 
     Ge et al., "Self-paced contrastive learning with hybrid memory" (NeurIPS 2020), Eq. 1 to 4. Rows 0..S-1 are the S
     source classes, rows S..S+N-1 the N target images. The classes are the S source classes, then the target clusters
-    and outliers, each outlier a class of its own, unless outliers are left out, as some do: their rows are then in no
-    class. The score of a class is the mean inner product with its rows over
-    the temperature; cross entropy of the scores against ``targets(index)`` is the paper's loss. The authors' code adds
-    1e-6 inside its softmax and its logarithm; this does not, and subtracts the maximum instead.
+    and outliers, each outlier a class of its own; rows of images that are left out are in no class. The score of a
+    class is the mean inner product with its rows over the temperature; cross entropy of the scores against
+    ``targets(index)`` is the paper's loss. The authors' code adds 1e-6 inside its softmax and its logarithm; this does
+    not, and subtracts the maximum instead.
 
     A target class's score is the inner product with the sum of its rows, over their number. The sums are kept up to
     date row by row, not computed again at every step, and are part of the state, so that a run resumed in the middle of

@@ -185,7 +185,6 @@ def test_nothing_to_draw_and_an_image_that_is_gone(write_features, tmp_path):
     with pytest.raises(UserError, match="extract again"):
         call("cluster", folder, "--k1", 8, "--eps", 0.5, "--picture", picture, "--output", tmp_path / "groups.csv")
     np.save(folder / "features.npy", np.eye(40, dtype=np.float32))
-    options = ("--k1", 3, "--eps", 0.1)
     with pytest.raises(UserError, match="no group to draw"):
-        call("cluster", folder, *options, "--picture", picture, "--output", tmp_path / "groups.csv")
+        call("cluster", folder, "--k1", 3, "--eps", 0.1, "--picture", picture, "--output", tmp_path / "groups.csv")
     assert not picture.exists() and not (tmp_path / "groups.csv").exists()
