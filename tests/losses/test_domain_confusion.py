@@ -67,6 +67,13 @@ def test_a_certain_discriminator_gives_finite_values(loss):
     assert torch.isfinite(logits.grad).all()
 
 
+@pytest.mark.parametrize(("loss", "least", "most"), [(DomainBalanceLoss, 0.0, 1e-5), (SymmetricKLLoss, 0.49, 0.51)])
+def test_what_is_left_of_the_gradient_where_the_discriminator_is_certain(loss, least, most):
+    logits = torch.tensor([[8.0, -8.0]], dtype=torch.float64, requires_grad=True)
+    loss()(logits).backward()
+    assert least <= logits.grad.abs().max() <= most
+
+
 @pytest.mark.parametrize("shape", [(4,), (4, 1), (2, 3, 4)])
 def test_wrong_shapes(shape):
     with pytest.raises(ValueError, match="domains"):
