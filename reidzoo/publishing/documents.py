@@ -36,8 +36,10 @@ def documents(repository: Path) -> list[Path]:
 def fill_tables(text: str, repository: Path) -> str:
     """Return Markdown ``text`` with each marked block replaced by the table its results file gives.
 
+    An empty block whose table is not recorded yet stays as it is, so that it does not keep others from being recorded.
+
     Raises:
-        UserError: a marked file or entry is not there.
+        UserError: the entry or the file that a filled block names is not there.
     """
 
     def run(match: re.Match) -> str:
@@ -48,6 +50,8 @@ def fill_tables(text: str, repository: Path) -> str:
         return f"{match[1]}```\n{results_table(entry['results'])}\n```\n\n{caption}\n{match[5]}"
 
     def table(match: re.Match) -> str:
+        if not match[3] and not (repository / match[2]).is_file():
+            return match[0]
         results = json.loads(_read(repository, match[2]))
         return f"{match[1]}{render(results, 'pipe')}\n\n{_origin(results)}\n{match[4]}"
 

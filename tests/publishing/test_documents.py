@@ -40,7 +40,13 @@ def test_all_documents_are_filled(repository):
 
 def test_a_file_that_is_not_there(repository):
     with pytest.raises(UserError, match=r"projects/Y/results/table2\.json"):
-        fill_tables("<!-- table: projects/Y/results/table2.json -->\n<!-- end of table -->", repository)
+        fill_tables("<!-- table: projects/Y/results/table2.json -->\na table\n<!-- end of table -->", repository)
+
+
+def test_a_table_that_is_not_recorded_yet_does_not_keep_others_from_being_filled(repository):
+    marked = "<!-- table: projects/Y/results/table2.json -->\n<!-- end of table -->\n"
+    filled = fill_tables(marked + TEXT, repository)
+    assert filled.startswith(marked) and "| The first" in filled
 
 
 def test_an_entry_that_is_not_there(repository):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def test_the_tables_in_the_documents_are_what_the_files_give(tool):
     for document in tool.documents():
         text = document.read_text()
         assert tool.fill_tables(text) == text, f"{document} is stale; run tools/record_results.py"
+        assert not re.search(r"<!-- table: \S+ -->\n<!--", text), f"{document} marks a table that is not recorded"
 
 
 def test_an_unfinished_run_is_refused(tool, run_tool, tmp_path):
