@@ -24,11 +24,13 @@ import reidzoo.registry
 
 ROOT = Path(__file__).parents[1]
 PAPERS = {f"papers/{readme.parent.name}.md": readme for readme in sorted(ROOT.glob("projects/*/README.md"))}
+RESULTS = {f"papers/{file.parent.name}-results.md": file for file in sorted(ROOT.glob("projects/*/RESULTS.md"))}
 INCLUDED = {
     "changelog.md": ROOT / "CHANGELOG.md",
     "model_zoo.md": ROOT / "model_zoo.md",
     "security.md": ROOT / "SECURITY.md",
     **PAPERS,
+    **RESULTS,
 }
 """Page -> the file that it shows."""
 REGISTRIES = {
@@ -59,7 +61,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages into the navigation."""
     sections = {title: pages for entry in config.nav if isinstance(entry, dict) for title, pages in entry.items()}
     sections["Registries"] += [{registry.name: page} for page, registry in REGISTRIES.items()]
-    sections["Papers"][1:1] = [{Path(page).stem: page} for page in PAPERS]
+    sections["Papers"][1:1] = [{Path(page).stem: page} for page in sorted(PAPERS | RESULTS)]
     return config
 
 

@@ -1,4 +1,4 @@
-"""Write what a finished run gave into its project's results.yml, and the tables of the READMEs from there."""
+"""Write what a finished run gave into its project's results.yml, and the tables of the documents from there."""
 
 from __future__ import annotations
 

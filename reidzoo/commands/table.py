@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="run nothing; list what would run, print what is there")
     parser.add_argument(
         "--record", action="store_true",
-        help="put the table into the project and its README; figures "
+        help="put the table into the project and its documents; figures "
         "on record of units that are not here stay where the configuration is the same",
     )  # fmt: skip
     add_overrides(parser, "overrides, for every stage of every row")

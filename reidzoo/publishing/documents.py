@@ -1,4 +1,4 @@
-"""Fills the tables of the READMEs: each marked block of Markdown from the file of results that its mark names.
+"""Fills the tables of the documents: each marked block of Markdown from the file of results that its mark names.
 
 ``<!-- results: projects/X/results.yml NAME -->`` to ``<!-- end of results -->`` holds a single run's table,
 ``<!-- table: projects/X/results/table1.json -->`` to ``<!-- end of table -->`` that of a paper's table. Files are
@@ -30,7 +30,7 @@ _TABLE = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end of table -->)", re
 
 def documents(repository: Path) -> list[Path]:
     """Return the Markdown files that may hold tables."""
-    return [repository / "README.md", *sorted((repository / "projects").glob("*/README.md"))]
+    return [repository / "README.md", *sorted((repository / "projects").glob("*/*.md"))]
 
 
 def fill_tables(text: str, repository: Path) -> str:
