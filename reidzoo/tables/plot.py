@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from reidzoo.visualization import svg_text
+from reidzoo.visualization import COLOURS, svg_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +16,9 @@ __all__ = ["cmc_plot", "draw_cmc", "draw_sweep", "ranks", "sweep_plot"]
 
 _LEGEND_LINE = 18
 """Height of a line of a legend, in pixels; the names of rows are long, so that each has a line."""
+
+_Curve = tuple[str, dict[int, float], dict[int, float]]
+"""A row's name, our means and the paper's figures by rank."""
 
 _ASIDE = 0.12
 """Horizontal distance of the variants at one value, so that their intervals do not overlap."""
@@ -79,7 +82,10 @@ def ranks(results: Mapping[str, Any]) -> list[int]:
 
 
 def cmc_plot(results: Mapping[str, Any]) -> str:
-    """Return the SVG of the rows' CMC curves through the table's metrics ``rank-k``."""
+    """Return the SVG of the rows' CMC curves through the table's metrics ``rank-k``.
+
+    Of more rows of one data set than there are colours those are drawn that the paper has, or else the first ones.
+    """
     draw = partial(draw_cmc, results=results)
     lines = []
     for target, rows in _rows_by_target(results).items():
@@ -108,9 +114,9 @@ def draw_cmc(figure: Figure, results: Mapping[str, Any]) -> None:
         )
 
 
-def _rows_by_target(results: Mapping[str, Any]) -> dict[str, list[tuple[str, dict[int, float], dict[int, float]]]]:
+def _rows_by_target(results: Mapping[str, Any]) -> dict[str, list[_Curve]]:
     """Return what a row was tested on -> the names, our means and the paper's figures of the rows that have values."""
-    targets: dict[str, list[tuple[str, dict[int, float], dict[int, float]]]] = {}
+    targets: dict[str, list[_Curve]] = {}
     for row in results["rows"]:
         for variant, cell in row["variants"].items():
             means = {k: cell["metrics"][f"rank-{k}"]["mean"] for k in ranks(results)}
@@ -119,4 +125,11 @@ def _rows_by_target(results: Mapping[str, Any]) -> dict[str, list[tuple[str, dic
             if points:
                 name = f"{row['label']} {variant}".strip()
                 targets.setdefault(row["tested_on"], []).append((name, points, paper))
-    return targets
+    return {target: _told_apart(rows) for target, rows in targets.items()}
+
+
+def _told_apart(rows: list[_Curve]) -> list[_Curve]:
+    """Return as many rows as have a colour each: if there are more, those of the paper, or else the first ones."""
+    if len(rows) <= len(COLOURS):
+        return rows
+    return [row for row in rows if row[2]][: len(COLOURS)] or rows[: len(COLOURS)]

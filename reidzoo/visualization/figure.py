@@ -10,11 +10,13 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["png_bytes", "svg_text"]
+__all__ = ["COLOURS", "png_bytes", "svg_text"]
+
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#ccbb44", "#777777")
+"""Tol's "bright" scheme, grey darkened: colours that remain apart for colour-blind readers."""
 
 _STYLE = {
-    # Tol's "bright" scheme, grey darkened: colours that remain apart for colour-blind readers.
-    "axes.prop_cycle": "cycler('color', ['#4477aa', '#ee6677', '#228833', '#aa3377', '#66ccee', '#ccbb44', '#777777'])",
+    "axes.prop_cycle": f"cycler('color', {list(COLOURS)})",
     "axes.grid": True, "axes.grid.axis": "y", "grid.color": "#dddddd", "axes.axisbelow": True,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.handlelength": 1.5,
     "font.size": 9, "figure.titlesize": "medium", "lines.markersize": 5,

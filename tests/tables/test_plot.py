@@ -108,6 +108,20 @@ def test_cmc_curves_have_a_panel_for_each_data_set(ranked):
     assert dashed == [[[1, 60], [5, 80]]]
 
 
+def test_of_more_curves_than_colours_those_of_the_paper_are_drawn(ranked):
+    one, two, *others = ranked["rows"]
+    ranked["rows"] = [*others, *[{**two, "label": f"row {number}"} for number in range(7)], one]
+    figure = Figure()
+    draw_cmc(figure, ranked)
+    assert [[line.get_label() for line in axes.lines if line.get_linestyle() == "-"] for axes in figure.axes] == [
+        ["three"],
+        ["one"],
+    ]
+    one["variants"][""]["paper"] = {}
+    draw_cmc(figure := Figure(), ranked)
+    assert len(figure.axes[1].lines) == 7
+
+
 def test_cmc_curves_are_described(ranked, read_svg):
     title, description, _ = read_svg(cmc_plot(ranked))
     assert title == "T: CMC"
