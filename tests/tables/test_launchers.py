@@ -52,9 +52,17 @@ def test_a_run_writes_its_log_and_gives_its_exit_code(tmp_path, name):
     assert log.read_text().splitlines() == ["before", *(f"ran {code}" for code in codes)]
 
 
+@pytest.fixture
+def in_the_background():
+    """SIGINT ignored, as a shell has it of what it starts with ``&``."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LAUNCHERS)
-def test_a_run_that_is_asked_to_stop_saves_itself(tmp_path, name):
+def test_a_run_that_is_asked_to_stop_saves_itself(in_the_background, tmp_path, name):
     job = launcher(name, tmp_path).start([sys.executable, "-c", SAVES, str(tmp_path)], tmp_path / "log.txt", "row")
     deadline = time.monotonic() + 240
     while not (tmp_path / "started").exists() and time.monotonic() < deadline:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,25 @@ class SubmititLauncher:
     def start(self, command: Sequence[str], log: Path, name: str) -> Job:
         """Submit a command whose output is appended to ``log``."""
         self.executor.update_parameters(name=name.replace("/", "-"))
-        return _SubmititJob(self.executor.submit(run_command, list(command), str(log.resolve()), os.getcwd()))
+        with _interruptible():
+            return _SubmititJob(self.executor.submit(run_command, list(command), str(log.resolve()), os.getcwd()))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let processes that are started meanwhile hear SIGINT, by which submitit cancels its local jobs.
+
+    A command in a shell's background ignores it, and what it starts would, too.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _SubmititJob:
