@@ -29,6 +29,7 @@ COMMANDS = {
     "table": "run the rows of a paper's table, and print ours next to the paper's",
     "extract": "embed the images of a folder, a CSV or a dataset",
     "cluster": "group embedded images whose people nobody has named",
+    "probe": "measure how much of the camera, or of the dataset, features still tell",
     "gallery": "build, extend and search a gallery of embedded images",
     "serve": "search a gallery from a browser, and by a JSON API",
     "draw": "draw one picture: of a dataset, of a training, or of what a model finds",

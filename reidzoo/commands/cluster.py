@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from reidzoo.commands.embedded import Embedded, read_embedded
 from reidzoo.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,19 +30,6 @@ outlier is in no group."""
 K1 = (10, 20, 30)
 K2 = 6
 RADII = (0.3, 0.4, 0.5, 0.6, 0.7)
-
-
-class Embedded(NamedTuple):
-    """What ``reidzoo extract`` left: features (N, D) and the files.
-
-    Identities and cameras are numbered, int64 (N,), -1 where unknown; ``camera_names`` are as they were written.
-    """
-
-    features: np.ndarray
-    paths: list[str]
-    pids: np.ndarray
-    camids: np.ndarray
-    camera_names: list[str]
 
 
 class Grouping(NamedTuple):
@@ -92,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
 
     k1, radii = list(dict.fromkeys(args.k1)), list(dict.fromkeys(args.eps))
     _check(args, k1, radii)
-    embedded = _read(args.features)
+    embedded = read_embedded(args.features)
     if args.per_person is not None:
         embedded = _drawn(embedded, args.per_person)
     if max(k1) >= len(embedded.paths):
@@ -129,36 +117,6 @@ def _check(args: argparse.Namespace, k1: Sequence[int], radii: Sequence[float]) 
         if not place.name or place.is_dir() or place.resolve() in taken:
             raise UserError(f"{place} is a folder, no name, or one of the files that are read; name another file")
         taken.append(place.resolve())
-
-
-def _read(folder: Path) -> Embedded:
-    import csv
-
-    import numpy as np
-
-    try:
-        features = np.load(folder / "features.npy", allow_pickle=False)
-        with open(folder / "index.csv", encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, EOFError, csv.Error) as error:
-        raise UserError(f"{folder} is not a folder that reidzoo extract has written: {error}") from None
-    for number, row in enumerate(rows, 2):
-        if lacking := [column for column in ("path", "pid", "camid") if row.get(column) is None]:
-            raise UserError(f"{folder / 'index.csv'}:{number}: no {', '.join(lacking)}; reidzoo extract writes it anew")
-    if not isinstance(features, np.ndarray) or features.ndim != 2 or len(features) != len(rows) or not rows:
-        shape = getattr(features, "shape", "no array")
-        raise UserError(f"{folder}: features.npy is {shape}, and index.csv has {len(rows):,} images")
-    cameras = [row["camid"].strip() for row in rows]
-    pids = [row["pid"].strip() for row in rows]
-    return Embedded(features, [row["path"] for row in rows], _numbered(pids), _numbered(cameras), cameras)
-
-
-def _numbered(names: Sequence[str]) -> np.ndarray:
-    """Return a number for each name, the same for the same name, -1 for an unknown one."""
-    import numpy as np
-
-    numbers = np.unique(names, return_inverse=True)[1].reshape(-1)
-    return np.where(np.isin(names, ("", "-1")), -1, numbers)
 
 
 def _drawn(embedded: Embedded, count: int) -> Embedded:
