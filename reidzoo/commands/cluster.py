@@ -203,10 +203,10 @@ def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: 
 
 def _pixels(path: str) -> np.ndarray:
     from reidzoo.errors import DatasetError
-    from reidzoo.transforms import read_image
+    from reidzoo.transforms import read_picture
 
     try:
-        return read_image(path, SIZE, "bicubic").permute(1, 2, 0).numpy()
+        return read_picture(path, SIZE)
     except DatasetError as error:
         raise UserError(f"{error} Since reidzoo extract it has changed; extract again") from None
 

@@ -184,8 +184,10 @@ def _ranking(args: argparse.Namespace, dataset: Dataset) -> None:
     for number, query in enumerate(queries):
         for order in nearest:
             ranked = [gallery[column] for column in order[number] if not _is_own(gallery[column], query)][: args.top]
-            found = [(_pixels(record, args.size), RIGHT if record.pid == query.pid else WRONG) for record in ranked]
-            rows.append([(_pixels(query, args.size), None), *found])
+            found = [
+                (_pixels(record.path, args.size), RIGHT if record.pid == query.pid else WRONG) for record in ranked
+            ]
+            rows.append([(_pixels(query.path, args.size), None), *found])
     names = [Path(weights).stem for weights in args.weights] * len(queries) if len(models) > 1 else []
     heads = ["query", *map(str, range(1, max(map(len, rows))))]
     _save(image_sheet(rows, heads, names), args.output)
@@ -228,7 +230,7 @@ def _labels(args: argparse.Namespace, dataset: Dataset) -> None:
         shown = _spread(rows, args.top)
         people = "1 person" if len(values) == 1 else f"{len(values)} people"
         names.append(f"label {number}: {len(found)} images, {people}")
-        sheet.append([(_pixels(records[row], args.size), RIGHT if pids[row] == main else WRONG) for row in shown])
+        sheet.append([(_pixels(records[row].path, args.size), RIGHT if pids[row] == main else WRONG) for row in shown])
     _save(image_sheet(sheet, labels=names), args.output)
 
 
@@ -245,7 +247,7 @@ def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
     transfer, folders = ColorTransfer(records), [StyleFolder(records, folder) for folder in args.style_folder]
     sheet, names = [], []
     for record in _spread(records, args.rows):
-        rows, real = np.full(len(cameras), records.index(record)), _pixels(record, args.size)
+        rows, real = np.full(len(cameras), records.index(record)), _pixels(record.path, args.size)
         copies = torch.from_numpy(np.stack([real] * len(cameras))).permute(0, 3, 1, 2)
         styled = transfer.restyle(copies, rows, numbers).permute(0, 2, 3, 1).numpy()
         sheet.append([(image, None) for image in (real, *styled)])
@@ -253,7 +255,7 @@ def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
         for folder in folders:
             paths = [*(r.path for r in records), *folder.paths]
             files = (paths[row] for row in folder.files(rows, numbers))
-            sheet.append([(real, None), *((_read(path, args.size), None) for path in files)])
+            sheet.append([(real, None), *((_pixels(path, args.size), None) for path in files)])
         names += [Path(folder).name for folder in args.style_folder]
     heads = ["itself", *(f"camera {camera + 1}" for camera in cameras)]
     _save(image_sheet(sheet, heads, names if folders else []), args.output)
@@ -268,14 +270,10 @@ def _spread(records: Sequence[Item], count: int) -> list[Item]:
     return [records[row] for row in np.unique(np.linspace(0, len(records) - 1, min(count, len(records))).astype(int))]
 
 
-def _pixels(record: Record, size: tuple[int, int]) -> np.ndarray:
-    return _read(record.path, size)
+def _pixels(path: str, size: Sequence[int]) -> np.ndarray:
+    from reidzoo.transforms import read_picture
 
-
-def _read(path: str, size: tuple[int, int]) -> np.ndarray:
-    from reidzoo.transforms import read_image
-
-    return read_image(path, (size[0], size[1]), "bicubic").permute(1, 2, 0).numpy()
+    return read_picture(path, (size[0], size[1]))
 
 
 def _save(image: Any, path: Path) -> None:

@@ -115,8 +115,7 @@ def _draw(model: ReadyModel, judgement: Judgement | None, query: str, matches: S
 
 def _pixels(model: ReadyModel, path: str) -> np.ndarray:
     """Return an image in the shape that the model sees, uint8 (H, W, 3)."""
-    from reidzoo.transforms import read_image
+    from reidzoo.transforms import read_picture
 
     height, width = model.size
-    size = (HEIGHT, max(round(HEIGHT * width / height), 1))
-    return read_image(path, size, "bicubic").permute(1, 2, 0).numpy()
+    return read_picture(path, (HEIGHT, max(round(HEIGHT * width / height), 1)))

@@ -11,7 +11,7 @@ from reidzoo.datasets import Record
 from reidzoo.datasets.names import UNNAMED, Names
 from reidzoo.evaluation import Mark
 from reidzoo.reporting.retrieval import Retrieval
-from reidzoo.transforms import read_image
+from reidzoo.transforms import read_picture
 from reidzoo.visualization import Tile
 
 __all__ = ["HEIGHT", "brief", "describe", "gallery_tiles", "pixels", "tile", "titled"]
@@ -32,7 +32,7 @@ MEANING = {
 def pixels(record: Record, size: tuple[int, int]) -> np.ndarray:
     """Return an image as uint8 (H, W, 3), of the proportions of ``size``, a height and a width."""
     width = max(round(HEIGHT * size[1] / size[0]), 1)
-    return read_image(record.path, (HEIGHT, width), "bicubic").permute(1, 2, 0).numpy()
+    return read_picture(record.path, (HEIGHT, width))
 
 
 def describe(record: Record, names: Names) -> str:

@@ -6,7 +6,7 @@ from reidzoo.transforms.aug_mix import AugMix
 from reidzoo.transforms.auto_augment import AutoAugment
 from reidzoo.transforms.color_jitter import ColorJitter
 from reidzoo.transforms.compose import Compose
-from reidzoo.transforms.decode import PIXELS_VERSION, check_header, read_image, read_images, resize_image
+from reidzoo.transforms.decode import PIXELS_VERSION, check_header, read_image, read_images, read_picture, resize_image
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.gaussian_blur import GaussianBlur
 from reidzoo.transforms.local_grayscale import LocalGrayscale
@@ -41,5 +41,6 @@ __all__ = [
     "check_header",
     "read_image",
     "read_images",
+    "read_picture",
     "resize_image",
 ]

@@ -17,7 +17,7 @@ from reidzoo.errors import ConfigError, DatasetError
 
 __all__ = [
     "PIXELS_VERSION", "UnfitImageError", "as_seen", "check_header", "exif_orientation", "open_image", "read_image",
-    "read_images", "resize_image", "size_as_seen", "upright_size",
+    "read_images", "read_picture", "resize_image", "size_as_seen", "upright_size",
 ]  # fmt: skip
 
 PIXELS_VERSION = 2
@@ -46,6 +46,11 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int], interpolatio
         ConfigError: an unknown interpolation.
     """
     return read_images([path], size, interpolation)[0]
+
+
+def read_picture(path: str | os.PathLike[str], size: tuple[int, int]) -> np.ndarray:
+    """Return an image for people to look at, uint8 (H, W, 3); for the rest as ``read_image``."""
+    return read_image(path, size).permute(1, 2, 0).numpy()
 
 
 def read_images(
