@@ -128,9 +128,13 @@ def _drawn(embedded: Embedded, count: int) -> Embedded:
     if not kept:
         raise UserError("--per-person: no image has a known person; it is for images with names")
     rows = np.sort(np.concatenate(kept))
-    features, paths, pids, camids, cameras = embedded
+    features, paths, pids, camids, *names = embedded
     return Embedded(
-        features[rows], [paths[row] for row in rows], pids[rows], camids[rows], [cameras[row] for row in rows]
+        features[rows],
+        [paths[row] for row in rows],
+        pids[rows],
+        camids[rows],
+        *([own[row] for row in rows] for own in names),
     )
 
 

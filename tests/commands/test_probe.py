@@ -16,81 +16,111 @@ from reidzoo.errors import UserError
 def write_features(tmp_path):
     """``write_features(name, shift)`` writes what ``reidzoo extract`` leaves; ``shift`` of the features by camera."""
 
-    def write(name="a", shift=(0.0, 0.0), people=40, images=10, pids=True, camids=True, dim=8, start=0.0):
+    def write(
+        name="a", shift=(0.0, 0.0), people=40, images=10, pids=True, camids=True, dim=8, start=0.0, own=0.0, prefix=""
+    ):  # fmt: skip
         folder = tmp_path / name
         folder.mkdir()
         rng = np.random.default_rng(len(name) + people)
         cameras = np.arange(people * images) % len(shift)
         features = rng.normal(size=(people * images, dim)) + np.array(shift)[cameras][:, None] + start
+        features += own * np.random.default_rng(0).normal(size=(people, dim)).repeat(images, 0)
         np.save(folder / "features.npy", features.astype(np.float32))
         with open(folder / "index.csv", "w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("row", "path", "pid", "camid", "split"))
             for row, camera in enumerate(cameras):
-                pid = row // images if pids else ""
-                writer.writerow((row, f"{row}.png", pid, [2, 10, 3][camera] if camids else "", ""))
+                pid = f"{prefix}{row // images}" if pids else ""
+                writer.writerow((row, f"{name}/{row}.png", pid, [2, 10, 3][camera] if camids else "", ""))
         return folder
 
     return write
 
 
 def found(capsys):
-    """The printed accuracy and chance, and the table's lines."""
+    """The printed accuracy and chance, the table's lines, and the notes behind."""
     text = capsys.readouterr().out
-    said = re.search(r"in (\d+\.\d) of 100 cases; by chance it would be (\d+\.\d)", text)
-    accuracy, chance = map(float, said.groups())
-    return accuracy, chance, [line.split() for line in text.splitlines()[2:] if line and line.split()[-1].isdigit()]
+    said = re.search(r"in (\d+\.\d) of 100 cases, the mean.*\n.*by chance it would be (\d+\.\d)\.\n", text)
+    table, accuracy, chance = text.partition("\n\n")[0], *map(float, said.groups())
+    return accuracy, chance, [line.split() for line in table.splitlines()[2:]], text[said.end() :]
 
 
 def test_cameras_that_shift_features_are_told_and_others_are_not(write_features, capsys):
     call("probe", write_features("told", shift=(0.0, 4.0)))
-    accuracy, chance, lines = found(capsys)
-    assert accuracy == 100 and chance == 50
-    assert lines == [["2", "200", "100", "100"], ["10", "200", "100", "100"]]
+    accuracy, chance, lines, notes = found(capsys)
+    assert accuracy == 100 and chance == 50 and not notes
+    assert lines == [["2", "200", "40", "100", "100"], ["10", "200", "40", "100", "100"]]
     call("probe", write_features("not", shift=(0.0, 0.0)))
-    accuracy, chance, _ = found(capsys)
+    accuracy, chance, *_ = found(capsys)
     assert 35 < accuracy < 65 and chance == 50
 
 
-def test_folders_are_told_apart_whose_people_have_the_same_names(write_features, capsys):
-    one, two, three = (write_features(name, start=start) for name, start in (("a", 0), ("bb", 5), ("ccc", -5)))
+def test_folders_are_told_apart(write_features, capsys):
+    one, two, three = (
+        write_features(name, start=start, prefix=name) for name, start in (("a", 0), ("bb", 5), ("ccc", -5))
+    )
     call("probe", one, two, three, "--images", 50)
-    accuracy, chance, lines = found(capsys)
-    assert accuracy == 100 and chance == pytest.approx(33.3)
-    assert lines == [[str(folder), "400", "50", "50"] for folder in (one, two, three)]
+    accuracy, chance, lines, notes = found(capsys)
+    assert accuracy == 100 and chance == pytest.approx(33.3) and not notes
+    assert lines == [[str(folder), "400", "40", "50", "50"] for folder in (one, two, three)]
 
 
-def test_people_are_on_one_side_only(write_features, monkeypatch):
-    import reidzoo.evaluation
-
-    split, seen = reidzoo.evaluation.probe_split, []
-
-    def keep(labels, identities, *rest):
-        seen.append((identities, *split(labels, identities, *rest)))
-        return seen[-1][1:]
-
-    monkeypatch.setattr(reidzoo.evaluation, "probe_split", keep)
-    call("probe", write_features("a"), write_features("bb"))
-    identities, learns, tests = seen[0]
-    assert len(np.unique(identities)) == 80 and not set(identities[learns]) & set(identities[tests])
+def test_people_who_are_in_both_folders_are_on_one_side(write_features, capsys):
+    """On both, a classifier that knows a person by heart would name the folder that it learnt them from."""
+    call("probe", write_features("query", own=3.0, dim=64), write_features("gallery", own=3.0, dim=64))
+    assert 40 < found(capsys)[0] < 60
 
 
-def test_images_of_nobody_known_are_identities_of_their_own(write_features, capsys):
+def test_images_of_nobody_known_count_as_a_person_each_and_that_is_said(write_features, capsys):
     call("probe", write_features("unknown", shift=(0.0, 4.0), pids=False))
-    assert found(capsys)[0] == 100
+    accuracy, _, lines, notes = found(capsys)
+    assert accuracy == 100 and lines[0][2] == "200" and notes.startswith("400 images show nobody who is named")
+
+
+def test_few_people_and_a_camera_that_is_left_out_are_said(write_features, capsys):
+    folder = write_features("few", people=8, shift=(0.0, 4.0))
+    text = (folder / "index.csv").read_text().splitlines()
+    text[1:3] = [
+        ",".join([*line.split(",")[:3], "7", ""]) for line in text[1:3]
+    ]  # one person's, by a camera of their own
+    (folder / "index.csv").write_text("\n".join(text))
+    call("probe", folder)
+    _, _, lines, notes = found(capsys)
+    assert [line[0] for line in lines] == ["2", "7", "10"] and lines[1][1:] == ["2", "1", "0", "0"]
+    assert (
+        "Left out, since its people are all on one side: camera 7." in notes and "camera has 4 people on one" in notes
+    )
+
+
+def spoil(folder, file, change):
+    """Return the folder with one of its files changed."""
+    path = folder / file
+    path.write_bytes(change(path.read_bytes()))
+    return folder
+
+
+def saved(folder, features):
+    """Return the folder with other features."""
+    np.save(folder / "features.npy", features)
+    return folder
 
 
 @pytest.mark.parametrize(
     "make, message",
     [
         (lambda write: [write(camids=False)], "no image has a known camera"),
-        (lambda write: [write(shift=(0.0,))], "cameras cannot be told apart: a probe needs two labels"),
-        (lambda write: [write(), write("bb", dim=9)], "8 and 9 numbers are not of one model"),
+        (lambda write: [write(shift=(0.0,))], "cameras cannot be told apart: it takes two of them"),
+        (lambda write: [write(), write("bb", dim=9)], "bb has features of 9 numbers, .* not of one model"),
         (lambda write: [write()] * 2, "named twice"),
         (lambda write: [write(), "--images", "0"], "--images takes a number from 1 up"),
         (lambda write: ["nowhere"], "nowhere is not a folder that reidzoo extract has written"),
+        (lambda write: [write(), spoil(write("b"), "index.csv", lambda t: t.replace(b"b/", b"a/"))], "a/0.png is in "),
+        (lambda write: [saved(write(), np.full((400, 8), np.nan))], "row 0, a/0.png, are not finite"),
+        (lambda write: [saved(write(), np.zeros((400, 8), bool))], "holds bool of shape .*, which are no features"),
+        (lambda write: [spoil(write(), "features.npy", lambda _: b"PK\x03\x04garbage")], "is not a folder that"),
+        (lambda write: [spoil(write(), "index.csv", lambda t: t.replace(b"\n1,", b"\n7,"))], "row 7 is out of its place"),
     ],
-)
+)  # fmt: skip
 def test_mistakes_are_named(write_features, make, message):
     with pytest.raises(UserError, match=message):
         call("probe", *make(write_features))
