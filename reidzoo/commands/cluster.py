@@ -129,13 +129,8 @@ def _drawn(embedded: Embedded, count: int) -> Embedded:
         raise UserError("--per-person: no image has a known person; it is for images with names")
     rows = np.sort(np.concatenate(kept))
     features, paths, pids, camids, *names = embedded
-    return Embedded(
-        features[rows],
-        [paths[row] for row in rows],
-        pids[rows],
-        camids[rows],
-        *([own[row] for row in rows] for own in names),
-    )
+    paths, *names = ([own[row] for row in rows] for own in (paths, *names))
+    return Embedded(features[rows], paths, pids[rows], camids[rows], *names)
 
 
 def _group(

@@ -23,8 +23,6 @@ reidzoo extract --weights randperson_mobilenet_mini DukeMTMC --data-root dataset
     --split query gallery --output-dir output/duke
 reidzoo probe output/market
 reidzoo probe output/market output/duke"""
-
-
 FEW = 10
 """Of fewer people than these on a side the figure says little."""
 
