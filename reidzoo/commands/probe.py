@@ -28,13 +28,17 @@ FEW = 10
 
 
 class Images(NamedTuple):
-    """Images to tell apart: of each its label and identity, int64 (N,), and its row in the features of all folders."""
+    """Images to tell apart: of each its label and identity, int64 (N,), and its row in the features of all folders.
+
+    ``unknown`` of them show nobody who is named; ``left_out`` more have no known camera.
+    """
 
     names: list[str]
     labels: np.ndarray
     identities: np.ndarray
     rows: np.ndarray
     unknown: int
+    left_out: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +113,7 @@ def _by_folder(folders: Sequence[Embedded], paths: Sequence[Path]) -> Images:
 
     labels = np.repeat(np.arange(len(folders)), [len(folder.paths) for folder in folders])
     unknown = sum(int((folder.pids < 0).sum()) for folder in folders)
-    return Images(list(map(str, paths)), labels, _identities(folders), np.arange(len(labels)), unknown)
+    return Images(list(map(str, paths)), labels, _identities(folders), np.arange(len(labels)), unknown, 0)
 
 
 def _by_camera(folder: Embedded, path: Path) -> Images:
@@ -121,7 +125,8 @@ def _by_camera(folder: Embedded, path: Path) -> Images:
     written = [folder.camera_names[row] for row in rows]
     names = sorted(set(written), key=lambda name: (len(name), name))  # 2 before 10
     labels = np.array([names.index(name) for name in written])
-    return Images(names, labels, _identities([folder])[rows], rows, int((folder.pids[rows] < 0).sum()))
+    unknown, left_out = int((folder.pids[rows] < 0).sum()), len(folder.camids) - len(rows)
+    return Images(names, labels, _identities([folder])[rows], rows, unknown, left_out)
 
 
 def _identities(folders: Sequence[Embedded]) -> np.ndarray:
@@ -163,6 +168,8 @@ def _line(images: Images, number: int, sides: Sequence[np.ndarray]) -> list[str]
 def _notes(images: Images, sides: Sequence[np.ndarray], what: str) -> Iterator[str]:
     """Yield what a reader of the figure has to know."""
     used = set(images.labels[sides[0]].tolist())
+    if images.left_out:
+        yield f"Left out, since their camera is not known: {images.left_out:,} images."
     if left := [name for number, name in enumerate(images.names) if number not in used]:
         yield f"Left out, since its people are all on one side: {what} {', '.join(left)}."
     if images.unknown:

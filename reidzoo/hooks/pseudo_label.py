@@ -90,6 +90,7 @@ class PseudoLabelHook(Hook):
         self.min_size, self.max_size = min_size, max_size
         self.domain, self.classifier, self.keep_moments = domain, classifier, keep_moments
         self._truth: np.ndarray | None = None
+        self._warned = False
 
     def before_train(self, runner: Runner) -> None:
         """Check that there is something to cluster, and something that does it."""
@@ -199,13 +200,7 @@ class PseudoLabelHook(Hook):
             clusters.max() + 1, (clusters < 0).sum(), len(clusters), labels.max() + 1, (labels >= 0).sum(),
             quality["size_min"], quality["size_max"], quality["size_50"],
         )  # fmt: skip
-        largest, middle, count = quality["size_max"], quality["size_50"], len(labels)
-        if largest > count / 2 or largest >= max(LARGE * middle, SHARE * count, 1):
-            logger.warning(
-                "pseudo labels: the largest cluster has %d of %d images, the middle one %d: likely several people. "
-                "A smaller CLUSTERER.eps keeps them apart, and so does a smaller k1, about the images of a person; "
-                "`reidzoo cluster` shows what each finds", largest, count, middle,
-            )  # fmt: skip
+        self._warn_of_large(quality, len(labels))
         if "purity" in quality:
             shares = ", ".join(f"{name.replace('_', ' ')} {100 * quality[name]:.1f} %" for name in _SHARES)
             logger.info("pseudo labels against the true identities, which training does not see: %s", shares)
@@ -215,6 +210,17 @@ class PseudoLabelHook(Hook):
                 f"were found, sizes allowed are {self.min_size} to {self.max_size or 'any'}. Train longer on the "
                 f"source first, or loosen CLUSTERER.eps or the bounds"
             )
+
+    def _warn_of_large(self, quality: Mapping[str, float], count: int) -> None:
+        """Say once what to do about a cluster that has likely swallowed others; every clustering tells its size."""
+        largest, middle = quality["size_max"], quality["size_50"]
+        if not self._warned and (largest > count / 2 or largest >= max(LARGE * middle, SHARE * count, 1)):
+            self._warned = True
+            logger.warning(
+                "pseudo labels: the largest cluster has %d of %d images, the middle one %d: likely several people. "
+                "A smaller CLUSTERER.eps keeps them apart, and so does a smaller k1, about the images of a person; "
+                "`reidzoo cluster` shows what each finds", largest, count, middle,
+            )  # fmt: skip
 
 
 @HOOK.register_module()

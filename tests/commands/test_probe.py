@@ -89,6 +89,17 @@ def test_few_people_and_a_camera_that_is_left_out_are_said(write_features, capsy
     assert "camera has 4 people on one" in notes
 
 
+def test_images_without_a_camera_are_left_out_and_counted(write_features, capsys):
+    folder = write_features("some", shift=(0.0, 4.0))
+    head, *lines = (folder / "index.csv").read_text().splitlines()
+    blind = [",".join([*line.split(",")[:3], "", ""]) for line in lines[:7]]
+    (folder / "index.csv").write_text("\n".join([head, *blind, *lines[7:]]))
+    call("probe", folder)
+    _, _, lines, notes = found(capsys)
+    assert [line[:2] for line in lines] == [["2", "196"], ["10", "197"]]
+    assert notes.strip() == "Left out, since their camera is not known: 7 images."
+
+
 def spoil(folder, file, change):
     """Return the folder with one of its files changed."""
     path = folder / file
