@@ -72,7 +72,7 @@ class ContrastiveLoss(nn.Module):
     def active(self, feat: Tensor, pid: Tensor) -> Tensor:
         """Return the share of the batch's pairs of two identities that lie within the margin, those which are pushed.
 
-        It is a scalar in [0, 1], NaN where there is no such pair. At 0 the loss does nothing but pull.
+        It is a scalar in [0, 1], 0 where there is no such pair. At 0 the loss does nothing but pull.
 
         Args:
             feat: (B, D).
@@ -80,7 +80,7 @@ class ContrastiveLoss(nn.Module):
         """
         squared, unlike = squared_distances(feat, feat), pid[:, None] != pid[None, :]
         reach = squared / feat.shape[1] if self.form == "code" else squared.sqrt()
-        return ((reach < self.margin) & unlike).sum() / unlike.sum()
+        return ((reach < self.margin) & unlike).sum() / unlike.sum().clamp(min=1)
 
     def _costs(self, squared: Tensor, same: Tensor, dimension: int) -> Tensor:
         """Return each pair's cost, of squared distances and whether it is of one identity, both (B, M)."""

@@ -138,4 +138,4 @@ def test_the_share_of_pairs_that_are_pushed_is_that_of_pairs_with_a_cost(form, m
     costs = [loss(feat[[i, j]], pid[[i, j]]).item() for i in range(7) for j in range(i + 1, 7) if pid[i] != pid[j]]
     share = sum(cost > 0 for cost in costs) / len(costs)
     assert 0 < share < 1 and loss.active(feat, pid).item() == pytest.approx(share)
-    assert loss.active(feat[:2], pid[:2]).isnan()
+    assert loss.active(feat[:2], pid[:2]) == 0  # of one identity: a NaN would stop the run

@@ -9,6 +9,7 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet
+from reidzoo.distributed import gather
 from reidzoo.errors import ConfigError
 from reidzoo.losses import ContrastiveLoss
 from reidzoo.registry import TRAINER
@@ -21,8 +22,8 @@ __all__ = ["ARNTrainer"]
 class ARNTrainer(SourceTargetTrainer):
     """Minimises Eq. 5 of ARN (Li et al., CVPRW 2018) over a ``SharedPrivateNetwork``; its weights are the losses'.
 
-    Beside the losses ``metrics.jsonl`` has ``active``, the share of the batch's pairs of two identities that lie within
-    the margin of Eq. 2, if there is a ``ContrastiveLoss``.
+    Beside the losses ``metrics.jsonl`` has ``active``, the share of the pairs of two identities that lie within the
+    margin of Eq. 2, over the batch of all processes, if there is a ``ContrastiveLoss``.
 
     The training sets are ``source`` and ``target``, forwarded together, source first. Losses find each output twice, as
     ``source_feat`` and ``target_feat`` and so on, and the source's ``pid``.
@@ -51,5 +52,6 @@ class ARNTrainer(SourceTargetTrainer):
         scalars = self.minimize("model", tensors=tensors)
         for loss in self.losses["model"].modules():
             if isinstance(loss, ContrastiveLoss):
-                scalars["active"] = loss.active(tensors["source_feat"].float(), tensors["pid"])
+                feat, pid = gather(tensors["source_feat"].detach().float()), gather(tensors["pid"])
+                scalars["active"] = loss.active(feat, pid)
         return scalars

@@ -34,11 +34,13 @@ def test_two_processes_equal_one(tiny_config, tmp_path, train_in_one_and_two):
     config = tmp_path / "config.yml"
     changes = {"HEAD.dropout": 0.0, "HOOKS.freeze.begin_epoch": 1, "SOLVER.MAX_EPOCHS": 2}
     changes["LOSSES.difference.weight"] = 0.1  # 1500 is for 2048 features; for 16 it makes of float error a large one
+    changes["LOSSES.contrastive.margin"] = 1.0  # so that some pairs are within it, which half a batch would count otherwise
     config.write_text(dump(tiny_config(**changes)))
     runs = train_in_one_and_two(config)
     one, two = ([json.loads(line) for line in (run / "adapt/metrics.jsonl").read_text().splitlines()] for run in runs)
     assert len(one) == len(two) == 9
     assert {"id", "contrastive", "reconstruction_source", "reconstruction_target", "difference"} <= one[0].keys()
+    assert any(0 < row["active"] < 1 for row in one[:-1])
     for row, other in zip(one[:-1], two[:-1], strict=True):
         assert other == pytest.approx(row, rel=1e-4)
     states = [torch.load(run / "adapt/model_final.pth", weights_only=True) for run in runs]
