@@ -42,8 +42,9 @@ class PseudoLabelHook(Hook):
     Where the images' true identities are known, as a benchmark's are, the labels are compared with them, in the log and
     as ``pseudo_labels`` in ``metrics.jsonl`` (``reidzoo.clustering.label_quality``). Nothing is chosen by it.
 
-    The newest labels of one dataset, refined, are in ``pseudo_labels.csv``, for pictures of clusters; where an
-    ``ExportPseudoLabelsHook`` is going to write that file it is left to it.
+    The newest labels of one dataset, refined, are in ``pseudo_labels.csv``, for pictures of clusters, and
+    ``pseudo_labels.json`` says how many clusters and images were found and kept, with that comparison before and after
+    refinement; where an ``ExportPseudoLabelsHook`` is going to write these files they are left to it.
 
     With ``domain``, one set mixes labelled datasets and an unlabelled one, as the code of DomainMix has it: only that
     dataset's images are clustered. The classes of the others stay, first in number, with their rows of the classifier
@@ -112,7 +113,6 @@ class PseudoLabelHook(Hook):
             return
         features = self._features(runner)
         labels = self._labels(runner, features)
-        self._keep(runner, labels)
         if self.outliers == "singletons":
             labels = torch.from_numpy(singletons(labels.numpy()))
         self._relabel(runner, labels, features)
@@ -150,7 +150,9 @@ class PseudoLabelHook(Hook):
         labels = size_bounds(clusters, self.min_size, self.max_size or None)
         quality = self._quality(runner, labels)
         runner.metrics = {**runner.metrics, "pseudo_labels": quality}
-        self._report(runner, clusters, labels, quality)
+        if is_main():
+            self._report(runner, clusters, labels, quality)
+            self._keep(runner, clusters, labels, quality)
         return torch.from_numpy(labels)
 
     def _features(self, runner: Runner) -> Tensor:
@@ -179,12 +181,23 @@ class PseudoLabelHook(Hook):
         data = runner.sets[self.target]
         return np.arange(len(data)) if self.domain is None else np.flatnonzero(data.domains == self.domain)
 
-    def _keep(self, runner: Runner, labels: Tensor) -> None:
-        """Write the labels, unless they are of several datasets or an export is to come."""
+    def _keep(self, runner: Runner, clusters: np.ndarray, labels: np.ndarray, quality: Mapping[str, float]) -> None:
+        """Write the labels and their counts, unless they are of several datasets or an export is to come."""
         one = self.domain is not None or len(runner.sets[self.target].datasets) == 1
         exports = any(isinstance(hook, ExportPseudoLabelsHook) for hook in runner.hooks.values())
-        if one and not exports and is_main():
-            self._write(runner, "pseudo_labels.csv", labels.numpy())
+        if one and not exports:
+            self._write_all(runner, clusters, labels, quality)
+
+    def _write_all(
+        self, runner: Runner, clusters: np.ndarray, labels: np.ndarray, quality: Mapping[str, float]
+    ) -> None:
+        self._write(runner, "pseudo_labels.csv", labels)
+        counts = {
+            "clusters": int(clusters.max() + 1), "images": len(clusters), "outliers": int((clusters < 0).sum()),
+            "clusters_kept": int(labels.max() + 1), "images_kept": int((labels >= 0).sum()),
+            "quality": quality, "quality_before_refinement": self._quality(runner, clusters),
+        }  # fmt: skip
+        write_text(runner.output_dir / "pseudo_labels.json", json.dumps(counts, indent=1) + "\n")
 
     def _write(self, runner: Runner, name: str, labels: np.ndarray) -> None:
         data, rows = runner.sets[self.target], self._rows(runner)
@@ -192,8 +205,6 @@ class PseudoLabelHook(Hook):
         write_pseudo_labels(runner.output_dir / name, records, labels, data.folder_of(rows[0]))
 
     def _report(self, runner: Runner, clusters: Any, labels: Any, quality: Mapping[str, float]) -> None:
-        if not is_main():
-            return
         logger.info(
             "pseudo labels: %d clusters, %d of %d images outliers; %d clusters with %d images after refinement, each "
             "of %d to %d, the middle one of %d",
@@ -227,8 +238,7 @@ class PseudoLabelHook(Hook):
 class ExportPseudoLabelsHook(PseudoLabelHook):
     """After training clusters the final model's features and writes ``pseudo_labels.csv``, refined, for a later stage.
 
-    Next to it ``pseudo_labels.json`` says how many clusters and images were found and kept, and how they compare with
-    the true identities where these are known; ``pseudo_labels_initial.csv`` holds the labels before refinement, every
+    Next to it and to ``pseudo_labels.json`` ``pseudo_labels_initial.csv`` holds the labels before refinement, every
     outlier a class of its own.
 
     Args:
@@ -258,20 +268,11 @@ class ExportPseudoLabelsHook(PseudoLabelHook):
 
     def after_train(self, runner: Runner) -> None:
         """Extract, cluster, refine, write."""
-        labels = self._labels(runner, self._features(runner))
-        if is_main():
-            self._write(runner, "pseudo_labels.csv", labels.numpy())
+        self._labels(runner, self._features(runner))
 
-    def _report(self, runner: Runner, clusters: Any, labels: Any, quality: Mapping[str, float]) -> None:
-        super()._report(runner, clusters, labels, quality)
-        if is_main():
-            self._write(runner, "pseudo_labels_initial.csv", singletons(clusters))
-            counts = {
-                "clusters": int(clusters.max() + 1), "images": len(clusters), "outliers": int((clusters < 0).sum()),
-                "clusters_kept": int(labels.max() + 1), "images_kept": int((labels >= 0).sum()),
-                "quality": quality, "quality_before_refinement": self._quality(runner, clusters),
-            }  # fmt: skip
-            write_text(runner.output_dir / "pseudo_labels.json", json.dumps(counts, indent=1) + "\n")
+    def _keep(self, runner: Runner, clusters: np.ndarray, labels: np.ndarray, quality: Mapping[str, float]) -> None:
+        self._write(runner, "pseudo_labels_initial.csv", singletons(clusters))
+        self._write_all(runner, clusters, labels, quality)
 
 
 def _sums(features: Tensor, labels: Tensor) -> Tensor:

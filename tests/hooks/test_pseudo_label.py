@@ -66,6 +66,8 @@ def test_the_newest_labels_are_kept_for_pictures(write_config, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     quality = [row["pseudo_labels"] for row in rows if "pseudo_labels" in row][-1]
     assert len(labels) == 72 and max(labels) + 1 == quality["clusters"] and labels.count(-1) == quality["outliers"]
+    counts = json.loads((tmp_path / "run" / "pseudo_labels.json").read_text())
+    assert counts["quality"] == quality and counts["images"] == 72 and counts["clusters_kept"] == quality["clusters"]
     results = RunFolder(tmp_path / "run").stage().read_results()  # where tables and records find them
     assert results.pop("pseudo_labels") == quality and all("mAP" in figures for figures in results.values())
 
