@@ -517,9 +517,11 @@ TRAINED_BY = {
     "ECNTrainer": "projects/ECN/mini.yml", "MiniBatchTrainer": "projects/ECN/mini_batch.yml",
     "MutualMeanTrainer": "projects/MMT/mini.yml", "ViewAdaptationTrainer": "projects/ViewAdaptation/mini.yml",
     "StarGANTrainer": "projects/CamStyle/mini.yml", "OracleTrainer": "projects/ECN/mini.yml",
+    "CameraOracleTrainer": "projects/ECN/mini.yml",
 }  # fmt: skip
 CHANGED = {
-    "OracleTrainer": ["STAGES.adapt.TRAINER.type", "OracleTrainer", "STAGES.adapt.MEMORIES.exemplar.neighbours", 0]
+    name: ["STAGES.adapt.TRAINER.type", name, "STAGES.adapt.MEMORIES.exemplar.neighbours", 0]
+    for name in ("OracleTrainer", "CameraOracleTrainer")
 }
 """What a configuration needs to train with a class that no file has."""
 

@@ -71,8 +71,8 @@ def invariance_targets(
     weights = scores.new_full(columns.shape, float(exemplar))
     if neighbours:
         nearest = greatest(scores, neighbours) if nearest is None else nearest
-        shares = torch.where(nearest == columns, 0.0, 1.0 / neighbours)
-        columns, weights = torch.cat([nearest, columns], dim=1), torch.cat([shares.to(scores.dtype), weights], dim=1)
+        shares = torch.where(nearest == columns, scores.new_zeros(()), scores.new_full((), 1.0 / neighbours))
+        columns, weights = torch.cat([nearest, columns], dim=1), torch.cat([shares, weights], dim=1)
     return columns, weights
 
 

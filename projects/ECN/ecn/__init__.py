@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecn.camera_oracle_trainer import CameraOracleTrainer
 from ecn.mini_batch import MiniBatchExemplars
 from ecn.mini_batch_trainer import MiniBatchTrainer
 from ecn.neighbour_hook import NeighbourHook
@@ -12,6 +13,7 @@ from ecn.trainer import ECNTrainer
 from ecn.two_path_head import TwoPathHead
 
 __all__ = [
+    "CameraOracleTrainer",
     "ECNTrainer",
     "MiniBatchExemplars",
     "MiniBatchTrainer",

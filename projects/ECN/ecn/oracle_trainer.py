@@ -35,11 +35,14 @@ class OracleTrainer(ECNTrainer):
 
     def compare(self, feat: Tensor, index: Tensor) -> dict[str, Tensor]:
         """Return scores without the same person's other images, and the soft labels (Eq. 3 and 4)."""
-        compared = super().compare(feat, index)
-        own = self.persons[index][:, None]
-        others = (self.persons == own) & (own >= 0)
+        compared, others = super().compare(feat, index), self.same_person(index)
         others[torch.arange(len(index), device=index.device), index] = False
         return {**compared, "scores": compared["scores"].masked_fill(others, -torch.inf)}
+
+    def same_person(self, index: Tensor) -> Tensor:
+        """Return which of the target's images are left out for images ``index`` (B,) if not the same: bool (B, N)."""
+        own = self.persons[index][:, None]
+        return (self.persons == own) & (own >= 0)
 
     def check(self, cfg: CfgNode, sets: Mapping[str, TrainSet]) -> None:
         """Check that there is a target, and E alone."""

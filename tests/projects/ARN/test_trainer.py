@@ -22,10 +22,12 @@ def equations(model, batch, margin=4.0):
     outputs = model(torch.cat([batch["source"]["img"], batch["target"]["img"]]))
     pid, half = batch["source"]["pid"], len(batch["source"]["pid"])
     l_class = -torch.stack([torch.log_softmax(z, 0)[y] for z, y in zip(outputs["logits"][:half], pid)]).mean()
-    costs = []
+    costs, pushed = [], []
     for i in range(half):
         for j in range(i + 1, half):
             distance = (outputs["feat"][i] - outputs["feat"][j]).square().sum().sqrt()
+            if pid[i] != pid[j]:
+                pushed.append(float(distance < margin))
             costs.append(distance**2 if pid[i] == pid[j] else (margin - distance).clamp(min=0) ** 2)
     l_ctrs = torch.stack(costs).mean()
     l_rec, l_diff = [], 0.0
@@ -35,14 +37,14 @@ def equations(model, batch, margin=4.0):
             shared, private = (outputs[name][rows] for name in ("feat", "private"))
             shared, private = (m / m.norm(dim=1, keepdim=True) for m in (shared, private))
             l_diff = l_diff + (shared.t() @ private).square().mean()
-    return l_class, l_ctrs, l_rec, l_diff
+    return l_class, l_ctrs, l_rec, l_diff, sum(pushed) / len(pushed)
 
 
 @pytest.mark.parametrize("changes", [{}, NO_PRIVATE], ids=["full", "without private encoders"])
 def test_a_step_equals_the_equations(build, changes):
     ours, plain = build(**PLAIN, **changes), build(**PLAIN, **changes)
     batch = next(ours.loader.epoch(0))
-    l_class, l_ctrs, l_rec, l_diff = equations(plain.model, batch)
+    l_class, l_ctrs, l_rec, l_diff, active = equations(plain.model, batch)
     scalars = ours.train_step(batch)
     expected = {
         "id": l_class,
@@ -53,7 +55,7 @@ def test_a_step_equals_the_equations(build, changes):
     }
     if changes:
         del expected["difference"]
-    assert 0 <= scalars.pop("active") <= 1
+    assert 0 < active < 1 and scalars.pop("active").item() == pytest.approx(active)
     assert {name: value.item() for name, value in scalars.items()} == pytest.approx(
         {name: value.item() for name, value in expected.items()}, rel=1e-4
     )

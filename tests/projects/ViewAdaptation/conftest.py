@@ -30,7 +30,7 @@ TINY = {
             "SAMPLER": {"num_instances": 4},
             "DISCRIMINATORS": {"similarity": {"widths": [8, 12]}},
             "SOLVER": {"MAX_EPOCHS": 2},
-            "HOOKS": {"early_stop": {"batches": 2}},
+            "HOOKS": {"early_stop": {"type": "EarlyStopHook", "patience": 3, "batches": 2}},
         },
         "adapt": {
             "SAMPLER": {"num_instances": 4},
