@@ -62,7 +62,7 @@ class Record:
 
     def __init__(self, results: Mapping[str, Any] | None = None) -> None:
         results = results or {"rows": (), "environment": {}}
-        self._rows = {row["name"]: row for row in results["rows"]}
+        self._rows = list(results["rows"])
         self._runs = results["environment"].get("runs", {})
         self.before: dict[str, Any] = results["environment"].get("before", {})
 
@@ -71,15 +71,18 @@ class Record:
         """Read the file of a record; an empty record where there is none."""
         return cls(json.loads(path.read_text()) if path.is_file() else None)
 
-    def figures(self, row: str, variant: str, seed: int, key: str) -> Figures | None:
-        """Return the figures of a row at a seed if the unit ``key`` gave them, whose configuration is thus the same."""
-        entry = self._rows.get(row, {"variants": {}})
-        cell = entry["variants"].get(variant, {})
-        if cell.get("units", {}).get(str(seed)) != key:
-            return None
-        values = _at(seed, {metric: summary["values"] for metric, summary in cell["metrics"].items()})
-        stops = {stage: _at(seed, stop) for stage, stop in cell.get("stops", {}).items()}
-        return Figures(key, entry["tested_on"], values, {stage: stop for stage, stop in stops.items() if stop})
+    def figures(self, row: Row, variant: str, seed: int, key: str) -> Figures | None:
+        """Return the figures of a row at a seed if the unit ``key`` gave them, whose configuration is thus the same.
+
+        The row may have another name on record.
+        """
+        for entry in sorted(self._rows, key=lambda entry: entry["name"] != row.name):
+            cell = entry["variants"].get(variant, {})
+            if cell.get("units", {}).get(str(seed)) == key and entry["tested_on"] in _names(row):
+                values = _at(seed, {metric: summary["values"] for metric, summary in cell["metrics"].items()})
+                stops = {stage: _at(seed, stop) for stage, stop in cell.get("stops", {}).items()}
+                return Figures(key, entry["tested_on"], values, {stage: stop for stage, stop in stops.items() if stop})
+        return None
 
     def run(self, key: str) -> dict[str, Any]:
         """Return ``name``, ``commit``, ``torch``, ``threads`` and ``seconds`` of a unit's run, or nothing."""
@@ -105,9 +108,14 @@ def _stops(plan: Plan, unit: Unit) -> dict[str, dict[str, float]]:
 def _target(row: Row, results: Mapping[str, Mapping[str, float]]) -> tuple[str, Mapping[str, float]]:
     """Return the results on the row's target, whose key is followed by "twin" where it is rendered."""
     for name, figures in results.items():
-        if name in (row.target, row.target + _TWIN):
+        if name in _names(row):
             return name, figures
     raise UserError(f"{row.where}: TARGET {row.target}: tested on {', '.join(results) or 'nothing'} only")
+
+
+def _names(row: Row) -> tuple[str, str]:
+    """Return the names that results may have for the row's target."""
+    return row.target, row.target + _TWIN
 
 
 def _look_up(metric: str, figures: Mapping[str, float], results: Mapping[str, Any]) -> float | None:

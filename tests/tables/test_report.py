@@ -89,6 +89,18 @@ def test_figures_on_record_stay_where_the_unit_is_the_same(table, plan, tmp_path
     assert found(collect(read, made, range(3), ""), "one")["done"] == 1
 
 
+def test_a_row_with_another_name_keeps_its_figures(table, plan, tmp_path):
+    read, made = table(), plan(seeds=range(2))
+    finish_row(made, "one", {0: 0.40, 1: 0.42})
+    once = json.loads(json.dumps(collect(read, made, range(2), "")))
+    shutil.rmtree(tmp_path / "out")
+    renamed = {**once, "rows": [{**row, "name": f"former_{row['name']}"} for row in once["rows"]]}
+    again = collect(read, made, range(2), "", record=Record(renamed))
+    assert found(again, "one")["metrics"] == found(once, "one")["metrics"] and found(again, "two")["done"] == 0
+    elsewhere = {**renamed, "rows": [{**row, "tested_on": "DukeMTMC twin"} for row in renamed["rows"]]}
+    assert found(collect(read, made, range(2), "", record=Record(elsewhere)), "one")["done"] == 0
+
+
 def test_figures_of_another_configuration_are_not_kept(table, plan):
     read, made = table(), plan(seeds=range(2))
     finish_row(made, "one", {0: 0.40, 1: 0.42})
