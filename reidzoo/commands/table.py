@@ -30,7 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("table", type=Path, metavar="TABLE", help="a table file, such as projects/*/table1.yml")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N - 1 (default: the table's SEEDS)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="run these rows only, in this order")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="ROW",
+        help="run these rows only, or those of these sweeps, in this order",
+    )
     parser.add_argument("--variants", nargs="+", default=[], metavar="NAME", help="run these variants only")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--mini", action="store_true", help="lay the table's OVERLAY over every row's configuration")
@@ -71,7 +77,8 @@ def run(args: argparse.Namespace) -> None:
     table = read_table(args.table)
     if args.profile:
         _check_names("--profile", [args.profile], table.profiles)
-    _check_names("--only", args.only, table.rows)
+    _check_names("--only", args.only, [*table.rows, *table.sweeps])
+    only = [row for name in args.only for row in (table.sweeps[name].rows.values() if name in table.sweeps else [name])]
     _check_names("--variants", args.variants, table.variants)
     args.seeds = table.seeds if args.seeds is None else args.seeds
     if args.seeds < 1 or args.jobs < 1 or (args.seconds is not None and args.seconds < 1):
@@ -80,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     plan = make_plan(table, folder, range(args.seeds), args.overlay, args.opts, args.mini, args.profile)
     if args.profile:
         _check_names("--variants", args.variants, plan.variants)
-    units = plan.needed(args.variants or plan.variants, args.only or table.rows)
+    units = plan.needed(args.variants or plan.variants, only or table.rows)
     if args.dry_run:
         _list(units)
         _report(args, table, plan, folder)

@@ -121,6 +121,11 @@ def test_a_dry_run_lists_and_runs_nothing(call, project):
     assert not (project / "output").exists()
 
 
+def test_a_sweep_stands_for_its_rows(call):
+    one, both = (call("--dry-run", "--only", name).out.count("to run") for name in ("rate=0.001", "rate"))
+    assert (one, both) == (2, 4)  # two seeds
+
+
 def test_a_missing_dataset_stops_it_before_anything_runs(call, project):
     with pytest.raises(UserError, match="Market1501 was not found"):
         call("DATASETS.ROOT", str(project / "elsewhere"))
