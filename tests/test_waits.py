@@ -85,6 +85,7 @@ ALLOWED = {
     ("reidzoo/hooks/log.py", "_totals"): "once in LOG.PERIOD steps",
     ("projects/ViewAdaptation/view_adaptation/trainer.py", "_check_views"): "once an epoch on an accelerator",
     ("projects/CLIPReID/clip_reid/identity_prompts.py", "_places"): "once",
+    ("projects/ECN/ecn/camera_oracle_trainer.py", "cameras"): "once",
     ("projects/ECN/ecn/oracle_trainer.py", "persons"): "once",
     ("projects/CamStyle/camstyle/write_styles.py", "after_train"): "after the training",
     ("projects/CamStyle/camstyle/write_styles.py", "_draw_as"): "after the training",
