@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,38 +55,47 @@ class Record:
 
     Args:
         results: what ``collect`` returned for the same table and profile; by default an empty record.
+        beside: the same of other tables of the project, whose rows may be runs of this one's.
 
     Attributes:
         before: ``commits``, ``torch``, ``run_threads``, ``units`` and ``seconds`` of runs that are known only together.
     """
 
-    def __init__(self, results: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, results: Mapping[str, Any] | None = None, beside: Sequence[Mapping[str, Any]] = ()) -> None:
         results = results or {"rows": (), "environment": {}}
-        self._rows = list(results["rows"])
-        self._runs = results["environment"].get("runs", {})
+        self._rows = [row for record in (results, *beside) for row in record["rows"]]
+        self._runs = {}
+        for record in (*reversed(beside), results):
+            self._runs.update(record["environment"].get("runs", {}))
         self.before: dict[str, Any] = results["environment"].get("before", {})
 
     @classmethod
     def read(cls, path: Path) -> Record:
-        """Read the file of a record; an empty record where there is none."""
-        return cls(json.loads(path.read_text()) if path.is_file() else None)
+        """Read the file of a record, and those of other tables beside it; an empty record where there is none."""
+        files = sorted(path.parent.glob("*.json"), key=lambda file: file != path)
+        records = [record for file in files if "rows" in (record := json.loads(file.read_text()))]
+        return cls(records[0], records[1:]) if path.is_file() else cls(None, records)
 
-    def figures(self, row: Row, variant: str, seed: int, key: str) -> Figures | None:
+    def figures(self, row: Row, metrics: Sequence[str], seed: int, key: str) -> Figures | None:
         """Return the figures of a row at a seed if the unit ``key`` gave them, whose configuration is thus the same.
 
-        The row may have another name on record.
+        They may be of a row with another name, or of another table that has most of these metrics.
         """
-        for entry in sorted(self._rows, key=lambda entry: entry["name"] != row.name):
-            cell = entry["variants"].get(variant, {})
-            if cell.get("units", {}).get(str(seed)) == key and entry["tested_on"] in _names(row):
-                values = _at(seed, {metric: summary["values"] for metric, summary in cell["metrics"].items()})
-                stops = {stage: _at(seed, stop) for stage, stop in cell.get("stops", {}).items()}
-                return Figures(key, entry["tested_on"], values, {stage: stop for stage, stop in stops.items() if stop})
-        return None
+        found = [figures for entry in self._rows for figures in _recorded(entry, row, seed, key)]
+        return max(found, key=lambda figures: len(figures.values.keys() & set(metrics)), default=None)
 
     def run(self, key: str) -> dict[str, Any]:
         """Return ``name``, ``commit``, ``torch``, ``threads`` and ``seconds`` of a unit's run, or nothing."""
         return dict(self._runs.get(key, {}))
+
+
+def _recorded(entry: Mapping[str, Any], row: Row, seed: int, key: str) -> Iterator[Figures]:
+    """Yield what a row on record has of a unit at a seed, if it was tested on the target of ``row``."""
+    for cell in entry["variants"].values():
+        if cell.get("units", {}).get(str(seed)) == key and entry["tested_on"] in _names(row):
+            values = _at(seed, {metric: summary["values"] for metric, summary in cell["metrics"].items()})
+            stops = {stage: _at(seed, stop) for stage, stop in cell.get("stops", {}).items()}
+            yield Figures(key, entry["tested_on"], values, {stage: stop for stage, stop in stops.items() if stop})
 
 
 def _at(seed: int, by_seed: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
