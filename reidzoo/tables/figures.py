@@ -73,7 +73,7 @@ class Record:
     def read(cls, path: Path) -> Record:
         """Read the file of a record, and those of other tables beside it; an empty record where there is none."""
         files = sorted(path.parent.glob("*.json"), key=lambda file: file != path)
-        records = [record for file in files if "rows" in (record := json.loads(file.read_text()))]
+        records = [record for file in files if "claims" in (record := json.loads(file.read_text()))]
         return cls(records[0], records[1:]) if path.is_file() else cls(None, records)
 
     def figures(self, row: Row, metrics: Sequence[str], seed: int, key: str) -> Figures | None:

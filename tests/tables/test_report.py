@@ -99,7 +99,7 @@ def test_a_row_with_another_name_keeps_its_figures(table, plan, tmp_path):
     assert found(again, "one")["metrics"] == found(once, "one")["metrics"] and found(again, "two")["done"] == 0
     other = {**renamed, "environment": {"runs": once["environment"]["runs"]}}
     (tmp_path / "table2.json").write_text(json.dumps(other))  # of another table of the project
-    (tmp_path / "transfer.json").write_text("{}")
+    (tmp_path / "transfer.json").write_text('{"rows": [{}]}')  # and what is no table
     beside = collect(read, made, range(2), "", record=Record.read(tmp_path / "table1.json"))
     assert found(beside, "one")["metrics"] == found(once, "one")["metrics"] and beside["environment"]["units"] == 2
     elsewhere = {**renamed, "rows": [{**row, "tested_on": "DukeMTMC twin"} for row in renamed["rows"]]}
