@@ -72,7 +72,7 @@ def find(browser):
     def find(selector, passes=bool):
         def passing(_):
             found = browser.find_elements(By.CSS_SELECTOR, selector)
-            return found if passes(found) else None
+            return found if found and passes(found) else None  # the page may not be there yet
 
         return WebDriverWait(browser, 60, ignored_exceptions=[]).until(passing, f"waited for {selector}")
 
