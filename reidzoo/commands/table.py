@@ -30,13 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("table", type=Path, metavar="TABLE", help="a table file, such as projects/*/table1.yml")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N - 1 (default: the table's SEEDS)")
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        default=[],
-        metavar="ROW",
-        help="run these rows only, or those of these sweeps, in this order",
-    )
+    rows_or_sweeps = "run these rows only, or those of these sweeps, in this order"
+    parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help=rows_or_sweeps)
     parser.add_argument("--variants", nargs="+", default=[], metavar="NAME", help="run these variants only")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--mini", action="store_true", help="lay the table's OVERLAY over every row's configuration")

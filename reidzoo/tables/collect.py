@@ -87,8 +87,10 @@ def _row(table: Table, row: Row, plan: Plan, seeds: Sequence[int], record: Recor
         by_seed: dict[str, Figures] = {}
         for seed in seeds if not row.gap else ():
             unit = plan.units[plan.results[variant, row.name, seed]]
-            recorded = None if unit.done else record.figures(row, table.metrics, seed, unit.key)
-            if figures := Figures.of(table, row, plan, unit) if unit.done else recorded:
+            figures = record.figures(row, table.metrics, seed, unit.key)
+            if unit.done:
+                figures = Figures.of(table, row, plan, unit)
+            if figures:
                 by_seed[str(seed)], entry["tested_on"] = figures, figures.tested_on
         entry["variants"][variant] = _cell(table, dict(row.paper.get(variant, {})), by_seed)
     return entry

@@ -72,9 +72,9 @@ class Record:
     @classmethod
     def read(cls, path: Path) -> Record:
         """Read the file of a record, and those of other tables beside it; an empty record where there is none."""
-        files = sorted(path.parent.glob("*.json"), key=lambda file: file != path)
-        records = [record for file in files if "claims" in (record := json.loads(file.read_text()))]
-        return cls(records[0], records[1:]) if path.is_file() else cls(None, records)
+        own = json.loads(path.read_text()) if path.is_file() else None
+        others = (json.loads(file.read_text()) for file in sorted(path.parent.glob("*.json")) if file != path)
+        return cls(own, [record for record in others if "claims" in record])  # a figure's file is no table
 
     def figures(self, row: Row, metrics: Sequence[str], seed: int, key: str) -> Figures | None:
         """Return the figures of a row at a seed if the unit ``key`` gave them, whose configuration is thus the same.

@@ -34,9 +34,7 @@ def test_two_processes_equal_one(tiny_config, tmp_path, train_in_one_and_two):
     config = tmp_path / "config.yml"
     changes = {"HEAD.dropout": 0.0, "HOOKS.freeze.begin_epoch": 1, "SOLVER.MAX_EPOCHS": 2}
     changes["LOSSES.difference.weight"] = 0.1  # 1500 is for 2048 features; for 16 it makes of float error a large one
-    changes["LOSSES.contrastive.margin"] = (
-        1.0  # so that some pairs are within it, which half a batch would count otherwise
-    )
+    changes["LOSSES.contrastive.margin"] = 1.0  # some pairs are within it, another share of half a batch's
     config.write_text(dump(tiny_config(**changes)))
     runs = train_in_one_and_two(config)
     one, two = ([json.loads(line) for line in (run / "adapt/metrics.jsonl").read_text().splitlines()] for run in runs)
