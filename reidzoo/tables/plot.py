@@ -53,7 +53,7 @@ def _draw_variant(axes: Axes, figures: Mapping[float, Mapping[str, Any]], metric
     if ours:
         axes.plot(list(ours), [summary["mean"] for summary in ours.values()], "o-", color=colour, label=name or "ours")
     if paper:
-        label = f"{name}, paper" if name else "paper"
+        label = f"{name}, paper, on real data" if name else "paper, on real data"
         axes.plot(list(paper), list(paper.values()), "o--", color=colour, label=label, markerfacecolor="white")
 
 
@@ -109,9 +109,8 @@ def draw_cmc(figure: Figure, results: Mapping[str, Any]) -> None:
         axes.set(title=target, xlabel="rank", ylabel="matched, %", ylim=(lowest // 10 * 10, 100))
         axes.set_xticks(ranks(results))
     if any(paper for rows in targets.values() for _, _, paper in rows):
-        panels[-1].plot(
-            [], [], "o--", color="#777777", markerfacecolor="white", label="dashed, in a row's colour: the paper"
-        )
+        label = "dashed, in a row's colour: the paper, on real data"
+        panels[-1].plot([], [], "o--", color="#777777", markerfacecolor="white", label=label)
 
 
 def _rows_by_target(results: Mapping[str, Any]) -> dict[str, list[_Curve]]:

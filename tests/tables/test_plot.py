@@ -34,14 +34,14 @@ def test_a_sweep_has_our_curve_with_intervals_and_the_papers(results):
     left, right = figure.axes
     assert (left.get_ylabel(), right.get_ylabel()) == ("mAP, %", "rank-1, %")
     assert points(left, "ours") == points(right, "ours") == [[[0, 40]]]
-    assert points(left, "paper") == [[[0, 41], [1, 43]]] and not points(right, "paper")
+    assert points(left, "paper, on real data") == [[[0, 41], [1, 43]]] and not points(right, "paper, on real data")
     assert [[0, 39], [0, 41]] in [line.get_xydata().tolist() for line in left.lines]
     assert [text.get_text() for text in left.get_xticklabels()] == ["1", "2"]
 
 
 def test_a_sweep_is_described(results, read_svg):
     title, description, words = read_svg(sweep_plot(results, "b"))
-    assert title == "T" and words == {"beta", "mAP, %", "rank-1, %", "ours", "paper"}
+    assert title == "T" and words == {"beta", "mAP, %", "rank-1, %", "ours", "paper, on real data"}
     assert description.splitlines() == [
         "beta = 1: ours, mAP 40.0 % [39.0, 41.0]; paper 41.0 %",
         "beta = 1: ours, rank-1 40.0 % [39.0, 41.0]",
@@ -58,7 +58,7 @@ def test_variants_stand_next_to_one_another(results):
     draw_sweep(figure, results, "b")
     (x,), (y,) = (points(figure.axes[0], name) for name in "xy")
     assert x[0][0] < 0 < y[0][0] and x[0][1] == y[0][1] == 40
-    assert points(figure.axes[0], "x, paper") and points(figure.axes[0], "y, paper")
+    assert points(figure.axes[0], "x, paper, on real data") and points(figure.axes[0], "y, paper, on real data")
 
 
 def test_a_sweep_without_a_figure_yet_is_drawn(read_svg):
