@@ -12,6 +12,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from reidzoo.datasets import TrainSet, build_dataset
+from reidzoo.datasets.nodes import listed
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.seed import seed_of
@@ -56,11 +57,10 @@ def pick_device(name: str) -> torch.device:
 
 def build_train_sets(cfg: CfgNode) -> dict[str, TrainSet]:
     """Build the named training sets of ``DATASETS.TRAIN``; each is one dataset or a list of them."""
-    sets = {}
-    for name, nodes in cfg.DATASETS.TRAIN.items():
-        nodes = nodes if isinstance(nodes, list | tuple) else [nodes]
-        sets[name] = TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT) for node in nodes])
-    return sets
+    return {
+        name: TrainSet([build_dataset(node, root=cfg.DATASETS.ROOT) for node in listed(entry)])
+        for name, entry in cfg.DATASETS.TRAIN.items()
+    }
 
 
 def check_trainer_class(cfg: CfgNode) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reidzoo.checks import NODE_OR_NAME, check, each, number, one_of, whole
+from reidzoo.clustering.label_cleaning import singletons
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.datasets.nodes import check_node, validation_part
 from reidzoo.distributed import is_main
@@ -122,7 +123,7 @@ class ProbeHook(Hook):
         """Return the paths and labels of the images that have one, and the rows to learn from and to test on."""
         sets = self._sets(runner)
         paths = np.array([path for data in sets for path in data.paths])
-        identities = _numbered_on([_own_identity_where_unknown(data.pids) for data in sets])
+        identities = _numbered_on([singletons(data.pids) for data in sets])
         labels = self._labels(sets)
         paths, identities, labels = (column[labels >= 0] for column in (paths, identities, labels))
         try:
@@ -157,14 +158,6 @@ class ProbeHook(Hook):
     @staticmethod
     def _names(sets: Sequence[TrainSet]) -> str:
         return ", ".join(dataset.name for data in sets for dataset in data.datasets)
-
-
-def _own_identity_where_unknown(pids: np.ndarray) -> np.ndarray:
-    """Make every image without a label an identity of its own."""
-    unknown = pids < 0
-    numbered = pids.copy()
-    numbered[unknown] = pids.max(initial=-1) + 1 + np.arange(unknown.sum())
-    return numbered
 
 
 def _numbered_on(columns: Sequence[np.ndarray]) -> np.ndarray:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reidzoo.engine.extract import evaluation_mode
+
 __all__ = ["similarity_maps"]
 
 SPECIAL = 5
@@ -40,16 +42,11 @@ def similarity_maps(module: Any, images: Tensor, targets: Tensor, method: str = 
     Raises:
         ValueError: no output of the network has places.
     """
-    training = module.training
-    module.eval()
-    try:
-        with torch.enable_grad(), _recorded(module) as outputs:
-            embedding = _embed(module, images.detach().requires_grad_(), method).float()
-            directions = functional.normalize(targets.to(embedding.device).float(), dim=1)
-            score = (embedding * directions / embedding.detach().norm(dim=1, keepdim=True)).sum()
-            heat = _heat(score, outputs, images.shape[2:])
-    finally:
-        module.train(training)
+    with evaluation_mode(module), torch.enable_grad(), _recorded(module) as outputs:
+        embedding = _embed(module, images.detach().requires_grad_(), method).float()
+        directions = functional.normalize(targets.to(embedding.device).float(), dim=1)
+        score = (embedding * directions / embedding.detach().norm(dim=1, keepdim=True)).sum()
+        heat = _heat(score, outputs, images.shape[2:])
     heat = functional.interpolate(heat[:, None], images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     return (heat / heat.amax((1, 2), keepdim=True).clamp(min=1e-12)).cpu()
 

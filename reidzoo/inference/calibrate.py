@@ -10,7 +10,7 @@ import numpy as np
 
 from reidzoo.datasets import Dataset
 from reidzoo.engine.build import build_test_table
-from reidzoo.engine.evaluate import extract_table, target_title
+from reidzoo.engine.evaluate import dataset_ids, extract_table, target_title
 from reidzoo.errors import DatasetError, EvaluationInputError
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.evaluation.calibration_error import CalibrationError, measure_calibration
@@ -124,11 +124,7 @@ def _pairs(model: ReadyModel, dataset: Dataset, seed: int, open_set: bool = Fals
 
 def _protocol(dataset: Dataset) -> Protocol:
     """Return what judges all pairs of a dataset."""
-    ids = [
-        np.array([getattr(record, key) for record in side], dtype=np.int64)
-        for key in ("pid", "camid")
-        for side in (dataset.query, dataset.gallery)
-    ]
+    ids = dataset_ids(dataset)
     name: Any = dataset.protocol
     if isinstance(name, str):
         name = MULTI_SHOT.get(name, name)
