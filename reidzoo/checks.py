@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,8 @@ from typing import Any
 from reidzoo.errors import ConfigError
 
 __all__ = [
-    "DROPOUT", "FLAG", "NODE", "NODE_OR_NAME", "PATH", "PROBABILITY", "TEXT", "WEIGHTS", "WIDTH", "Rule", "check",
-    "each", "either", "mapping_of", "number", "one_of", "optional", "ordered", "show", "whole",
+    "DROPOUT", "FLAG", "MODEL_NAME", "NODE", "NODE_OR_NAME", "PATH", "PROBABILITY", "TEXT", "WEIGHTS", "WIDTH", "Rule",
+    "check", "each", "either", "mapping_of", "number", "one_of", "optional", "ordered", "show", "whole",
 ]  # fmt: skip
 
 LARGEST, LARGEST_WHOLE = 10**6, 2**31 - 1
@@ -165,5 +166,9 @@ WIDTH = whole(1, 65536)
 TEXT = Rule("a name", lambda value: isinstance(value, str) and bool(value.strip()))
 WEIGHTS = Rule("a path or a name, or '' for none", lambda value: value is None or isinstance(value, str | os.PathLike))
 PATH = Rule("a path", lambda value: isinstance(value, str | os.PathLike) and bool(str(value).strip()))
+MODEL_NAME = Rule(
+    "made of letters, digits, _ and -",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value) is not None,
+)
 NODE = Rule("a mapping with a type", _is_node)
 NODE_OR_NAME = Rule("a name, or a mapping with a type", lambda value: TEXT.accepts(value) or _is_node(value))

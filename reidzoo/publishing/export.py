@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import yaml
 from torch import Tensor
 
+from reidzoo.checks import MODEL_NAME
 from reidzoo.engine.build import build_model, pick_device
 from reidzoo.engine.evaluate import check_evaluation, rank_dataset
 from reidzoo.errors import UserError, WeightsError
@@ -74,14 +74,11 @@ def export_model(
     Raises:
         UserError: the run is not finished, of uncommitted code, not reproduced by its weights, or too large.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise UserError(f"--name {name}: a model's name is made of letters, digits, _ and -")
+    if not MODEL_NAME.accepts(name):
+        raise UserError(f"--name {name}: a model's name is {MODEL_NAME.expected}")
     run = FinishedRun.read(folder, stage, repository, trust)
-    if run.uncommitted != "none" and not dirty:
-        why = f"was made with uncommitted code ({run.uncommitted})"
-        if run.uncommitted == "unknown":
-            why = "was made outside a checkout, or by an older reidzoo, and does not say whether its code was committed"
-        raise UserError(f"the run {folder} {why}; keep it with --allow-dirty, or run it again from a commit")
+    if not dirty:
+        _check_committed(run, folder)
     module = build_model(run.cfg, num_classes=0, initialise=False)
     config = portable_config(run.cfg, module, repository)
     state = embedding_state(safe_read(run.weights)["parts"]["model"], module, str(run.weights))
@@ -106,6 +103,16 @@ def export_model(
     write_text(into / f"{name}.yml", yaml.safe_dump(sidecar, sort_keys=False, width=120, allow_unicode=True))
     write_text(into / f"{name}.md", model_card(sidecar, run.cfg))
     return sidecar
+
+
+def _check_committed(run: FinishedRun, folder: Path) -> None:
+    """Raise UserError for a run of uncommitted code, or of code that nothing is known of."""
+    if run.uncommitted == "none":
+        return
+    why = f"was made with uncommitted code ({run.uncommitted})"
+    if run.uncommitted == "unknown":
+        why = "was made outside a checkout, or by an older reidzoo, and does not say whether its code was committed"
+    raise UserError(f"the run {folder} {why}; keep it with --allow-dirty, or run it again from a commit")
 
 
 def _info(name: str, run: FinishedRun, licence: str, code_version: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reidzoo.checks import Rule
+from reidzoo.checks import MODEL_NAME, Rule
 from reidzoo.weights.cache import SCHEMES
 from reidzoo.yaml_check import check_mapping, mistake
 from reidzoo.yaml_marks import Marked, unmark
@@ -59,8 +59,8 @@ class IndexEntry:
         Raises:
             ConfigError: an unknown or missing key, or a value of another kind; with file and line.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-            raise mistake(node, name, "a model's name is made of letters, digits, _ and -")
+        if not MODEL_NAME.accepts(name):
+            raise mistake(node, name, f"a model's name is {MODEL_NAME.expected}")
         entries = check_mapping(node, _RULES, name, required=_RULES)
         values = {key: unmark(entries[key]) for key in _RULES}
         return cls(name, **{**values, "addresses": tuple(values["addresses"])}, origin=origin, where=node.where)
