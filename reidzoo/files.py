@@ -1,15 +1,16 @@
-"""Writes files whole or not at all, and shows paths and commands without the folders of one machine."""
+"""Writes files and folders whole or not at all, and shows paths and commands without the folders of one machine."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["atomic_save", "move_into_place", "show_command", "show_path", "write_text", "write_whole"]
+__all__ = ["atomic_save", "move_into_place", "show_command", "show_path", "write_folder", "write_text", "write_whole"]
 
 
 @contextlib.contextmanager
@@ -42,6 +43,24 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)  # no file is called "", where none could be made
         raise
+
+
+@contextlib.contextmanager
+def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make a folder beside ``path`` that becomes ``path`` when the block ends without an error, and nothing if not.
+
+    Args:
+        path: a folder that is not there, which the caller checks; the folder that it lies in is made.
+    """
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        work.mkdir()
+        yield work
+        os.rename(work, path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def move_into_place(part: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from reidzoo.files import move_into_place, write_whole
+from reidzoo.files import move_into_place, write_folder, write_whole
 
 
 def test_the_file_is_what_it_was_until_the_block_ends(tmp_path):
@@ -53,3 +53,17 @@ def test_it_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert order == ["sync", "rename", "sync"]  # the file, its name, the folder
     move_into_place(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"one"
+
+
+def test_a_folder_is_there_when_it_is_complete(tmp_path):
+    with write_folder(tmp_path / "new" / "a") as work:
+        (work / "one").touch()
+        assert not (tmp_path / "new" / "a").exists()
+    assert [entry.name for entry in (tmp_path / "new").rglob("*")] == ["a", "one"]
+
+
+def test_a_failure_leaves_no_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), write_folder(tmp_path / "a") as work:
+        (work / "one").touch()
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []

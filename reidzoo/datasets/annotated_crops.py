@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from tqdm import tqdm
 from reidzoo.datasets.annotated_sequence import AnnotatedSequence, Box
 from reidzoo.datasets.find_sequences import find_sequences
 from reidzoo.errors import DatasetError
+from reidzoo.files import write_folder
 from reidzoo.transforms.decode import as_seen, exif_orientation, open_image, upright_size
 
 __all__ = ["CropRules", "cut_crops"]
@@ -75,10 +74,9 @@ def cut_crops(
     if not people:
         raise DatasetError(f"no box in {source} is {rules.height} pixels high and {rules.visibility:.0%} visible")
     tested = _tested(sequences, chosen, rules, people)
-    work = target.with_name(f".{target.name}.{os.getpid()}.part")
     splits = ("train", "query", "gallery") if rules.divide else ("",)
     counts: dict[str, dict[str, int]] = {split: defaultdict(int) for split in splits}
-    try:
+    with write_folder(target) as work:
         for number, sequence in enumerate(tqdm(sequences, desc="cutting", unit="sequence", disable=None)):
             _cut(sequence, number, chosen[number], rules, tested, work, counts)
         if counts.get("query") and not counts["gallery"]:
@@ -87,10 +85,6 @@ def cut_crops(
                 f"person tested on has one crop in each sequence; take more of them (--every), or do not divide them "
                 f"(--no-split)"
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return {split: (len(found), sum(found.values())) for split, found in counts.items()}
 
 

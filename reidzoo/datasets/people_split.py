@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from reidzoo.datasets.base import examples
 from reidzoo.datasets.people_folder import PersonImage
 from reidzoo.errors import DatasetError
-from reidzoo.files import write_text
+from reidzoo.files import write_folder, write_text
 
 __all__ = ["PARTS", "SplitRules", "split_people", "write_folders", "write_lists"]
 
@@ -86,8 +86,8 @@ def write_folders(parts: Split, target: Path, link: bool = False) -> None:
     Raises:
         DatasetError: ``target`` is there already.
     """
-
-    def write(work: Path) -> None:
+    _check_new(target)
+    with write_folder(target) as work:
         images = [(part, image) for part in PARTS for image in parts[part]]
         for part, image in tqdm(images, desc="writing", unit="img", disable=None):
             path = work / part / image.person / image.name
@@ -96,8 +96,6 @@ def write_folders(parts: Split, target: Path, link: bool = False) -> None:
                 path.symlink_to(os.path.relpath(os.path.realpath(image.path), os.path.realpath(path.parent)))
             else:
                 shutil.copyfile(image.path, path)
-
-    _write_at_once(target, write)
 
 
 def write_lists(parts: Split, target: Path, cameras: bool = True) -> None:
@@ -113,11 +111,6 @@ def write_lists(parts: Split, target: Path, cameras: bool = True) -> None:
     """
     known = cameras and _cameras_are_known([image for part in PARTS for image in parts[part]])
 
-    def write(work: Path) -> None:
-        write_text(work / "split.csv", table("train", "query", "gallery"))
-        if parts["val/query"]:
-            write_text(work / "val.csv", table("val/query", "val/gallery"))
-
     def table(*names: str) -> str:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -128,22 +121,16 @@ def write_lists(parts: Split, target: Path, cameras: bool = True) -> None:
                 writer.writerow([path, image.person, *([image.camera] if known else []), name.rpartition("/")[2]])
         return text.getvalue()
 
-    _write_at_once(target, write)
+    _check_new(target)
+    with write_folder(target) as work:
+        write_text(work / "split.csv", table("train", "query", "gallery"))
+        if parts["val/query"]:
+            write_text(work / "val.csv", table("val/query", "val/gallery"))
 
 
-def _write_at_once(target: Path, write: Callable[[Path], None]) -> None:
-    """Call ``write`` with a folder beside ``target`` that becomes ``target`` if all goes well, and nothing if not."""
+def _check_new(target: Path) -> None:
     if os.path.lexists(target):
         raise DatasetError(f"{target} is there already; name a folder that is new")
-    target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        work.mkdir()
-        write(work)
-        os.rename(work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _cameras_are_known(images: Sequence[PersonImage]) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from reidzoo.cores import available_cores
 from reidzoo.distributed import world_size
 
 __all__ = ["PREFETCH", "count_with_room", "processes_here", "worker_count"]
@@ -36,7 +37,7 @@ def worker_count(setting: int | str, images: int, device: torch.device) -> int:
     """
     if isinstance(setting, int):
         return setting
-    cores = _cores() // processes_here()
+    cores = available_cores() // processes_here()
     return min(MOST, cores if device.type != "cpu" else cores // 2 if cores > 2 else 0, images // WORTH_A_WORKER)
 
 
@@ -59,10 +60,6 @@ def count_with_room(workers: int, size: int) -> int:
 def processes_here() -> int:
     """Return how many of the run's processes share this machine, as ``torchrun`` says."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if world_size() > 1 else 1
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _free_shared() -> int:

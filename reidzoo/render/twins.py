@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +13,9 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from reidzoo.cores import available_cores
 from reidzoo.errors import DatasetError
+from reidzoo.files import write_folder
 from reidzoo.render.people.layouts import DISTRACTORS, LAYOUTS, Shot
 from reidzoo.render.people.pair_layouts import PAIR_LAYOUTS
 from reidzoo.render.people.photographer import Photographer
@@ -28,7 +29,6 @@ __all__ = [
     "TWINS",
     "VEHICLE_RENDERER_VERSION",
     "Twin",
-    "available_cores",
     "make_photographer",
     "plan",
     "render_chunk",
@@ -133,9 +133,8 @@ def plan(name: str, scale: float, seed: int) -> list[Shot]:
 
 def _render(root: Path, name: str, scale: float, seed: int, jobs: int) -> Twin:
     layout, shots = TWINS[name], plan(name, scale, seed)
-    final, work = root / layout.folder, root / f".{layout.folder}.rendering-{os.getpid()}"
-    work.mkdir(parents=True)
-    try:
+    final = root / layout.folder
+    with write_folder(final) as work:
         for folder in sorted({os.path.dirname(path) for shot in shots for path, _ in shot.files}):
             (work / folder).mkdir(parents=True, exist_ok=True)
         chunks = [shots[start : start + CHUNK] for start in range(0, len(shots), CHUNK)]
@@ -150,15 +149,7 @@ def _render(root: Path, name: str, scale: float, seed: int, jobs: int) -> Twin:
         images = sum(len(shot.files) for shot in shots)
         record = {**_record(name, scale, seed), "ids": len(people), "images": images}
         (work / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        work.rename(final)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return Twin(name, len(people), images, str(final), True)
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from reidzoo.cores import available_cores
 from reidzoo.errors import DatasetError
+from reidzoo.files import write_folder
 from reidzoo.render.people.filmer import FRAME_SIZE, Filmer, Seen
-from reidzoo.render.twins import LARGEST_SCALE, RECORD, Twin, available_cores
+from reidzoo.render.twins import LARGEST_SCALE, RECORD, Twin
 
 __all__ = ["FOLDER", "VIDEO_RENDERER_VERSION", "render_video"]
 
@@ -68,14 +69,9 @@ def render_video(
     if os.path.lexists(final):
         _check_there(final, facts)
         return Twin(FOLDER, ids, images, str(final), False)
-    work = final.with_name(f".{FOLDER}.rendering-{os.getpid()}")
-    work.mkdir(parents=True)
-    try:
+    with write_folder(final) as work:
         _render_all(work, people, seed, frames, jobs)
         (work / RECORD).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        work.rename(final)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return Twin(FOLDER, ids, images, str(final), True)
 
 

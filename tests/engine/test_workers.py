@@ -26,12 +26,12 @@ from reidzoo.engine import image_table, workers
     ],
 )
 def test_workers_are_as_many_as_the_machine_has_use_for(monkeypatch, setting, cores, device, images, expected):
-    monkeypatch.setattr(workers, "_cores", lambda: cores)
+    monkeypatch.setattr(workers, "available_cores", lambda: cores)
     assert workers.worker_count(setting, images, torch.device(device)) == expected
 
 
 def test_processes_share_the_cores_of_their_machine(monkeypatch):
-    monkeypatch.setattr(workers, "_cores", lambda: 16)
+    monkeypatch.setattr(workers, "available_cores", lambda: 16)
     monkeypatch.setattr(workers, "world_size", lambda: 8)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert workers.worker_count("auto", 10**6, torch.device("cuda")) == 4
