@@ -9,6 +9,7 @@ from reidzoo.checks import WIDTH, check, one_of
 from reidzoo.errors import ConfigError
 from reidzoo.heads.branch_classifier import BranchClassifier, set_branch_classifier
 from reidzoo.heads.classifier import CLASSIFIER
+from reidzoo.heads.linear_norm_relu import linear_norm_relu
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
 
@@ -72,14 +73,14 @@ class DualBranchHead(nn.Module):
         channels = in_channels // 2
         self.num_maps, self.embedding_dim, self.kind = 2, 3 * width, classifier
         self.pooling = build_pooling(pooling)
-        self.global_fc = _layer(channels, width)
+        self.global_fc = linear_norm_relu(channels, width)
         self.reduction = self.local_fc = None
         if reduction == "conv":
             conv = nn.Conv2d(channels, width, 1, bias=False)
             nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
             self.reduction = nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU())
         else:
-            self.local_fc = nn.ModuleList([_layer(channels, width), _layer(channels, width)])
+            self.local_fc = nn.ModuleList(linear_norm_relu(channels, width) for _ in range(2))
         self.reset_classifier(num_classes)
 
     def forward(self, maps: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -109,10 +110,3 @@ class DualBranchHead(nn.Module):
             centroids: (num_classes, 3 width) class means; each branch's rows are its third of them, L2-normalised.
         """
         set_branch_classifier(self, self.embedding_dim, num_classes, 3, centroids, self.kind)
-
-
-def _layer(in_features: int, width: int) -> nn.Sequential:
-    linear = nn.Linear(in_features, width)
-    nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
-    nn.init.zeros_(linear.bias)
-    return nn.Sequential(linear, nn.BatchNorm1d(width), nn.ReLU())

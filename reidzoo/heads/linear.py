@@ -7,6 +7,7 @@ from torch import nn
 
 from reidzoo.checks import DROPOUT, check, whole
 from reidzoo.heads.classifier import CLASSIFIER, build_classifier, set_classifier
+from reidzoo.heads.linear_norm_relu import linear_norm_relu
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
 
@@ -48,12 +49,7 @@ class LinearHead(nn.Module):
         self.embedding_dim = embedding_dim or in_channels
         self.num_classes, self.kind = num_classes, classifier
         self.pooling = build_pooling(pooling)
-        self.fc = None
-        if embedding_dim:
-            linear = nn.Linear(in_channels, embedding_dim)
-            nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(linear.bias)
-            self.fc = nn.Sequential(linear, nn.BatchNorm1d(embedding_dim), nn.ReLU())
+        self.fc = linear_norm_relu(in_channels, embedding_dim) if embedding_dim else None
         self.dropout = nn.Dropout(dropout)
         self.classifier = build_classifier(self.embedding_dim, num_classes, bias=True, kind=classifier)
 

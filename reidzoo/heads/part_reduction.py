@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from reidzoo.heads.linear_norm_relu import linear_norm_relu
+
 __all__ = ["PartReduction"]
 
 
@@ -22,16 +24,11 @@ class PartReduction(nn.Module):
 
     def __init__(self, in_features: int, width: int, parts: int, shared: bool = False) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(_layer(in_features, width) for _ in range(1 if shared else parts))
+        count = 1 if shared else parts
+        self.layers = nn.ModuleList(linear_norm_relu(in_features, width, bias=False) for _ in range(count))
 
     def forward(self, parts: torch.Tensor) -> torch.Tensor:
         """(B, parts, C) -> (B, parts, width)."""
         if len(self.layers) == 1:
             return self.layers[0](parts.flatten(0, 1)).unflatten(0, parts.shape[:2])
         return torch.stack([layer(part) for layer, part in zip(self.layers, parts.unbind(1), strict=True)], dim=1)
-
-
-def _layer(in_features: int, width: int) -> nn.Sequential:
-    linear = nn.Linear(in_features, width, bias=False)
-    nn.init.kaiming_normal_(linear.weight, mode="fan_out")
-    return nn.Sequential(linear, nn.BatchNorm1d(width), nn.ReLU())
