@@ -94,22 +94,34 @@ class RandomErasing:
             width: of the images.
         """
         gate, position, attempts = numbers[:, 0], numbers[:, 1:3], numbers[:, 3:]
-        erase, sizes = self._first_fit(attempts[:, : 2 * FEW], height, width)
+        rules = (height * width, self.area, self.aspect, (height - 1, width - 1))
+        erase, sizes = first_fit(attempts[:, : 2 * FEW], *rules)
         others = np.flatnonzero(~erase)  # nearly always none
         if len(others):
-            erase[others], sizes[others] = self._first_fit(attempts[others], height, width)
+            erase[others], sizes[others] = first_fit(attempts[others], *rules)
         corner = np.floor(position * (np.array([height + 1, width + 1]) - sizes)).astype(np.int64)
         return (gate < self.p) & erase, np.column_stack([corner, sizes])
 
-    def _first_fit(self, attempts: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return whether an attempt of each image fits (B,), and height and width of the first that does (B, 2)."""
-        pixels = height * width * _between(self.area, attempts[:, 0::2])
-        ratio = _between(self.aspect, attempts[:, 1::2])
-        high = np.rint(np.sqrt(pixels * ratio)).astype(np.int64)
-        wide = np.rint(np.sqrt(pixels / ratio)).astype(np.int64)
-        fits = (high < height) & (wide < width)
-        first = np.arange(len(attempts)), fits.argmax(axis=1)
-        return fits.any(axis=1), np.stack([high[first], wide[first]], axis=1)
+
+def first_fit(
+    attempts: np.ndarray, pixels: int, area: Sequence[float], aspect: Sequence[float], most: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether an attempt of each image fits (B,), and height and width of the first that does (B, 2), int64.
+
+    Args:
+        attempts: (B, 2 n) in [0, 1): an area and a ratio for each of n attempts.
+        pixels: of an image.
+        area: least and greatest share of the pixels.
+        aspect: least and greatest height / width.
+        most: the greatest height and width that fit.
+    """
+    covered = pixels * _between(area, attempts[:, 0::2])
+    ratio = _between(aspect, attempts[:, 1::2])
+    high = np.rint(np.sqrt(covered * ratio)).astype(np.int64)
+    wide = np.rint(np.sqrt(covered / ratio)).astype(np.int64)
+    fits = (high <= most[0]) & (wide <= most[1])
+    first = np.arange(len(attempts)), fits.argmax(axis=1)
+    return fits.any(axis=1), np.stack([high[first], wide[first]], axis=1)
 
 
 def cover(rectangles: np.ndarray, images: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from reidzoo.registry import TRANSFORM
 from reidzoo.to_device import to_device
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.pieces import gather_pixels
+from reidzoo.transforms.random_erasing import first_fit
 
 __all__ = ["RandomSizedRectCrop"]
 
@@ -61,16 +62,11 @@ class RandomSizedRectCrop:
             width: of the images.
         """
         position, attempts = numbers[:, :2], numbers[:, 2:]
-        pixels = height * width * (self.area[0] + (self.area[1] - self.area[0]) * attempts[:, 0::2])
-        ratio = self.aspect[0] + (self.aspect[1] - self.aspect[0]) * attempts[:, 1::2]
-        high = np.rint(np.sqrt(pixels * ratio)).astype(np.int64)
-        wide = np.rint(np.sqrt(pixels / ratio)).astype(np.int64)
-        fits = (high <= height) & (wide <= width)
-        first = np.arange(len(numbers)), fits.argmax(axis=1)
-        high = np.where(fits.any(axis=1), high[first], height)
-        wide = np.where(fits.any(axis=1), wide[first], width)
-        corner = np.floor(position * np.stack([height - high + 1, width - wide + 1], axis=1)).astype(np.int64)
-        return np.column_stack([corner, high, wide])
+        whole = (height, width)
+        fits, sizes = first_fit(attempts, height * width, self.area, self.aspect, whole)
+        sizes[~fits] = whole
+        corner = np.floor(position * (np.array(whole) + 1 - sizes)).astype(np.int64)
+        return np.column_stack([corner, sizes])
 
 
 def scale_rectangles(images: Tensor, rectangles: np.ndarray) -> Tensor:
