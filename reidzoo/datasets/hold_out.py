@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reidzoo.checks import check, one_of, whole
-from reidzoo.datasets.base import Dataset, relative_path
+from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
 from reidzoo.errors import DatasetError
@@ -68,9 +68,7 @@ class HoldOut(DatasetWrapper):
 
     def _held_out(self, records: list[Record]) -> set[int]:
         """Return the rows that are held out."""
-        rows_of: dict[int, list[int]] = {}
-        for row in sorted(range(len(records)), key=lambda row: relative_path(records[row].path, self.folder)):
-            rows_of.setdefault(records[row].pid, []).append(row)
+        rows_of = self._rows_of(records, "pid")
         rows_of.pop(-1, None)
         rng = np.random.default_rng(self.seed)
         held: set[int] = set()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reidzoo.checks import check, each, number, whole
-from reidzoo.datasets.base import Dataset, relative_path
+from reidzoo.datasets.base import Dataset
 from reidzoo.datasets.record import Record
 from reidzoo.datasets.wrapper import DatasetWrapper
 from reidzoo.errors import DatasetError
@@ -61,9 +61,7 @@ class Thinned(DatasetWrapper):
 
     def _kept(self, records: list[Record]) -> set[int]:
         """Return the rows that are kept."""
-        rows_of: dict[int, list[int]] = {}
-        for row in sorted(range(len(records)), key=lambda row: relative_path(records[row].path, self.folder)):
-            rows_of.setdefault(records[row].camid, []).append(row)
+        rows_of = self._rows_of(records, "camid")
         if sorted(rows_of) != list(range(len(self.shares))):
             raise DatasetError(
                 f"{self.name}: Thinned has shares of cameras 0 to {len(self.shares) - 1}, and the training images are "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reidzoo.datasets.base import Dataset
+from reidzoo.datasets.base import Dataset, relative_path
 from reidzoo.datasets.build import build_dataset
 from reidzoo.datasets.record import Record
 
@@ -41,3 +42,10 @@ class DatasetWrapper(Dataset):
     def scan(self, split: str) -> list[Record]:
         """Return the wrapped dataset's records of one split."""
         return self.dataset.records(split)
+
+    def _rows_of(self, records: Sequence[Record], field: str) -> dict[int, list[int]]:
+        """Return each value of ``field`` in ``records`` with the rows that have it, in the order of their paths."""
+        rows_of: dict[int, list[int]] = defaultdict(list)
+        for row in sorted(range(len(records)), key=lambda row: relative_path(records[row].path, self.folder)):
+            rows_of[getattr(records[row], field)].append(row)
+        return rows_of
