@@ -9,7 +9,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "reidzoo"
 FLOORS = [
-    {"errors", "files", "cores", "version", "suggest", "distributed", "visualization"},
+    {"errors", "files", "cores", "spread", "version", "suggest", "distributed", "visualization"},
     {"checks", "needs", "registry", "yaml_marks", "random_streams", "one_thread", "to_device", "neighbours", "render"},
     {"yaml_check", "weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
     {"config", "models", "backbones", "datasets"},

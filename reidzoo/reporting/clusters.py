@@ -16,6 +16,7 @@ from reidzoo.errors import UserError
 from reidzoo.reporting.image_rows import tile
 from reidzoo.reporting.picture import Picture, Table
 from reidzoo.reporting.run_record import RunRecord
+from reidzoo.spread import spread
 from reidzoo.visualization import Strip
 
 __all__ = ["clusters"]
@@ -62,17 +63,14 @@ def _picture(records: Sequence[Record], labels: np.ndarray, size: tuple[int, int
     if not len(numbers):
         return None
     order = np.argsort(counts, kind="stable")
-    places = np.unique(np.linspace(0, len(order) - 1, min(SHOWN, len(order))).astype(int))
     strips, rows = [], []
-    for label in numbers[order[places]]:
+    for label in numbers[order[spread(len(order), SHOWN)]]:
         found = np.flatnonzero(labels == label)
         values, sizes = np.unique(pids[found], return_counts=True)
         main = values[sizes.argmax()]
         title = f"cluster {label}: {len(found)} images, {sizes.max()} of identity {main}"
         chosen = sorted(found.tolist(), key=lambda row: (pids[row] != main, pids[row]))
-        chosen = [
-            chosen[place] for place in np.unique(np.linspace(0, len(chosen) - 1, min(IMAGES, len(chosen))).astype(int))
-        ]
+        chosen = [chosen[place] for place in spread(len(chosen), IMAGES)]
         tiles = [tile(records[row], "right" if pids[row] == main else "wrong", size) for row in chosen]
         strips.append(Strip(title, tiles))
         rows.append((str(label), str(len(found)), str(len(values)), f"{100 * sizes.max() / len(found):.0f}"))

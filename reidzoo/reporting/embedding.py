@@ -10,6 +10,7 @@ import torch
 from reidzoo.errors import UserError
 from reidzoo.neighbours.search import nearest_by_cosine
 from reidzoo.reporting.retrieval import Retrieval
+from reidzoo.spread import spread
 
 __all__ = ["EmbeddingMap", "embedding_map"]
 
@@ -96,11 +97,7 @@ def _chosen(retrieval: Retrieval) -> tuple[torch.Tensor, np.ndarray, np.ndarray]
         records, features = [*retrieval.query, *records], torch.cat([retrieval.query_features, features])
     pids, camids = (np.array([getattr(record, key) for record in records]) for key in ("pid", "camid"))
     known = np.unique(retrieval.query_pids[retrieval.lists.match >= 0])
-    wanted = known[np.unique(np.linspace(0, len(known) - 1, min(IDENTITIES, len(known))).astype(int))]
-    rows = [_spread(np.flatnonzero(pids == pid), IMAGES) for pid in wanted]
-    chosen = np.concatenate(rows)
+    wanted = known[spread(len(known), IDENTITIES)]
+    rows = [np.flatnonzero(pids == pid) for pid in wanted]
+    chosen = np.concatenate([own[spread(len(own), IMAGES)] for own in rows])
     return features[torch.from_numpy(chosen)].float(), pids[chosen], camids[chosen]
-
-
-def _spread(rows: np.ndarray, count: int) -> np.ndarray:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))]

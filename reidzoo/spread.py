@@ -1,0 +1,12 @@
+"""Chooses some of many, evenly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["spread"]
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Return up to ``most`` of the numbers from 0 to ``count`` - 1, evenly spread from the first to the last: int64."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
