@@ -10,7 +10,7 @@ import yaml
 from reidzoo.engine.run_folder import RunFolder
 from reidzoo.errors import UserError
 from reidzoo.files import write_text
-from reidzoo.publishing import documents as tables
+from reidzoo.publishing.documents import update_documents
 from reidzoo.runs.cli import run_tool
 
 REPOSITORY = Path(__file__).parent.parent
@@ -26,16 +26,6 @@ def read_run(folder: Path) -> dict:
     return {**environment, "seed": config.SEED, "results": {name: s.read_results() for name, s in run.stages.items()}}
 
 
-def fill_tables(text: str) -> str:
-    """Return Markdown ``text`` with each marked block replaced by the table its results file gives."""
-    return tables.fill_tables(text, REPOSITORY)
-
-
-def documents() -> list[Path]:
-    """Return the Markdown files that may hold tables."""
-    return tables.documents(REPOSITORY)
-
-
 def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,7 +35,7 @@ def main() -> None:
     args = parser.parse_args()
     entries = yaml.safe_load(args.into.read_text()) if args.into.exists() else {}
     write_text(args.into, yaml.safe_dump({**entries, args.name: read_run(args.run)}, sort_keys=False))
-    for document in tables.update_documents(REPOSITORY):
+    for document in update_documents(REPOSITORY):
         print(f"{document.relative_to(REPOSITORY)}: tables written")
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,14 @@ def repository(tmp_path, table, plan):
     (folder / "README.md").write_text(TEXT)
     (tmp_path / "README.md").write_text("nothing marked\n")
     return tmp_path
+
+
+def test_the_tables_in_the_documents_are_what_the_files_give():
+    checkout = Path(__file__).parents[2]
+    for document in documents(checkout):
+        text = document.read_text()
+        assert fill_tables(text, checkout) == text, f"{document} is stale; run tools/record_results.py"
+        assert not re.search(r"<!-- table: \S+ -->\n<!--", text), f"{document} marks a table that is not recorded"
 
 
 def test_a_marked_block_is_filled_and_then_left(repository):
