@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reidzoo.discriminators.gradient_reversal import GradientReversal, reverse_gradient
+from reidzoo.discriminators.gradient_reversal import reverse_gradient
 from reidzoo.discriminators.mlp import MLPDiscriminator
 from reidzoo.discriminators.nuisance import NuisanceDiscriminator
 
-__all__ = ["GradientReversal", "MLPDiscriminator", "NuisanceDiscriminator", "reverse_gradient"]
+__all__ = ["MLPDiscriminator", "NuisanceDiscriminator", "reverse_gradient"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-__all__ = ["GradientReversal", "reverse_gradient"]
+__all__ = ["reverse_gradient"]
 
 
 class _ReverseGradient(torch.autograd.Function):
@@ -27,19 +27,3 @@ def reverse_gradient(values: Tensor, scale: float = 1.0) -> Tensor:
     Ganin and Lempitsky, "Unsupervised domain adaptation by backpropagation" (ICML 2015), Eq. 7 and 8.
     """
     return _ReverseGradient.apply(values, scale)
-
-
-class GradientReversal(nn.Module):
-    """``reverse_gradient`` as a layer, put between features and their discriminator to train both in one step.
-
-    Args:
-        scale: the factor; assign to it to follow a schedule.
-    """
-
-    def __init__(self, scale: float = 1.0) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return ``values``, of any shape, unchanged."""
-        return reverse_gradient(values, self.scale)

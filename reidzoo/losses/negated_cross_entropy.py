@@ -16,7 +16,7 @@ class NegatedCrossEntropyLoss(nn.Module):
 
     **Minimum**: none; it falls without bound as c_y goes to 0, where the classifier is certain of a *wrong* nuisance:
     the features then tell the nuisance as well as before. Its gradient for the features is that of the cross entropy
-    behind a ``GradientReversal`` layer of scale 1. For logit k it is ``[k = y] - c_k``: near 0 where the classifier is
+    behind ``reverse_gradient`` of scale 1. For logit k it is ``[k = y] - c_k``: near 0 where the classifier is
     right, as a trained one is, and not where it is wrong.
     """
 
