@@ -133,7 +133,11 @@ def get_cfg() -> CfgNode:
     cfg.ZOO = CfgNode({"INDEXES": []})
     _add_data(cfg)
     _add_parts(cfg)
-    _add_run(cfg)
+    _add_training(cfg)
+    _add_solver(cfg)
+    _add_test(cfg)
+    # Iterations between log lines.
+    cfg.LOG = CfgNode({"PERIOD": 50})
     return cfg
 
 
@@ -202,7 +206,7 @@ def _add_parts(cfg: CfgNode) -> None:
     cfg.CLUSTERER = free()
 
 
-def _add_run(cfg: CfgNode) -> None:
+def _add_training(cfg: CfgNode) -> None:
     # Part name -> optimizer.
     cfg.OPTIMIZERS = free({"model": {"type": "Adam", "lr": 3.5e-4, "weight_decay": 5e-4}})
     cfg.TRAINER = free({"type": "BaselineTrainer"})
@@ -217,6 +221,8 @@ def _add_run(cfg: CfgNode) -> None:
         }
     )
 
+
+def _add_solver(cfg: CfgNode) -> None:
     cfg.SOLVER = CfgNode()
     cfg.SOLVER.MAX_EPOCHS = 20
     # Iterations of an epoch; 0: one pass of the sampler.
@@ -249,6 +255,8 @@ def _add_run(cfg: CfgNode) -> None:
     # Iterations between further checkpoints in the middle of an epoch; 0: none.
     cfg.SOLVER.CHECKPOINT_ITERS = 0
 
+
+def _add_test(cfg: CfgNode) -> None:
     cfg.TEST = CfgNode()
     # Epochs between evaluations; 0: only at the end of the stage.
     cfg.TEST.EVAL_PERIOD = 0
@@ -269,6 +277,3 @@ def _add_run(cfg: CfgNode) -> None:
     cfg.TEST.QUERY_EXPANSION = CfgNode({"ENABLED": False, "K": 5, "ALPHA": 0.0})
     # Verification: the true positive rate of all pairs at these false positive rates, as TPR@FPR=RATE in the results.
     cfg.TEST.ROC = CfgNode({"ENABLED": False, "RATES": [1e-4, 1e-3, 1e-2]})
-
-    # Iterations between log lines.
-    cfg.LOG = CfgNode({"PERIOD": 50})
