@@ -41,5 +41,9 @@ def test_it_is_described(read_svg):
 
 
 @pytest.mark.parametrize("pids", [[7], [0, 0, 0]])
-def test_one_identity(pids):
-    imbalance_plot(imbalance(pids, [0] * len(pids), [-1] * len(pids)), "one")
+def test_one_identity_is_one_bar(pids):
+    figure = Figure()
+    draw_imbalance(figure, imbalance(pids, [0] * len(pids), [-1] * len(pids)))
+    tops = [max(axes.patches, key=lambda bar: bar.get_height()) for axes in figure.axes]
+    assert [(round(bar.get_center()[0]), bar.get_height()) for bar in tops] == [(len(pids), 1), (1, 1)]
+    assert all(sum(bar.get_height() for bar in axes.patches) == 1 for axes in figure.axes)
