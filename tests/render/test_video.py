@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import hashlib
 
 import numpy as np
 import pytest
@@ -15,6 +14,8 @@ from reidzoo.render import render_video
 from reidzoo.render.people.filmer import FRAME_SIZE, Filmer
 from reidzoo.render.people.walks import FAR, NEAR, plan_walks
 
+from .test_twins import digest
+
 pytestmark = pytest.mark.slow
 FRAMES = 24
 
@@ -24,11 +25,6 @@ def video(tmp_path_factory):
     root = tmp_path_factory.mktemp("video")
     render_video(root, scale=0.3, jobs=1, frames=FRAMES)
     return root / "MOT-twin"
-
-
-def digest(folder):
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_the_layout_is_that_of_the_challenge(video):

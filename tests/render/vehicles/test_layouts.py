@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -19,6 +18,8 @@ from reidzoo.render.vehicles.layouts import TEST_LISTS, VEHICLE_LAYOUTS, VERI_CO
 from reidzoo.render.vehicles.photographer import VehiclePhotographer
 from reidzoo.render.vehicles.vehicle import COLOURS
 
+from ..test_twins import digest
+
 pytestmark = pytest.mark.slow
 
 TINY = 0.03
@@ -33,11 +34,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("datasets-mini")
     render_twins(folder, list(VEHICLE_LAYOUTS), scale=TINY, jobs=1)
     return folder
-
-
-def digest(folder: Path) -> dict[str, str]:
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def images_of(folder: Path) -> list[str]:
