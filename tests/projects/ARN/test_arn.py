@@ -48,15 +48,6 @@ def test_two_processes_equal_one(tiny_config, tmp_path, train_in_one_and_two):
         torch.testing.assert_close(states[1]["parts"]["model"][key], value, rtol=1e-3, atol=1e-4)
 
 
-def test_small_is_an_overlay_too():
-    ours, mini = stages("duke_market.yml", "small.yml"), stages("mini.yml")
-    assert list(ours) == list(mini) == ["pretrain", "adapt"]
-    for name, cfg in ours.items():
-        cfg.defrost()
-        cfg.OUTPUT_DIR = mini[name].OUTPUT_DIR
-        assert cfg == mini[name]
-
-
 def test_the_papers_settings():
     (cfg,) = stages("duke_market.yml").values()
     weights = {name: node.get("weight", 1.0) for name, node in cfg.LOSSES.items()}

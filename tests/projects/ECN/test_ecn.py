@@ -64,15 +64,6 @@ def stages(file, *overlays):
     return stage_configs(load_config(PROJECT / file, overlays=[PROJECT / overlay for overlay in overlays]))
 
 
-def test_small_is_an_overlay_too():
-    ours, mini = stages("duke_market.yml", "small.yml"), stages("mini.yml")
-    assert list(ours) == list(mini) == ["pretrain", "adapt"]
-    for name, cfg in ours.items():
-        cfg.defrost()
-        cfg.OUTPUT_DIR = mini[name].OUTPUT_DIR
-        assert cfg == mini[name]
-
-
 def test_the_papers_settings():
     (cfg,) = stages("duke_market.yml").values()
     memory, optim = cfg.MEMORIES.exemplar, cfg.OPTIMIZERS.model

@@ -32,10 +32,6 @@ def test_pretraining_is_the_one_of_domainmix():
     assert ours["pretrain2"] == theirs
 
 
-def test_small_is_an_overlay_too():
-    assert stages("MMT/randperson_msmt.yml", "MMT/small.yml") == stages("MMT/mini.yml")
-
-
 @pytest.mark.parametrize(
     "clusterer", ["{type: KMeans, num_clusters: 9}", "{type: AdaptiveDBSCAN, k1: 5, k2: 2, share: 0.1, min_samples: 2}"]
 )

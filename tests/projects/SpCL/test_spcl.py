@@ -137,16 +137,3 @@ def test_a_run_that_dies_in_the_middle_of_an_epoch_ends_as_one_that_did_not(smal
         return small_config(file, name, **{"SOLVER.CHECKPOINT_ITERS": 3})
 
     resumes_bit_for_bit(config, "spcl", at=7, saved=(1, 2))
-
-
-@pytest.mark.parametrize("mini, full", [("mini.yml", "randperson_msmt.yml"), ("mini_usl.yml", "msmt_usl.yml")])
-def test_small_is_an_overlay_too(mini, full):
-    configs = (
-        load_config(PROJECTS / "SpCL" / mini),
-        load_config(PROJECTS / "SpCL" / full, overlays=[PROJECTS / "SpCL/small.yml"]),
-    )
-    one, two = map(stage_configs, configs)
-    for cfg in (*one.values(), *two.values()):
-        cfg.defrost()
-        cfg.OUTPUT_DIR = ""
-    assert one == two and list(one) == ["pretrain", "spcl"]
