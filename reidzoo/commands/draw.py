@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from reidzoo.datasets import Dataset, Record
+    from reidzoo.evaluation import Protocol
+    from reidzoo.inference.ready_model import ReadyModel
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
 
@@ -157,6 +159,8 @@ def _imbalance(args: argparse.Namespace, dataset: Dataset) -> None:
     from reidzoo.files import write_text
     from reidzoo.visualization import imbalance, imbalance_plot
 
+    if all(record.pid < 0 for record in dataset.train):
+        raise UserError(f"{dataset.name} has no training images of known identities, which draw imbalance counts")
     columns = ([getattr(record, key) for record in dataset.train] for key in ("pid", "camid", "timeid"))
     counted = imbalance(*columns)
     for name, values in counted.items():
@@ -166,36 +170,54 @@ def _imbalance(args: argparse.Namespace, dataset: Dataset) -> None:
 
 
 def _ranking(args: argparse.Namespace, dataset: Dataset) -> None:
-    import torch
-
     from reidzoo.inference import load
     from reidzoo.visualization import RIGHT, WRONG, image_sheet
 
     if not args.weights:
         raise UserError("draw ranking takes --weights MODEL")
     queries, gallery = _spread(dataset.query, args.rows), dataset.gallery
-    rows = []
+    rules = _rules(dataset, queries)
     models = [load(weights, device=args.device, trust=args.trust) for weights in args.weights]
-    nearest = []
-    for model in models:
-        sides = (model.embed_query, queries), (model.embed_gallery, gallery)
-        first, second = (embed([record.path for record in records]) for embed, records in sides)
-        nearest.append(torch.cdist(first, second).argsort(dim=1).tolist())
+    rows, rankings = [], [_counted(model, rules, queries, gallery) for model in models]
     for number, query in enumerate(queries):
-        for order in nearest:
-            ranked = [gallery[column] for column in order[number] if not _is_own(gallery[column], query)][: args.top]
-            found = [
-                (_pixels(record.path, args.size), RIGHT if record.pid == query.pid else WRONG) for record in ranked
-            ]
-            rows.append([(_pixels(query.path, args.size), None), *found])
+        for ranking in rankings:
+            found = [(gallery[column], RIGHT if right else WRONG) for column, right in ranking[number][: args.top]]
+            tiles = [(_pixels(record.path, args.size), colour) for record, colour in found]
+            rows.append([(_pixels(query.path, args.size), None), *tiles])
     names = [Path(weights).stem for weights in args.weights] * len(queries) if len(models) > 1 else []
     heads = ["query", *map(str, range(1, max(map(len, rows))))]
     _save(image_sheet(rows, heads, names), args.output)
 
 
-def _is_own(record: Record, query: Record) -> bool:
-    """Return whether Market-1501's protocol leaves an image out: the query's person under the query's camera."""
-    return record.pid == query.pid and record.camid == query.camid
+def _rules(dataset: Dataset, queries: Sequence[Record]) -> Protocol:
+    """Return the protocol that says which images of the dataset's gallery count for these of its queries."""
+    import numpy as np
+
+    from reidzoo.evaluation import PROTOCOLS, Labels
+    from reidzoo.evaluation.ranking import build_protocol
+
+    sides = queries, dataset.gallery
+    labels = Labels(*(np.array([getattr(r, key) for r in side]) for key in ("pid", "camid") for side in sides))
+    rules = build_protocol(dataset.protocol, labels, 0, dataset.repeats)
+    # A protocol that pools both sides draws its gallery from all images; what is shown is the dataset's own gallery.
+    return PROTOCOLS["camera_free"](labels) if rules.pooled else rules
+
+
+def _counted(
+    model: ReadyModel, rules: Protocol, queries: Sequence[Record], gallery: Sequence[Record]
+) -> list[list[tuple[int, bool]]]:
+    """Return of each query the gallery rows that count, nearest first, and whether each is a true match."""
+    from reidzoo.evaluation import Mark, rank_lists
+    from reidzoo.neighbours.distances import FeatureDistances
+    from reidzoo.neighbours.feature_table import FeatureTable
+
+    sides = ("query", model.embed_query, queries), ("gallery", model.embed_gallery, gallery)
+    tables = [FeatureTable(embed([record.path for record in records]), name) for name, embed, records in sides]
+    lists = rank_lists(FeatureDistances(tables[0], tables[1], "euclidean"), rules, len(gallery))
+    return [
+        [(column, mark == Mark.RIGHT) for column, mark in zip(*row) if column >= 0 and mark in (Mark.RIGHT, Mark.WRONG)]
+        for row in zip(lists.columns.tolist(), lists.marks.tolist())
+    ]
 
 
 def _labels(args: argparse.Namespace, dataset: Dataset) -> None:

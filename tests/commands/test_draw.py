@@ -12,7 +12,7 @@ from PIL import Image
 from reidzoo.commands import call
 from reidzoo.datasets import Market1501, write_pseudo_labels
 from reidzoo.errors import UserError
-from reidzoo.visualization import RIGHT, image_sheet
+from reidzoo.visualization import RIGHT, WRONG, image_sheet
 
 
 @pytest.fixture
@@ -65,6 +65,23 @@ def test_ranking_frames_what_is_right_and_leaves_out_what_the_protocol_does(tiny
     assert said == [(["query", "1", "2"], ["a", "b"] * 3)]
 
 
+def test_ranking_follows_the_datasets_own_protocol(tiny_root, tmp_path, monkeypatch, said):
+    """Unknown cameras leave out nothing but junk, here the query's own image; CUHK03 shows a draw of its gallery."""
+    monkeypatch.setattr("reidzoo.inference.load", lambda *words, **options: Halves())
+    data = Market1501(tiny_root)
+    rows = [f"{record.path},{record.pid},{split}" for split in ("query", "gallery") for record in data.records(split)]
+    junk = [f"{record.path},-1,gallery" for record in data.query]
+    (tmp_path / "own.csv").write_text("\n".join(["path,pid,split", *rows, *junk]))
+    own = f"{{type: CSVDataset, file: {tmp_path / 'own.csv'}}}"
+    for dataset, columns, right in ((own, 49, 4), ("CUHK03", 5, 1), ("VehicleID", 13, 1)):
+        words = ["--weights", "a", "--rows", 3, "--top", 99, "--size", 32, 16]
+        sheet = np.asarray(Image.open(draw(tiny_root, "ranking", tmp_path / "x.png", *words, dataset=dataset)))
+        assert sheet.shape[1] == columns * 24 - 2
+        for row in range(3):
+            colours = [tuple(sheet[row * 40 + 2, 24 * column + 2]) for column in range(1, columns)]
+            assert [colours.count(colour) for colour in (RIGHT, WRONG)] == [right, columns - 1 - right]
+
+
 def test_labels_are_rows_with_their_main_identity_in_green(tiny_root, tmp_path, capsys, said):
     """The first label has a person's six images and two of another; the second one person's six; the rest has none."""
     dataset = Market1501(tiny_root)
@@ -106,6 +123,7 @@ def test_styles_of_statistics_and_of_folders(tiny_root, tmp_path, said):
     [
         (["ranking", "x.png"], "takes --weights"),
         (["imbalance", "x.png"], "writes .svg"),
+        (["imbalance", "x.svg", "--dataset", "{type: UnlabeledFolder, folder: crops}"], "no training images of"),
         (["styles", "x.svg"], "writes .jpg or .png"),
         (["labels", "x.png"], "takes --labels CSV"),
         (["styles", "x.png", "--rows", 0], "numbers from 1 up"),
