@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["atomic_save", "move_into_place", "show_command", "show_path", "write_folder", "write_text", "write_whole"]
+__all__ = [
+    "atomic_save", "move_into_place", "printable", "show_command", "show_path", "write_folder", "write_text", "write_whole",
+]  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -96,6 +98,11 @@ def atomic_save(content: Any, path: str | os.PathLike[str]) -> None:
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
+
+
+def printable(text: str) -> str:
+    """Return the text with the bytes of a file's name that are not UTF-8 written out, ``caf\\udce9.jpg``."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def show_path(path: str | os.PathLike[str]) -> str:

@@ -74,18 +74,17 @@ def run(args: argparse.Namespace) -> None:
 
     if args.batch_size < 1 or args.workers < 0:
         raise UserError("--batch-size takes a number from 1 up, --workers one from 0 up")
-    if args.output_dir.exists() and not (args.output_dir.is_dir() and not any(args.output_dir.iterdir())):
-        raise UserError(f"--output-dir {args.output_dir} is there already; name a folder that is new")
+    target = _new_folder(args.output_dir)
     keep_freed_memory()
     model = load(args.weights, device=str(pick_device(args.device)), trust=args.trust)
     images = find_images(args.source, args.split or (), args.data_root)
     methods = [choose_method(model, image.split, args.view) for image in images]
-    args.output_dir.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=args.output_dir.parent, prefix=f".{args.output_dir.name}.", suffix=".part"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
     try:
         kept = _write(work, model, images, methods, args)
         os.chmod(work, 0o777 & ~_umask())
-        os.rename(work, args.output_dir)  # all files at once; it replaces an empty folder only
+        os.rename(work, target)  # all files at once; it replaces an empty folder only
     except OSError as error:
         raise UserError(f"cannot write {args.output_dir}: {error}") from None
     finally:
@@ -95,13 +94,27 @@ def run(args: argparse.Namespace) -> None:
         print(f"{len(images) - kept:,} of {len(images):,} images cannot be read: {args.output_dir / 'unreadable.csv'}")
 
 
+def _new_folder(path: Path) -> Path:
+    """Return where a folder may be renamed to: nothing is there, or an empty folder.
+
+    Raises:
+        UserError: something else is there.
+    """
+    target = path.resolve()
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UserError(f"--output-dir {path} is there already; name a folder that is new")
+    if target == Path.cwd() or target.is_mount():
+        raise UserError(f"--output-dir {path} cannot be replaced: it is where you are, or a mount; name a folder in it")
+    return target
+
+
 def find_images(source: str, splits: Sequence[str], root: str) -> list[Image]:
     """Return the images of a folder, of a CSV, or of a dataset.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or a path is not UTF-8.
     """
-    from reidzoo.datasets.base import images_below
+    from reidzoo.datasets.base import check_names, images_below
 
     if os.path.isdir(source):
         if splits:
@@ -116,6 +129,7 @@ def find_images(source: str, splits: Sequence[str], root: str) -> list[Image]:
         ]
     if not images:
         raise UserError(f"{source} holds no image{f' in {chr(32).join(splits)}' if splits else ''}")
+    check_names(image.path for image in images)
     return images
 
 

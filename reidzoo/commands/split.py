@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     from reidzoo.checks import check
+    from reidzoo.datasets.base import check_names
     from reidzoo.datasets.folder import CAMERA, CAMERA_PATTERN
     from reidzoo.datasets.people_folder import find_people
     from reidzoo.datasets.people_split import SplitRules, split_people, write_folders, write_lists
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
         check("reidzoo split", CAMERA_PATTERN, **{"--camera": args.camera})
     rules = SplitRules(args.val_share, args.test_share, args.seed, not args.no_cameras)
     images = find_people(args.source, re.compile(args.camera) if args.camera else CAMERA)
+    check_names(image.path for image in images)
     if args.camera and all(image.camera is None for image in images):
         raise UserError(
             f"--camera {args.camera}: no file's path has it, such as {images[0].path}; mend it, or say --no-cameras"

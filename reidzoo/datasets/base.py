@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 from reidzoo.checks import PATH, check, optional
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
+from reidzoo.files import printable
 
 __all__ = [
     "IMAGE_EXTENSIONS",
     "SPLITS",
     "Dataset",
     "absent_files",
+    "check_names",
     "examples",
     "image_names",
     "images_below",
@@ -220,6 +222,20 @@ def absent_files(paths: Iterable[str]) -> list[str]:
         if name not in listed[folder]:
             absent.append(path)
     return absent
+
+
+def check_names(paths: Iterable[str]) -> None:
+    """Check that lists of images, which are UTF-8, can hold the paths.
+
+    Raises:
+        DatasetError: the name of a file or of a folder is not UTF-8.
+    """
+    wrong = [shown for path in paths if (shown := printable(path)) != path]
+    if wrong:
+        raise DatasetError(
+            f"{len(wrong):,} images have a path that is not UTF-8, and a list of images cannot hold them: "
+            f"{examples(wrong)}. Rename the files or folders (convmv does many at once)"
+        )
 
 
 def relative_path(path: str, folder: str) -> str:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from reidzoo.datasets import Dataset, Market1501
-from reidzoo.datasets.base import images_below
+from reidzoo.datasets.base import check_names, images_below
 from reidzoo.datasets.folder import CAMERA
 from reidzoo.datasets.names import Names
 from reidzoo.errors import DatasetError, GalleryError
@@ -35,7 +35,7 @@ def read_source(
 
     Raises:
         GalleryError: labels or names that are not as many as the images, or two images of one name.
-        DatasetError: there is no image.
+        DatasetError: there is no image, or a path is not UTF-8.
     """
     if isinstance(source, Dataset):
         _refuse_labels(names, identities, cameras, "a dataset")
@@ -45,11 +45,15 @@ def read_source(
         entries = _of_folder(os.path.abspath(source))
     else:
         images = _listed(source)
-        return images, _of_images(images, names, identities, cameras)
+        entries = _of_images(images, names, identities, cameras)
+        check_names(entry.name for entry in entries)
+        return images, entries
     if not entries:
         where = f"{source.name}, split {split}," if isinstance(source, Dataset) else os.fspath(source)
         raise DatasetError(f"{where} holds no image")
-    return [entry.name for entry in entries], entries
+    paths = [entry.name for entry in entries]
+    check_names(paths)
+    return paths, entries
 
 
 def _of_dataset(dataset: Dataset, split: str) -> list[Entry]:

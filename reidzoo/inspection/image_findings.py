@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from reidzoo.datasets.base import shortened
+from reidzoo.files import printable
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
 from reidzoo.inspection.inspected_images import InspectedImages
 
@@ -29,6 +30,10 @@ def is_blank(images: InspectedImages) -> np.ndarray:
 def find_in_images(images: InspectedImages) -> Iterator[Finding]:
     """Yield what is wrong with the files, the worst first."""
     yield from _unreadable(images)
+    yield from _seen(
+        images, np.array([printable(record.path) != record.path for record in images.records], bool), WARNING,
+        "have a path that is not UTF-8", "Rename them: the lists of extract, gallery and split cannot hold such names.",
+    )  # fmt: skip
     yield from _seen(
         images, is_blank(images), WARNING, "are blank, of one colour", "Remove them: nobody can be known by them."
     )

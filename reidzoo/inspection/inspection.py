@@ -12,6 +12,7 @@ from tabulate import tabulate
 from reidzoo.datasets import Dataset
 from reidzoo.datasets.base import SPLITS
 from reidzoo.errors import DatasetError
+from reidzoo.files import printable
 from reidzoo.inspection.duplicate_findings import find_duplicates, find_repeated
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
 from reidzoo.inspection.folder_findings import find_not_read
@@ -89,7 +90,7 @@ class Inspection:
                 parts.append("\n".join([f"{heading}:", *(_lines(finding) for finding in found)]))
         if not any(finding.level != NOTE for finding in self.findings):
             parts.append("Nothing is wrong with these images and labels.")
-        return "\n\n".join(parts)
+        return printable("\n\n".join(parts))
 
 
 def _lines(finding: Finding) -> str:

@@ -10,6 +10,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from reidzoo.files import printable
 from reidzoo.inspection.contact_sheet import contact_sheet
 from reidzoo.inspection.findings import Finding
 from reidzoo.inspection.inspected_images import InspectedImages
@@ -52,7 +53,7 @@ def page(inspection: Inspection) -> str:
         if found:
             parts.append(f"<h2>{heading}</h2>" + "".join(_finding(finding, images) for finding in found))
     parts.append(_sheet(images))
-    return (
+    return printable(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>\n'
         f"<body>{''.join(parts)}</body></html>\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +155,27 @@ def test_mistakes(write_model, extract, tiny_root, tmp_path):
     with pytest.raises(UserError, match="there already"):
         extract(model, folder, output=".")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_replaced_is_refused_before_the_work(
+    write_model, extract, damaged, tmp_path, monkeypatch
+):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    extract(write_model(), damaged, "--skip-unreadable", output="link")
+    assert (tmp_path / "real" / "index.csv").exists()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match="cannot be replaced: it is where you are"):
+        extract("no model", damaged, output="here")
+
+
+def test_a_name_that_no_list_can_hold_is_refused_before_the_work(write_model, extract, tiny_root, tmp_path):
+    folder = os.fsencode(tmp_path / "people")
+    os.mkdir(folder)
+    shutil.copy(next((tiny_root / "Market-1501-v15.09.15" / "query").iterdir()), folder + b"/caf\xe9.jpg")
+    with pytest.raises(DatasetError, match=r"1 images have a path that is not UTF-8.*caf\\udce9\.jpg"):
+        extract(write_model(), tmp_path / "people")
 
 
 def test_from_the_command_line(write_model, run_tool, tiny_root, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from reidzoo.commands import call, main
 from reidzoo.datasets import build_dataset
-from reidzoo.errors import UserError
+from reidzoo.errors import DatasetError, UserError
 
 
 @pytest.fixture
@@ -85,6 +86,12 @@ def test_mistakes(people, capsys):
     with pytest.raises(SystemExit) as end:
         main(["split", "nowhere", "--output-dir", "crops"])
     assert end.value.code == 2 and "there is no folder" in capsys.readouterr().err
+
+
+def test_a_name_that_no_list_can_hold_is_refused(people, tmp_path):
+    os.rename(people / "a", os.fsencode(people) + b"/\xe9")
+    with pytest.raises(DatasetError, match=r"4 images have a path that is not UTF-8.*\\udce9"):
+        call("split", "people", "--output-dir", "crops", "--no-cameras")
 
 
 def test_a_pattern_that_no_name_has_is_a_mistake(people, tmp_path):

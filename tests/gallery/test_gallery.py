@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,6 +173,14 @@ def test_unreadable_files_are_named_before_any_work_or_left_out(model, people, t
     gallery = Gallery.build(model, people, tmp_path / "kept", skip_unreadable=True)
     added = gallery.add(people, skip_unreadable=True)
     assert len(gallery) == 6 and (added.added, added.known) == (0, 6) and "broken.jpg" in added.unreadable[0]
+
+
+def test_a_name_that_is_not_utf_8_is_refused_before_any_work(model, people, tmp_path):
+    os.rename(people / "Bob", os.fsencode(people) + b"/B\xf6b")
+    for source in (people, [os.fsdecode(path) for path in Path(people).rglob("*.jpg")]):
+        with pytest.raises(DatasetError, match=r"have a path that is not UTF-8.*B\\udcf6b"):
+            Gallery.build(model, source, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
 
 
 def test_what_was_embedded_before_an_error_is_kept(model, people, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -12,6 +13,7 @@ from reidzoo.datasets import TableDataset
 from reidzoo.errors import DatasetError
 from reidzoo.inspection import Inspection, open_data
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING
+from reidzoo.inspection.page import page
 
 from .conftest import picture, save
 
@@ -86,6 +88,10 @@ def other_files(folder):
     (folder / "train/anna/Thumbs.db").touch()
 
 
+def not_utf_8(folder):
+    (folder / "train/anna/0_c0.png").rename(folder / os.fsdecode(b"train/anna/\xe9_c0.png"))
+
+
 def two_names(folder):
     shutil.copy(folder / "train/anna/0_c0.png", folder / "train/bo/9_c0.png")
 
@@ -146,6 +152,7 @@ def junk(folder):
         (loose, WARNING, "images that belong to no person: 2"),
         (empty, WARNING, "folders without an image: 1"),
         (other_files, NOTE, "other files, which are not read: 2 (notes.txt, train/anna/Thumbs.db)"),
+        (not_utf_8, WARNING, "1 of 20 images have a path that is not UTF-8"),
         (two_names, WARNING, "1 pairs of images of different identities are the same picture (the same file)"),
         (nearly_two_names, WARNING,
          "1 pairs of images of different identities are the same picture (0 the same file, others nearly so)"),
@@ -166,6 +173,14 @@ def test_a_defect_is_found(crops, spoil, level, title):
     spoil(crops)
     findings = found(crops)
     assert list(findings) == [title] and findings[title].level == level
+
+
+def test_a_name_that_is_not_utf_8_can_be_printed_and_shown(crops):
+    not_utf_8(crops)
+    (crops / "train/bo").rename(crops / os.fsdecode(b"train/b\xf6"))
+    inspection = Inspection(open_data(str(crops)))
+    for text in (inspection.text(), page(inspection)):
+        assert r"\udce9_c0.png" in text and text.encode()
 
 
 def test_why_an_image_cannot_be_read_is_said_once(crops):
