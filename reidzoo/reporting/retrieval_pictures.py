@@ -54,6 +54,8 @@ def confused(subject: Subject) -> Picture:
     """Return the pairs of identities that are taken for one another most often."""
     retrieval = subject.retrieval
     pairs = confusions(retrieval.lists, retrieval.query_pids, retrieval.gallery_pids, PAIRS)
+    if not pairs:
+        raise UserError(f"{retrieval.title} has no two identities that could be taken for one another")
     missed, counted = int(retrieval.lists.missed.sum()), int((retrieval.lists.match >= 0).sum())
     text = f"{missed:,} of {counted:,} queries find another identity first. "
     if any(pair.mistakes for pair in pairs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,8 +17,8 @@ from torch import Tensor
 from reidzoo.errors import ConfigError, DatasetError
 
 __all__ = [
-    "PIXELS_VERSION", "UnfitImageError", "as_seen", "check_header", "exif_orientation", "open_image", "read_image",
-    "read_images", "read_picture", "resize_image", "size_as_seen", "upright_size",
+    "BROKEN", "PIXELS_VERSION", "UnfitImageError", "as_seen", "check_header", "exif_orientation", "open_image",
+    "read_image", "read_images", "read_picture", "resize_image", "size_as_seen", "upright_size",
 ]  # fmt: skip
 
 PIXELS_VERSION = 2
@@ -32,6 +33,12 @@ TOGETHER = 1 << 20
 """Pixels of decoded images that wait to be resized together, a batch of crops; of larger images there are fewer."""
 METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 """Where a file can say which way up it is. Most say nothing, and to look takes longer than to know that."""
+
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, NotImplementedError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What PIL raises for broken files, which varies with the format."""
 
 
 class UnfitImageError(ValueError):
@@ -116,8 +123,7 @@ def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         raise DatasetError(f"image {os.fspath(path)} does not exist; is the dataset complete?") from None
     except UnfitImageError as error:
         raise DatasetError(f"image {os.fspath(path)} {error}") from None
-    # What PIL raises for broken files varies with the format.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise DatasetError(
             f"image {os.fspath(path)} cannot be read ({_reason(path, error)}); copy it again, or remove it"
         ) from None
@@ -190,7 +196,7 @@ def exif_orientation(image: Image.Image) -> int:
         return 1
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (OSError, SyntaxError, ValueError, struct.error):  # damaged metadata of a picture that may be whole
+    except BROKEN:  # damaged metadata of a picture that may be whole
         return 1
 
 

@@ -130,6 +130,13 @@ def test_where_nobody_is_mistaken_nothing_is_marked_wrong(make_retrieval):
         assert strip.tiles[2].words.startswith("another identity, identity")
 
 
+@pytest.mark.parametrize("kind", ["confusions", "distances", "roc"])
+def test_one_identity_makes_no_picture_of_two(make_retrieval, kind):
+    alone = make_retrieval([(1, 0)], [(1, 1), (-1, 1)])
+    with pytest.raises(UserError, match=r"has one identity|has no two identities"):
+        RETRIEVAL_PICTURES[kind](Subject(alone, SimpleNamespace(size=(64, 32), calibration=None)))
+
+
 def test_people_and_cameras_are_called_by_their_names(subject):
     """As folders and tables of your own images have them; who is confused is no number to their owner."""
     people = {"Ann": 1, "Bob": 2, "Cleo": 3, "Dan": 4, "Eve": 5, "Fay": 6}

@@ -295,6 +295,17 @@ def test_broken_files_are_named(tmp_path, name, why):
         read_image(path, (64, 32))
 
 
+def test_a_tiff_whose_second_page_has_no_width_is_named(tmp_path):
+    picture(60, 120).save(tmp_path / "a.tif")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    (first,) = struct.unpack_from("<L", data, 4)
+    (tags,) = struct.unpack_from("<H", data, first)
+    struct.pack_into("<L", data, first + 2 + 12 * tags, len(data))  # where the next page's tags are
+    (tmp_path / "a.tif").write_bytes(data + bytes(6))
+    with pytest.raises(DatasetError, match=r"a\.tif cannot be read \(TypeError"):
+        read_image(tmp_path / "a.tif", (64, 32))
+
+
 def test_a_folder_is_not_an_image(tmp_path):
     with pytest.raises(DatasetError, match="cannot be read"):
         read_image(tmp_path, (64, 32))

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from reidzoo.errors import GalleryError
 from reidzoo.gallery.server.limits import Limits
 from reidzoo.transforms import check_header
-from reidzoo.transforms.decode import UnfitImageError, as_seen
+from reidzoo.transforms.decode import BROKEN, UnfitImageError, as_seen
 
 __all__ = ["open_file", "open_picture", "small_jpeg"]
 
@@ -36,8 +36,7 @@ def open_picture(content: bytes, limits: Limits, name: str) -> Image.Image:
         return as_seen(image)
     except UnfitImageError as error:
         raise GalleryError(f"{name} {error}") from None
-    # What PIL raises for broken files varies with the format.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+    except BROKEN:
         raise GalleryError(f"{name} is not a picture that can be read ({', '.join(FORMATS)}), or damaged") from None
 
 
