@@ -41,16 +41,19 @@ class COCOSequence(AnnotatedSequence):
         self, name: str, parts: tuple[str, ...], images: Mapping[int, Mapping[str, Any]], root: Path,
         tracked: Mapping[Any, Sequence[Tracked]],
     ) -> None:  # fmt: skip
-        self.name, self.parts, self._images, self._root, self._tracked = name, parts, images, root, tracked
+        self.name, self.parts, self._images, self._root = name, parts, images, root
+        self._boxes = [
+            Box(frame, track, *box, visibility=seen)
+            for frame, image in images.items()
+            for track, box, seen in tracked.get(image["id"], ())
+            if box[2] > 0 and box[3] > 0
+        ]
+        sizes = {frame: (image.get("width"), image.get("height")) for frame, image in images.items()}
+        self._sizes = {frame: (int(width), int(height)) for frame, (width, height) in sizes.items() if width and height}
 
     def boxes(self) -> list[Box]:
         """Return the boxes that have a track."""
-        return [
-            Box(frame, track, *box, visibility=seen)
-            for frame, image in self._images.items()
-            for track, box, seen in self._tracked.get(image["id"], ())
-            if box[2] > 0 and box[3] > 0
-        ]
+        return self._boxes
 
     def frames(self) -> dict[int, Path]:
         """Return the image of each frame."""
@@ -58,8 +61,7 @@ class COCOSequence(AnnotatedSequence):
 
     def sizes(self) -> dict[int, tuple[int, int]]:
         """Return what the file says of its images' width and height."""
-        sizes = {frame: (image.get("width"), image.get("height")) for frame, image in self._images.items()}
-        return {frame: (int(width), int(height)) for frame, (width, height) in sizes.items() if width and height}
+        return self._sizes
 
 
 def is_coco(path: Path) -> bool:
@@ -98,7 +100,7 @@ def read_coco(path: Path, category: str = "", identity: str = "") -> list[COCOSe
             COCOSequence(PurePosixPath(name).name or path.stem, _parts(path, name, group), group, root, tracked)
             for name, group in _sequences(images, videos).items()
         ]
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise DatasetError(f"{path}: {SHAPE}, each with its keys; {type(error).__name__}: {error}") from None
 
 

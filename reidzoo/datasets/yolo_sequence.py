@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -123,7 +124,8 @@ def _read(path: Path) -> list[Line]:
             values = [float(word) for word in line.split()]
             kind, x, y, width, height, *rest = values or [0.0] * 5
             track = rest[-1] if rest and rest[-1].is_integer() and rest[-1] >= 0 else None
-            if len(rest) > 2 or (len(rest) == 2 and track is None) or max(x, y, width, height) > 1.5:
+            too_many = len(rest) > 2 or (len(rest) == 2 and track is None)
+            if too_many or max(x, y, width, height) > 1.5 or not all(map(math.isfinite, values)):
                 raise ValueError
         except ValueError:
             raise DatasetError(f"{path}:{number}: {LINE}, not of segments or poses; got {line[:100]!r}") from None
@@ -182,15 +184,24 @@ def _names(source: Path) -> dict[int, str]:
     for folder in (source, source.parent):
         for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
             try:
-                content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-            except (yaml.YAMLError, UnicodeDecodeError):
+                content = yaml.load(path.read_text(encoding="utf-8-sig"), yaml.BaseLoader)  # texts alone
+            except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
                 continue
             names = content.get("names") if isinstance(content, dict) else None
             if isinstance(names, (list, dict)):
                 pairs = enumerate(names) if isinstance(names, list) else names.items()
-                return {int(number): str(name) for number, name in pairs}
+                try:
+                    return {int(number): str(name) for number, name in pairs}
+                except ValueError as error:
+                    raise DatasetError(
+                        f"{path}: names is a list, or numbers to names as in {{0: person}}: {error}"
+                    ) from None
         for path in (folder / place / name for place in ("", "labels") for name in CLASS_FILES):
             if path.is_file():
-                lines: Sequence[str] = path.read_text(encoding="utf-8-sig").splitlines()
+                try:
+                    lines: Sequence[str] = path.read_text(encoding="utf-8-sig").splitlines()
+                except UnicodeDecodeError as error:
+                    line = error.object.count(b"\n", 0, error.start) + 1
+                    raise DatasetError(f"{path}:{line}: not UTF-8; save it so") from None
                 return {number: name.strip() for number, name in enumerate(lines) if name.strip()}
     return {}

@@ -78,7 +78,9 @@ def _scheme(name: str, text: str) -> Callable[[str], Path]:
 
 
 def is_safetensors(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file has safetensors' format, whatever its name: a header's length, then a JSON object."""
+    """Return whether a file is of safetensors' format by its name, or by its start: a header's length, then JSON."""
+    if Path(path).suffix == ".safetensors":
+        return True
     with open(path, "rb") as file:
         start = file.read(9)
     return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < os.path.getsize(path)
@@ -98,7 +100,7 @@ def safe_read(path: str | os.PathLike[str]) -> Any:
             Python objects besides tensors and numbers.
     """
     path = local_file(path)
-    if path.suffix == ".safetensors" or is_safetensors(path):
+    if is_safetensors(path):
         return read_safetensors(path)[1]
     try:
         checked = checked_content(path)

@@ -139,7 +139,8 @@ def _parse(text: str | None, path: Path) -> dict[str, Any]:
         )
     try:
         header = json.loads(text)
-    except json.JSONDecodeError as error:
+        _dumps(header).encode()  # NaN and half a surrogate are read, and not written
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: its metadata {KEY!r} is not JSON: {error}") from None
     number = header.get("format") if isinstance(header, dict) else None
     if not isinstance(number, int) or number < 1:

@@ -44,7 +44,7 @@ def _read(path: Path, tensors: bool) -> tuple[dict[str, str], dict[str, Tensor]]
         with safe_open(path, framework="pt", device="cpu") as file:
             state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
             return file.metadata() or {}, state
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
 
 
@@ -61,5 +61,5 @@ def _expected(text: str) -> dict[str, Any]:
     """Return the checksums in a model file's own metadata; none for an older file, or one that holds weights only."""
     try:
         return dict(json.loads(text)["checksums"]["tensors"])
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         return {}

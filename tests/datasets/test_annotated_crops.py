@@ -81,6 +81,33 @@ def test_lines_of_older_files_and_the_folder_that_seqinfo_names(tmp_path):
     assert [box.person for box in sequence.boxes()] == [3] and sorted(sequence.frames()) == [1, 2, 3, 4]
 
 
+def test_boxes_of_nobody_are_left_out(tmp_path):
+    write_sequence(tmp_path / "s", ["\ufeff1,-1,1,2,30,40", "1,3,1,2,30,40"])
+    sequence = MOTSequence(tmp_path / "s")
+    assert [box.person for box in sequence.boxes()] == [3]
+    (tmp_path / "s" / "gt" / "gt.txt").write_text("1,-1,1,2,30,40\n")
+    with pytest.raises(DatasetError, match=r"gt.txt: all ids are below 0"):
+        sequence.boxes()
+
+
+@pytest.mark.parametrize("line", [b"nan,1,1,2,3,4", b"1,inf,1,2,3,4", b"1,1,1,2,3,4,\xe9"])
+def test_lines_of_no_numbers_are_named(tmp_path, line):
+    write_sequence(tmp_path / "s", [])
+    (tmp_path / "s" / "gt" / "gt.txt").write_bytes(b"1,1,1,2,3,4\n" + line)
+    with pytest.raises(DatasetError, match=r"gt.txt:2: a line of MOT annotations is frame,id"):
+        MOTSequence(tmp_path / "s").boxes()
+
+
+def test_a_seqinfo_is_read_as_it_stands_or_named(tmp_path):
+    write_sequence(tmp_path / "s", [], name="img%1")
+    for text, message in (("imDir=img%1\n", r"no section headers.*line: 1"), ("[Sequence]\nimDir\n", "line *2")):
+        (tmp_path / "s" / "seqinfo.ini").write_text(text)
+        with pytest.raises(DatasetError, match=message):
+            MOTSequence(tmp_path / "s").frames()
+    (tmp_path / "s" / "seqinfo.ini").write_text("[Sequence]\nimDir=img%1\n")
+    assert len(MOTSequence(tmp_path / "s").frames()) == 4
+
+
 def test_mistakes(video, tmp_path):
     with pytest.raises(DatasetError, match="holds no annotations: neither sequences of MOTChallenge"):
         cut_crops(tmp_path / "v" / "train" / "a" / "img1", tmp_path / "crops", CropRules())

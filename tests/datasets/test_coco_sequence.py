@@ -138,12 +138,21 @@ def test_names_that_would_be_one_folder(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [("[]", "a COCO file is an object"), ('{"images": []}', "annotations"), ("{", "JSONDecodeError"),
+     ("[" * 100_000, "RecursionError"),
      ('{"images": [], "annotations": []}', "there is no annotation of the class")],
 )  # fmt: skip
 def test_what_is_no_coco_file(tmp_path, text, message):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(DatasetError, match=message):
         read_coco(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("wrong", [{"width": "wide"}, {"width": float("inf")}, {"id": [1]}])
+def test_images_that_say_nonsense(tmp_path, wrong):
+    picture(tmp_path / "x.png")
+    path = write(tmp_path / "a.json", [annotation(1, 1)], [{"id": 1, "file_name": "x.png", "height": 60, **wrong}])
+    with pytest.raises(DatasetError, match=r"a.json: a COCO file is an object"):
+        read_coco(path)
 
 
 def test_images_that_are_not_there(tmp_path):

@@ -75,11 +75,30 @@ def test_mistakes(tmp_path):
     write(tmp_path, {"f1": ["0 0.5 0.5 0.2 0.9"]})
     with pytest.raises(DatasetError, match=r"no line of its labels has a track.*save_txt=True.*--identity class"):
         read_yolo(tmp_path)
-    for line in ("0 0.5 0.5 0.2", "0 0.5 0.5 0.2 0.9 0.3 0.4", "0 a b c d 1", "0 50 30 20 50 1", "0 1 1 1 1 1 1 1 1"):
+    for line in (
+        "0 0.5 0.5 0.2",
+        "0 0.5 0.5 0.2 0.9 0.3 0.4",
+        "0 a b c d 1",
+        "0 50 30 20 50 1",
+        "0 1 1 1 1 1 1 1 1",
+        "nan 1 1 1 1 1",
+        "0 1 1 inf 1 1",
+    ):
         (tmp_path / "labels" / "f1.txt").write_text("\n" + line)
         with pytest.raises(DatasetError, match=r"f1.txt:2: a line of YOLO's labels with a track is"):
             read_yolo(tmp_path)
     (tmp_path / "labels" / "f1.txt").write_text("0 0.5 0.5 0.2 0.9 1")
+    (tmp_path / "classes.txt").write_bytes("car\nJosé\n".encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"classes.txt:2: not UTF-8"):
+        read_yolo(tmp_path)
+    (tmp_path / "data.yaml").write_text("names: {person: 0}\n")
+    with pytest.raises(DatasetError, match=r"data.yaml: names is a list, or numbers to names.*'person'"):
+        read_yolo(tmp_path)
+    (tmp_path / "data.yaml").write_text(
+        "made: 2024-13-45\nnames: [person]\n"
+    )  # a date that there is not, and no matter
+    (tmp_path / "a.yaml").write_text("[" * 3000)
+    assert len(read_yolo(tmp_path)[0].boxes()) == 1
     (tmp_path / "images" / "f1.jpg").unlink()
     with pytest.raises(DatasetError, match=r"has no image of its name in .*ffmpeg -i"):
         read_yolo(tmp_path)

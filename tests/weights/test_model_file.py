@@ -73,6 +73,10 @@ def test_wrong_arguments(tmp_path, tiny_config):
     [
         (None, "holds weights only"),
         ("{", "is not JSON"),
+        ("[" * 50_000, "is not JSON"),
+        ('{"format": ' + "1" * 5000 + "}", "is not JSON"),
+        ('{"format": 1, "config": {"x": NaN}, "info": {}}', "is not JSON"),
+        ('{"format": 1, "config": {"x": "\\ud800"}, "info": {}}', "is not JSON"),
         ("[]", "has no format number"),
         ('{"format": 2}', "has format 2, this reidzoo reads 1"),
         ('{"format": 1, "info": {}}', "has no mapping 'config'"),
@@ -90,9 +94,11 @@ def test_damaged_and_missing_files(tmp_path, tiny_config):
     with pytest.raises(WeightsError, match="no such model file"):
         read_model_file(path)
     write_model_file(path, STATE, tiny_config(), {})
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(WeightsError, match="not a readable safetensors file"):
-        read_model_file(path)
+    content = path.read_bytes()
+    for length in (len(content) - 1, 100):
+        path.write_bytes(content[:length])
+        with pytest.raises(WeightsError, match="not a readable safetensors file"):
+            header_if_any(path)
 
 
 def test_what_is_a_model_file(tmp_path, tiny_config):
