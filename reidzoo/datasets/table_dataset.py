@@ -124,7 +124,8 @@ def _numbered(rows: Sequence[TableRow], column: str) -> dict[str, int]:
     """Return the number of each name in a column."""
     if all(re.fullmatch(r"-?\d+", getattr(row, column)) for row in rows):  # a number that is too low is no name
         for row in rows:
-            _number(row, column)
+            if getattr(row, column).startswith("-"):
+                _number(row, column)
     return number_names(getattr(row, column) for row in rows)
 
 
@@ -136,6 +137,8 @@ def _number(row: TableRow, column: str) -> int:
         raise DatasetError(f"{row.place}: {column} is {text!r}; expected an integer") from None
     if number < LOWEST[column]:
         raise DatasetError(f"{row.place}: {column} is {number}; expected {LOWEST[column]} or more")
+    if number >= 2**63:
+        raise DatasetError(f"{row.place}: {column} is {text}; expected a number of at most 64 bits")
     return number
 
 

@@ -19,6 +19,11 @@ def test_numeric_folders_and_cameras(tmp_path, touch):
     assert dataset.name == "mine"
 
 
+def test_names_that_are_one_number_or_a_huge_one_are_people_of_their_own(tmp_path, touch):
+    touch(tmp_path, ["train/1/a.jpg", "train/01/a.jpg", "train/-1/a.jpg", f"query/{10**25}/a.jpg", "gallery/7/a.jpg"])
+    assert FolderDataset(tmp_path, ".").pid_of == {"-1": -1, "01": 0, "1": 1, str(10**25): 2, "7": 3}
+
+
 def test_named_folders_share_one_numbering(tmp_path, touch):
     touch(tmp_path, ["train/cleo/a.jpg", "query/bert/a_c1.jpg", "gallery/anna/a_c2.jpg", "gallery/bert/a_c2.jpg"])
     dataset = FolderDataset(tmp_path, ".")

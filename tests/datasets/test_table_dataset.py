@@ -33,6 +33,13 @@ def test_records(folder, kind):
     assert dataset.protocol == "market1501" and dataset.name == "table" and not dataset.is_twin
 
 
+def test_a_number_beyond_64_bits_is_a_name_or_a_mistake(folder):
+    table = {"path": ["a.jpg", "b.jpg"], "pid": ["3", str(2**63)], "split": ["train", "train"]}
+    assert TableDataset(table, folder).pid_of == {"3": 0, str(2**63): 1}
+    with pytest.raises(DatasetError, match=r"row 0: timeid is 1000.*at most 64 bits"):
+        TableDataset({**table, "timeid": [str(10**25), "1"]}, folder)
+
+
 def test_mistakes(folder):
     with pytest.raises(DatasetError, match="no column split"):
         TableDataset({"path": ["a.jpg"], "pid": [1]}, folder)
