@@ -139,17 +139,17 @@ def open_dataset(source: str, root: str) -> Dataset:
     Raises:
         UserError: there is none.
     """
-    import yaml
-
     from reidzoo.datasets import CSVDataset, build_dataset
+    from reidzoo.yaml_marks import parse_yaml, unmark
 
     if source.lower().endswith(".csv"):
         return CSVDataset(os.curdir, source)
     if "/" in source or os.path.exists(source):
         raise UserError(f"{source} is neither a folder, nor a .csv file, nor a dataset's name")
     try:
-        return build_dataset(yaml.safe_load(source) if source.startswith("{") else source, root=root)
-    except (ConfigError, yaml.YAMLError) as error:
+        node = unmark(parse_yaml(source, lambda _: source)) if source.startswith("{") else source
+        return build_dataset(node, root=root)
+    except ConfigError as error:
         raise UserError(f"there is no folder {source} here, and no such dataset: {error}") from None
 
 

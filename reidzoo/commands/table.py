@@ -131,11 +131,12 @@ def _run(units: dict[str, Unit], args: argparse.Namespace, folder: Path) -> dict
         TimeUp: ``--seconds`` have passed, and what ran has saved itself.
     """
     from reidzoo.tables import Scheduler
-    from reidzoo.tables.launchers import build_launcher
+    from reidzoo.tables.launchers import build_launcher, read_options
     from reidzoo.tables.lock import locked
     from reidzoo.tables.scheduler import shared_environment
     from reidzoo.tables.time_limit import time_limit
 
+    read_options(args.launcher_option)  # what is wrong with them is said before the trial
     _try_out([unit for unit in units.values() if not unit.done])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with locked(folder) as inherited, time_limit(args.seconds):

@@ -20,7 +20,7 @@ from reidzoo.version import ROOT
 from reidzoo.yaml_check import check_mapping, is_list_of_names
 from reidzoo.yaml_marks import Marked, ends_in_comment, parse_yaml, unmark, with_place
 
-__all__ = ["BASE", "Source", "in_package", "parse_overrides", "read_chain", "read_indexes"]
+__all__ = ["BASE", "Source", "in_package", "parse_overrides", "read_chain", "read_indexes", "read_text"]
 
 BASE = "_BASE_"
 
@@ -119,7 +119,7 @@ def _read(path: Path, named_at: str | None, above: tuple[Path, ...], chain: dict
     if key in chain:
         return
     shown = show_path(path)
-    tree = parse_yaml(_read_text(path, named_at), lambda line: f"{shown}:{line}")
+    tree = parse_yaml(read_text(path, named_at), lambda line: f"{shown}:{line}")
     if tree.value is None:
         tree = Marked({}, tree.where)
     if not isinstance(tree.value, dict):
@@ -147,7 +147,12 @@ def _base_names(base: Marked) -> list[Marked]:
     return names
 
 
-def _read_text(path: Path, named_at: str | None) -> str:
+def read_text(path: Path, named_at: str | None = None) -> str:
+    """Return the text of a YAML file; ``named_at`` is where ``_BASE_`` names it.
+
+    Raises:
+        ConfigError: it is not there, or cannot be read.
+    """
     prefix = f"{named_at}: _BASE_: " if named_at else ""
     if not path.is_file():
         names = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []

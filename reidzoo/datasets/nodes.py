@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from reidzoo.checks import NODE_OR_NAME, check
-from reidzoo.errors import UserError
+from reidzoo.errors import ConfigError, UserError
 from reidzoo.registry import DATASET
+from reidzoo.yaml_marks import parse_yaml, unmark
 
 __all__ = [
     "Node", "as_mapping", "check_node", "innermost", "is_same_dataset", "layers", "listed", "read_node", "readable_now",
@@ -34,8 +33,8 @@ def read_node(text: str, option: str) -> Node:
         UserError: it is neither.
     """
     try:
-        node = yaml.safe_load(text)
-    except yaml.YAMLError:
+        node = unmark(parse_yaml(text, lambda _: option))
+    except ConfigError:
         node = None
     if isinstance(node, str) or (isinstance(node, dict) and "type" in node):
         return node

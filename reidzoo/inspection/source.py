@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 import os
 
-import yaml
-
 from reidzoo.datasets import CSVDataset, Dataset, FolderDataset, MarketLayout, TableDataset, build_dataset
 from reidzoo.datasets.base import SPLITS
 from reidzoo.datasets.people_folder import find_people
-from reidzoo.errors import DatasetError, UserError
+from reidzoo.errors import ConfigError, DatasetError, UserError
 from reidzoo.registry import DATASET
+from reidzoo.yaml_marks import parse_yaml, unmark
 
 __all__ = ["is_data", "open_data"]
 
@@ -43,11 +42,12 @@ def open_data(source: str, root: str | os.PathLike[str] = "datasets") -> Dataset
     if source.lower().endswith(LISTS):
         return CSVDataset(os.curdir, source)
     try:
-        return build_dataset(yaml.safe_load(source) if source.startswith("{") else source, root=root)
-    except yaml.YAMLError as error:
+        node = unmark(parse_yaml(source, lambda _: "YAML")) if source.startswith("{") else source
+    except ConfigError as error:
         raise UserError(
             f"{source} is no node such as {{type: FolderDataset, folder: my_data/crops}}: {error}"
         ) from None
+    return build_dataset(node, root=root)
 
 
 def _open_folder(folder: str) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reidzoo.checks import Rule
-from reidzoo.config.sources import Source, in_package
+from reidzoo.config.sources import Source, in_package, read_text
 from reidzoo.engine.evaluate import FIGURES
 from reidzoo.errors import ConfigError
 from reidzoo.files import show_path
@@ -141,7 +141,7 @@ class Table:
 
 def is_table(path: Path) -> bool:
     """Return whether a YAML file is a table file, and not a configuration: whether it has ROWS or SWEEPS."""
-    value = parse_yaml(path.read_text(encoding="utf-8"), lambda line: f"{path}:{line}").value
+    value = parse_yaml(read_text(path), lambda line: f"{path}:{line}").value
     return isinstance(value, dict) and not {"ROWS", "SWEEPS"}.isdisjoint(value)
 
 
@@ -159,9 +159,7 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self.path, shown = path, show_path(path)
-        if not path.is_file():
-            raise ConfigError(f"{shown}: no such file")
-        tree = parse_yaml(path.read_text(encoding="utf-8"), lambda line: f"{shown}:{line}")
+        tree = parse_yaml(read_text(path), lambda line: f"{shown}:{line}")
         self.top = check_mapping(tree, _TABLE, "")
         self.where = tree.where
 

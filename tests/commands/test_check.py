@@ -85,6 +85,7 @@ def test_a_name_and_a_node(tiny_root, capsys):
         (["Market150"], "Market150 is no configuration, .* and no dataset. Did you mean Market1501?"),
         ([], "what is to be checked"),
         (["{type: "], "is no node such as"),
+        (["{type: CSVDataset, file: 2024-13-45}"], "no such file"),
         (["configs/own_data.yml", "--html", "page.html"], "--html is for a folder, a CSV or a dataset"),
         (["nowhere.csv"], "no such file"),
     ],

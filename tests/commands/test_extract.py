@@ -148,6 +148,7 @@ def test_mistakes(write_model, extract, tiny_root, tmp_path):
         ("Marked1501", [], "Market1501"),
         ("Market1501", ["--data-root", str(tmp_path)], "was not found"),
         ("{type: CUHK03NP, split: x", [], "no such dataset"),
+        ("{type: CSVDataset, file: 2024-13-45}", [], "no such file"),
         (tmp_path / "none.csv", [], "no such file"),
     ):
         with pytest.raises(UserError, match=part):

@@ -114,6 +114,12 @@ def test_a_mistake_in_any_unit_stops_it_before_the_first_trains(call, project, k
     assert not list(project.glob("output/**/*.pth"))
 
 
+def test_wrong_options_of_a_launcher_are_named_before_the_trial(call, project, monkeypatch):
+    monkeypatch.setattr("reidzoo.commands.table._try_out", lambda units: pytest.fail("tried out"))
+    with pytest.raises(UserError, match="--launcher-option: not valid YAML"):
+        call("--mini", "--launcher", "submitit", "--launcher-option", "a=[")
+
+
 def test_a_dry_run_lists_and_runs_nothing(call, project):
     said = call("--dry-run", "--only", "second").out
     assert said.count("to run") == 4 and "0 of 4 done" in said

@@ -86,6 +86,8 @@ def test_options_are_values_of_yaml():
         ("slurm", [], "launcher"),
         ("local", ["gpus=1"], "have none"),
         ("submitit", ["gpus"], "expected KEY=VALUE"),
+        ("submitit", ["gpus=["], "--launcher-option: not valid YAML"),
+        ("submitit", ["slurm_use_srun=no"], "slurm_use_srun=no: write true or false"),
     ],
 )
 def test_mistakes_are_named(tmp_path, name, options, message):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reidzoo.errors import ConfigError
-from reidzoo.tables import Claim, read_table
+from reidzoo.tables import Claim, is_table, read_table
 from reidzoo.yaml_marks import unmark
 
 TOP = "METRICS: [mAP]\nTARGET: Market1501\n"
@@ -130,3 +130,7 @@ def test_mistakes_have_their_place(table, text, parts):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yml: no such file"):
         read_table(tmp_path / "none.yml")
+    (tmp_path / "some.jpg").write_bytes(b"\xff\xd8")
+    for read in (read_table, is_table):
+        with pytest.raises(ConfigError, match=r"some\.jpg: cannot be read"):
+            read(tmp_path / "some.jpg")

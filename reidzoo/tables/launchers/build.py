@@ -6,12 +6,11 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from reidzoo.checks import check, one_of
 from reidzoo.errors import UserError
 from reidzoo.tables.launchers.launcher import Launcher
 from reidzoo.tables.launchers.local_launcher import LocalLauncher
+from reidzoo.yaml_marks import Doubtful, parse_yaml, unmark
 
 __all__ = ["LAUNCHERS", "build_launcher", "read_options"]
 
@@ -59,10 +58,14 @@ def read_options(options: Sequence[str]) -> dict[str, object]:
     """Return ``KEY=VALUE`` words as a mapping, values read as YAML.
 
     Raises:
-        UserError: a word has no ``=``.
+        UserError: a word has no ``=``, or its value is no YAML, or ``yes``, ``no`` and the like.
     """
     pairs = [word.partition("=") for word in options]
     for key, sign, _ in pairs:
         if not sign or not key:
             raise UserError(f"--launcher-option {key}: expected KEY=VALUE, such as gpus_per_node=1")
-    return {key: yaml.safe_load(value) for key, _, value in pairs}
+    values = {key: unmark(parse_yaml(value, lambda _: "--launcher-option")) for key, _, value in pairs}
+    for key, value in values.items():
+        if isinstance(value, Doubtful):
+            raise UserError(f"--launcher-option {key}={value}: write true or false, a number, or a text in quotes")
+    return values
