@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
 
     if not (0 < args.far < 1 and 0 < args.prior < 1):
         raise UserError("--far and --prior are shares between 0 and 1")
+    if args.seed < 0:
+        raise UserError("--seed takes a number from 0 up")
     need("sklearn", "calibrate")
     name = named_model(args)
     trained = find_model(weights=name, stage=args.stage, trust=args.trust)

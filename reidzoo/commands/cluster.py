@@ -114,8 +114,9 @@ def _check(args: argparse.Namespace, k1: Sequence[int], radii: Sequence[float]) 
         raise UserError(f"--picture {args.picture}: a .png or a .jpg is written")
     taken = [(args.features / name).resolve() for name in ("features.npy", "index.csv")]
     for place in places:
-        if not place.name or place.is_dir() or place.resolve() in taken:
-            raise UserError(f"{place} is a folder, no name, or one of the files that are read; name another file")
+        below_file = any(parent.is_file() for parent in place.parents)
+        if not place.name or place.is_dir() or below_file or place.resolve() in taken:
+            raise UserError(f"{place} is a folder, below a file, no name, or a file that is read; name another file")
         taken.append(place.resolve())
 
 

@@ -92,6 +92,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--workers takes a number from 0 up, --matches one from 1 up")
     if args.action in ("build", "add", "search") and not args.items:
         raise UserError(f"reidzoo gallery {args.action} takes {SOURCE if args.action != 'search' else 'images'}")
+    if args.identity == "":
+        raise UserError("--identity takes a name; leave it out where nobody knows who it is")
     if args.action in ("search", "show") and args.identity is not None:
         raise UserError(f"reidzoo gallery {args.action} takes no --identity; it is of images to add or to remove")
     {"build": _build, "add": _add, "remove": _remove, "search": _search, "show": _show}[args.action](args)

@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Embed the folder, print the nearest images and draw them."""
+    from reidzoo.datasets.base import images_below
     from reidzoo.engine.build import pick_device
     from reidzoo.engine.image_check import ImageCheck
     from reidzoo.gallery import Gallery
@@ -55,6 +56,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--top takes a number from 1 up, --workers one from 0 up, --output a file that ends in .png")
     if not os.path.isdir(args.folder):
         raise UserError(f"{args.folder} is no folder; name the one whose images are to be searched")
+    if not images_below(args.folder):
+        raise UserError(f"{args.folder} holds no image")
     ImageCheck([args.query]).run()
     model = load(named_model(args), device=str(pick_device(args.device)), stage=args.stage, trust=args.trust)
     judgement = Judgement.of(model, args.prior)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import socket
 import sys
 
@@ -41,8 +42,8 @@ def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
     from reidzoo.needs import need
 
-    if args.max_megabytes <= 0 or args.max_megapixels <= 0:
-        raise UserError("--max-megabytes and --max-megapixels take numbers above 0")
+    if not (0 < args.max_megabytes < math.inf and 0 < args.max_megapixels < math.inf):
+        raise UserError("--max-megabytes and --max-megapixels take numbers above 0, and no infinite ones")
     uvicorn = need("uvicorn", "serve")
     from reidzoo.gallery.server import LOOPBACK, Limits, create_app
 

@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
     targets = [read_node(text, "--targets") for text in dict.fromkeys(args.targets)] or _default_targets(models, args)
     if not targets:
         raise UserError("nothing says what to test on; name the datasets with --targets")
+    args.output_dir.mkdir(parents=True, exist_ok=True)  # a place that takes no files is named before the work
     rows = [evaluate_model(model, targets, args.opts, args.overlay) for model in models]
     if distributed.is_main():
         table, picture = matrix(rows), scatter(rows)

@@ -37,6 +37,7 @@ def test_a_model_file_gets_a_calibrated_copy(write_tiny, tiny_root, tmp_path, ca
         (["--dataset", "RandPerson"], "RandPerson has no query"),
         (["--dataset", "Market1501", "--far", "0.0001"], "ask for that"),
         (["--dataset", "Market1501", "--far", "1"], "between 0 and 1"),
+        (["--dataset", "Market1501", "--seed", "-1"], "--seed takes a number from 0 up"),
         ([], "name the dataset"),
     ):
         with pytest.raises(UserError, match=message):

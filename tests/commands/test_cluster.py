@@ -158,8 +158,9 @@ def test_mistakes(write_features, options, words):
 def test_what_is_read_is_not_written_over(write_features):
     folder = write_features()
     before = (folder / "index.csv").read_bytes()
-    with pytest.raises(UserError, match="one of the files that are read"):
-        call("cluster", folder, "--k1", 8, "--eps", 0.5, "--output", folder / "index.csv")
+    for place in (folder / "index.csv", folder / "index.csv" / "below.csv"):
+        with pytest.raises(UserError, match="or a file that is read"):
+            call("cluster", folder, "--k1", 8, "--eps", 0.5, "--output", place)
     assert (folder / "index.csv").read_bytes() == before
 
 

@@ -81,6 +81,7 @@ def test_a_datasets_split(write_tiny, tiny_root, tmp_path, capsys):  # noqa: F81
         (["remove", "kept"], "takes names of images, or --identity"),
         (["search", "kept", "new.jpg", "--identity", "x"], "search takes no --identity"),
         (["add", "kept", "people", "--identity", "x"], "of single images"),
+        (["add", "kept", "new.jpg", "--identity", ""], "--identity takes a name"),
         (["show", "nowhere"], "is not a gallery: there is no such folder"),
         (["show", "kept", "-k", "0"], "--matches one from 1 up"),
     ],
@@ -89,6 +90,12 @@ def test_mistakes_are_told(gallery, tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
         call("gallery", *words)
+
+
+@pytest.mark.parametrize("words", [["--max-megabytes", "nan"], ["--max-megapixels", "inf"], ["--max-megabytes", "0"]])
+def test_limits_are_numbers(words):
+    with pytest.raises(UserError, match="take numbers above 0"):
+        call("serve", "kept", *words)
 
 
 def test_a_mistake_exits_with_2(capsys):

@@ -66,6 +66,9 @@ def test_files_that_cannot_be_read_stop_the_search_or_are_left_out(write_tiny, t
     for name in ("query", "other"):
         Image.new("RGB", (16, 32), "red").save(tmp_path / f"{name}.png")
     (tmp_path / "broken.jpg").write_text("no image")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty holds no image$"):
+        call("search", "no model", tmp_path / "query.png", tmp_path / "empty", "--output", "x.png")
     words = (write_tiny()[0], tmp_path / "query.png", tmp_path, "--output", tmp_path / "out" / "found.png")
     with pytest.raises(DatasetError, match=r"(?s)broken\.jpg cannot be read.*--skip-unreadable leaves such files out"):
         call("search", *words)

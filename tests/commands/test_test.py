@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from reidzoo.commands import call
 from reidzoo.config import load_config
 from reidzoo.runs.pipeline import Pipeline
 
@@ -55,3 +56,10 @@ def test_mistakes_are_one_message(models, run_tool, tmp_path):
         run = run_tool("test_net.py", "--output-dir", tmp_path / "out", *arguments)
         assert run.returncode == 2 and message in run.stderr and "Traceback" not in run.stderr, run.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_takes_no_files_is_named_before_the_work(models, tmp_path, monkeypatch):
+    monkeypatch.setattr("reidzoo.runs.transfer_matrix.evaluate_model", lambda *words: pytest.fail("evaluated"))
+    (tmp_path / "out").touch()
+    with pytest.raises(FileExistsError):
+        call("test", "--config-file", models[0], "--targets", "Market1501", "--output-dir", tmp_path / "out")
