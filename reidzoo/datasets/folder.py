@@ -32,8 +32,8 @@ CAMERA_PATTERN = Rule("a regular expression with one group, such as '_cam([a-z]+
 class FolderDataset(Dataset):
     """Images in ``<split>/<person>/``, with the splits train, query and gallery, of which any may be left out.
 
-    Where every person's folder is an integer, it is the pid (-1 is junk); else the names are numbered from 0 in sorted
-    order over all splits. The camera is the number after a ``c`` that starts the file name or follows a sign
+    Where every person's folder is an integer of its own, it is the pid (-1 is junk); else the names are numbered from 0
+    in sorted order over all splits. The camera is the number after a ``c`` that starts the file name or follows a sign
     (``cat_c3.jpg``: 3), else 0; or what ``camera`` finds there.
 
     Args:

@@ -38,9 +38,9 @@ class TableDataset(Dataset):
         TableDataset(pandas.DataFrame({"path": ["a.jpg"], "pid": ["anna"], "camid": ["gate"], "split": ["train"]}))
 
     ``path`` is relative to ``folder``, or absolute; ``split`` is train, query or gallery. ``pid`` and ``camid`` are
-    whole numbers, or names: a column with a name in it is numbered from 0 in sorted order over all splits. The pid -1
-    is junk in the gallery, and no label in the training split. ``camid`` may be empty, or not there, where cameras are
-    unknown. ``timeid`` and ``viewid`` are numbers, empty where unknown; further columns are ignored.
+    whole numbers, or names: a column with a name in it, or with 1 and 01, is numbered from 0 in sorted order over all
+    splits. The pid -1 is junk in the gallery, and no label in the training split. ``camid`` may be empty, or not there,
+    where cameras are unknown. ``timeid`` and ``viewid`` are numbers, empty where unknown; further columns are ignored.
 
     Args:
         table: a pandas DataFrame, or a mapping of columns to their values.
