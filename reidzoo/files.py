@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 __all__ = [
-    "atomic_save", "move_into_place", "printable", "show_command", "show_path", "write_folder", "write_text", "write_whole",
+    "atomic_save", "move_into_place", "printable", "show_command", "show_path", "write_folder", "write_text",
+    "write_whole",
 ]  # fmt: skip
 
 

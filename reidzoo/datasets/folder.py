@@ -8,7 +8,7 @@ from typing import Any
 
 from reidzoo.checks import TEXT, Rule, check, optional
 from reidzoo.datasets.base import SPLITS, Dataset, examples, image_names
-from reidzoo.datasets.numbering import number_names
+from reidzoo.datasets.numbering import number_cameras, number_names
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
@@ -77,7 +77,7 @@ class FolderDataset(Dataset):
             check_cameras(self, [*cameras_of["query"], *cameras_of["gallery"]])
         cameras = {camera for split in ("query", "gallery") for _, _, camera in images[split]}
         self.protocol = protocol or ("camera_free" if cameras == {None} else "market1501")
-        self.camid_of = number_names(camera for split in SPLITS for _, _, camera in images[split] if camera)
+        self.camid_of = number_cameras(camera for split in SPLITS for _, _, camera in images[split] if camera)
         self._records = {
             split: [Record(path, self.pid_of[name], self.camid_of[camera] if camera else 0)
                     for path, name, camera in images[split]]

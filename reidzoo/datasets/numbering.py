@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["number_names"]
+__all__ = ["number_cameras", "number_names"]
 
 JUNK = "-1"
 
@@ -23,3 +23,10 @@ def number_names(names: Iterable[str]) -> dict[str, int]:
             return numbers
     others = [name for name in unique if name != JUNK]
     return {name: number for number, name in enumerate(others)} | ({JUNK: -1} if JUNK in unique else {})
+
+
+def number_cameras(names: Iterable[str]) -> dict[str, int]:
+    """Return a number for each camera as ``number_names`` does, but 1 and 01 are one: file names pad numbers."""
+    plain = {name: str(int(name)) if name.isdecimal() else name for name in names}
+    numbers = number_names(plain.values())
+    return {name: numbers[text] for name, text in plain.items()}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from reidzoo.checks import TEXT, check, optional
 from reidzoo.datasets.base import SPLITS, Dataset, absent_files
-from reidzoo.datasets.numbering import number_names
+from reidzoo.datasets.numbering import number_cameras, number_names
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
 
@@ -38,8 +38,8 @@ class TableDataset(Dataset):
         TableDataset(pandas.DataFrame({"path": ["a.jpg"], "pid": ["anna"], "camid": ["gate"], "split": ["train"]}))
 
     ``path`` is relative to ``folder``, or absolute; ``split`` is train, query or gallery. ``pid`` and ``camid`` are
-    whole numbers, or names: a column with a name in it, or with 1 and 01, is numbered from 0 in sorted order over all
-    splits. The pid -1 is junk in the gallery, and no label in the training split. ``camid`` may be empty, or not there,
+    whole numbers, or names: a column with a name in it, or pids with 1 and 01, are numbered from 0 in sorted order over
+    all splits. The pid -1 is junk in the gallery, and no label in the training split. ``camid`` may be empty or absent
     where cameras are unknown. ``timeid`` and ``viewid`` are numbers, empty where unknown; further columns are ignored.
 
     Args:
@@ -126,7 +126,8 @@ def _numbered(rows: Sequence[TableRow], column: str) -> dict[str, int]:
         for row in rows:
             if getattr(row, column).startswith("-"):
                 _number(row, column)
-    return number_names(getattr(row, column) for row in rows)
+    number = number_cameras if column == "camid" else number_names
+    return number(getattr(row, column) for row in rows)
 
 
 def _number(row: TableRow, column: str) -> int:

@@ -8,7 +8,7 @@ import re
 from reidzoo.checks import PATH, check, optional
 from reidzoo.datasets.base import Dataset, images_below
 from reidzoo.datasets.folder import CAMERA, CAMERA_PATTERN, check_cameras
-from reidzoo.datasets.numbering import number_names
+from reidzoo.datasets.numbering import number_cameras
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
 from reidzoo.registry import DATASET
@@ -50,7 +50,7 @@ class UnlabeledFolder(Dataset):
         if not images:
             raise DatasetError(f"UnlabeledFolder: {self.folder} holds no image, nor does a folder in it")
         check_cameras(self, images)
-        self.camid_of = number_names(camera for _, camera in images if camera)
+        self.camid_of = number_cameras(camera for _, camera in images if camera)
         train = [Record(path, -1, self.camid_of[camera] if camera else 0) for path, camera in images]
         self._records = {"train": train, "query": [], "gallery": []}
 

@@ -24,6 +24,11 @@ def test_names_that_are_one_number_or_a_huge_one_are_people_of_their_own(tmp_pat
     assert FolderDataset(tmp_path, ".").pid_of == {"-1": -1, "01": 0, "1": 1, str(10**25): 2, "7": 3}
 
 
+def test_a_camera_is_one_with_and_without_leading_zeros(tmp_path, touch):
+    touch(tmp_path, ["train/1/a_c1.jpg", "train/1/a_c01.jpg", "train/2/a_c10.jpg"])
+    assert FolderDataset(tmp_path, ".").camid_of == {"01": 1, "1": 1, "10": 10}
+
+
 def test_named_folders_share_one_numbering(tmp_path, touch):
     touch(tmp_path, ["train/cleo/a.jpg", "query/bert/a_c1.jpg", "gallery/anna/a_c2.jpg", "gallery/bert/a_c2.jpg"])
     dataset = FolderDataset(tmp_path, ".")
