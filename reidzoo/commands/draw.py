@@ -285,11 +285,11 @@ def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
 
 def _spread(records: Sequence[Item], count: int) -> list[Item]:
     """Return ``count`` of the records, or of their rows, from the first to the last."""
-    import numpy as np
+    from reidzoo.spread import spread
 
     if not records:
         raise UserError("the dataset has no images to draw from")
-    return [records[row] for row in np.unique(np.linspace(0, len(records) - 1, min(count, len(records))).astype(int))]
+    return [records[row] for row in spread(len(records), count)]
 
 
 def _pixels(path: str, size: Sequence[int]) -> np.ndarray:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reidzoo.commands.arguments import add_trust
 from reidzoo.errors import ConfigError, DatasetError, UserError
+from reidzoo.files import write_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,16 +78,11 @@ def run(args: argparse.Namespace) -> None:
     model = load(args.weights, device=str(pick_device(args.device)), trust=args.trust)
     images = find_images(args.source, args.split or (), args.data_root)
     methods = [choose_method(model, image.split, args.view) for image in images]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
     try:
-        kept = _write(work, model, images, methods, args)
-        os.chmod(work, 0o777 & ~_umask())
-        os.rename(work, target)  # all files at once; it replaces an empty folder only
+        with write_folder(target) as work:  # it replaces an empty folder only
+            kept = _write(work, model, images, methods, args)
     except OSError as error:
         raise UserError(f"cannot write {args.output_dir}: {error}") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     print(f"{args.output_dir}: features.npy ({kept:,} x {model.embedding_dim:,}, float32), index.csv")
     if kept < len(images):
         print(f"{len(images) - kept:,} of {len(images):,} images cannot be read: {args.output_dir / 'unreadable.csv'}")
@@ -229,9 +223,3 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[objec
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

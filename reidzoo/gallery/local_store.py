@@ -19,6 +19,7 @@ from reidzoo.gallery.natural_order import natural_order
 from reidzoo.gallery.part import PART_ROWS, Part
 from reidzoo.gallery.records import Entry, Hit, ModelRecord
 from reidzoo.gallery.store import Store
+from reidzoo.spread import spread
 
 __all__ = ["LocalStore"]
 
@@ -139,7 +140,7 @@ class LocalStore(Store):
 
     def sample(self, count: int) -> tuple[list[Entry], Tensor]:
         """Return the records and embeddings of up to ``count`` images, spread evenly over all."""
-        rows = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64)).tolist()
+        rows = spread(len(self), count).tolist()
         return [self._entry(row) for row in rows], self._rows(rows)
 
     def _rows(self, rows: Sequence[int]) -> Tensor:

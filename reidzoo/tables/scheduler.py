@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from reidzoo.cores import available_cores
 from reidzoo.tables.launchers import Job, Launcher, LocalLauncher
 from reidzoo.tables.progress import Progress
 from reidzoo.tables.units import LOG, Unit
@@ -121,8 +122,7 @@ class Scheduler:
 
 def shared_environment(jobs: int) -> dict[str, str]:
     """Return the environment of processes of which ``jobs`` share this machine's cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"OMP_NUM_THREADS": str(max(1, cores // jobs)), **os.environ}
+    return {"OMP_NUM_THREADS": str(max(1, available_cores() // jobs)), **os.environ}
 
 
 def _last_line(log: Path) -> str:
