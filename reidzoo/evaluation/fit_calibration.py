@@ -47,8 +47,8 @@ def fit_calibration(
         facts: for ``Calibration.facts``.
 
     Raises:
-        EvaluationInputError: a kind of pairs is missing, the rate is too low for this number of pairs, or an argument
-            is out of its range.
+        EvaluationInputError: a kind of pairs is missing, the rate is too low for this number of pairs, an argument is
+            out of its range, or no draw has pairs of two identities.
         UserError: scikit-learn is not installed.
     """
     num_same = int(pairs.same.sum())
@@ -128,16 +128,14 @@ def _drawn_identities(pairs: Pairs, draws: int, seed: int) -> Any:
 def _threshold_interval(pairs: Pairs, far: float, draws: int, seed: int) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of the threshold over identities, as ``false_accepts`` draws them."""
     different = pairs.take(~pairs.same)
-    order = np.argsort(-different.similarity, kind="stable")
-    # A draw's threshold is among the highest similarities; below the rest's it is only looked for if it has to be.
-    highest = different.take(order[: max(int(8 * far * len(order)), 1000)])
+    different = different.take(np.argsort(-different.similarity, kind="stable"))
     found = []
     for weight in _drawn_identities(pairs, draws, seed):
-        total = weight[different.first] @ weight[different.second]
-        reached = np.cumsum(weight[highest.first] * weight[highest.second])
-        if total:
-            place = np.searchsorted(reached, far * total, side="right")
-            found.append(highest.similarity[min(place, len(reached) - 1)])
+        reached = np.cumsum(weight[different.first] * weight[different.second])
+        if reached[-1]:
+            found.append(different.similarity[np.searchsorted(reached, far * reached[-1], side="right")])
+    if not found:
+        raise EvaluationInputError(f"draws={draws}: no bootstrap draw has two identities with a pair; take more.")
     low, high = np.percentile(found, (2.5, 97.5))
     return float(low), float(high)
 

@@ -88,6 +88,28 @@ def test_the_interval_is_that_of_identities_drawn_with_replacement():
     assert calibration.interval[0] < calibration.threshold < calibration.interval[1]
 
 
+def test_the_interval_of_the_threshold_reaches_draws_without_the_two_who_look_alike():
+    first, second = np.repeat(np.triu_indices(8, 1), [1260] + [60] * 27, axis=1)
+    alike = (first == 0) & (second == 1)
+    values = np.random.default_rng(0).normal(np.where(alike, 0.8, 0.2), 0.05).astype(np.float32)
+    different = Pairs(values, np.zeros(len(values), bool), first, second)
+    own = Pairs(np.array([0.9, 0.95], np.float32), np.ones(2, bool), np.array([0, 1]), np.array([0, 1]))
+    pairs = Pairs(*(np.concatenate([getattr(part, name) for part in (own, different)]) for name in vars(own)))
+    rng, thresholds = np.random.default_rng(3), []
+    for _ in range(40):
+        drawn = rng.choice(np.arange(8), 8).tolist()
+        counted = [(s, drawn.count(a) * drawn.count(b)) for s, a, b in zip(values.tolist(), first, second)]
+        allowed = 0.01 * sum(times for _, times in counted)
+        for similarity, times in sorted(counted, reverse=True):
+            allowed -= times
+            if allowed < 0:
+                thresholds.append(similarity)
+                break
+    interval = fit_calibration(pairs, 0.01, draws=40, seed=3).interval
+    assert interval == pytest.approx(tuple(np.percentile(thresholds, (2.5, 97.5))))
+    assert interval[0] < 0.5 < interval[1]
+
+
 def test_what_cannot_be_fitted():
     pairs = gaussian(50, 500)
     with pytest.raises(EvaluationInputError, match=r"500 pairs of two identities a false-accept rate of 0\.02 or more"):
@@ -98,6 +120,8 @@ def test_what_cannot_be_fitted():
     for wrong in ({"prior": 1.0}, {"method": "mean"}):
         with pytest.raises(EvaluationInputError, match="method"):
             fit_calibration(pairs, 0.1, **wrong)
+    with pytest.raises(EvaluationInputError, match="draws=0"):
+        fit_calibration(pairs, 0.1, draws=0)
 
 
 def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
