@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from reidzoo.checks import check, number, one_of
-from reidzoo.losses.labels import check_labels
+from reidzoo.losses.pairs import find_pairs
 from reidzoo.registry import LOSS
 
 __all__ = ["ContrastiveLoss", "squared_distances"]
@@ -54,19 +54,14 @@ class ContrastiveLoss(nn.Module):
             other_feat, other_pid: (M, D) and (M,), both or neither.
 
         Raises:
-            ValueError: a pid is negative: no identity; ``other_feat`` without its identities.
+            ValueError: a pid is negative: no identity; one of ``other_feat`` and ``other_pid`` is missing.
         """
-        within = other_feat is None
+        pairs = find_pairs(feat, pid, other_feat, other_pid)
+        costs = self._costs(squared_distances(feat, pairs.other), pairs.same, feat.shape[1])
+        count = costs.numel()
         if other_feat is None:
-            other_feat, other_pid = feat, pid
-        elif other_pid is None:
-            raise ValueError("ContrastiveLoss: other_feat needs its identities, other_pid")
-        check_labels(pid if within else torch.cat([pid, other_pid]))
-        costs = self._costs(squared_distances(feat, other_feat), pid[:, None] == other_pid[None, :], feat.shape[1])
-        pairs = costs.numel()
-        if within:
-            costs, pairs = costs.triu(diagonal=1), len(feat) * (len(feat) - 1) // 2
-        return costs.sum() / (max(pairs, 1) if self.reduction == "mean" else 1)
+            costs, count = costs.triu(diagonal=1), len(feat) * (len(feat) - 1) // 2
+        return costs.sum() / (max(count, 1) if self.reduction == "mean" else 1)
 
     @torch.no_grad()
     def active(self, feat: Tensor, pid: Tensor) -> Tensor:

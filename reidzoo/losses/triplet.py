@@ -10,6 +10,7 @@ from reidzoo.checks import check, number, optional
 from reidzoo.losses.branches import each_branch
 from reidzoo.losses.contrastive import squared_distances
 from reidzoo.losses.labels import check_labels
+from reidzoo.losses.pairs import Pairs, find_pairs
 from reidzoo.registry import LOSS
 
 __all__ = ["TripletLoss", "mine_batch_hard", "take_rows", "triplet_differences"]
@@ -55,14 +56,14 @@ class TripletLoss(nn.Module):
                 instead. An anchor without either costs nothing.
 
         Raises:
-            ValueError: a pid is negative: no identity.
+            ValueError: a pid is negative: no identity; one of ``other_feat`` and ``other_pid`` is missing.
         """
         if feat.dim() == 3:
             return each_branch(lambda part: self(part, pid), feat)
-        if other_feat is None or other_pid is None:
+        if other_feat is None and other_pid is None:
             positive, negative, counts = mine_batch_hard(feat, pid)
         else:
-            positive, negative, counts = _mine_among(feat, pid, other_feat, other_pid)
+            positive, negative, counts = _mine_among(feat, find_pairs(feat, pid, other_feat, other_pid))
         difference = triplet_differences(feat, positive, negative, other_feat)
         cost = F.softplus(difference) if self.margin is None else F.relu(self.margin + difference)
         return torch.where(counts, cost, torch.zeros_like(cost)).mean()
@@ -95,14 +96,12 @@ def mine_batch_hard(feat: Tensor, pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _mine_among(feat: Tensor, pid: Tensor, other_feat: Tensor, other_pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _mine_among(feat: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
     """Return the hardest positive and negative of each row among other features, and whether it has both."""
-    check_labels(torch.cat([pid, other_pid]))
-    distance = squared_distances(feat, other_feat)
-    same = pid[:, None] == other_pid[None, :]
-    positive = distance.masked_fill(~same, -torch.inf).argmax(1)
-    negative = distance.masked_fill(same, torch.inf).argmin(1)
-    return positive, negative, same.any(1) & ~same.all(1)
+    distance = squared_distances(feat, pairs.other)
+    positive = distance.masked_fill(~pairs.same, -torch.inf).argmax(1)
+    negative = distance.masked_fill(pairs.same, torch.inf).argmin(1)
+    return positive, negative, pairs.same.any(1) & ~pairs.same.all(1)
 
 
 def triplet_differences(feat: Tensor, positive: Tensor, negative: Tensor, among: Tensor | None = None) -> Tensor:

@@ -90,11 +90,6 @@ def test_pairs_across_two_sets():
     assert torch.autograd.gradcheck(lambda a, b: loss(a, pid, b, other_pid), (feat, other))
 
 
-def test_a_second_set_needs_its_identities():
-    with pytest.raises(ValueError, match="other_pid"):
-        ContrastiveLoss()(torch.ones(2, 3), torch.tensor([0, 1]), torch.ones(2, 3))
-
-
 @pytest.mark.parametrize("form", ["hadsell", "code"])
 def test_coinciding_features_have_finite_gradients(form):
     feat = torch.ones(4, 3, requires_grad=True)
