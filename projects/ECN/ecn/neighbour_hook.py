@@ -24,8 +24,16 @@ class NeighbourHook(Hook):
     priority = 10
 
     def before_train(self, runner: Runner) -> None:
-        """Let a run resumed in the middle of an epoch go on with the epoch's neighbours."""
-        self._set_sampler(runner)
+        """Let a run resumed in the middle of an epoch go on with the epoch's neighbours.
+
+        Raises:
+            ConfigError: a batch is too small for the neighbours of later epochs.
+        """
+        exemplars: Any = runner.parts["exemplar"]
+        if exemplars.neighbours > 1:
+            self._set_sampler(runner, True)
+            runner.loader.plan(runner.epoch)
+        self._set_sampler(runner, exemplars.with_neighbours(runner.epoch))
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Find the neighbours of the coming epoch."""
@@ -35,18 +43,19 @@ class NeighbourHook(Hook):
             features = resident(features, comparing_device(runner.device))
             nearest, _ = nearest_neighbours(features, exemplars.neighbours)
             exemplars.take_neighbours(nearest)
-        self._set_sampler(runner)
+        self._set_sampler(runner, exemplars.with_neighbours(runner.epoch))
 
     def rehearse(self, runner: Runner) -> None:
         """Give the sampler what it has in the first epoch."""
-        self._set_sampler(runner)
+        exemplars: Any = runner.parts["exemplar"]
+        self._set_sampler(runner, exemplars.with_neighbours(runner.epoch))
 
     @staticmethod
-    def _set_sampler(runner: Runner) -> None:
-        exemplars: Any = runner.parts["exemplar"]
+    def _set_sampler(runner: Runner, with_neighbours: bool) -> None:
         if runner.cfg.SAMPLER.type != "NeighbourSampler":
             return
         node = {"type": runner.cfg.SAMPLER.type}
-        if exemplars.with_neighbours(runner.epoch):
+        if with_neighbours:
+            exemplars: Any = runner.parts["exemplar"]
             node["neighbours"] = exemplars.neighbours_of.cpu().numpy()
         runner.loader.sampler = node

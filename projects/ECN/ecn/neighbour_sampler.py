@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reidzoo.checks import Rule, check, optional
+from reidzoo.errors import ConfigError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers import LabelColumns, ShuffleSampler
 
@@ -23,6 +24,7 @@ class NeighbourSampler(ShuffleSampler):
         neighbours: int64 (N, m), the neighbours of each image; None for m = 0.
 
     Raises:
+        ConfigError: a batch has no room for an anchor, the same again and its neighbours.
         DatasetError: fewer images than one batch takes.
     """
 
@@ -32,7 +34,13 @@ class NeighbourSampler(ShuffleSampler):
         check(self, optional(array), neighbours=neighbours)
         self.labelled = bool((self.pids != -1).any())
         self.neighbours = np.empty((len(self.pids), 0), dtype=np.int64) if neighbours is None else neighbours
-        self.anchors = batch_size // (2 + self.neighbours.shape[1])
+        least = 2 + self.neighbours.shape[1]
+        self.anchors = batch_size // least
+        if not (self.labelled or self.anchors):
+            raise ConfigError(
+                f"NeighbourSampler: a batch of {batch_size} has no room for an image, the same again and its "
+                f"{least - 2} neighbours; set SOLVER.IMS_PER_BATCH to {least} or more, or the memory's neighbours lower"
+            )
 
     def one_pass(self, rng: np.random.Generator) -> np.ndarray:
         """Return the rows of one pass, batch by batch."""

@@ -76,6 +76,15 @@ def test_batches_hold_anchors_twice_and_their_neighbours(ecn):
     assert sorted(np.concatenate(source.batches(0, 0)).tolist()) == sorted(set(np.concatenate(source.batches(0, 0))))
     with pytest.raises(DatasetError, match="a batch takes 31"):
         SAMPLER.build({"type": "NeighbourSampler"}, data=target, batch_size=31)
+    with pytest.raises(ConfigError, match=r"batch of 3 has no room .* its 2 neighbours; set SOLVER.IMS_PER_BATCH to 4"):
+        SAMPLER.build(node, data=target, batch_size=3)
+    assert len(SAMPLER.build(node, data=labelled, batch_size=3).batches(0, 0)) == 10
+
+
+def test_a_batch_too_small_for_later_neighbours_is_refused_before_the_training(build):
+    trainer = build("mini_batch.yml", **{"SOLVER.IMS_PER_BATCH": 4})
+    with pytest.raises(ConfigError, match="a batch of 4 has no room"):
+        trainer.hooks["neighbours"].before_train(trainer)
 
 
 def test_a_step_before_and_with_neighbours(build):
