@@ -130,10 +130,13 @@ class HybridMemory(nn.Module):
         ``index`` is part of every memory's signature; these scores do not depend on it.
 
         Raises:
-            RuntimeError: the target has not been clustered.
+            RuntimeError: no target image has a class: the target has not been clustered, or every label is -1.
         """
         if self.num_target and not len(self.target_sums):
-            raise RuntimeError("HybridMemory: call relabel() with the target's clusters before the first forward pass")
+            raise RuntimeError(
+                f"HybridMemory: none of the {self.num_target:,} target images has a class; call relabel() with the "
+                f"target's clusters, and with labels of 0 or more, before a forward pass"
+            )
         with torch.autocast(feat.device.type, enabled=False):
             feat = feat.to(self.features.dtype)
             source = feat @ self.features[: self.num_source].t() / self.temperature

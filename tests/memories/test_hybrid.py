@@ -199,8 +199,10 @@ def test_needs_labels_first():
     memory = HybridMemory(D, S, N)
     memory.initialise(torch.randn(S, D), torch.randn(N, D))
     memory.update(torch.randn(1, D), torch.tensor([S]))
-    with pytest.raises(RuntimeError, match="relabel"):
-        memory(torch.randn(2, D))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="none of the 12 target images has a class; call relabel"):
+            memory(torch.randn(2, D))
+        memory.relabel(torch.full((N,), -1))
 
 
 @pytest.mark.parametrize(
