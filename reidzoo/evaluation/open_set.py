@@ -26,7 +26,8 @@ class OpenSet:
         rates: {FAR: DIR}. FAR is the share of queries of unknown people for whom somebody is found; DIR the share of
             queries of known people for whom the right one is found, first and above the same threshold.
         thresholds: {FAR: the mean threshold}, a cosine similarity.
-        known, unknown: queries of either kind in a repeat, on average.
+        known, unknown: queries of either kind in a repeat, on average; those of unknown people with no image left to be
+            compared with do not count.
         repeats: how many halves were drawn.
     """
 
@@ -55,7 +56,8 @@ def identify_open_set(
         seed: of the halves.
 
     Raises:
-        EvaluationInputError: a rate outside (0, 1), fewer than two identities with a match, or another metric.
+        EvaluationInputError: a rate outside (0, 1), fewer than two identities with a match, another metric, or no query
+            of an unknown person with an image to be compared with.
     """
     check_rates(rates)
     if source.metric != "cosine":
@@ -71,21 +73,26 @@ def identify_open_set(
     best, right = _best(source, protocol, halves)
     rows = np.flatnonzero(matched)
     found, thresholds = np.zeros((REPEATS, len(rates))), np.zeros((REPEATS, len(rates)))
-    strangers = 0
+    known = unknown = 0
     for repeat, half in enumerate(halves):
-        unknown = np.isin(protocol.labels.query_pids[rows], half)
-        strangers += int(unknown.sum())
-        alarms = np.sort(best[repeat, rows[unknown]])[::-1]
-        known = rows[~unknown]
+        hidden = np.isin(protocol.labels.query_pids[rows], half)
+        alarms, asked = np.sort(best[repeat, rows[hidden]])[::-1], rows[~hidden]
+        alarms = alarms[np.isfinite(alarms)]
+        if not len(alarms):
+            raise EvaluationInputError(
+                "open-set identification: without half of the identities, the protocol leaves no gallery image to "
+                "compare that half's queries with; bring more identities or cameras."
+            )
+        known, unknown = known + len(asked), unknown + len(alarms)
         for place, rate in enumerate(rates):
             first_refused = alarms[min(int(rate * len(alarms) * (1 + 1e-12)), len(alarms) - 1)]
             thresholds[repeat, place] = first_refused
-            found[repeat, place] = (right[repeat, known] & (best[repeat, known] > first_refused)).mean()
+            found[repeat, place] = (right[repeat, asked] & (best[repeat, asked] > first_refused)).mean()
     return OpenSet(
         dict(zip(rates, found.mean(0).tolist())),
         dict(zip(rates, thresholds.mean(0).tolist())),
-        len(rows) - strangers / REPEATS,
-        strangers / REPEATS,
+        known / REPEATS,
+        unknown / REPEATS,
         REPEATS,
     )
 

@@ -23,7 +23,7 @@ def made(people=12, noise=0.8):
     return q, g, Labels(qp, gp, qc, gc)
 
 
-def slow(q, g, labels, rate, seed):
+def slow(q, g, labels, rate, seed, cross_camera=False):
     rng = np.random.default_rng(seed)
     people = np.unique(labels.query_pids)
     cosine = (q / np.linalg.norm(q, axis=1, keepdims=True)) @ (g / np.linalg.norm(g, axis=1, keepdims=True)).T
@@ -36,13 +36,12 @@ def slow(q, g, labels, rate, seed):
                 (cosine[i, j], other == pid)
                 for j, other in enumerate(labels.gallery_pids)
                 if other != -1 and other not in unknown
-                and not (other == pid and labels.query_camids[i] == labels.gallery_camids[j])
+                and not ((cross_camera or other == pid) and labels.query_camids[i] == labels.gallery_camids[j])
             ]  # fmt: skip
-            best, right = max(ranked)
-            if pid in unknown:
-                alarms.append(best)
-            else:
-                hits.append((best, right))
+            if pid not in unknown:
+                hits.append(max(ranked))
+            elif ranked:
+                alarms.append(max(ranked)[0])
         first_refused = sorted(alarms)[::-1][int(rate * len(alarms))]
         found.append(np.mean([right and best > first_refused for best, right in hits]))
     return np.mean(found)
@@ -56,6 +55,21 @@ def test_against_a_loop():
     for rate in (0.1, 0.5):
         assert found.rates[rate] == pytest.approx(slow(q, g, labels, rate, 4), abs=1e-9)
     assert 0 < found.rates[0.1] < found.rates[0.5] and found.thresholds[0.1] > found.thresholds[0.5]
+
+
+def test_queries_of_unknown_people_without_an_image_left_do_not_count():
+    """Each person's gallery image is by camera 0 or 1, and a query by that camera is compared with none of them."""
+    rng = np.random.default_rng(1)
+    q, g, people = rng.normal(size=(8, 8)), rng.normal(size=(4, 8)), np.arange(4)
+    labels = Labels(np.repeat(people, 2), people, np.array([0, 2, 0, 2, 1, 2, 1, 2]), np.array([1, 1, 0, 0]))
+    source = FeatureDistances(FeatureTable(torch.from_numpy(q), "q"), FeatureTable(torch.from_numpy(g), "g"))
+    found = identify_open_set(source, PROTOCOLS["cross_camera"](labels), (0.5,))
+    assert found.known == 4 and 2 <= found.unknown < 4 and np.isfinite(found.thresholds[0.5])
+    assert found.rates[0.5] == pytest.approx(slow(q, g, labels, 0.5, 0, cross_camera=True), abs=1e-9)
+    source = FeatureDistances(FeatureTable(q[:5:4], "q"), FeatureTable(g[:3:2], "g"))
+    labels = Labels(np.arange(2), np.arange(2), np.array([0, 1]), np.array([1, 0]))
+    with pytest.raises(EvaluationInputError, match="bring more identities or cameras"):
+        identify_open_set(source, PROTOCOLS["cross_camera"](labels))
 
 
 def test_what_cannot_be_asked():
