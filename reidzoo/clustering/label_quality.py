@@ -36,7 +36,7 @@ def label_quality(
     Raises:
         ClusteringError: the three are not integers of one length.
     """
-    labels, pids, camids = as_labels(labels), as_labels(pids), np.asarray(camids).astype(np.int64)
+    labels, pids, camids = as_labels(labels), as_labels(pids), as_labels(camids)
     if not len(labels) == len(pids) == len(camids):
         raise ClusteringError(f"{len(labels)} labels, {len(pids)} identities and {len(camids)} cameras do not agree")
     _, sizes = np.unique(labels[labels >= 0], return_counts=True)

@@ -6,9 +6,20 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
 
 from reidzoo.clustering import label_quality
 from reidzoo.errors import ClusteringError
+
+
+class OnAnotherDevice(torch.Tensor):
+    """Stands in for a tensor of a GPU, which NumPy cannot read."""
+
+    def __array__(self, *arguments):
+        raise TypeError("can't convert a tensor of another device to numpy")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
 
 
 def counted(labels, pids, camids):
@@ -56,3 +67,10 @@ def test_nothing_to_compare_is_no_error(labels, pids):
 def test_lengths_that_differ():
     with pytest.raises(ClusteringError, match="2 labels, 1 identities and 2 cameras"):
         label_quality(np.zeros(2, int), np.zeros(1, int), np.zeros(2, int))
+
+
+def test_cameras_are_taken_as_labels_are():
+    with pytest.raises(ClusteringError, match="expected integers"):
+        label_quality(np.zeros(2, int), np.zeros(2, int), np.array([0.2, 0.7]))
+    cpu = torch.zeros(2, dtype=torch.int64)
+    assert label_quality(cpu, cpu, cpu.as_subclass(OnAnotherDevice))["purity"] == 1
