@@ -43,7 +43,7 @@ class NormaliseByKernels(torch.autograd.Function):
         maps, weight, mean, scale, counts = ctx.saved_tensors
         needs_maps, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         grad = _dense(grad)
-        # A parameter's gradient is this process's share: the data-parallel wrapper adds those up.
+        # A parameter's gradient is this process's share: `averaged_backward` averages them over the processes.
         sums, products, grad_weight, grad_bias = torch.batch_norm_backward_reduce(
             grad, maps, mean, scale, weight, needs_maps, needs_weight, needs_bias
         )

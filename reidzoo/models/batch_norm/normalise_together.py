@@ -46,7 +46,7 @@ class NormaliseTogether(torch.autograd.Function):
         grad = _widen(grad)
         centred = (_widen(maps) - mean.view(ctx.shape)).mul_(scale.view(ctx.shape))
         sums = torch.cat([grad.sum(ctx.dims), (grad * centred).sum(ctx.dims)])
-        # A parameter's gradient is this process's share: the data-parallel wrapper adds those up.
+        # A parameter's gradient is this process's share: `averaged_backward` averages them over the processes.
         grad_bias, grad_weight = sums.clone().chunk(2)
         distributed.all_reduce(sums)
         mean_grad, mean_product = (sums / total).chunk(2)
