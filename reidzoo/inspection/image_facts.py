@@ -51,10 +51,8 @@ def read_facts(paths: Sequence[str], workers: int | None = None) -> list[ImageFa
         paths: the files; one that is there twice is read twice.
         workers: threads; by default one for each processor, up to 8.
     """
-    workers = workers or len(
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    with ThreadPoolExecutor(workers) as pool:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ThreadPoolExecutor(workers or min(8, cores)) as pool:
         return list(tqdm(pool.map(_read, paths), total=len(paths), desc="reading", unit="img", disable=None))
 
 

@@ -11,6 +11,7 @@ from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.protocols import JUNK, PROTOCOLS, Labels, Protocol
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING, Finding
 from reidzoo.inspection.inspected_images import InspectedImages
+from reidzoo.inspection.source import PeopleDataset
 
 __all__ = ["find_in_labels"]
 
@@ -100,13 +101,12 @@ def _cameras(images: InspectedImages) -> Iterator[Finding]:
             "The test counts answers by the query's own camera (camera_free), which are easier to find. Put the camera "
             "into files' names (0001_c3.jpg), or into the column camid of a CSV.",
         )  # fmt: skip
-    elif isinstance(dataset, FolderDataset) or not hasattr(dataset, "file"):
-        sample = next(iter(images.records)).path
+    elif isinstance(dataset, FolderDataset | PeopleDataset):
         yield Finding(
             NOTE, f"cameras are guessed from files' names: {len(cameras)} of them, {', '.join(cameras[:SHOWN])}"
             f"{', ...' if len(cameras) > SHOWN else ''}",
             "If they are others, say how a name tells the camera: {type: FolderDataset, camera: REGULAR_EXPRESSION}.",
-            [f"{images.shown(0)}: camera {images.names.camera(images.camid[0])}"] if sample else (),
+            [f"{images.shown(0)}: camera {images.names.camera(images.camid[0])}"],
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from reidzoo.errors import ConfigError, DatasetError, UserError
 from reidzoo.registry import DATASET
 from reidzoo.yaml_marks import parse_yaml, unmark
 
-__all__ = ["is_data", "open_data"]
+__all__ = ["PeopleDataset", "is_data", "open_data"]
 
 LISTS = (".csv", ".tsv")
 
@@ -62,7 +62,7 @@ def _open_folder(folder: str) -> Dataset:
         return dataset
     if there & set(SPLITS):
         return FolderDataset(parent, folder)
-    return people_dataset(folder)
+    return PeopleDataset(folder)
 
 
 def _known(folder: str) -> Dataset | None:
@@ -83,16 +83,24 @@ def _known(folder: str) -> Dataset | None:
     return None
 
 
-def people_dataset(folder: str) -> TableDataset:
-    """Return the images of folders of people, all of them in the training split."""
-    images = find_people(folder)
-    named = all(image.camera for image in images)
-    columns = {
-        "path": [image.path for image in images],
-        "pid": [image.person for image in images],
-        "camid": [image.camera if named else "" for image in images],
-        "split": ["train"] * len(images),
-    }
-    dataset = TableDataset(columns, folder)
-    dataset.name = os.path.basename(folder)
-    return dataset
+class PeopleDataset(TableDataset):
+    """The images of folders of people, all of them in the training split; cameras are guessed from files' names.
+
+    Args:
+        folder: what holds the folders.
+
+    Raises:
+        DatasetError: it has no image in such a folder.
+    """
+
+    def __init__(self, folder: str) -> None:
+        images = find_people(folder)
+        named = all(image.camera for image in images)
+        columns = {
+            "path": [image.path for image in images],
+            "pid": [image.person for image in images],
+            "camid": [image.camera if named else "" for image in images],
+            "split": ["train"] * len(images),
+        }
+        super().__init__(columns, folder)
+        self.name = os.path.basename(folder)

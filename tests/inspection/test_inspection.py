@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from reidzoo.datasets import TableDataset
 from reidzoo.errors import DatasetError
-from reidzoo.inspection import Inspection, open_data
+from reidzoo.inspection import Inspection, image_facts, open_data
 from reidzoo.inspection.findings import ERROR, NOTE, WARNING
 from reidzoo.inspection.page import page
 
@@ -214,10 +215,23 @@ def test_folders_of_people_and_lists(crops, tmp_path, monkeypatch):
     title = "there is no test set, neither query nor gallery"
     findings = found(crops / "train")
     assert list(findings) == [title] and "reidzoo split" in findings[title].advice
+    people = open_data(str(crops / "train"))
+    assert GUESSED in [finding.title for finding in Inspection(people).findings]
+    columns = {key: [getattr(record, key) for record in people.train] for key in ("path", "pid", "camid")}
+    table = TableDataset({**columns, "split": ["train"] * len(people.train)}, people.folder)
+    assert [finding.title for finding in Inspection(table).findings] == [title]  # its cameras are as they are given
     lines = [f"{path},{path.parent.name},{path.parents[1].name}" for path in sorted(crops.rglob("*.png"))]
     (tmp_path / "mine.csv").write_text("\n".join(["path,pid,split", *lines]))
     assert list(found(tmp_path / "mine.csv")) == ["cameras are unknown"]
     assert open_data(str(tmp_path / "mine.csv")).pid_of["kim"] == 4
+
+
+def test_images_are_read_by_up_to_eight_threads(crops, monkeypatch):
+    counts = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(64), raising=False)
+    monkeypatch.setattr(image_facts, "ThreadPoolExecutor", lambda n: counts.append(n) or ThreadPoolExecutor(n))
+    image_facts.read_facts([str(crops / "train/anna/0_c0.png")])
+    assert counts == [8]
 
 
 def test_a_published_dataset_is_known_by_its_folder_and_its_counts_are_compared(crops, tmp_path):
