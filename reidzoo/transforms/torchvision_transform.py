@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -190,16 +190,9 @@ def _argument(name: str, value: Any) -> Any:
     return value
 
 
-@contextmanager
-def _kept_generators(device: torch.device) -> Iterator[None]:
+def _kept_generators(device: torch.device) -> AbstractContextManager[None]:
     """Set torch's global generators, that of the CPU and that of ``device``, at the end to where they were."""
-    states = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    try:
-        yield
-    finally:
-        torch.set_rng_state(states[0])
-        if states[1] is not None:
-            torch.cuda.set_rng_state(states[1], device)
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def _seed(device: torch.device, seed: int) -> None:
