@@ -72,7 +72,7 @@ class StageRecord:
     def _resting(self, row: Mapping[str, Any]) -> set[str]:
         """Return the learning rates of a line whose optimizers its phase does not step, as far as that is known."""
         time = self.begin + self._time(row)
-        phase = next((name for begin, end, name in self.phases() if begin < time <= end), "")
+        phase = next((name for begin, end, name in self.phases if begin < time <= end), "")
         step = getattr(TRAINER.get(self.cfg.TRAINER.type), f"step_{phase}", None)
         moved = {f"lr/{optimizer}" for _, optimizer in getattr(step, "needs", ())}
         return {name for name in row if name.startswith("lr/")} - moved if moved else set()
@@ -85,15 +85,17 @@ class StageRecord:
         """Return epoch and quality of every clustering."""
         return [(self.begin + self._time(row), row["pseudo_labels"]) for row in self.rows if "pseudo_labels" in row]
 
+    @cached_property
     def alternation(self) -> dict[str, Any] | None:
-        """Return the record of an alternation by thresholds, None where there was none."""
+        """The record of an alternation by thresholds, None where there was none."""
         path = self.files.path / "alternation.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
+    @cached_property
     def phases(self) -> list[Span]:
-        """Return the epochs of each phase, where phases take whole epochs."""
+        """The epochs of each phase, where phases take whole epochs."""
         spans: list[Span] = []
-        if record := self.alternation():
+        if record := self.alternation:
             spans = [(point["epoch"] - 1, point["epoch"], point["phase"]) for point in record["timeline"][1:]]
         for hook in self.cfg.HOOKS.values():
             if isinstance(hook, Mapping) and hook.get("type") == "EpochPhaseHook":
@@ -141,7 +143,7 @@ class RunRecord:
     @property
     def phases(self) -> list[Span]:
         """Begin, end and name of each phase."""
-        return [span for stage in self.stages for span in stage.phases()]
+        return [span for stage in self.stages for span in stage.phases]
 
     def series(self, rates: bool) -> Series:
         """Return name -> points of the learning rates, or of the losses, of all stages."""

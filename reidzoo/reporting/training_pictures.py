@@ -97,10 +97,10 @@ def label_quality(record: RunRecord) -> Picture | None:
 
 def alternation(record: RunRecord) -> Picture | None:
     """Return the turns of an alternation by thresholds; the last one, where several stages have one."""
-    found = [stage for stage in record.stages if stage.alternation()]
+    found = [stage for stage in record.stages if stage.alternation]
     if not found:
         return None
-    turns = found[-1].alternation() or {}
+    turns = found[-1].alternation or {}
     rows = [
         (
             str(switch["number"]),

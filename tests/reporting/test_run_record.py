@@ -36,6 +36,14 @@ def test_a_rate_rests_where_its_optimizer_takes_no_step(run_folder):
     assert [epoch for epoch, _ in rates["lr/discriminator"]] == [4.5, 5]
 
 
+def test_the_record_of_an_alternation_is_read_once(run_folder, monkeypatch):
+    stage, texts, loads = read(run_folder).stages[1], [], json.loads
+    timeline = [{}, {"epoch": 1, "phase": "discriminator"}, {"epoch": 3, "phase": "model"}]
+    (stage.files.path / "alternation.json").write_text(json.dumps({"timeline": timeline}))
+    monkeypatch.setattr(json, "loads", lambda text: texts.append(text) or loads(text))
+    assert "lr/model" in stage.series(rates=True) and len(stage.rows) > 1 == len(texts)
+
+
 def test_a_run_that_still_trains(run_folder):
     """The last stage has not begun, and the first was killed within an epoch and within a line."""
     (run_folder / "last" / "metrics.jsonl").unlink()
