@@ -177,7 +177,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = [(name, command, run(command)) for name, command in chosen]
     options.output.parent.mkdir(parents=True, exist_ok=True)
     text = page(results, options.small)
-    options.output.write_text(renewed(options.output.read_text(), text, options.only) if options.only else text)
+    if options.only:
+        text = renewed(options.output.read_text(encoding="utf-8"), text, options.only)
+    options.output.write_text(text, encoding="utf-8")
     print(f"wrote {options.output}")
     return int(any(not figures.get("agree", True) for _, _, figures in results))
 

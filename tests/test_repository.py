@@ -87,6 +87,12 @@ def test_text_files_end_with_one_newline_and_lines_without_spaces():
     assert [name for name, text in texts.items() if re.search(rb"[ \t]+$", text, re.MULTILINE)] == []
 
 
+def test_texts_are_read_as_utf_8_which_they_are_written_as():
+    files = [file for folder in ("reidzoo", "projects", "tools") for file in (REPOSITORY / folder).rglob("*.py")]
+    bare = [file.name for file in files if ".read_text()" in file.read_text(encoding="utf-8")]
+    assert bare == ["image_cache.py"]  # which reads the system's
+
+
 @pytest.mark.parametrize("name", ["bug_report", "feature_request"])
 def test_issue_forms_ask_for_what_they_need(name):
     form = read_yaml(f".github/ISSUE_TEMPLATE/{name}.yml")

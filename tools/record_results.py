@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="for example projects/X/results.yml")
     parser.add_argument("--name", required=True, help="the entry's name, for example mini")
     args = parser.parse_args()
-    entries = yaml.safe_load(args.into.read_text()) if args.into.exists() else {}
+    entries = yaml.safe_load(args.into.read_text(encoding="utf-8")) if args.into.exists() else {}
     write_text(args.into, yaml.safe_dump({**entries, args.name: read_run(args.run)}, sort_keys=False))
     for document in update_documents(REPOSITORY):
         print(f"{document.relative_to(REPOSITORY)}: tables written")

@@ -51,7 +51,7 @@ class RecordedActions(SwitchRule):
 
     def _read(self) -> None:
         try:
-            record = json.loads(Path(self.file).read_text())
+            record = json.loads(Path(self.file).read_text(encoding="utf-8"))
             self.taken = [str(switch["to"]) for switch in record["switches"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(

@@ -61,7 +61,7 @@ def fill_tables(text: str, repository: Path) -> str:
 def _read(repository: Path, name: str) -> str:
     if not (repository / name).is_file():
         raise UserError(f"a document has a table marked to be of {name}, which is not there; record it first")
-    return (repository / name).read_text()
+    return (repository / name).read_text(encoding="utf-8")
 
 
 def _origin(results: Mapping[str, Any]) -> str:
@@ -81,7 +81,7 @@ def update_documents(repository: Path) -> list[Path]:
     """Fill the tables of all documents and return those that changed."""
     changed = []
     for document in documents(repository):
-        text = document.read_text()
+        text = document.read_text(encoding="utf-8")
         if (filled := fill_tables(text, repository)) != text:
             write_text(document, filled)
             changed.append(document)

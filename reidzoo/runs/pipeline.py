@@ -275,7 +275,7 @@ def _changes(old: str, new: str) -> str:
 
 def _compare_configs(file: Path, now: str, finished: bool) -> None:
     """Warn if the configuration is not the run's; raise if its seed is not."""
-    changed = _changes(file.read_text(), now)
+    changed = _changes(file.read_text(encoding="utf-8"), now)
     if "-SEED:" in changed:
         raise UserError(f"{file.parent} holds a run with another seed; resume it with the seed it has")
     if changed and finished:
@@ -286,7 +286,7 @@ def _compare_configs(file: Path, now: str, finished: bool) -> None:
 
 def _compare_models(file: Path, models: Mapping[str, Mapping[str, str]]) -> None:
     """Raise if a ``zoo://NAME`` is no longer the file that the run started from."""
-    before = json.loads(file.read_text()) if file.exists() else {}
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for name, current in models.items():
         earlier = before.get(name, current)
         if earlier["sha256"] != current["sha256"]:

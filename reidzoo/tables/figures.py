@@ -72,8 +72,9 @@ class Record:
     @classmethod
     def read(cls, path: Path) -> Record:
         """Read the file of a record, and those of other tables beside it; an empty record where there is none."""
-        own = json.loads(path.read_text()) if path.is_file() else None
-        others = (json.loads(file.read_text()) for file in sorted(path.parent.glob("*.json")) if file != path)
+        own = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        beside = (file for file in sorted(path.parent.glob("*.json")) if file != path)
+        others = (json.loads(file.read_text(encoding="utf-8")) for file in beside)
         return cls(own, [record for record in others if "claims" in record])  # a figure's file is no table
 
     def figures(self, row: Row, metrics: Sequence[str], seed: int, key: str) -> Figures | None:

@@ -87,7 +87,7 @@ class Unit:
     def seconds(self) -> float:
         """How long it has run so far, in all its processes."""
         file = self.folder / _NOTE
-        return float(json.loads(file.read_text())["seconds"]) if file.exists() else 0.0
+        return float(json.loads(file.read_text(encoding="utf-8"))["seconds"]) if file.exists() else 0.0
 
     def note(self, seconds: float, needs: Sequence[str]) -> None:
         """Record how long it has run and the names of the units it needs."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import locale
 import logging
 import os
 import signal
@@ -200,6 +201,17 @@ def test_what_cannot_go_on_is_said_by_name_before_a_step(paused, tmp_path, opts,
     with pytest.raises(UserError, match=f"(?s){message}"):
         pipeline.Pipeline(paused(*opts)).train(go_on=True)
     assert [file.read_bytes() for file in files] == before
+
+
+def test_the_runs_configuration_is_read_as_utf_8_in_any_locale(tmp_path, caplog):
+    file, before = tmp_path / "config.yml", locale.setlocale(locale.LC_CTYPE)
+    file.write_text("DATASETS: {ROOT: Zürich}\n", encoding="utf-8")
+    locale.setlocale(locale.LC_CTYPE, "C")
+    try:
+        pipeline._compare_configs(file, "DATASETS: {ROOT: Zürich}\n", finished=False)
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    assert not caplog.text
 
 
 @pytest.mark.slow
