@@ -16,6 +16,7 @@ from camstyle.trainer import StarGANTrainer
 from reidzoo import distributed
 from reidzoo.checks import TEXT, check, one_of, whole
 from reidzoo.engine.build import build_table, final_size
+from reidzoo.files import write_whole
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
 from reidzoo.transforms import Normalize
@@ -75,8 +76,10 @@ class WriteStylesHook(Hook[StarGANTrainer]):
                 _save(fake, paths[other], self.quality)
         distributed.barrier()
         if distributed.is_main():
-            self._sheet(runner).save(runner.output_dir / "styles.jpg", quality=90)
-            logger.info("style images are in %s; %s shows some", folder, runner.output_dir / "styles.jpg")
+            sheet = runner.output_dir / "styles.jpg"
+            with write_whole(sheet) as file:
+                self._sheet(runner).save(file, "JPEG", quality=90)
+            logger.info("style images are in %s; %s shows some", folder, sheet)
         runner.model.train()
 
     def _real(self, runner: StarGANTrainer, rows: np.ndarray, title: str) -> Iterator[tuple[int, Tensor]]:
@@ -116,6 +119,7 @@ def _pixels(image: Tensor) -> np.ndarray:
 
 
 def _save(image: Tensor, path: Path, quality: int) -> None:
+    # Not by ``write_whole``, which waits for the disk at each file: there are tens of thousands.
     temporary = path.with_suffix(".tmp")
     Image.fromarray(_pixels(image)).save(temporary, "JPEG", quality=quality)
     temporary.replace(path)

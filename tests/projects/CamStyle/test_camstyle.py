@@ -143,6 +143,10 @@ def test_what_is_written_where_and_how(tiny_root, tmp_path, camstyle):
         assert Image.open(tmp_path / "styles.jpg").size == (16 * 4, 32 * options["rows"])
     sizes = [sum(path.stat().st_size for path in (tmp_path / name).iterdir()) for name in ("coarse", "styles")]
     assert sizes[0] < 0.8 * sizes[1]
+    (tmp_path / "linked.jpg").hardlink_to(tmp_path / "styles.jpg")
+    before = (tmp_path / "linked.jpg").read_bytes()
+    WriteStylesHook(rows=1).after_train(trainer)
+    assert (tmp_path / "linked.jpg").read_bytes() == before  # the sheet is replaced, not written over
 
 
 def test_target_cameras_do_not_depend_on_processes(tiny_root, tmp_path, monkeypatch):
