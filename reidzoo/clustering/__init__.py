@@ -11,7 +11,7 @@ from reidzoo.clustering.label_quality import label_quality
 from reidzoo.clustering.reliability import Reliability, independence_threshold, reliability, self_paced_filter
 from reidzoo.clustering.self_paced_dbscan import SelfPacedDBSCAN
 from reidzoo.errors import ClusteringError
-from reidzoo.neighbours.search import nearest_by_cosine as nearest_neighbours
+from reidzoo.neighbours.search import nearest_by_cosine
 
 __all__ = [
     "ClusteringError",
@@ -25,7 +25,7 @@ __all__ = [
     "jaccard_graph",
     "kmeans",
     "label_quality",
-    "nearest_neighbours",
+    "nearest_by_cosine",
     "number_by_first",
     "reliability",
     "self_paced_filter",

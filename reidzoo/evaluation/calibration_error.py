@@ -13,13 +13,13 @@ from reidzoo.evaluation.fit_calibration import false_accepts
 from reidzoo.evaluation.intervals import bootstrap_interval
 from reidzoo.evaluation.pairs import Pairs
 
-__all__ = ["BINS", "CalibrationError", "Reliability", "measure_calibration", "reliability"]
+__all__ = ["BINS", "CalibrationError", "ReliabilityDiagram", "measure_calibration", "reliability_diagram"]
 
 BINS = 15
 
 
 @dataclass(frozen=True)
-class Reliability:
+class ReliabilityDiagram:
     """Predicted probabilities and what came of them, in bins of equal width.
 
     Attributes:
@@ -64,7 +64,7 @@ class CalibrationError:
     true_accept_interval: tuple[float, float]
     num_same: int
     num_different: int
-    reliability: Reliability
+    reliability: ReliabilityDiagram
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures and the points as what JSON holds."""
@@ -73,7 +73,9 @@ class CalibrationError:
         return {**plain, "reliability": points}
 
 
-def reliability(probability: np.ndarray, same: np.ndarray, weights: np.ndarray, bins: int = BINS) -> Reliability:
+def reliability_diagram(
+    probability: np.ndarray, same: np.ndarray, weights: np.ndarray, bins: int = BINS
+) -> ReliabilityDiagram:
     """Return the reliability diagram of predictions.
 
     Args:
@@ -87,7 +89,7 @@ def reliability(probability: np.ndarray, same: np.ndarray, weights: np.ndarray, 
     used = share > 0
     predicted = np.bincount(number, weights * probability, bins)[used] / share[used]
     observed = np.bincount(number, weights * same, bins)[used] / share[used]
-    return Reliability(predicted, observed, share[used] / share.sum())
+    return ReliabilityDiagram(predicted, observed, share[used] / share.sum())
 
 
 def measure_calibration(calibration: Calibration, *parts: tuple[Calibration, Pairs] | Pairs) -> CalibrationError:
@@ -113,7 +115,7 @@ def measure_calibration(calibration: Calibration, *parts: tuple[Calibration, Pai
     above = Pairs(margin, pairs.same, pairs.first, pairs.second)
     prior = calibration.prior
     weights = np.where(pairs.same, prior / num_same, (1 - prior) / (len(pairs) - num_same))
-    points = reliability(probability, pairs.same, weights)
+    points = reliability_diagram(probability, pairs.same, weights)
     accepted = (margin >= 0)[pairs.same].astype(np.float64)
     rate, low, high = false_accepts(above, 0.0)
     return CalibrationError(

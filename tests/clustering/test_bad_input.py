@@ -13,12 +13,12 @@ from reidzoo.clustering import (
     SelfPacedDBSCAN,
     jaccard_graph,
     kmeans,
-    nearest_neighbours,
+    nearest_by_cosine,
 )
 
 FUNCTIONS = {
     "jaccard_graph": jaccard_graph,
-    "nearest_neighbours": lambda x: nearest_neighbours(x, 3),
+    "nearest_by_cosine": lambda x: nearest_by_cosine(x, 3),
     "kmeans": lambda x: kmeans(x, 2),
     "KMeans": lambda x: KMeans(2).fit_predict(x),
     "JaccardDBSCAN": lambda x: JaccardDBSCAN().fit_predict(x),
@@ -65,11 +65,11 @@ def test_copies_of_one_image_are_one_cluster(clusterer):
 @pytest.mark.parametrize("k", [0, -1, 2.5, True])
 def test_no_number_of_neighbours(k):
     with pytest.raises(ClusteringError, match="k: expected a whole number"):
-        nearest_neighbours(people(), k)
+        nearest_by_cosine(people(), k)
 
 
 def test_one_single_image_is_its_own_neighbour():
-    indices, similarities = nearest_neighbours([[3.0, 4.0]], 5)
+    indices, similarities = nearest_by_cosine([[3.0, 4.0]], 5)
     assert indices.tolist() == [[0]] and similarities.tolist() == [[1.0]]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation import Calibration
-from reidzoo.evaluation.calibration_error import measure_calibration, reliability
+from reidzoo.evaluation.calibration_error import measure_calibration, reliability_diagram
 from reidzoo.evaluation.pairs import Pairs
 
 
@@ -16,7 +16,7 @@ def test_bin_by_bin():
     probability, weights = rng.random(500), rng.random(500)
     probability[:2] = 0.0, 1.0
     same = rng.random(500) < probability**2
-    points = reliability(probability, same, weights, bins=7)
+    points = reliability_diagram(probability, same, weights, bins=7)
     error = 0.0
     for number in range(7):
         inside = [

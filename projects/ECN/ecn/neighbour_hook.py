@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reidzoo.clustering import nearest_neighbours
+from reidzoo.clustering import nearest_by_cosine
 from reidzoo.engine.evaluate import comparing_device, extract_train_features, resident
 from reidzoo.engine.runner import Runner
 from reidzoo.hooks import Hook
@@ -41,7 +41,7 @@ class NeighbourHook(Hook):
         if exemplars.with_neighbours(runner.epoch):
             features = extract_train_features(runner, "target", title="finding neighbours")
             features = resident(features, comparing_device(runner.device))
-            nearest, _ = nearest_neighbours(features, exemplars.neighbours)
+            nearest, _ = nearest_by_cosine(features, exemplars.neighbours)
             exemplars.take_neighbours(nearest)
         self._set_sampler(runner, exemplars.with_neighbours(runner.epoch))
 

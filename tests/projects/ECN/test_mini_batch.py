@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reidzoo.clustering import nearest_neighbours
+from reidzoo.clustering import nearest_by_cosine
 from reidzoo.engine.evaluate import extract_train_features
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.losses import InvarianceLoss
@@ -98,7 +98,7 @@ def test_a_step_before_and_with_neighbours(build):
         index = batch["target"]["index"]
         assert torch.equal(index[:anchors], index[anchors : 2 * anchors])
         if epoch:
-            near, _ = nearest_neighbours(extract_train_features(trainer, "target"), 6)
+            near, _ = nearest_by_cosine(extract_train_features(trainer, "target"), 6)
             assert torch.equal(exemplars.neighbours_of, near[:, 1:])
             assert torch.equal(index[6:21].reshape(3, 5), near[index[:3], 1:])
         scalars = trainer.train_step(batch)

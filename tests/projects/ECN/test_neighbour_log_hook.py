@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reidzoo.clustering import nearest_neighbours
+from reidzoo.clustering import nearest_by_cosine
 from reidzoo.datasets import Market1501
 from reidzoo.engine.evaluate import extract_train_features
 from reidzoo.errors import ConfigError
@@ -87,7 +87,7 @@ def test_neighbours_by_tested_features(build):
     assert (memory.neighbours_of == -1).all()  # epoch 0 has none
     trainer.epoch = 1
     hook.before_train_epoch(trainer)
-    near, _ = nearest_neighbours(extract_train_features(trainer, "target"), 6)
+    near, _ = nearest_by_cosine(extract_train_features(trainer, "target"), 6)
     assert torch.equal(memory.neighbours_of, near)
     batch = next(trainer.loader.epoch(1))
     assert set(trainer.train_step(batch)) == {"id", "invariance"}
