@@ -38,7 +38,7 @@ class JigsawViT(TimmBackbone):
         groups: of the shuffle operation, 2 in the paper.
 
     Raises:
-        ConfigError: the network is no ViT with a class token; or, in the forward pass, an image has too few patches.
+        ConfigError: the network is not a ViT with a class token; or, in the forward pass, an image has too few patches.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class JigsawViT(TimmBackbone):
 
     def _finish(self) -> None:
         if not all(hasattr(self.net, part) for part in ("_pos_embed", "patch_drop", "norm_pre")):
-            raise ConfigError(f"JigsawViT: {self.name} is no ViT of timm's VisionTransformer")
+            raise ConfigError(f"JigsawViT: {self.name} is not a ViT of timm's VisionTransformer")
         self.jigsaw = nn.Sequential(copy.deepcopy(self.net.blocks[-1]), copy.deepcopy(self.net.norm))
 
     def parameter_layers(self) -> dict[str, int]:

@@ -41,7 +41,7 @@ class SemanticSwin(TimmBackbone):
         options: further arguments of ``timm.create_model``.
 
     Raises:
-        ConfigError: timm is not installed, or the network is no Swin of its.
+        ConfigError: timm is not installed, or the network is not a Swin of its.
         WeightsError: ``pretrained`` names weights that do not exist, have no controller, or do not fit.
     """
 
@@ -57,7 +57,7 @@ class SemanticSwin(TimmBackbone):
         check("SemanticSwin", optional(PROBABILITY), semantic_weight=semantic_weight)
         check("SemanticSwin", optional(mapping_of(ANYTHING)), options=options)
         if not name.startswith("swin_"):
-            raise ConfigError(f"SemanticSwin: {name} is no Swin of timm's, such as swin_tiny_patch4_window7_224")
+            raise ConfigError(f"SemanticSwin: {name} is not a Swin of timm's, such as swin_tiny_patch4_window7_224")
         self.semantic_weight = semantic_weight
         super().__init__(name, pretrained, drop_path=drop_path, options={"always_partition": True, **(options or {})})
 

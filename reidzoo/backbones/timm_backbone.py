@@ -244,11 +244,11 @@ class TimmBackbone(nn.Module):
         if size is not None and not (is_dynamic and _positions(self.net) is not None):
             raise ConfigError(f"TimmBackbone: {self.name} has no position embeddings to interpolate; leave size out")
         if sie and not (has_token and isinstance(getattr(self.net, "pos_drop", None), nn.Module)):
-            raise ConfigError(f"TimmBackbone: {self.name} is no ViT with a class token; leave sie out")
+            raise ConfigError(f"TimmBackbone: {self.name} is not a ViT with a class token; leave sie out")
         if stride:
             patches: Any = getattr(self.net, "patch_embed", None)
             if not (isinstance(getattr(patches, "proj", None), nn.Conv2d) and is_dynamic):
-                raise ConfigError(f"TimmBackbone: {self.name} is no ViT of any number of patches; leave stride out")
+                raise ConfigError(f"TimmBackbone: {self.name} is not a ViT of any number of patches; leave stride out")
             if stride > min(patches.patch_size):
                 raise ConfigError(f"TimmBackbone: stride {stride} is above the patch's side, {min(patches.patch_size)}")
 

@@ -84,7 +84,7 @@ def _config_file(source: str) -> Path:
 
         hint = did_you_mean(source, DATASET.module_dict)
         raise UserError(
-            f"{source} is no configuration, such as projects/DomainMix/mini.yml, no folder, no CSV, and no dataset."
+            f"{source} is not a configuration, such as projects/DomainMix/mini.yml, nor a folder, a CSV or a dataset."
             f"{hint}"
         )
     return path
@@ -107,4 +107,4 @@ def _check_data(source: str, args: argparse.Namespace) -> None:
         write_text(args.html, page(inspection))
         print(f"\n{args.html}: the same with pictures")
     if inspection.errors:
-        raise UserError(f"{len(inspection.errors)} of these must be mended before a run")
+        raise UserError(f"{len(inspection.errors)} of these must be fixed before a run")

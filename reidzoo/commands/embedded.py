@@ -57,7 +57,7 @@ def read_embedded(folder: Path) -> Embedded:
         raise UserError(f"{folder}: features.npy is {shape}, and index.csv has {len(rows):,} images")
     if features.dtype.kind not in "fiu" or not features.shape[1]:
         raise UserError(
-            f"{folder}: features.npy holds {features.dtype} of shape {features.shape}, which are no features"
+            f"{folder}: features.npy holds {features.dtype} of shape {features.shape}, which are not features"
         )
     cameras = [row["camid"].strip() for row in rows]
     pids = [row["pid"].strip() for row in rows]

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=Path("search.png"), metavar="FILE", help="the picture, a .png")
     parser.add_argument("--top", type=int, default=10, metavar="K", help="how many images are shown (default: 10)")
     add_prior(parser)
-    parser.add_argument("--skip-unreadable", action="store_true", help="leave files out that are no readable image")
+    parser.add_argument("--skip-unreadable", action="store_true", help="leave files out that are not readable images")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode images")
     parser.add_argument("--stage", default="", help="whose model (default: the last stage's)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     if args.top < 1 or args.workers < 0 or args.output.suffix != ".png":
         raise UserError("--top takes a number from 1 up, --workers one from 0 up, --output a file that ends in .png")
     if not os.path.isdir(args.folder):
-        raise UserError(f"{args.folder} is no folder; name the one whose images are to be searched")
+        raise UserError(f"{args.folder} is not a folder; name the one whose images are to be searched")
     if not images_below(args.folder):
         raise UserError(f"{args.folder} holds no image")
     ImageCheck([args.query]).run()

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     check_names(image.path for image in images)
     if args.camera and all(image.camera is None for image in images):
         raise UserError(
-            f"--camera {args.camera}: no file's path has it, such as {images[0].path}; mend it, or say --no-cameras"
+            f"--camera {args.camera}: no file's path has it, such as {images[0].path}; correct it, or say --no-cameras"
         )
     digests = _digests(images, args)
     parts = split_people(list(digests), rules)

@@ -31,7 +31,7 @@ def model_source(path: str | os.PathLike[str]) -> Source:
     """Return the configuration of a model file.
 
     Raises:
-        WeightsError: it is no model file.
+        WeightsError: it is not a model file.
         ConfigError: its configuration names an index of models, or a plug-in that is not here.
     """
     where, header = show_path(Path(path)), read_header(path).config

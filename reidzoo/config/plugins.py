@@ -92,7 +92,7 @@ def _load(name: str, source: Path) -> None:
         name, source, submodule_search_locations=[str(source.parent)] if package else None
     )
     if spec is None or spec.loader is None:
-        raise ConfigError(f"PLUGINS: {source} is no Python module")
+        raise ConfigError(f"PLUGINS: {source} is not a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

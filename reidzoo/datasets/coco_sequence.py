@@ -83,7 +83,7 @@ def read_coco(path: Path, category: str = "", identity: str = "") -> list[COCOSe
             ``class``: each class is a person.
 
     Raises:
-        DatasetError: it is no COCO file, names no tracks, or its images are not there.
+        DatasetError: it is not a COCO file, names no tracks, or its images are not there.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))

@@ -49,7 +49,7 @@ class FolderDataset(Dataset):
         camid_of: the number of each camera as the files' names have it.
 
     Raises:
-        ConfigError: ``camera`` is no regular expression with one group.
+        ConfigError: ``camera`` is not a regular expression with one group.
         DatasetError: the folder is not there, or has no image; or some images to train on, or to test on, name a camera
             and others do not.
     """

@@ -34,7 +34,7 @@ class UnlabeledFolder(Dataset):
         camid_of: the number of each camera as the paths have it.
 
     Raises:
-        ConfigError: ``camera`` is no regular expression with one group.
+        ConfigError: ``camera`` is not a regular expression with one group.
         DatasetError: the folder is not there, or has no image; or some images name a camera and others do not.
     """
 

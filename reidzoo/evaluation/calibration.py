@@ -103,7 +103,7 @@ class Calibration:
             WeightsError: it is of a newer format, or not what ``to_dict`` gives.
         """
         if not isinstance(node, Mapping):
-            raise WeightsError(f"{where}: its calibration is no mapping")
+            raise WeightsError(f"{where}: its calibration is not a mapping")
         if node.get("format") != FORMAT:
             raise WeightsError(
                 f"{where}: its calibration has the format {node.get('format')!r}, this reidzoo reads {FORMAT}; update "
@@ -123,7 +123,7 @@ class Calibration:
         """Return what is wrong with the fields, "" for nothing."""
         single = (self.threshold, self.far, self.prior, self.slope, self.intercept)
         if not all(_is_number(value) for value in (*single, *self.interval, *self.knots, *self.values)):
-            return "holds something that is no finite number"
+            return "holds something that is not a finite number"
         if len(self.interval) != 2 or self.method not in METHODS or not isinstance(self.facts, Mapping):
             return f"has an interval of two ends, a method ({', '.join(METHODS)}) and a mapping of facts"
         if not (0 < self.prior < 1 and 0 < self.far < 1) or self.slope < 0:

@@ -101,7 +101,7 @@ class Gallery:
                 ``FaissIndex`` with its settings.
 
         Raises:
-            GalleryError: the folder is no gallery, it is damaged, or of another model; or an unknown index.
+            GalleryError: the folder is not a gallery, it is damaged, or of another model; or an unknown index.
             UserError: faiss is not installed.
         """
         return cls(LocalStore.load(folder, open_index(index)), model)

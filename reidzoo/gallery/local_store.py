@@ -49,7 +49,7 @@ class LocalStore(Store):
         """Return what a folder holds.
 
         Raises:
-            GalleryError: it is no gallery, or damaged.
+            GalleryError: it is not a gallery, or damaged.
         """
         folder = GalleryFolder(path)
         model, parts = folder.read()

@@ -29,7 +29,7 @@ class PlateauSchedule(Schedule):
         mode: ``min`` where a smaller figure is better, as a loss is; ``max`` where a greater one is; "" for ``min``
             with ``loss`` and ``max`` otherwise.
         gamma: what the rate is multiplied by, in [0, 1).
-        patience: how many measurements without improvement are put up with.
+        patience: how many measurements without improvement are tolerated.
         threshold: the least improvement that counts, as a share of the best figure.
         cooldown: how many measurements are not looked at after a change.
         least: the least factor.

@@ -27,7 +27,7 @@ class RecordedActions(SwitchRule):
         file: the other run's ``alternation.json``; in a table ``row:NAME/alternation.json``.
 
     Raises:
-        ConfigError: in the dry run or when training begins, the file is not there or is no record of an alternation.
+        ConfigError: in the dry run or when training begins, the file is not there or is not a record of an alternation.
     """
 
     def __init__(self, file: str) -> None:
@@ -55,8 +55,8 @@ class RecordedActions(SwitchRule):
             self.taken = [str(switch["to"]) for switch in record["switches"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
-                f"SWITCH_RULE: RecordedActions: {show_path(Path(self.file))} is no record of an alternation ({error}); "
-                f"it is the alternation.json of a stage with an AlternationHook"
+                f"SWITCH_RULE: RecordedActions: {show_path(Path(self.file))} is not a record of an alternation "
+                f"({error}); it is the alternation.json of a stage with an AlternationHook"
             ) from None
 
     def decide(self, measured: Mapping[str, float]) -> str:

@@ -127,7 +127,7 @@ def _scheduler_class(kind: str) -> type[LRScheduler]:
     place, _, last = kind.rpartition(".")
     cls = SCHEDULER.get(kind) if place and place != lr_scheduler.__name__ else getattr(lr_scheduler, last, None)
     if not (isinstance(cls, type) and issubclass(cls, LRScheduler)) or cls is LRScheduler:
-        raise ConfigError(f"HOOKS: TorchSchedule: {kind!r} is no scheduler; torch has {', '.join(_of_torch())}")
+        raise ConfigError(f"HOOKS: TorchSchedule: {kind!r} is not a scheduler; torch has {', '.join(_of_torch())}")
     if issubclass(cls, ReduceLROnPlateau):
         raise ConfigError(f"HOOKS: TorchSchedule: {last} needs a figure to go by; use {{type: PlateauSchedule}}")
     return cls

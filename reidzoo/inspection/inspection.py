@@ -22,7 +22,7 @@ from reidzoo.inspection.label_findings import find_in_labels
 
 __all__ = ["HEADINGS", "Inspection"]
 
-HEADINGS = {ERROR: "Must be mended", WARNING: "Should be looked at", NOTE: "Good to know"}
+HEADINGS = {ERROR: "Must be fixed", WARNING: "Should be looked at", NOTE: "Good to know"}
 
 logger = logging.getLogger("reidzoo")
 

@@ -45,7 +45,7 @@ def open_data(source: str, root: str | os.PathLike[str] = "datasets") -> Dataset
         node = unmark(parse_yaml(source, lambda _: "YAML")) if source.startswith("{") else source
     except ConfigError as error:
         raise UserError(
-            f"{source} is no node such as {{type: FolderDataset, folder: my_data/crops}}: {error}"
+            f"{source} is not a node such as {{type: FolderDataset, folder: my_data/crops}}: {error}"
         ) from None
     return build_dataset(node, root=root)
 

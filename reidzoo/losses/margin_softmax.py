@@ -51,7 +51,7 @@ class MarginSoftmaxLoss(CrossEntropyLoss):
             pid: (B,) int64 class of each row, in [0, K).
 
         Raises:
-            ConfigError: the logits are no cosines (on an accelerator they are not looked at).
+            ConfigError: the logits are not cosines (on an accelerator they are not looked at).
             ValueError: a label is outside [0, K).
         """
         if logits.dim() == 3:

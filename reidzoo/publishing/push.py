@@ -33,7 +33,7 @@ def files_of(model: Path) -> list[Path]:
     """Return the model file and what lies beside it under its name: sidecar, card, exported graphs and reports.
 
     Raises:
-        UserError: it is no model file, or has no card.
+        UserError: it is not a model file, or has no card.
     """
     read_header(model)  # says itself what is wrong
     card = model.with_suffix(".md")

@@ -45,7 +45,7 @@ def check_hook(part: Any, **changes: Any) -> None:
 
     Raises:
         ContractError: it does not; the message says which clause is broken.
-        ConfigError: the changes are no configuration.
+        ConfigError: the changes are not a configuration.
     """
     with Contract(HOOK, part) as contract:
         hook = contract.build()

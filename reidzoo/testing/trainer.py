@@ -33,7 +33,7 @@ def check_trainer(part: Any, prepare: Callable[[Trainer], object] | None = None,
 
     Raises:
         ContractError: it does not; the message says which clause is broken.
-        ConfigError: the changes are no configuration.
+        ConfigError: the changes are not a configuration.
     """
     with Contract(TRAINER, part) as contract, tempfile.TemporaryDirectory() as place:
         made_by = contract.registry.get(contract.part["type"]) if isinstance(contract.part, Mapping) else contract.part

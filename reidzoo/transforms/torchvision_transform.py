@@ -78,7 +78,7 @@ class TorchvisionTransform:
         """Return the batch (B, 3, H, W) of bytes, each image by numbers of its own.
 
         Raises:
-            ConfigError: the images are no bytes, or what becomes of them is not of one size.
+            ConfigError: the images are not bytes, or what becomes of them is not of one size.
         """
         if images.dtype != torch.uint8:
             raise ConfigError(

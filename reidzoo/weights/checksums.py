@@ -45,7 +45,7 @@ class ArchiveChecksums:
     Attributes:
         where: how an error calls the file.
         records: the size in bytes and the checksum of each record; one is the memory of a tensor.
-        whole: whether the record that says how the tensors hang together is what was saved.
+        whole: whether the record that lists the tensors is what was saved.
     """
 
     where: str
@@ -72,7 +72,7 @@ class ArchiveChecksums:
         if self.whole:
             _complain(damaged, self.where)
         elif any(memories.values()):  # so that it has checksums
-            _complain(damaged or ["how its tensors hang together"], self.where)
+            _complain(damaged or ["the list of its tensors"], self.where)
 
 
 def read_archive_checksums(file: str | os.PathLike[str] | io.BytesIO, where: str) -> ArchiveChecksums | None:

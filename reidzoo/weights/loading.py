@@ -131,7 +131,7 @@ def _reason(path: Path, error: Exception) -> str:
         return "it is empty"
     text = str(error).strip()
     if "weights_only" in text or isinstance(error, LookupError):  # what met bytes that it has no operation for
-        return "it is no file of torch.save's"
+        return "it is not a file that torch.save wrote"
     return text.partition("\n")[0][:200] or type(error).__name__
 
 

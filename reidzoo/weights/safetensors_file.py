@@ -53,7 +53,7 @@ def _metadata(content: bytes) -> dict[str, str]:
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
     if not isinstance(metadata, dict | None) or not all(isinstance(text, str) for text in (metadata or {}).values()):
-        raise ValueError("its metadata are no mapping of texts")
+        raise ValueError("its metadata is not a mapping of strings")
     return metadata or {}
 
 

@@ -161,7 +161,7 @@ def _refuse_clashes(
 
 
 def _read_address(url: str) -> dict[str, IndexEntry]:
-    """Return the entries of the index at ``url``, of an older copy if it cannot be reached or what came is no index."""
+    """Return the entries of the index at ``url``, or of an older copy if it cannot be reached or is not an index."""
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
     path = weights_home() / "indexes" / f"{digest}.yml"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -174,7 +174,7 @@ def _read_address(url: str) -> dict[str, IndexEntry]:
     except ConfigError as error:
         if not path.is_file():
             raise
-        logger.warning("what came from %s is no index of models (%s); taking the copy %s", url, error, path)
+        logger.warning("what came from %s is not an index of models (%s); taking the copy %s", url, error, path)
     except (TransferError, OSError) as error:
         if not path.is_file():
             raise WeightsError(

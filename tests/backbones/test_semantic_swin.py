@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_named(plain, tmp_path):
     assert "1 missing: net.layers.0.blocks.1.mlp.fc2.bias" in str(caught.value)
     assert "net.layers.2.downsample.merging.norm.weight [7] in the file, [64] in the model" in str(caught.value)
     for arguments, message in (
-        ({"name": "resnet18"}, "resnet18 is no Swin of timm's"),
+        ({"name": "resnet18"}, "resnet18 is not a Swin of timm's"),
         ({"name": "swin_tny_patch4_window7_224"}, "Did you mean swin_tiny_patch4_window7_224"),
         ({"semantic_weight": -1.0}, "semantic_weight must be"),
     ):

@@ -91,7 +91,7 @@ def test_it_stands_behind_the_positions_of_a_vit_and_loads_as_it_was_saved(tmp_p
     again = TimmBackbone("test_vit", str(tmp_path / "run.pth"), sie={"cameras": 3})
     assert torch.equal(again.net.pos_drop.embedding, sided.net.pos_drop.embedding)
     assert again.parameter_layers()["net.pos_drop.embedding"] == 0
-    with pytest.raises(ConfigError, match="test_resnet is no ViT with a class token; leave sie out"):
+    with pytest.raises(ConfigError, match="test_resnet is not a ViT with a class token; leave sie out"):
         TimmBackbone("test_resnet", sie={"cameras": 3})
 
 

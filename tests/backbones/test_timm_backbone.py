@@ -265,7 +265,7 @@ def test_blocks_computed_again_give_the_same_gradients(name):
         ({"name": "vit_smal_patch16_224"}, "Did you mean vit_small_patch16_224"),
         ({"name": "hf-hub:BVRA/MegaDescriptor-T-224"}, "named under pretrained, hf://OWNER/NAME/FILE"),
         ({"name": "test_resnet", "output": "token"}, "test_resnet has no class token"),
-        ({"name": "test_resnet", "stride": 12}, "test_resnet is no ViT of any number of patches"),
+        ({"name": "test_resnet", "stride": 12}, "test_resnet is not a ViT of any number of patches"),
         ({"name": "test_resnet", "size": [64, 32]}, "no position embeddings to interpolate"),
         ({"name": "test_vit", "stride": 17}, "stride 17 is above the patch's side, 16"),
         (

@@ -63,13 +63,13 @@ def test_a_page_stretches_no_turned_image_and_names_no_camera_that_is_unknown(tm
     assert "camera" not in pictures[0]["alt"]
 
 
-def test_what_must_be_mended_ends_with_2(crops, capsys):  # noqa: F811
+def test_what_must_be_fixed_ends_with_2(crops, capsys):  # noqa: F811
     (crops / "train/bo/2_c0.png").write_bytes(b"no image")
     with pytest.raises(SystemExit) as end:
         main(["check", str(crops)])
     printed = capsys.readouterr()
     assert end.value.code == 2 and "1 of 20 images cannot be read" in printed.out
-    assert printed.err == "error: 1 of these must be mended before a run\n"
+    assert printed.err == "error: 1 of these must be fixed before a run\n"
 
 
 def test_a_name_and_a_node(tiny_root, capsys):
@@ -82,9 +82,9 @@ def test_a_name_and_a_node(tiny_root, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["Market150"], "Market150 is no configuration, .* and no dataset. Did you mean Market1501?"),
+        (["Market150"], "Market150 is not a configuration, .* or a dataset. Did you mean Market1501?"),
         ([], "what is to be checked"),
-        (["{type: "], "is no node such as"),
+        (["{type: "], "is not a node such as"),
         (["{type: CSVDataset, file: 2024-13-45}"], "no such file"),
         (["configs/own_data.yml", "--html", "page.html"], "--html is for a folder, a CSV or a dataset"),
         (["nowhere.csv"], "no such file"),

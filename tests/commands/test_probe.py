@@ -124,7 +124,7 @@ def saved(folder, features):
         (lambda write: ["nowhere"], "nowhere is not a folder that reidzoo extract has written"),
         (lambda write: [write(), spoil(write("b"), "index.csv", lambda t: t.replace(b"b/", b"a/"))], "a/0.png is in "),
         (lambda write: [saved(write(), np.full((400, 8), np.nan))], "row 0, a/0.png, are not finite"),
-        (lambda write: [saved(write(), np.zeros((400, 8), bool))], "holds bool of shape .*, which are no features"),
+        (lambda write: [saved(write(), np.zeros((400, 8), bool))], "holds bool of shape .*, which are not features"),
         (lambda write: [spoil(write(), "features.npy", lambda _: b"PK\x03\x04garbage")], "is not a folder that"),
         (lambda write: [spoil(write(), "index.csv", lambda t: t.replace(b"\n1,", b"\n7,"))], "row 7 is out of"),
     ],

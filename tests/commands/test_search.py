@@ -52,7 +52,7 @@ def test_the_ranking_is_the_similarities(write_tiny, tmp_path, capsys, monkeypat
 
     if not calibrated:
         for words, message in (
-            ([query, query], "is no folder"),
+            ([query, query], "is not a folder"),
             ([folder / "gone.png", folder], "gone.png does not exist"),
             ([query, folder, "--top", "0"], "--top"),
             ([query, folder, "--prior", "0.1"], "--prior"),

@@ -52,7 +52,7 @@ def test_the_guide(tmp_path, run_with):
     said = follow(tmp_path)
     assert len(said) >= 9
     checked = said["reidzoo check my_data/crops --html crops.html"]
-    assert "Must be mended" not in checked and (tmp_path / "crops.html").stat().st_size > 10_000
+    assert "Must be fixed" not in checked and (tmp_path / "crops.html").stat().st_size > 10_000
     assert (tmp_path / "my_data" / "crops" / "val" / "query").is_dir()
     card = (tmp_path / "models" / "mine.md").read_text()
     assert "crops" in card and "## Limits" in card and "(" in re.search(r"\| crops \| (.*?) \|", card)[1]

@@ -75,7 +75,7 @@ def test_a_file_may_hold_nothing_else(change, message):
 
 
 def test_what_is_no_calibration_at_all_and_wrong_questions():
-    with pytest.raises(WeightsError, match="no mapping"):
+    with pytest.raises(WeightsError, match="is not a mapping"):
         Calibration.from_dict([1], "x")
     for wrong in ({"prior": 0.0}, {"prior": 1.0}, {"method": "mean"}):
         with pytest.raises(EvaluationInputError):

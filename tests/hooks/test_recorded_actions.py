@@ -29,5 +29,5 @@ def test_what_is_no_record_is_named(tmp_path, text):
     file = tmp_path / "alternation.json"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(ConfigError, match=r"RecordedActions: .*alternation\.json is no record of an alternation"):
+    with pytest.raises(ConfigError, match=r"RecordedActions: .*alternation\.json is not a record of an alternation"):
         RecordedActions(str(file)).begin({})

@@ -94,9 +94,9 @@ def test_the_warm_up_is_on_the_rate_alone_and_new_optimizers_are_followed():
 @pytest.mark.parametrize(
     "node, message",
     [
-        ({"type": "Steplr"}, "'Steplr' is no scheduler; torch has ChainedScheduler, ConstantLR"),
-        ({"type": "LRScheduler"}, "is no scheduler"),
-        ({"type": "torch.nn.Linear"}, "is no scheduler"),
+        ({"type": "Steplr"}, "'Steplr' is not a scheduler; torch has ChainedScheduler, ConstantLR"),
+        ({"type": "LRScheduler"}, "is not a scheduler"),
+        ({"type": "torch.nn.Linear"}, "is not a scheduler"),
         ({"type": "ReduceLROnPlateau"}, "PlateauSchedule"),
     ],
 )

@@ -83,8 +83,8 @@ def test_numpy_objects_are_refused(tmp_path):
     ("content", "reason"),
     [
         (b"", "it is empty"),
-        (b"hello world", "it is no file of torch.save's"),
-        (bytes(range(256)), "it is no file of torch.save's"),
+        (b"hello world", "it is not a file that torch.save wrote"),
+        (bytes(range(256)), "it is not a file that torch.save wrote"),
         (b"PK\x03\x04 not a zip", "not a ZIP archive"),
     ],
 )
