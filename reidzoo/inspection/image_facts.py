@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from reidzoo.cores import available_cores
 from reidzoo.errors import DatasetError
 from reidzoo.transforms.decode import exif_orientation, open_image, resize_image, size_as_seen
 
@@ -51,8 +51,7 @@ def read_facts(paths: Sequence[str], workers: int | None = None) -> list[ImageFa
         paths: the files; one that is there twice is read twice.
         workers: threads; by default one for each processor, up to 8.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(workers or min(8, cores)) as pool:
+    with ThreadPoolExecutor(workers or min(8, available_cores())) as pool:
         return list(tqdm(pool.map(_read, paths), total=len(paths), desc="reading", unit="img", disable=None))
 
 
