@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reidzoo.checks import check, whole
 from reidzoo.datasets import TrainSet
@@ -29,7 +29,7 @@ class BestWeightsHook(Hook):
     """Measures a figure after epochs, stops when it no longer improves, and restores the best epoch's weights.
 
     The test sets have no part in it. The best epoch's weights of all parts are restored where SOLVER.MAX_EPOCHS ends
-    the training, too; the optimizers are not touched.
+    the training, too, and with them its labels, where a hook relabels; the optimizers are not touched.
 
     Args:
         validation: node of the dataset that is validated on. None takes that of the training set, with ``part: val``
@@ -60,6 +60,7 @@ class BestWeightsHook(Hook):
         self.values: list[float] = []
         self.epochs: list[int] = []
         self.best: dict[str, Any] = {}
+        self.labels: dict[str, Tensor] = {}
         self.began = self.kept = ""
         self.stopped = False
 
@@ -96,6 +97,7 @@ class BestWeightsHook(Hook):
             raise UserError(f"the {self.figure} on the validation data is {value} after epoch {runner.epoch + 1}")
         if not self.values or self._is_better(value, self.values[self._best_row()]):
             self.best = {name: copy.deepcopy(part.state_dict()) for name, part in runner.parts.items()}
+            self.labels = {name: torch.from_numpy(data.pids.copy()) for name, data in runner.sets.items()}
             self.kept = _fingerprint(runner.model)
         self.values.append(value)
         self.epochs.append(runner.epoch + 1)
@@ -121,7 +123,10 @@ class BestWeightsHook(Hook):
         return self.values.index(min(self.values) if self.smaller else max(self.values))
 
     def _restore(self, runner: Runner, figures: Mapping[str, float]) -> None:
-        """Load the best epoch's weights, and say so."""
+        """Load the best epoch's weights, with a classifier of that epoch's classes, and say so."""
+        for name, labels in self.labels.items():
+            if not torch.equal(labels, torch.from_numpy(runner.sets[name].pids)):
+                runner.relabel(name, labels)
         for name, state in self.best.items():
             runner.parts[name].load_state_dict(state)
         if is_main():
@@ -129,11 +134,12 @@ class BestWeightsHook(Hook):
             logger.info("the weights of epoch %d are kept%s", figures["kept_epoch"], as_it_began)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the figures so far, which the key ``losses`` has whatever they are, and the best epoch's weights."""
+        """Return the figures, in the key ``losses`` whatever they are, and the best epoch's weights and labels."""
         return {
             "losses": list(self.values),
             "epochs": list(self.epochs),
             "best": self.best,
+            "labels": self.labels,
             "began": self.began,
             "kept": self.kept,
             "stopped": self.stopped,
@@ -142,6 +148,7 @@ class BestWeightsHook(Hook):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a checkpoint's state."""
         self.values, self.best, self.stopped = list(state["losses"]), dict(state["best"]), state["stopped"]
+        self.labels = dict(state.get("labels", {}))
         older = range(self.begin_epoch + 1, self.begin_epoch + 1 + len(self.values))
         self.epochs = list(state.get("epochs", older))
         self.began, self.kept = state.get("began", ""), state.get("kept", "")

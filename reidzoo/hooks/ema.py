@@ -103,11 +103,11 @@ class EMAHook(Hook):
 
     @torch.no_grad()
     def _exchange(self, model: nn.Module) -> None:
-        for name, tensor in _tensors(model).items():
-            if self._of.get(name) is tensor:
-                before = tensor.clone()
-                tensor.copy_(self.held[name])
-                self.held[name].copy_(before)
+        self._take_up(model)
+        for name, tensor in self._of.items():
+            before = tensor.clone()
+            tensor.copy_(self.held[name])
+            self.held[name].copy_(before)
         self.exchanged = not self.exchanged
 
     def state_dict(self) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from reidzoo.config import load_config
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.engine.evaluate import evaluate_dataset
 from reidzoo.errors import ConfigError
-from reidzoo.hooks import KeepBestHook
+from reidzoo.hooks import CheckpointHook, Hook, KeepBestHook
+from reidzoo.registry import HOOK
 from reidzoo.runs.pipeline import Pipeline
+
+from ..conftest import assert_equal_runs
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +58,46 @@ def test_the_first_of_the_best_epochs_is_kept_and_patience_stops(stage, monkeypa
     ]  # fmt: skip
     assert state["epoch"] == 4
     assert_same(state, stage((0.1, 0.4), "two epochs", monkeypatch=monkeypatch)[1])
+
+
+class RegroupHook(Hook):
+    """Relabels before each epoch, with fewer classes each time."""
+
+    def before_train_epoch(self, runner):
+        runner.relabel("train", torch.arange(len(runner.sets["train"])) // (4 + runner.epoch))
+
+
+@pytest.mark.parametrize("mean", [{}, {"ema": {"type": "EMAHook"}}])
+def test_the_best_epochs_classes_come_back_with_it(write_config, tmp_path, monkeypatch, mean):
+    monkeypatch.setitem(HOOK.module_dict, "RegroupHook", RegroupHook)
+
+    def run(name, epochs):
+        seen = iter((0.4, 0.1, 0.2))
+        monkeypatch.setattr(KeepBestHook, "measure", lambda self, runner: dict.fromkeys(FIGURES, next(seen)))
+        path = write_config(
+            OUTPUT_DIR=str(tmp_path / name),
+            DATASETS={"TRAIN": {"train": HELD}},
+            SOLVER={"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": epochs},
+            HOOKS={"best": {"type": "KeepBestHook"}, "regroup": {"type": "RegroupHook"}, **mean},
+        )
+        return Pipeline(load_config(path))
+
+    def state_of(name):
+        return torch.load(tmp_path / name / "model_final.pth", weights_only=True)
+
+    run("one epoch", 1).train()
+    run("whole", 3).train()
+    assert_same(state_of("whole"), state_of("one epoch"))
+    assert torch.equal(state_of("whole")["labels"]["train"], state_of("one epoch")["labels"]["train"])
+    with monkeypatch.context() as patched, pytest.raises(InterruptedError):
+        patched.setattr(CheckpointHook, "after_train", die)
+        run("died", 3).train()
+    run("died", 3).train(go_on=True)
+    assert_equal_runs(tmp_path / "died", tmp_path / "whole")
+
+
+def die(*_):
+    raise InterruptedError
 
 
 def test_a_period_and_the_last_epoch(stage, monkeypatch):
