@@ -48,7 +48,7 @@ class TrackerHook(Hook, ABC):
         module, extra: what a subclass imports, and the extra of the package that has it.
     """
 
-    priority = 65  # behind LogHook
+    priority = 110  # behind LogHook, and behind CheckpointHook, which pauses the run
     module = ""
     extra = ""
 

@@ -8,14 +8,18 @@ import signal
 import struct
 import sys
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from reidzoo.errors import ConfigError, UserError
-from reidzoo.hooks import LogHook, MLflowHook, TensorBoardHook, WandbHook
+from reidzoo.config import load_config
+from reidzoo.errors import ConfigError, Paused, UserError
+from reidzoo.hooks import LogHook, MLflowHook, TensorBoardHook, TrackerHook, WandbHook
 from reidzoo.hooks.tracker import _offset, scalars_of
+from reidzoo.registry import HOOK
+from reidzoo.runs.pipeline import Pipeline
 
 HOOKS = {
     "tensorboard": {"type": "TensorBoardHook"},
@@ -124,6 +128,41 @@ def test_a_killed_and_resumed_run_continues_the_same_curves(write_config, run_to
     assert {name: dict(points) for name, points in found.items()} == curves
     assert all(len(points) == len(curves[name]) for name, points in found.items())
     assert len(list(run.glob(f"wandb/offline-run-*-{run_id}"))) == 2  # one run in two parts
+
+
+class NotingTracker(TrackerHook):
+    """Notes when its run is opened and closed, and asks for a pause when the first one is."""
+
+    module = "json"
+    calls: ClassVar[list] = []
+
+    def start(self, runner, name, config):
+        runner.hooks["checkpoint"].asked_to_stop = not self.calls
+        self.calls.append("start")
+        return True
+
+    def put_scalars(self, scalars, step):
+        self.calls.append(step)
+
+    def put_image(self, name, image, step):
+        pass
+
+    def put_file(self, path, step):
+        pass
+
+    def finish(self):
+        self.calls.append("finish")
+
+
+def test_a_paused_run_is_closed_and_opened_again(write_config, monkeypatch):
+    monkeypatch.setitem(HOOK.module_dict, "NotingTracker", NotingTracker)
+    solver = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 1}
+    cfg = load_config(write_config(HOOKS={"tracker": {"type": "NotingTracker"}}, LOG={"PERIOD": 1}, SOLVER=solver))
+    with pytest.raises(Paused):
+        Pipeline(cfg).train()
+    assert NotingTracker.calls == ["start", 1, "finish"]
+    Pipeline(cfg).train(go_on=True)
+    assert NotingTracker.calls[3:] == ["start", 1, 2, 2, "finish"]  # the last line is the evaluation's
 
 
 def test_where_a_run_is_shown(tmp_path, monkeypatch):
