@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,8 +30,9 @@ class LogHook(Hook):
     """Writes ``metrics.jsonl``: mean losses and learning rates every LOG.PERIOD steps, and what evaluations find.
 
     The file holds no times, so that a resumed run's file equals that of one that never stopped, byte for byte: on
-    resume it is cut back to where the checkpoint was taken. What people watch goes to the log: a line per epoch, with
-    images per second and the time that the rest of the stage will take, and a line for each test set that was measured.
+    resume it is cut back to where the checkpoint was taken, before which it is brought to the disk. What people watch
+    goes to the log: a line per epoch, with images per second and the time that the rest of the stage will take, and a
+    line for each test set that was measured.
 
     The sums are kept on the device, in float64, and fetched when a line is written: no step in between waits for them.
     """
@@ -39,6 +41,7 @@ class LogHook(Hook):
 
     def __init__(self) -> None:
         self.size = 0
+        self.path: Path | None = None  # of the process that writes
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.seen: dict[str, Any] = {}
@@ -46,11 +49,22 @@ class LogHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Cut the file back to the state, which is empty for a new run."""
-        path = runner.files.metrics
         if is_main():
-            with open(path, "ab") as file:
-                file.truncate(self.size)
+            self.path = runner.files.metrics
+            self._cut(self.path)
         self.began, self.began_at = runner.iter, time.perf_counter()
+
+    def _cut(self, path: Path) -> None:
+        with open(path, "a+b") as file:
+            length = file.tell()
+            if length < self.size:
+                logger.warning(
+                    "%s has %d bytes, and had %d when the checkpoint was saved, as after a power failure; the lines "
+                    "that it lacks are missing in curves and reports", path, length, self.size,
+                )  # fmt: skip
+                file.seek(0)
+                self.size = file.read().rfind(b"\n") + 1
+            file.truncate(self.size)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Add the step to the means; write them when the period is full."""
@@ -123,14 +137,11 @@ class LogHook(Hook):
             with open(runner.files.metrics, "ab") as file:
                 file.write(line)
 
-    def save_point(self, runner: Runner) -> None:
-        """Make sure that what a checkpoint counts on is on the disk."""
-        if is_main() and runner.step == 0:
-            with open(runner.files.metrics, "ab") as file:
-                os.fsync(file.fileno())
-
     def state_dict(self) -> dict[str, Any]:
-        """Return how much has been written and the running sums."""
+        """Return how much has been written, which is on the disk when this returns, and the running sums."""
+        if self.path is not None:
+            with open(self.path, "ab") as file:
+                os.fsync(file.fileno())
         keys = list(self.sums)
         return {
             "size": self.size,
