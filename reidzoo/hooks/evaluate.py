@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.evaluate import evaluate_targets
@@ -22,13 +23,15 @@ class EvaluateHook(Hook):
     written to ``results.json``. They choose nothing: the model of the last epoch is the one that is kept and reported.
 
     An evaluation that fails after the last epoch ends the run once that epoch is saved in ``last.pth``; before those in
-    between, ``CheckpointHook`` saves. Either way the run evaluates again with ``--resume``, and trains nothing again.
+    between, ``CheckpointHook`` saves. Either way the run evaluates again with ``--resume``, and trains nothing again;
+    what other hooks measured after the last epoch is in the checkpoint, for ``results.json``.
     """
 
     priority = 40
 
     def __init__(self) -> None:
         self.failed: Exception | None = None
+        self.others: dict[str, dict[str, float]] = {}
 
     @staticmethod
     def is_due(runner: Runner) -> bool:
@@ -42,9 +45,9 @@ class EvaluateHook(Hook):
             if self.is_due(runner):
                 self._evaluate(runner)
             return
+        self.others = runner.metrics
         try:
-            self._evaluate(runner)
-            self._write(runner)
+            self._write(runner, self._evaluate(runner))
         except Exception as error:  # whatever it is, the epoch is to be saved first
             self.failed = error
 
@@ -53,12 +56,21 @@ class EvaluateHook(Hook):
         if self.failed is not None:
             raise self.failed
         if not broadcast_object(runner.files.results.exists()):
-            self._evaluate(runner)
-            self._write(runner)
+            self._write(runner, self._evaluate(runner))
 
-    def _evaluate(self, runner: Runner) -> None:
-        runner.metrics = {**runner.metrics, **evaluate_targets(runner.cfg, runner.model, runner.device)}
+    def _evaluate(self, runner: Runner) -> dict[str, dict[str, float]]:
+        found = evaluate_targets(runner.cfg, runner.model, runner.device)
+        runner.metrics = {**runner.metrics, **found}
+        return found
 
-    def _write(self, runner: Runner) -> None:
+    def _write(self, runner: Runner, found: Mapping[str, Mapping[str, float]]) -> None:
         if is_main():
-            write_text(runner.files.results, json.dumps(runner.metrics, indent=1) + "\n")
+            write_text(runner.files.results, json.dumps({**self.others, **found}, indent=1) + "\n")
+
+    def state_dict(self) -> dict[str, str]:
+        """Return what other hooks measured after the last epoch, as JSON: it may be numbers of NumPy's."""
+        return {"others": json.dumps(self.others)}
+
+    def load_state_dict(self, state: Mapping[str, str]) -> None:
+        """Restore a checkpoint's state."""
+        self.others = json.loads(state["others"])

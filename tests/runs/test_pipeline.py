@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -319,6 +320,27 @@ def test_what_killed_saves_have_left_is_removed(write_config, tmp_path):
 def test_without_a_checkpoint_hook_the_final_one_is_written_all_the_same(write_config, tmp_path):
     pipeline.Pipeline(load_config(write_config(SOLVER=SHORT, HOOKS={"checkpoint": None}))).train()
     assert (tmp_path / "run/model_final.pth").exists()
+
+
+class MeasureHook(Hook):
+    """Measures something after each epoch, before the evaluation."""
+
+    priority = 35
+
+    def after_train_epoch(self, runner):
+        runner.metrics = {**runner.metrics, "mine": {"epochs": np.float64(runner.epoch + 1)}}
+
+
+@pytest.mark.slow
+def test_an_evaluation_taken_again_keeps_what_other_hooks_measured(write_config, tmp_path, monkeypatch):
+    monkeypatch.setitem(HOOK.module_dict, "MeasureHook", MeasureHook)
+    path = write_config(SOLVER=SHORT, HOOKS={"mine": {"type": "MeasureHook"}})
+    wanted = pipeline.Pipeline(load_config(path, ["OUTPUT_DIR", str(tmp_path / "other")])).train()
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(evaluate, "evaluate_targets", lambda *_: 1 / 0)
+        pipeline.Pipeline(load_config(path)).train()
+    assert pipeline.Pipeline(load_config(path)).train(go_on=True) == wanted
+    assert wanted["train"]["mine"] == {"epochs": 2}
 
 
 @pytest.mark.slow
