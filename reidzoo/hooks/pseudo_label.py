@@ -151,7 +151,14 @@ class PseudoLabelHook(Hook):
         quality = self._quality(runner, labels)
         runner.metrics = {**runner.metrics, "pseudo_labels": quality}
         if is_main():
-            self._report(runner, clusters, labels, quality)
+            self._report(clusters, labels, quality)
+        if labels.max() < 0:
+            raise UserError(
+                f"no cluster of {self.target!r} is left in epoch {runner.epoch + 1}: {clusters.max() + 1} clusters "
+                f"were found, sizes allowed are {self.min_size} to {self.max_size or 'any'}. Train longer on the "
+                f"source first, or loosen CLUSTERER.eps or the bounds"
+            )
+        if is_main():
             self._keep(runner, clusters, labels, quality)
         return torch.from_numpy(labels)
 
@@ -204,7 +211,7 @@ class PseudoLabelHook(Hook):
         records = [data.records[row] for row in rows]
         write_pseudo_labels(runner.output_dir / name, records, labels, data.folder_of(rows[0]))
 
-    def _report(self, runner: Runner, clusters: Any, labels: Any, quality: Mapping[str, float]) -> None:
+    def _report(self, clusters: Any, labels: Any, quality: Mapping[str, float]) -> None:
         logger.info(
             "pseudo labels: %d clusters, %d of %d images outliers; %d clusters with %d images after refinement, each "
             "of %d to %d, the middle one of %d",
@@ -215,12 +222,6 @@ class PseudoLabelHook(Hook):
         if "purity" in quality:
             shares = ", ".join(f"{name.replace('_', ' ')} {100 * quality[name]:.1f} %" for name in _SHARES)
             logger.info("pseudo labels against the true identities, which training does not see: %s", shares)
-        if labels.max() < 0:
-            raise UserError(
-                f"no cluster of {self.target!r} is left in epoch {runner.epoch + 1}: {clusters.max() + 1} clusters "
-                f"were found, sizes allowed are {self.min_size} to {self.max_size or 'any'}. Train longer on the "
-                f"source first, or loosen CLUSTERER.eps or the bounds"
-            )
 
     def _warn_of_large(self, quality: Mapping[str, float], count: int) -> None:
         """Say once what to do about a cluster that has likely swallowed others; every clustering tells its size."""

@@ -18,6 +18,7 @@ from reidzoo.errors import ConfigError, UserError
 from reidzoo.hooks import ExportPseudoLabelsHook, PseudoLabelHook
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
+from reidzoo.testing import in_two_processes
 
 pytestmark = pytest.mark.slow
 
@@ -162,6 +163,19 @@ class Fixed:
     def fit_predict(self, features):
         self.features.append(features)
         return np.array(self.labels.pop(0))
+
+
+def test_every_process_says_that_no_cluster_is_left(mixed):
+    hook = PseudoLabelHook(target="train", domain=1)
+    hook._features = lambda runner: torch.zeros(72, 1)
+    mixed.clusterer = Fixed([-1] * 72)
+
+    def work():
+        with pytest.raises(UserError) as raised:
+            hook.before_train_epoch(mixed)
+        return str(raised.value)
+
+    assert all("no cluster of 'train' is left" in said for said in in_two_processes(work))
 
 
 def test_one_dataset_of_a_joined_set_is_relabelled_and_the_other_keeps_labels_and_rows(mixed):
