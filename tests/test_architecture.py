@@ -10,7 +10,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "reidzoo"
 FLOORS = [
     {"errors", "files", "cores", "spread", "version", "suggest", "distributed", "visualization"},
-    {"checks", "needs", "registry", "yaml_marks", "random_streams", "one_thread", "to_device", "neighbours", "render"},
+    {
+        *("checks", "needs", "registry", "yaml_marks", "random_streams", "one_thread", "to_device", "add_rows"),
+        *("neighbours", "render"),
+    },
     {"yaml_check", "weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
     {"config", "models", "backbones", "datasets"},
     {"zoo", "engine", "discriminators", "inspection"},

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reidzoo.add_rows import add_rows
 from reidzoo.checks import check, whole
 from reidzoo.clustering.dbscan import number_by_first
 from reidzoo.clustering.kmeans_plus_plus import KMeansPlusPlus
@@ -113,9 +114,9 @@ def lloyd(rows: Tensor, centroids: Tensor, max_iters: int) -> tuple[Tensor, Tens
             return labels, centroids
         for part in moved.split(TILE):
             values = rows[part].double()
-            sums.index_add_(0, found[part], values)
+            add_rows(sums, found[part], values)
             member = labels[part] < count  # no row is anybody's at first
-            sums.index_add_(0, labels[part][member], values[member], alpha=-1)
+            add_rows(sums, labels[part][member], -values[member])
         labels = found
         centroids = sums / torch.bincount(labels, minlength=count)[:, None]
     return without_empty(rows, centroids, assign(rows, centroids, lengths)), centroids

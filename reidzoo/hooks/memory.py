@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from reidzoo.add_rows import add_rows
 from reidzoo.engine.evaluate import extract_train_features
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
@@ -42,5 +43,5 @@ class MemoryHook(Hook):
         means = torch.zeros(memory.num_source, features.shape[1], device=runner.device)
         if "source" in runner.sets:
             pids = torch.from_numpy(runner.sets["source"].pids).to(runner.device)
-            means.index_add_(0, pids, features[: len(pids)])
+            add_rows(means, pids, features[: len(pids)])
         memory.initialise(torch.nn.functional.normalize(means), target)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reidzoo.add_rows import add_rows
 from reidzoo.checks import FLAG, TEXT, check, one_of, optional, whole
 from reidzoo.clustering import label_quality, singletons, size_bounds
 from reidzoo.datasets import true_identities, write_pseudo_labels
@@ -280,4 +281,5 @@ def _sums(features: Tensor, labels: Tensor) -> Tensor:
     """Return the sums (K, D) of the rows of each cluster, which point where their means do."""
     inside = labels >= 0
     sums = torch.zeros(int(labels.max()) + 1, features.shape[1])
-    return sums.index_add_(0, labels[inside], features[inside])
+    add_rows(sums, labels[inside], features[inside])
+    return sums

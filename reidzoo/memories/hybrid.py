@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reidzoo.add_rows import add_rows
 from reidzoo.checks import PROBABILITY, check, number
 from reidzoo.registry import MEMORY
 from reidzoo.to_device import to_device
@@ -170,7 +171,7 @@ class HybridMemory(nn.Module):
     def _add_to_sums(self, labels: Tensor, rows: Tensor) -> None:
         """Add ``rows`` (n, D) to the sums of their classes; those of no class add zeros to the first one's."""
         rows = rows * (labels >= 0)[:, None]
-        _add_rows(self.target_sums, (labels - self.num_source).clamp(min=0), rows)
+        add_rows(self.target_sums, (labels - self.num_source).clamp(min=0), rows)
 
     def _sum_classes(self, num_classes: int) -> None:
         self.target_sums = self.features.new_zeros(num_classes, self.features.shape[1])
@@ -198,12 +199,3 @@ def occurrences(rows: np.ndarray) -> Iterator[np.ndarray]:
     _, first, counts = np.unique(rows[order], return_index=True, return_counts=True)
     for occurrence in range(counts.max(initial=0)):
         yield np.sort(order[first[counts > occurrence] + occurrence])
-
-
-def _add_rows(sums: Tensor, index: Tensor, rows: Tensor) -> None:
-    """Add ``rows`` (n, D) to ``sums[index]`` in an order that does not vary between runs."""
-    # Each device has one operation of the two that is deterministic.
-    if sums.device.type == "cpu":
-        sums.index_add_(0, index, rows)
-    else:
-        sums.index_put_((index,), rows, accumulate=True)
