@@ -45,6 +45,9 @@ class TrainLoader:
         device: where the batches go.
         views: independently augmented copies of each image: ``img``, ``img2``, ... The first is what one view gives.
 
+    Attributes:
+        length: the steps of the epoch that ``plan`` or ``epoch`` was asked for last.
+
     Raises:
         ConfigError: the batch cannot be shared evenly among the processes, or ``views`` is below 1.
     """
@@ -83,6 +86,10 @@ class TrainLoader:
         Raises:
             ConfigError: a sampler returns no batch.
         """
+        plan, self.length = self._plan(epoch)
+        return plan
+
+    def _plan(self, epoch: int) -> tuple[dict[str, list[np.ndarray]], int]:
         plan: dict[str, list[np.ndarray]] = {}
         count = self.iters
         for name, data in self.sets.items():
@@ -94,19 +101,26 @@ class TrainLoader:
                     f"nothing would be trained"
                 )
             count = count or len(plan[name])
-        self.length = count
-        return plan
+        return plan, count
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[dict]:
         """Yield the batches of ``epoch`` from step ``start`` on."""
         plan = self.plan(epoch)
+        yield from self._batches(plan, epoch, range(start, self.length))
+
+    def draw(self, epoch: int, count: int) -> Iterator[dict]:
+        """Yield the first ``count`` batches of ``epoch``, or all if it has fewer; ``length`` stays that of another."""
+        plan, length = self._plan(epoch)
+        yield from self._batches(plan, epoch, range(min(count, length)))
+
+    def _batches(self, plan: Mapping[str, list[np.ndarray]], epoch: int, steps: range) -> Iterator[dict]:
         local = {name: [rows[self.slice] for rows in batches] for name, batches in plan.items()}
         table_rows = [
             np.concatenate([self._files(n, name, epoch, step, local[name][step]) for n, name in enumerate(self.sets)])
-            for step in range(start, self.length)
+            for step in steps
         ]
         workers = self.table.count_workers(table_rows, self.workers)
-        for step, images in enumerate(self.table.batches(table_rows, workers), start):
+        for step, images in enumerate(self.table.batches(table_rows, workers), steps.start):
             rows = {name: batches[step] for name, batches in local.items()}
             sizes, labels = [len(own) for own in rows.values()], self._labels(rows)
             images = images.to(self.device, non_blocking=True)

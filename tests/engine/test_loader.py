@@ -125,6 +125,19 @@ def test_nothing_in_the_loader_waits_for_a_gpu_and_the_pixels_are_a_cpus(write_c
             torch.testing.assert_close(ours[key].cpu(), value, rtol=0, atol=tolerance if key == "img" else 0)
 
 
+def test_a_draw_is_the_begin_of_an_epoch_and_leaves_the_length_of_the_present_one(write_config, monkeypatch):
+    passes = IdentitySampler.batches
+    monkeypatch.setattr(IdentitySampler, "batches", lambda self, seed, epoch, _: passes(self, seed, epoch, 4 + epoch))
+    solver = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 0, "MAX_EPOCHS": 1}
+    (cfg,) = stage_configs(load_config(write_config(SOLVER=solver))).values()
+    loader = build_loader(cfg, build_train_sets(cfg), torch.device("cpu"))
+    whole, present = list(loader.epoch(3)), loader.epoch(0)
+    next(present)
+    for count, expected in ((2, 2), (99, 7)):
+        assert all(equal(ours, theirs) for ours, theirs in zip(loader.draw(3, count), whole[:expected], strict=True))
+    assert loader.length == 4 and len(list(present)) == 3
+
+
 def test_a_sampler_without_batches_is_an_error(batches, monkeypatch):
     monkeypatch.setattr(IdentitySampler, "batches", lambda *_: [])
     with pytest.raises(ConfigError, match=r"SAMPLER: IdentitySampler returned no batch of 'train' for epoch 4"):

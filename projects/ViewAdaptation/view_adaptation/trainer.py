@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
-from itertools import islice
 from operator import add
 from pathlib import Path
 
@@ -148,7 +147,7 @@ class ViewAdaptationTrainer(Trainer):
         """Return the batches that D_d is trained on in this step."""
         if self.fit_batches == 1:
             return iter([batch])
-        return islice(self.loader.epoch(FIT_EPOCHS + self.iter), self.fit_batches)
+        return self.loader.draw(FIT_EPOCHS + self.iter, self.fit_batches)
 
     def _fixed_norms(self) -> AbstractContextManager[None]:
         """Return the mode in which the mappings are trained against D_d; gradients do not depend on it."""

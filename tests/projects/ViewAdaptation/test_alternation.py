@@ -61,7 +61,7 @@ def toy(build):
         trainer.parts["view"] = trainer.build_discriminator("view", view, 6)
         trainer.first_view = {key: value.clone() for key, value in trainer.parts["view"].state_dict().items()}
         generator = torch.Generator().manual_seed(0)
-        trainer.loader = SimpleNamespace(epoch=lambda *_: (batch(generator) for _ in range(8)))
+        trainer.loader = SimpleNamespace(draw=lambda *_: (batch(generator) for _ in range(8)))
         steps = given.OPTIMIZERS.get("confusion") or given.OPTIMIZERS.model
         nodes = {"view": dict(given.OPTIMIZERS.view), "confusion": {**steps, "lr": 0.03, "params": ["model"]}}
         trainer.optims = build_optimizers(nodes, trainer.parts, 1.0)
@@ -108,7 +108,7 @@ def test_a_fit_depends_on_the_mappings_alone_and_not_on_earlier_fits(toy):
     for trainer, fits in ((twice, 2), (once, 1)):
         trainer.phase = "discriminator"
         for _ in range(fits):
-            trainer.loader.epoch = lambda *_: (batch(torch.Generator().manual_seed(n)) for n in range(4))
+            trainer.loader.draw = lambda *_: (batch(torch.Generator().manual_seed(n)) for n in range(4))
             trainer.train_step({})
     for key, value in once.parts["view"].state_dict().items():
         torch.testing.assert_close(twice.parts["view"].state_dict()[key], value)
