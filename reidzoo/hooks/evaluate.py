@@ -73,4 +73,4 @@ class EvaluateHook(Hook):
 
     def load_state_dict(self, state: Mapping[str, str]) -> None:
         """Restore a checkpoint's state."""
-        self.others = json.loads(state["others"])
+        self.others = json.loads(state.get("others", "{}"))
