@@ -64,7 +64,7 @@ class RandomSizedRectCrop:
         position, attempts = numbers[:, :2], numbers[:, 2:]
         whole = (height, width)
         fits, sizes = first_fit(attempts, height * width, self.area, self.aspect, whole)
-        sizes[~fits] = whole
+        sizes = np.where(fits[:, None], sizes, whole)
         corner = np.floor(position * (np.array(whole) + 1 - sizes)).astype(np.int64)
         return np.column_stack([corner, sizes])
 

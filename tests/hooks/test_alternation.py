@@ -195,7 +195,7 @@ def rules_that_cannot_work(tmp_path):
     constant = {"type": "ConstantThresholds", "start": "slow"}
     unknown = {**constant, "switches": {"slow": [{"measure": "stepz", "above": 1, "next": "fast"}]}}
     yield unknown, "decides by stepz, and SlowAndFast measures steps, images"
-    yield {"type": "RecordedActions", "file": str(tmp_path / "nowhere.json")}, "nowhere.json is no record"
+    yield {"type": "RecordedActions", "file": str(tmp_path / "nowhere.json")}, "nowhere.json is not a record"
     yield {"type": "RecordedActions", "file": str(tmp_path / "alternation.json")}, "may decide on sometimes"
 
 
