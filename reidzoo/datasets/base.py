@@ -44,7 +44,7 @@ class Dataset:
         name: the name for logs and tables.
         protocol: the evaluation protocol that the dataset is published with.
         repeats: how often a single-shot protocol draws its gallery; None for the protocol's own number.
-        homepage: where the dataset is obtained, in words that may follow "obtain it from".
+        homepage: where the dataset is obtained, in words that may follow "Obtain it from".
         twin: whether ``reidzoo render`` draws a small twin of it.
         folders: accepted folders under ``root``, the preferred first.
         required: names inside the folder without which it is not the dataset; a tuple of names means any of them.
@@ -163,9 +163,10 @@ class Dataset:
     def _remedies(self) -> list[str]:
         lines = []
         if self.homepage:
-            lines.append(f"Obtain it from {self.homepage} and unpack it there, or name its folder with folder: PATH.")
+            lines.append(f"Obtain it from {self.homepage}. Unpack it there, or name its folder with folder: PATH.")
         if self.twin:
-            lines.append(f"Or render a small twin in its place: reidzoo render --data-root {self.root}")
+            render = f"reidzoo render --datasets {type(self).__name__} --data-root datasets-mini"
+            lines.append(f"Or draw a small twin, and take --data-root datasets-mini: {render}")
         return lines
 
     def _absent_names(self, folder: str) -> list[str]:

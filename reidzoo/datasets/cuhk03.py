@@ -75,6 +75,7 @@ class CUHK03(Dataset):
         self.name = "CUHK03" if boxes == "labeled" else "CUHK03-detected"
         self._images = f"images_{boxes}"
         self.required = (self._images,)
+        self.twin = boxes == "labeled"
         self._all_records: list[Record] = []
         super().__init__(root, folder)
 

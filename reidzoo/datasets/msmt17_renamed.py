@@ -24,6 +24,6 @@ class MSMT17Renamed(MarketLayout):
 
     name = "MSMT17"
     homepage = "https://github.com/zhunzhong07/ECN (the links to MSMT17 and its style images)"
-    twin = True
+    twin = False  # render draws the layout of MSMT17 alone
     folders = ("msmt17/ECN", "MSMT17_ECN", "msmt17_ecn", "ECN/data/msmt17", "msmt17")
     published = {"train": (1041, 32621), "query": (3060, 11659), "gallery": (3060, 82161)}

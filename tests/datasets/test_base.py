@@ -21,7 +21,7 @@ def test_missing_dataset_message_says_what_where_and_what_to_do(tmp_path):
         assert part in message
     for folder in Market1501.folders:
         assert os.path.join(tmp_path, folder) in message
-    assert f"reidzoo render --data-root {tmp_path}" in message
+    assert "reidzoo render --datasets Market1501 --data-root datasets-mini" in message
 
 
 def test_incomplete_dataset_message_says_what_it_lacks(tmp_path, market):

@@ -60,7 +60,7 @@ def test_message_says_what_is_missing_where_and_what_to_do(tmp_path, vehicleid):
     with pytest.raises(DatasetError) as caught:
         VehicleID(tmp_path, test_size=6000)
     for part in ("VehicleID-6000", "lacks train_test_split/test_list_6000.txt", "VehicleID_V1.0 (no such folder)",
-                 "pkuml.org", f"reidzoo render --data-root {tmp_path}"):  # fmt: skip
+                 "pkuml.org", "reidzoo render --datasets VehicleID"):  # fmt: skip
         assert part in str(caught.value)
 
 

@@ -61,7 +61,7 @@ def test_message_says_what_is_missing_where_and_what_to_do(tmp_path, market):
     with pytest.raises(DatasetError) as caught:
         VeRi776(tmp_path)
     for part in ("image_train", "lacks image_query, image_test", "VeRi-776 (no such folder)", "VeRidataset",
-                 f"reidzoo render --data-root {tmp_path}"):  # fmt: skip
+                 "reidzoo render --datasets VeRi776"):  # fmt: skip
         assert part in str(caught.value)
 
 
