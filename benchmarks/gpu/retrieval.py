@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from shared import ARGS, best_of, device, free, is_cuda, left, peak_gb, say, switches, timed
 from torch import Tensor
 
-from reidzoo.clustering import dbscan_radii, jaccard_graph, kmeans, nearest_neighbours
+from reidzoo.clustering import dbscan_radii, jaccard_graph, kmeans, nearest_by_cosine
 from reidzoo.evaluation import KReciprocal, evaluate_ranking
 
 RANKINGS = {"Market": (3368, 15913, 2048), "MSMT17": (11659, 82161, 2048), "1M": (3368, 1_000_000, 256)}
@@ -80,7 +80,7 @@ def cluster_one(images: int, dim: int, beside_cpu: bool) -> dict[str, float]:
     row: dict[str, float] = {}
     free()
     labels_of(features[: min(images, 4096)])
-    row["neighbours"], _ = timed(nearest_neighbours, features, 30)
+    row["neighbours"], _ = timed(nearest_by_cosine, features, 30)
     row["jaccard + DBSCAN"], there = timed(labels_of, features)
     row["gb"] = peak_gb()
     row["K-means"], (means_there, _) = timed(kmeans, features, k)
