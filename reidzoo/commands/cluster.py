@@ -182,6 +182,7 @@ def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: 
     import numpy as np
 
     from reidzoo.files import write_whole
+    from reidzoo.spread import spread
     from reidzoo.visualization import image_sheet
 
     sizes = np.bincount(labels[labels >= 0])
@@ -190,7 +191,7 @@ def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: 
     sheet, names = [], []
     for label in np.argsort(-sizes, kind="stable")[:rows].tolist():
         found = np.flatnonzero(labels == label)
-        shown = found[np.linspace(0, len(found) - 1, min(top, len(found))).astype(int)]
+        shown = found[spread(len(found), top)]
         names.append(f"group {label}: {len(found)} images")
         sheet.append([(_pixels(paths[row]), None) for row in shown])
     image, kind = image_sheet(sheet, labels=names), "PNG" if path.suffix.lower() == ".png" else "JPEG"

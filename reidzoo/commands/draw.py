@@ -191,13 +191,11 @@ def _ranking(args: argparse.Namespace, dataset: Dataset) -> None:
 
 def _rules(dataset: Dataset, queries: Sequence[Record]) -> Protocol:
     """Return the protocol that says which images of the dataset's gallery count for these of its queries."""
-    import numpy as np
-
+    from reidzoo.engine.evaluate import record_ids
     from reidzoo.evaluation import PROTOCOLS, Labels
     from reidzoo.evaluation.ranking import build_protocol
 
-    sides = queries, dataset.gallery
-    labels = Labels(*(np.array([getattr(r, key) for r in side]) for key in ("pid", "camid") for side in sides))
+    labels = Labels(*record_ids(queries, dataset.gallery))
     rules = build_protocol(dataset.protocol, labels, 0, dataset.repeats)
     # A protocol that pools both sides draws its gallery from all images; what is shown is the dataset's own gallery.
     return PROTOCOLS["camera_free"](labels) if rules.pooled else rules

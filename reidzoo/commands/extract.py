@@ -134,14 +134,14 @@ def open_dataset(source: str, root: str) -> Dataset:
         UserError: there is none.
     """
     from reidzoo.datasets import CSVDataset, build_dataset
-    from reidzoo.yaml_marks import parse_yaml, unmark
+    from reidzoo.datasets.nodes import parse_node
 
     if source.lower().endswith(".csv"):
         return CSVDataset(os.curdir, source)
     if "/" in source or os.path.exists(source):
         raise UserError(f"{source} is neither a folder, nor a .csv file, nor a dataset's name")
     try:
-        node = unmark(parse_yaml(source, lambda _: source)) if source.startswith("{") else source
+        node = parse_node(source, source) if source.startswith("{") else source
         return build_dataset(node, root=root)
     except ConfigError as error:
         raise UserError(f"there is no folder {source} here, and no such dataset: {error}") from None

@@ -15,8 +15,8 @@ from reidzoo.registry import DATASET
 from reidzoo.yaml_marks import parse_yaml, unmark
 
 __all__ = [
-    "Node", "as_mapping", "check_node", "innermost", "is_same_dataset", "layers", "listed", "read_node", "readable_now",
-    "sources", "train_nodes", "validation_part",
+    "Node", "as_mapping", "check_node", "innermost", "is_same_dataset", "layers", "listed", "parse_node", "read_node",
+    "readable_now", "sources", "train_nodes", "validation_part",
 ]  # fmt: skip
 
 Node = str | Mapping[str, Any]
@@ -26,6 +26,19 @@ LOCATING = ("root", "file", "folder")
 """Arguments that say where a dataset lies; nodes that differ only in others, such as a test size, are one dataset."""
 
 
+def parse_node(text: str, where: str) -> Any:
+    """Return what a text is as YAML.
+
+    Args:
+        text: such as ``Market1501`` or ``{type: VehicleID, test_size: 1600}``.
+        where: what an error names.
+
+    Raises:
+        ConfigError: it is not YAML.
+    """
+    return unmark(parse_yaml(text, lambda _: where))
+
+
 def read_node(text: str, option: str) -> Node:
     """Return the node that a word of the command line is, a name or a mapping {type: VehicleID, test_size: 1600}.
 
@@ -33,7 +46,7 @@ def read_node(text: str, option: str) -> Node:
         UserError: it is neither.
     """
     try:
-        node = unmark(parse_yaml(text, lambda _: option))
+        node = parse_node(text, option)
     except ConfigError:
         node = None
     if isinstance(node, str) or (isinstance(node, dict) and "type" in node):

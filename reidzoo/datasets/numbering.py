@@ -27,6 +27,6 @@ def number_names(names: Iterable[str]) -> dict[str, int]:
 
 def number_cameras(names: Iterable[str]) -> dict[str, int]:
     """Return a number for each camera as ``number_names`` does, but 1 and 01 are one: file names pad numbers."""
-    plain = {name: str(int(name)) if name.isdecimal() else name for name in names}
+    plain = {name: name.lstrip("0") or "0" if name.isdecimal() else name for name in names}
     numbers = number_names(plain.values())
     return {name: numbers[text] for name, text in plain.items()}

@@ -52,6 +52,7 @@ __all__ = [
     "extract_train_features",
     "rank_dataset",
     "ranking_options",
+    "record_ids",
     "resident",
     "target_figures",
     "target_title",
@@ -227,12 +228,16 @@ def embed_sides(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.
 
 
 def dataset_ids(dataset: Dataset) -> list[np.ndarray]:
+    """Return the ``record_ids`` of a dataset's query and gallery."""
+    return record_ids(*_both_sides(dataset))
+
+
+def record_ids(query: Sequence[Record], gallery: Sequence[Record]) -> list[np.ndarray]:
     """Return identities of query and gallery and cameras of query and gallery, int64, as ``Labels`` takes them."""
-    sides = _both_sides(dataset)
     return [
         np.array([getattr(record, key) for record in side], dtype=np.int64)
         for key in ("pid", "camid")
-        for side in sides
+        for side in (query, gallery)
     ]
 
 

@@ -11,6 +11,7 @@ from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.calibration import METHODS, Calibration
 from reidzoo.evaluation.pairs import Pairs
 from reidzoo.needs import need
+from reidzoo.spread import spread
 
 __all__ = ["AUTO", "ENOUGH", "false_accepts", "fit_calibration", "threshold_at"]
 
@@ -180,10 +181,8 @@ def _isotonic(pairs: Pairs, prior: float) -> tuple[tuple[float, ...], tuple[floa
     fit = isotonic.IsotonicRegression().fit(
         pairs.similarity.astype(np.float64), pairs.same.astype(np.float64), sample_weight=_weights(pairs, prior)
     )
-    knots, values = fit.X_thresholds_, fit.y_thresholds_
-    if len(knots) > KNOTS:
-        kept = np.unique(np.linspace(0, len(knots) - 1, KNOTS).astype(int))
-        knots, values = knots[kept], values[kept]
+    kept = spread(len(fit.X_thresholds_), KNOTS)
+    knots, values = fit.X_thresholds_[kept], fit.y_thresholds_[kept]
     if len(knots) == 1:  # all similarities are one
         knots, values = np.array([knots[0], knots[0] + 1e-6]), values[[0, 0]]
     low, high = min(1 / (num_same + 2), 0.5), max(1 - 1 / (len(pairs) - num_same + 2), 0.5)

@@ -7,10 +7,10 @@ import os
 
 from reidzoo.datasets import CSVDataset, Dataset, FolderDataset, MarketLayout, TableDataset, build_dataset
 from reidzoo.datasets.base import SPLITS
+from reidzoo.datasets.nodes import parse_node
 from reidzoo.datasets.people_folder import find_people
 from reidzoo.errors import ConfigError, DatasetError, UserError
 from reidzoo.registry import DATASET
-from reidzoo.yaml_marks import parse_yaml, unmark
 
 __all__ = ["PeopleDataset", "is_data", "open_data"]
 
@@ -42,7 +42,7 @@ def open_data(source: str, root: str | os.PathLike[str] = "datasets") -> Dataset
     if source.lower().endswith(LISTS):
         return CSVDataset(os.curdir, source)
     try:
-        node = unmark(parse_yaml(source, lambda _: "YAML")) if source.startswith("{") else source
+        node = parse_node(source, "YAML") if source.startswith("{") else source
     except ConfigError as error:
         raise UserError(
             f"{source} is not a node such as {{type: FolderDataset, folder: my_data/crops}}: {error}"

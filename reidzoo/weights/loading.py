@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from reidzoo.checks import MODEL_NAME
 from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.registry import SCHEME
 from reidzoo.weights.cache import checked_content
@@ -32,8 +33,6 @@ CLASSIFIERS = ("head.classifier.*", "*.head.classifier.*")
 KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
 _SHOWN = 10
 _WRAPPERS = ("parts", "state_dict", "model", "teacher")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""The names that a model of the zoo can have; a path has a slash or a dot."""
 
 
 def local_file(path: str | os.PathLike[str]) -> Path:
@@ -56,7 +55,7 @@ def _find(text: str) -> Path:
     if separator:
         return _scheme(scheme, text)(name)
     unknown = None
-    if _NAME.fullmatch(text):
+    if MODEL_NAME.accepts(text):  # a path has a slash or a dot
         try:
             return SCHEME.get("zoo")(text)
         except UnknownModelError as error:
@@ -69,7 +68,7 @@ def _find(text: str) -> Path:
 
 
 def _scheme(name: str, text: str) -> Callable[[str], Path]:
-    if not _NAME.fullmatch(name):  # a dotted one would be imported and called, and the word may be from a file
+    if not MODEL_NAME.accepts(name):  # a dotted one would be imported and called, and the word may be from a file
         raise WeightsError(f"{text}: {name!r} is not the name of a scheme, such as zoo://")
     try:
         return SCHEME.get(name)

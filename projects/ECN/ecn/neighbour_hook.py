@@ -30,10 +30,9 @@ class NeighbourHook(Hook):
             ConfigError: a batch is too small for the neighbours of later epochs.
         """
         exemplars: Any = runner.parts["exemplar"]
-        if exemplars.neighbours > 1:
-            self._set_sampler(runner, True)
-            runner.loader.plan(runner.epoch)
-        self._set_sampler(runner, exemplars.with_neighbours(runner.epoch))
+        self._set_sampler(runner, exemplars.neighbours_from)
+        runner.loader.plan(runner.epoch)
+        self._set_sampler(runner, runner.epoch)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Find the neighbours of the coming epoch."""
@@ -43,19 +42,18 @@ class NeighbourHook(Hook):
             features = resident(features, comparing_device(runner.device))
             nearest, _ = nearest_by_cosine(features, exemplars.neighbours)
             exemplars.take_neighbours(nearest)
-        self._set_sampler(runner, exemplars.with_neighbours(runner.epoch))
+        self._set_sampler(runner, runner.epoch)
 
     def rehearse(self, runner: Runner) -> None:
         """Give the sampler what it has in the first epoch."""
-        exemplars: Any = runner.parts["exemplar"]
-        self._set_sampler(runner, exemplars.with_neighbours(runner.epoch))
+        self._set_sampler(runner, runner.epoch)
 
     @staticmethod
-    def _set_sampler(runner: Runner, with_neighbours: bool) -> None:
+    def _set_sampler(runner: Runner, epoch: int) -> None:
+        exemplars: Any = runner.parts["exemplar"]
         if runner.cfg.SAMPLER.type != "NeighbourSampler":
             return
         node = {"type": runner.cfg.SAMPLER.type}
-        if with_neighbours:
-            exemplars: Any = runner.parts["exemplar"]
+        if exemplars.with_neighbours(epoch):
             node["neighbours"] = exemplars.neighbours_of.cpu().numpy()
         runner.loader.sampler = node
