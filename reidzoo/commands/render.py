@@ -42,8 +42,10 @@ def run(args: argparse.Namespace) -> None:
         _render_video(args)
         return
     from reidzoo.render import render_twins
-    from reidzoo.render.twins import renderer_version
+    from reidzoo.render.twins import TWINS, renderer_version
 
+    for name in args.datasets or TWINS:
+        _refuse_beside_real(args.data_root, name)
     twins = render_twins(args.data_root, args.datasets, args.scale, args.seed, args.jobs)
     rows = [
         (t.dataset, t.ids, t.images, t.folder, renderer_version(t.dataset), "rendered" if t.rendered else "was there")
@@ -53,6 +55,25 @@ def run(args: argparse.Namespace) -> None:
     print(f"seed {args.seed}, scale {args.scale}")
     if args.contact_sheet:
         _draw_sheets(twins, args.seed, Path(args.contact_sheet))
+
+
+def _refuse_beside_real(root: str, name: str) -> None:
+    """Refuse a twin that would be read in the place of the real images, which have several accepted folders."""
+    from reidzoo.datasets import build_dataset
+    from reidzoo.errors import DatasetError
+    from reidzoo.render.twins import TWINS
+
+    if name not in TWINS:  # the renderer says so
+        return
+    try:
+        data = build_dataset(name, root)
+    except DatasetError:  # nothing is there
+        return
+    if not data.is_twin:
+        raise UserError(
+            f"{data.folder} holds {data.name}, and a twin beside it would be read in its place. Choose another "
+            "--data-root, so that real and rendered data never mix."
+        )
 
 
 def _render_video(args: argparse.Namespace) -> None:

@@ -45,3 +45,12 @@ def test_a_users_mistake_says_what_to_do(tmp_path: Path) -> None:
         call("render", "--data-root", tmp_path)
     with pytest.raises(UserError, match="Market1501"):
         call("render", "--data-root", tmp_path, "--datasets", "Market")
+
+
+def test_a_twin_is_not_drawn_beside_the_real_images(tmp_path: Path) -> None:
+    """Real images may lie under another accepted name, where the twin would be found first."""
+    for name in ("bounding_box_train", "query", "bounding_box_test"):
+        (tmp_path / "market1501" / name).mkdir(parents=True)
+    with pytest.raises(UserError, match=r"market1501 holds Market1501.*another --data-root"):
+        call("render", "--data-root", tmp_path, "--datasets", "Market1501", "--scale", "0.01", "--jobs", "1")
+    assert [path.name for path in tmp_path.iterdir()] == ["market1501"]
