@@ -68,9 +68,8 @@ def _origin(results: Mapping[str, Any]) -> str:
     """Return the text that says how the figures of a table were obtained."""
     run = results["environment"]
     commits = ", ".join(commit[:7] for commit in run["commits"]) or "none yet"
-    threads = (
-        f"{', '.join(run['run_threads'])} threads in each, " if run.get("run_threads") else ""
-    )  # not in older records
+    counts = run.get("run_threads", [])  # not in older records
+    threads = f"{', '.join(counts)} thread{'s' if counts != ['1'] else ''} in each, " if counts else ""
     return (
         f"By `{run['command']}`: {run['units']} runs, {show_time(run['seconds'])} of run time in all, "
         f"torch {run['torch']}, {run['device']}, {threads}commit {commits}."

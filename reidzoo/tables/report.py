@@ -17,16 +17,21 @@ def render(results: Mapping[str, Any], form: str = "simple", variants: Sequence[
 
     Args:
         results: what ``collect`` returned.
-        form: ``"simple"`` for the screen, ``"pipe"`` for Markdown.
+        form: ``"simple"`` for the screen, ``"pipe"`` for Markdown, where the rows that have not run are named in a line
+            below, and claims about them are left out.
         variants: those to show whether or not they have values; the others appear if they have.
     """
     shown = [name for name in results["variants"] if name in variants or _has_values(results, name)]
     blocks = [_bold(results["title"], form)]
     for variant in shown or results["variants"]:
         heading = [_bold(variant, form)] if variant else []
-        blocks += [*heading, _rows_table(results, variant, form)]
+        short = form == "pipe" and _has_values(results, variant)
+        absent = [row for row in results["rows"] if short and not _has_figures(row, variant)]
+        blocks += [*heading, _rows_table(results, variant, form, absent)]
+        if absent:
+            blocks.append(f"Not run: {'; '.join(row['label'] for row in absent)}.")
     claims = [claim for claim in results["claims"] if claim["variant"] in (shown or results["variants"])]
-    if claims:
+    if claims := [claim for claim in claims if form != "pipe" or claim["values"] or not shown]:
         blocks.append(_claims_table(results, claims, form))
     if kept := "; ".join(_kept_epochs(results)):
         blocks.append(f"Epochs that early stopping kept, seed by seed: {kept}.")
@@ -45,8 +50,10 @@ def caption(results: Mapping[str, Any]) -> str:
     text += f", mean over {_span(counts)} seeds [95 % percentile bootstrap interval over seeds]."
     text += f" With so few seeds that is too narrow: it holds the true mean in about {covered} % of cases."
     if results["claims"]:
-        text += " Differences are paired by seed; a claim holds if their interval is above 0, does not hold if it is"
-        text += f" below, and is undecided otherwise and with fewer than {MIN_SEEDS} seeds."
+        shared = ", over the seeds that both rows have, so that it may not be that of the means above"
+        text += f" The difference of a claim A < B is B - A, paired by seed{shared if len(counts) > 1 else ''}; a claim"
+        text += " holds if its interval is above 0, does not hold if it is below, and is undecided otherwise and with"
+        text += f" fewer than {MIN_SEEDS} seeds."
     if any(claim.get("needed") for claim in results["claims"]):
         text += " Seeds for it: so many would show the paper's difference with 80 % power, if seeds vary as these do."
     decided = {len(claim["values"]) for claim in results["claims"]}
@@ -65,8 +72,12 @@ def _has_values(results: Mapping[str, Any], variant: str) -> bool:
     return any(row["variants"][variant]["done"] for row in results["rows"])
 
 
-def _rows_table(results: Mapping[str, Any], variant: str, form: str) -> str:
-    rows = [(row, row["variants"][variant]) for row in results["rows"]]
+def _has_figures(row: Mapping[str, Any], variant: str) -> bool:
+    return bool(row["gap"] or row["variants"][variant]["done"])
+
+
+def _rows_table(results: Mapping[str, Any], variant: str, form: str, absent: Sequence[Mapping[str, Any]]) -> str:
+    rows = [(row, row["variants"][variant]) for row in results["rows"] if row not in absent]
     in_paper = [metric for metric in results["metrics"] if any(metric in cell["paper"] for _, cell in rows)]
     head = [""]
     for metric in results["metrics"]:

@@ -146,6 +146,25 @@ def test_the_markdown_table(table, plan):
     assert "rendered twins" not in text and "one seed: no interval" in text
 
 
+def test_in_markdown_rows_that_have_not_run_are_one_line(table, plan):
+    read, made = table(), plan(seeds=range(3))
+    finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})
+    results = collect(read, made, range(3), "")
+    text = render(results, "pipe")
+    assert "\nNot run: The second; other; last.\n" in text and "The gap (not run: no data)" in text
+    assert "| The second" not in text and "| claim" not in text
+    assert "The second" in render(results) and "Not run:" not in render(results)
+
+
+def test_the_caption_says_of_which_seeds_a_difference_is(table, plan):
+    read, made = table(), plan(seeds=range(3))
+    finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})
+    finish_row(made, "two", {0: 0.43, 1: 0.43, 2: 0.46})
+    assert "A < B is B - A, paired by seed; a claim" in render(collect(read, made, range(3), ""))
+    finish_row(made, "last", {0: 0.4})
+    assert "paired by seed, over the seeds that both rows have" in render(collect(read, made, range(3), ""))
+
+
 def test_variants_without_values_appear_only_if_asked_for(table, plan):
     read = table(
         "METRICS: [mAP]\nTARGET: X\nVARIANTS: {A: {}, B: {SOLVER: {GRAD_CLIP: 1}}}\nROWS: {a: {CONFIG: stages.yml}}"
