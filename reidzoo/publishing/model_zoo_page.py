@@ -27,7 +27,7 @@ A model is loaded by its name, with the preprocessing that it was trained with:
 
 ```
 python -c 'import reidzoo; print(reidzoo.load("NAME").embed("person.jpg"))'
-python tools/test_net.py --weights zoo://NAME
+reidzoo test --weights zoo://NAME
 reidzoo extract --weights NAME FOLDER --output-dir features
 ```
 
@@ -37,7 +37,7 @@ _OURS = """\
 ## Ours, on rendered twins
 
 Small models that the repository keeps under `zoo/`, each beside a sidecar with its origin. *Twins* are drawings in the
-layouts of the real datasets (`tools/render_data.py`): these figures say nothing about the real ones. They are what the
+layouts of the real datasets (`reidzoo render`): these figures say nothing about the real ones. They are what the
 kept file gives when it is loaded and tested; its mAP is the run's to 0.1.
 """
 _THEIRS = """\
@@ -86,13 +86,11 @@ def _check(repository: Path, sidecars: Mapping[str, Mapping], entries: Mapping[s
         if not sidecar["sha256"] == digest == listed:
             raise UserError(
                 f"zoo/{name}.yml says sha256 {sidecar['sha256'][:12]}, the file next to it has {digest[:12]}, the "
-                f"index says {listed[:12] if listed else 'nothing'}; export the model again with tools/export_model.py"
+                f"index says {listed[:12] if listed else 'nothing'}; export the model again with `reidzoo export`"
             )
     files = {path.stem for path in (repository / "zoo").glob("*.safetensors")}
     if alone := sorted(files - set(sidecars)):
-        raise UserError(
-            f"zoo/{alone[0]}.safetensors has no sidecar {alone[0]}.yml; export it with tools/export_model.py"
-        )
+        raise UserError(f"zoo/{alone[0]}.safetensors has no sidecar {alone[0]}.yml; export it with `reidzoo export`")
 
 
 def _owner(config: str | None) -> str:

@@ -1,6 +1,6 @@
 """Tables of papers: reads table files, runs their rows over seeds, and compares the results with the paper's claims.
 
-``tools/run_table.py`` is the command; ``spec`` reads the table file, ``units`` says what must run, ``scheduler`` runs
+``reidzoo table`` is the command; ``spec`` reads the table file, ``units`` says what must run, ``scheduler`` runs
 it, ``figures`` and ``collect`` read what they gave, ``statistics`` and ``report`` make the table of it.
 """
 

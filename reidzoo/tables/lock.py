@@ -32,7 +32,7 @@ def locked(folder: Path) -> Iterator[tuple[int, ...]]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"{folder} is in use by another run_table.py, or by runs that a killed one left; "
+                f"{folder} is in use by another `reidzoo table`, or by runs that a killed one left; "
                 f"wait for them, or choose another --output-dir"
             ) from None
         yield (file.fileno(),)

@@ -135,7 +135,7 @@ def _parse(text: str | None, path: Path) -> dict[str, Any]:
     if text is None:
         raise WeightsError(
             f"{path} holds weights only, not the configuration to build and feed a model (metadata {KEY!r}); give its "
-            f"configuration with --config-file, or convert another toolkit's with tools/convert_weights.py"
+            f"configuration with --config-file, or convert another toolkit's with `reidzoo convert`"
         )
     try:
         header = json.loads(text)

@@ -2,13 +2,13 @@
 
 By command, from a file::
 
-    python tools/convert_weights.py --from fastreid --size 256x128 --pool avg market_bot_R50.pth bot.safetensors
-    python tools/test_net.py --weights bot.safetensors --targets Market1501
+    reidzoo convert --from fastreid --size 256x128 --pool avg market_bot_R50.pth bot.safetensors
+    reidzoo test --weights bot.safetensors --targets Market1501
 
 or, for what ``reidzoo/zoo/index_published.yml`` lists, from its address: downloaded, converted, and evaluated on
 Market-1501 (under ``datasets/``) in one command::
 
-    python tools/test_net.py --weights zoo://domainmix_r50_to_market1501 --targets Market1501
+    reidzoo test --weights zoo://domainmix_r50_to_market1501 --targets Market1501
 
 By program::
 
