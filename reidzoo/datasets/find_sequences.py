@@ -33,8 +33,8 @@ def find_sequences(source: Path, category: str = "", identity: str = "") -> Sequ
     if mot:
         if category or identity:
             raise DatasetError(
-                f"{source} is in MOTChallenge's format, of which pedestrians are cut by their tracks; --category and "
-                f"--identity are for COCO and YOLO"
+                f"{source} is in MOTChallenge's format, of which pedestrians are cut by their tracks; category and "
+                f"identity are for COCO and YOLO"
             )
         return [MOTSequence(folder, folder.relative_to(source).parts) for folder in mot]
     if any(path.is_dir() and any(path.rglob("*.txt")) for path in source.rglob("labels")):

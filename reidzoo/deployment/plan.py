@@ -67,14 +67,14 @@ class Plan:
             UserError: something of it does not exist, or does not go together.
         """
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-            raise UserError(f"--name {name}: a file's name is made of letters, digits, _, - and .")
-        _known(consumer, ["", *CONSUMERS], "--for")
+            raise UserError(f"name (--name) {name!r}: a file's name is made of letters, digits, _, - and .")
+        _known(consumer, ["", *CONSUMERS], "consumer (--for)")
         program = CONSUMERS.get(consumer)
         to = to or (program.formats[0] if program else "onnx")
-        _known(to, FORMATS, "--to")
-        _known(given, INPUTS, "--input")
+        _known(to, FORMATS, "format (--to)")
+        _known(given, INPUTS, "input (--input)")
         if program and to not in program.formats:
-            raise UserError(f"--for {consumer} takes {', '.join(program.formats)}, not {to}")
+            raise UserError(f"{consumer} takes {', '.join(program.formats)}, not {to}")
         FORMATS[to].check(precision)
         fed = size or model.size
         inputs = model.config.INPUT
@@ -100,25 +100,25 @@ class Plan:
         """
         there = [file for file in self.files() if (folder / file).exists()]
         if there and not overwrite:
-            raise UserError(f"{folder / there[0]} is there already; take another --name, or --overwrite")
+            raise UserError(f"{folder / there[0]} is there already; take another name (--name), or --overwrite")
 
 
-def _known(value: str, values: Iterable[str], option: str) -> None:
+def _known(value: str, values: Iterable[str], what: str) -> None:
     names = [name for name in values if name]
     if value and value not in names:
         hint = did_you_mean(value, names)
-        raise UserError(f"{option} {value}: there is no such thing.{hint} It is one of {', '.join(names)}")
+        raise UserError(f"{what} {value}: there is no such thing.{hint} It is one of {', '.join(names)}")
 
 
 def _views(model: ReadyModel, view: str, consumer: str) -> tuple[str, ...]:
     if not hasattr(model.module, "embed_query"):
         if view:
-            raise UserError("--view is for models of two networks; this one embeds all images alike")
+            raise UserError("a view (--view) is for models of two networks; this one embeds all images alike")
         return ("",)
-    _known(view, SIDES, "--view")
+    _known(view, SIDES, "view (--view)")
     if consumer and not view:
         raise UserError(
             f"this model has a network for queries and one for the gallery, and {consumer} takes one network for all "
-            f"crops; say which: --view query or --view gallery"
+            f"crops; say which (--view): query or gallery"
         )
     return (view,) if view else SIDES

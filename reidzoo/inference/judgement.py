@@ -40,7 +40,9 @@ class Judgement:
         """
         known = model.calibration
         if prior is not None and (known is None or not 0 < prior < 1):
-            raise UserError("--prior is a share between 0 and 1, and takes a model that reidzoo calibrate has written")
+            raise UserError(
+                "the prior (--prior) is a share between 0 and 1, and takes a model that reidzoo calibrate has written"
+            )
         return None if known is None else cls(known, known.prior if prior is None else prior)
 
     def probability(self, similarity: float) -> float:

@@ -21,10 +21,10 @@ def two_views(make_model):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"to": "onx"}, r"--to onx.*Did you mean onnx\?"),
+        ({"to": "onx"}, r"format \(--to\) onx.*Did you mean onnx\?"),
         ({"to": "tensorrt"}, "one of onnx, torchscript, openvino, pt2"),
-        ({"consumer": "ultralytic"}, r"--for.*ultralytics\?"),
-        ({"given": "bytes"}, "--input bytes.*uint8"),
+        ({"consumer": "ultralytic"}, r"consumer \(--for\) ultralytic: .*ultralytics\?"),
+        ({"given": "bytes"}, r"input \(--input\) bytes.*uint8"),
         ({"consumer": "ultralytics", "to": "openvino"}, "ultralytics takes onnx, not openvino"),
         ({"to": "pt2", "precision": "int8"}, "pt2 files are written in fp32"),
         ({"to": "torchscript", "precision": "fp16"}, "torchscript files are written in fp32"),
@@ -42,7 +42,7 @@ def test_a_name_is_no_path(model):
 
 
 def test_a_tracker_needs_one_network(two_views):
-    with pytest.raises(UserError, match="--view query or --view gallery"):
+    with pytest.raises(UserError, match=r"which \(--view\): query or gallery"):
         Plan.make(two_views, "tiny", consumer="boxmot")
     assert Plan.make(two_views, "tiny", consumer="boxmot", view="gallery").files() == ["tiny-gallery.onnx"]
     assert Plan.make(two_views, "tiny").files() == ["tiny-query.onnx", "tiny-gallery.onnx"]

@@ -27,7 +27,7 @@ def test_the_threshold_is_of_a_rate_and_the_probability_of_a_prior():
 
 @pytest.mark.parametrize("prior", [0.0, 1.0, 50])
 def test_a_prior_is_a_share(prior):
-    with pytest.raises(UserError, match="--prior is a share between 0 and 1"):
+    with pytest.raises(UserError, match=r"prior \(--prior\) is a share between 0 and 1"):
         Judgement.of(MODEL, prior)
 
 

@@ -60,8 +60,8 @@ class Format(ABC):
         """
         if precision not in self.precisions:
             raise UserError(
-                f"--precision {precision}: {self.name} files are written in {', '.join(self.precisions)}; take "
-                f"--to onnx or openvino for others"
+                f"precision {precision}: {self.name} files are written in {', '.join(self.precisions)}; take "
+                f"onnx or openvino (--to) for others"
             )
 
     @abstractmethod
