@@ -209,8 +209,7 @@ class Gallery:
             GalleryError: they are another model's, or not one for each record.
             ClusteringError: they hold NaN, or a row of zeros.
         """
-        if sha256 != self.store.model.sha256:
-            raise GalleryError(_other_model(self.store.model, sha256))
+        self.store.model.check_same(sha256)
         features = self._checked(embeddings)
         if len(features) != len(entries) or _repeated(entries):
             raise GalleryError(
@@ -391,16 +390,7 @@ class Gallery:
 
 
 def _check_model(record: ModelRecord, model: ReadyModel) -> None:
-    sha256 = str(model.info.get("sha256", ""))
-    if sha256 != record.sha256 and model.fingerprint != record.fingerprint:
-        raise GalleryError(_other_model(record, sha256))
-
-
-def _other_model(record: ModelRecord, sha256: str) -> str:
-    return (
-        f"the gallery holds embeddings of {record.name} (sha256 {record.sha256[:12]}...), and those of another model "
-        f"(sha256 {sha256[:12] or 'unknown'}...) cannot be compared with them; build a gallery with that model"
-    )
+    record.check_same(str(model.info.get("sha256", "")), lambda: model.fingerprint)
 
 
 def _repeated(entries: Sequence[Entry]) -> bool:

@@ -47,11 +47,8 @@ class QdrantStore(Store):
             if model is None:
                 raise GalleryError(f"there is no gallery {collection!r} in the database; give the model to make one")
             self._create(model)
-        elif model is not None and not record.embeds_as(model):
-            raise GalleryError(
-                f"the gallery {collection!r} holds embeddings of {record.name} (sha256 {record.sha256[:12]}...), not "
-                f"of {model.name} (sha256 {model.sha256[:12]}...)"
-            )
+        elif model is not None:
+            record.check_same(model.sha256, lambda: model.fingerprint)
         self.model = record or model  # type: ignore[assignment]  # one of the two is there
 
     def __len__(self) -> int:

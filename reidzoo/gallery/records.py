@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -106,6 +107,19 @@ class ModelRecord:
         name = str(model.info.get("name", ""))
         return cls(name, model.found_by or name, sha256, model.embedding_dim, model.fingerprint)
 
-    def embeds_as(self, other: ModelRecord) -> bool:
-        """Return whether both models give the same embeddings, such as one and its calibrated copy."""
-        return self.sha256 == other.sha256 or "" != self.fingerprint == other.fingerprint
+    def check_same(self, sha256: str, fingerprint: Callable[[], str] = str) -> None:
+        """Check that a model gives the same embeddings, as this one's calibrated copy does.
+
+        Args:
+            sha256: of the model's file, "" where that is unknown.
+            fingerprint: returns the model's, which is asked for, and takes its time, where the files differ.
+
+        Raises:
+            GalleryError: it is another model.
+        """
+        if sha256 != self.sha256 and not "" != self.fingerprint == fingerprint():
+            raise GalleryError(
+                f"the gallery holds embeddings of {self.name} (sha256 {self.sha256[:12]}...), and those of another "
+                f"model (sha256 {sha256[:12] or 'unknown'}...) cannot be compared with them; build a gallery with that "
+                f"model"
+            )
