@@ -6,15 +6,13 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image
-from torch import Tensor
-
 from reidzoo.datasets import Dataset, Market1501
 from reidzoo.datasets.base import check_names, images_below
 from reidzoo.datasets.folder import CAMERA
 from reidzoo.datasets.names import Names
 from reidzoo.errors import DatasetError, GalleryError
 from reidzoo.gallery.records import Entry
+from reidzoo.inference.pixel_source import listed
 
 __all__ = ["Labels", "read_source"]
 
@@ -44,7 +42,7 @@ def read_source(
         _refuse_labels(names, identities, cameras, "a folder")
         entries = _of_folder(os.path.abspath(source))
     else:
-        images = _listed(source)
+        images = list(listed(source))
         entries = _of_images(images, names, identities, cameras)
         check_names(entry.name for entry in entries)
         return images, entries
@@ -84,11 +82,6 @@ def _of_folder(root: str) -> list[Entry]:
         identity = None if folder == root else os.path.basename(folder)
         entries.append(Entry(path, identity, camera[1] if camera else None))
     return entries
-
-
-def _listed(source: Any) -> list[Any]:
-    one = isinstance(source, (str, os.PathLike, Image.Image)) or (isinstance(source, Tensor) and source.dim() == 3)
-    return [source] if one else list(source)
 
 
 def _of_images(images: Sequence[Any], names: Sequence[str] | None, identities: Labels, cameras: Labels) -> list[Entry]:

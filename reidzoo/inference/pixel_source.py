@@ -14,7 +14,7 @@ from torch import Tensor
 from reidzoo.transforms import read_image, resize_image
 from reidzoo.transforms.decode import UnfitImageError, as_seen, open_image
 
-__all__ = ["CHANNELS", "Images", "OneImage", "PixelSource", "is_single"]
+__all__ = ["CHANNELS", "Images", "OneImage", "PixelSource", "is_single", "listed"]
 
 OneImage = str | os.PathLike[str] | Image.Image | Tensor | np.ndarray
 Images = OneImage | Sequence[OneImage]
@@ -42,7 +42,7 @@ class PixelSource:
 
     def whole(self, images: Images) -> Iterator[tuple[str, Tensor]]:
         """Yield each image's name, and the image as uint8 (3, H, W) of the size."""
-        for number, image in enumerate(_listed(images)):
+        for number, image in enumerate(listed(images)):
             if isinstance(image, (str, os.PathLike)):
                 yield os.fspath(image), read_image(image, self.size, self.interpolation)
             elif _is_rgb(image) and tuple(image.shape[1:]) == self.size:
@@ -61,11 +61,11 @@ class PixelSource:
         Raises:
             ValueError: there is not one array of boxes for each image, it has another shape, or a box has no pixels.
         """
-        listed = _listed(images)
+        pictures = listed(images)
         given = [boxes] if is_single(images) else list(boxes)
-        if len(given) != len(listed):
-            raise ValueError(f"there are boxes of {len(given)} images, and {len(listed)} images")
-        for number, (image, rows) in enumerate(zip(listed, given)):
+        if len(given) != len(pictures):
+            raise ValueError(f"there are boxes of {len(given)} images, and {len(pictures)} images")
+        for number, (image, rows) in enumerate(zip(pictures, given)):
             name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else f"image {number}"
             corners = _corners(rows, name)
             if not len(corners):
@@ -126,7 +126,8 @@ def is_single(images: Any) -> bool:
     return alone or (isinstance(images, (Tensor, np.ndarray)) and images.ndim != 4)
 
 
-def _listed(images: Any) -> Sequence[Any]:
+def listed(images: Any) -> Sequence[Any]:
+    """Return several images as they are, and one as a list of it."""
     return [images] if is_single(images) else images
 
 

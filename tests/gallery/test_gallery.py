@@ -20,6 +20,7 @@ from reidzoo.evaluation.calibration import Calibration
 from reidzoo.gallery import Entry, Gallery
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.records import Hit, ModelRecord
+from reidzoo.gallery.sources import read_source
 from reidzoo.weights.model_file import read_model_file, write_model_file
 
 
@@ -265,3 +266,12 @@ def test_damaged_files_are_named(fill, tmp_path):
     features.unlink()
     with pytest.raises(GalleryError, match=r"000001\.safetensors is missing"):
         LocalStore.load(tmp_path / "kept")
+
+
+def test_an_array_is_one_image_and_not_its_rows(model):
+    picture = np.zeros((32, 16, 3), np.uint8)
+    images, entries = read_source(picture, names=["a"])
+    assert len(images) == 1 and images[0] is picture and entries == [Entry("a")]
+    assert len(read_source(np.stack([picture] * 2), names=["a", "b"])[0]) == 2
+    with pytest.raises(ValueError, match="an array, which does not say in which order its channels are"):
+        Gallery.build(model, picture, names=["a"])
