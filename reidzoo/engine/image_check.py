@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 import time
 from collections.abc import Iterable
 
 import numpy as np
 
+from reidzoo.cores import available_cores
 from reidzoo.datasets.base import examples
 from reidzoo.errors import DatasetError
 from reidzoo.transforms import check_header, read_image
@@ -49,7 +49,7 @@ class ImageCheck:
             DatasetError: some of those that were opened cannot be read; the message says why of the first few.
         """
         self._end = float("inf") if seconds is None else time.monotonic() + seconds
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(8, os.cpu_count() or 1))]
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(8, available_cores()))]
         for thread in threads:
             thread.start()
         try:
