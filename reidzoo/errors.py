@@ -10,6 +10,7 @@ __all__ = [
     "EvaluationInputError",
     "GalleryError",
     "Paused",
+    "UnknownModelError",
     "UserError",
     "WeightsError",
 ]
