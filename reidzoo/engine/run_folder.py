@@ -177,16 +177,16 @@ class RunFolder:
             WeightsError: this is not the folder of a run.
             ConfigError: it names what takes ``trust``, or is wrong.
         """
-        self._require_config()
+        self._require(self.config)
         return load_config(self.config, trust=trust)
 
     def _read_names(self) -> list[str]:
-        self._require_config()
+        self._require(self.config)
         return stage_names(self.config)
 
-    def _require_config(self) -> None:
-        if not self.config.is_file():
-            raise WeightsError(f"{self.path} is not the folder of a run: it has no {self.config.name}")
+    def _require(self, file: Path) -> None:
+        if not file.is_file():
+            raise _no_run(self.path, file.name)
 
     def read_environment(self) -> dict[str, Any]:
         """Return ``environment.json``.
@@ -194,8 +194,7 @@ class RunFolder:
         Raises:
             WeightsError: this is not the folder of a run.
         """
-        if not self.environment.is_file():
-            raise WeightsError(f"{self.path} holds no run: there is no {self.environment.name}")
+        self._require(self.environment)
         return json.loads(self.environment.read_text(encoding="utf-8"))
 
 
@@ -208,6 +207,10 @@ def run_checkpoint(folder: str) -> Path:
     """
     location = RunFolder.holding(folder)
     if location is None:
-        raise WeightsError(f"{folder} is not the folder of a run: it has no config.yml")
+        raise _no_run(folder, RunFolder(folder).config.name)
     run, stage = location
     return run.finished_stage(stage).checkpoint
+
+
+def _no_run(folder: str | os.PathLike[str], lacking: str) -> WeightsError:
+    return WeightsError(f"{folder} is not the folder of a run: it has no {lacking}")
