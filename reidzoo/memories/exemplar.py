@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from reidzoo.checks import PROBABILITY, check, one_of
 from reidzoo.errors import ConfigError
-from reidzoo.memories.hybrid import occurrences
 from reidzoo.memories.invariance_memory import InvarianceMemory, invariance_targets
+from reidzoo.memories.moved_rows import checked_rows, move_rows
 from reidzoo.registry import MEMORY
-from reidzoo.to_device import to_device
 
 __all__ = ["ExemplarMemory"]
 
@@ -118,10 +116,4 @@ class ExemplarMemory(InvarianceMemory):
         Raises:
             IndexError: a row is outside 0..N-1.
         """
-        rows = index.cpu().numpy()
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self.keys)):
-            raise IndexError(f"memory rows are 0..{len(self.keys) - 1}, got {rows.min()}..{rows.max()}")
-        alpha, feat = self.momentum(epoch), feat.detach().to(self.keys)
-        for positions in occurrences(rows):
-            moved, new = to_device(rows[positions], feat.device), feat[to_device(positions, feat.device)]
-            self.keys[moved] = F.normalize(alpha * self.keys[moved] + (1 - alpha) * new, dim=1)
+        move_rows(self.keys, checked_rows(self.keys, index), feat, self.momentum(epoch))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 
 from reidzoo.add_rows import add_rows
 from reidzoo.checks import PROBABILITY, check, number
+from reidzoo.memories.moved_rows import checked_rows, move_rows
 from reidzoo.registry import MEMORY
 from reidzoo.to_device import to_device
 
-__all__ = ["HybridMemory", "occurrences"]
+__all__ = ["HybridMemory"]
 
 
 @MEMORY.register_module()
@@ -155,16 +155,10 @@ class HybridMemory(nn.Module):
         Raises:
             IndexError: a row is outside 0..S+N-1.
         """
-        rows = index.cpu().numpy()
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self.features)):
-            raise IndexError(f"memory rows are 0..{len(self.features) - 1}, got {rows.min()}..{rows.max()}")
-        feat = feat.detach().to(self.features)
+        rows = checked_rows(self.features, index)
         target_rows = to_device(np.unique(rows[rows >= self.num_source]), self.features.device)
         before = self.features[target_rows]
-        for positions in occurrences(rows):
-            moved, new = to_device(rows[positions], feat.device), feat[to_device(positions, feat.device)]
-            mixed = self.momentum * self.features[moved] + (1 - self.momentum) * new
-            self.features[moved] = F.normalize(mixed, dim=1)
+        move_rows(self.features, rows, feat, self.momentum)
         if len(self.target_sums):
             self._add_to_sums(self.labels[target_rows], self.features[target_rows] - before)
 
@@ -191,11 +185,3 @@ class HybridMemory(nn.Module):
             self.target_sums = self.target_sums.new_zeros(saved.shape)
         super()._load_from_state_dict(state_dict, prefix, *args)
         self._scale_classes()
-
-
-def occurrences(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the positions of each row's first occurrence, then of each second one, and so on."""
-    order = np.argsort(rows, kind="stable")
-    _, first, counts = np.unique(rows[order], return_index=True, return_counts=True)
-    for occurrence in range(counts.max(initial=0)):
-        yield np.sort(order[first[counts > occurrence] + occurrence])
