@@ -11,12 +11,13 @@ import torch
 
 from reidzoo.checks import NODE, PROBABILITY, TEXT, check, each, mapping_of, number, optional, whole
 from reidzoo.datasets import Dataset, build_dataset
-from reidzoo.datasets.nodes import check_node, validation_part
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import broadcast_object, is_main
 from reidzoo.engine.runner import Runner
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
 from reidzoo.files import write_text
+from reidzoo.hooks.held_out import held_out_part
 from reidzoo.hooks.hook import Hook
 from reidzoo.hooks.timeline import timeline_plot
 from reidzoo.random_streams import TRAINING, random_generator
@@ -207,13 +208,7 @@ class AlternationHook(Hook):
         if not isinstance(runner, _Measuring):
             raise ConfigError(f"HOOKS: AlternationHook: {type(runner).__name__} has no validator(dataset)")
         data = runner.cfg.DATASETS
-        node = self.node or validation_part(data.TRAIN)
-        if node is None:
-            raise ConfigError(
-                "HOOKS: AlternationHook finds no validation part: train on one dataset with part: train, such as "
-                "{type: HoldOut, dataset: D, part: train}, or name its validation"
-            )
-        dataset = build_dataset(node, root=data.ROOT)
+        dataset = build_dataset(self.node or held_out_part(self, data.TRAIN, "HoldOut"), root=data.ROOT)
         held = {record.path for record in dataset.train}
         trained = held & {path for train in runner.sets.values() for path in train.paths}
         tests = (build_dataset(test, root=data.ROOT) for test in data.TESTS)

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from reidzoo.checks import check, whole
 from reidzoo.datasets import TrainSet
-from reidzoo.datasets.nodes import check_node, validation_part
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import is_main
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError, UserError
+from reidzoo.hooks.held_out import held_out_part
 from reidzoo.hooks.hook import Hook
 
 __all__ = ["BestWeightsHook"]
@@ -155,13 +156,7 @@ class BestWeightsHook(Hook):
 
     def validation_node(self, train: Mapping[str, Any]) -> Any:
         """Return the node of the validation set: what is configured, or the only training set with ``part: val``."""
-        node = self.node or validation_part(train)
-        if node is None:
-            raise ConfigError(
-                f"HOOKS: {type(self).__name__} finds no validation part: train on one dataset with part: train, such "
-                f"as {{type: HoldOutIdentities, dataset: D, part: train}}, or name its validation"
-            )
-        return node
+        return self.node or held_out_part(self, train)
 
     def check_identities(self, data: TrainSet, sets: Mapping[str, TrainSet]) -> None:
         """Raise ConfigError if an identity of a folder is both trained on and validated on."""

@@ -13,13 +13,14 @@ from torch import Tensor
 from reidzoo.checks import NODE_OR_NAME, check, each, number, one_of, whole
 from reidzoo.clustering.label_cleaning import singletons
 from reidzoo.datasets import TrainSet, build_dataset
-from reidzoo.datasets.nodes import check_node, validation_part
+from reidzoo.datasets.nodes import check_node
 from reidzoo.distributed import is_main
 from reidzoo.engine.build import build_test_table
 from reidzoo.engine.evaluate import extract_table
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError
 from reidzoo.evaluation import EvaluationInputError, linear_probe, probe_split
+from reidzoo.hooks.held_out import held_out_part
 from reidzoo.hooks.hook import Hook
 from reidzoo.registry import HOOK
 
@@ -139,14 +140,7 @@ class ProbeHook(Hook):
         root, nodes = runner.cfg.DATASETS.ROOT, self.datasets
         if not nodes and self.part == "train":
             return list(runner.sets.values())
-        if not nodes:
-            held_out = validation_part(runner.cfg.DATASETS.TRAIN)
-            if held_out is None:
-                raise ConfigError(
-                    "HOOKS: ProbeHook: part: val finds no validation part: train on one dataset with part: train, such "
-                    "as {type: HoldOutIdentities, dataset: D, part: train}, or name the datasets to probe"
-                )
-            nodes = [held_out]
+        nodes = nodes or [held_out_part(self, runner.cfg.DATASETS.TRAIN)]
         return [TrainSet([build_dataset(node, root=root) for node in nodes])]
 
     def _labels(self, sets: Sequence[TrainSet]) -> np.ndarray:

@@ -134,7 +134,7 @@ def test_an_image_without_a_view_is_not_probed(write_config):
 
 
 def test_without_identities_held_out_there_is_no_part_val(write_config, tmp_path):
-    with pytest.raises(ConfigError, match="ProbeHook: part: val finds no validation part"):
+    with pytest.raises(ConfigError, match="ProbeHook finds no validation part"):
         run(write_config, tmp_path, "run", "HOOKS.probe", "{type: ProbeHook, label: view, part: val}")
 
 
