@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 from tabulate import tabulate
 
@@ -19,12 +15,11 @@ from reidzoo.inspection.folder_findings import find_not_read
 from reidzoo.inspection.image_findings import find_in_images
 from reidzoo.inspection.inspected_images import InspectedImages
 from reidzoo.inspection.label_findings import find_in_labels
+from reidzoo.warned import warned
 
 __all__ = ["HEADINGS", "Inspection"]
 
 HEADINGS = {ERROR: "Must be fixed", WARNING: "Should be looked at", NOTE: "Good to know"}
-
-logger = logging.getLogger("reidzoo")
 
 
 class Inspection:
@@ -43,11 +38,11 @@ class Inspection:
     """
 
     def __init__(self, dataset: Dataset, workers: int | None = None) -> None:
-        with _warnings() as warned:
+        with warned() as texts:
             self.images = InspectedImages(dataset, workers)
         if not self.images.records:
             raise DatasetError(f"{dataset.name} has no image in train, query or gallery: {dataset.folder}")
-        found = [Finding(WARNING, text.rstrip(".")) for text in warned]
+        found = [Finding(WARNING, text.rstrip(".")) for text in texts]
         for find in (find_in_images, find_not_read, find_in_labels, find_repeated, find_duplicates):
             found += find(self.images)
         self.findings = sorted(found, key=lambda finding: list(HEADINGS).index(finding.level))
@@ -104,17 +99,3 @@ def _spread(values: np.ndarray) -> str:
         return ""
     low, middle, high = int(values.min()), int(np.median(values)), int(values.max())
     return f"{middle:,}" if low == high else f"{middle:,} ({low:,}..{high:,})"
-
-
-@contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """Collect what readers warn of, in place of printing it."""
-    found: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
-    handlers, propagate = list(logger.handlers), logger.propagate
-    logger.handlers, logger.propagate = [handler], False
-    try:
-        yield found
-    finally:
-        logger.handlers, logger.propagate = handlers, propagate

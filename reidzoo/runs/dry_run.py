@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import logging
 import os
 import shutil
 import tempfile
@@ -35,11 +34,10 @@ from reidzoo.runs.findings import Findings
 from reidzoo.runs.rehearsal import Rehearsal
 from reidzoo.runs.stand_ins import StandIns
 from reidzoo.transforms import Compose
+from reidzoo.warned import warned
 from reidzoo.zoo.index import list_models
 
 __all__ = ["SECONDS", "DryRun"]
-
-logger = logging.getLogger("reidzoo")
 
 SECONDS = 1.5
 """How long the start of a run waits for the headers of its images, once everything else is tried."""
@@ -95,13 +93,14 @@ class DryRun:
     def run(self) -> DryRun:
         """Try everything; ``findings`` has what is wrong."""
         began = time.monotonic()
-        with kept_random_state(), self._warnings(), tempfile.TemporaryDirectory(prefix="reidzoo-") as place:
+        with kept_random_state(), warned() as texts, tempfile.TemporaryDirectory(prefix="reidzoo-") as place:
             sound = [name for name in self.stages if self._try_data(name)]
             self._try_stages(sound, StandIns(self.stages, self.folders, Path(place)))
             self._try_disk()
             self._images = ImageCheck(self._paths() if distributed.is_main() else (), self.deep)
             with self.findings.collect():
                 self._images.run(self.seconds)
+        self.warnings = dict.fromkeys(texts)
         self.findings.share()
         self._seconds = time.monotonic() - began
         return self
@@ -134,16 +133,6 @@ class DryRun:
         tables = [(rows, heads), (list(self._targets.values()), tests)]
         texts = [tabulate(lines, names, disable_numparse=True) for lines, names in tables if lines]
         return "\n\n".join([*texts, *(f"note: {note}" for note in {**self.notes, **self.warnings}), self.summary()])
-
-    @contextlib.contextmanager
-    def _warnings(self) -> Iterator[None]:
-        """Keep what is logged off the screen, and note down the warnings."""
-        notes, handlers, propagate = _Notes(self.warnings), list(logger.handlers), logger.propagate
-        logger.handlers, logger.propagate = [notes], False
-        try:
-            yield
-        finally:
-            logger.handlers, logger.propagate = handlers, propagate
 
     # ---- data -------------------------------------------------------------------------------------------------------
 
@@ -300,17 +289,6 @@ class DryRun:
                     f"OUTPUT_DIR: the checkpoints take about {_shown(total)}, and {_shown(free)} are free in {folder}; "
                     f"make room, or choose another --output-dir"
                 )
-
-
-class _Notes(logging.Handler):
-    """Collects warnings."""
-
-    def __init__(self, notes: dict[str, None]) -> None:
-        super().__init__(logging.WARNING)
-        self.notes = notes
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.notes[record.getMessage()] = None
 
 
 def _is_evaluated(cfg: CfgNode) -> bool:
