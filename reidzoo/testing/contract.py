@@ -8,13 +8,14 @@ import inspect
 import pickle
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 
+from reidzoo.engine.seed import kept_random_state
 from reidzoo.registry import Registry
 
 __all__ = ["Contract", "ContractError"]
@@ -46,14 +47,13 @@ class Contract:
         self.name = _name(self.part)
 
     def __enter__(self) -> Contract:
-        self._states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+        self._kept = ExitStack()
+        self._kept.enter_context(kept_random_state())
         self.seed(0)
         return self
 
     def __exit__(self, *error: object) -> None:
-        torch.set_rng_state(self._states[0])
-        np.random.set_state(self._states[1])
-        random.setstate(self._states[2])
+        self._kept.close()
 
     def build(self, seed: int = 0, **given: Any) -> Any:
         """Return the part, built with the arguments ``given`` that the framework supplies, or a copy of it.

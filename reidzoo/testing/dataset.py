@@ -12,6 +12,7 @@ import numpy as np
 from reidzoo.datasets import Record, TrainSet
 from reidzoo.datasets.base import SPLITS, absent_files, examples
 from reidzoo.datasets.build import NEEDED
+from reidzoo.engine.evaluate import record_ids
 from reidzoo.evaluation.protocols import PROTOCOLS, Labels, Protocol
 from reidzoo.evaluation.ranking import build_protocol
 from reidzoo.registry import DATASET
@@ -90,6 +91,7 @@ def _check_test(contract: Contract, dataset: Any) -> None:
     )
     contract.require(bool(dataset.train or query), "it has images to train on or to test on", "it has none")
     if query:
-        columns = [np.array([getattr(r, key) for r in side]) for key in ("pid", "camid") for side in (query, gallery)]
         with contract.clause(f"its query and gallery suit its protocol, {dataset.protocol}"):
-            build_protocol(dataset.protocol, Labels(*columns), 0, getattr(dataset, "repeats", None)).check()
+            build_protocol(
+                dataset.protocol, Labels(*record_ids(query, gallery)), 0, getattr(dataset, "repeats", None)
+            ).check()
