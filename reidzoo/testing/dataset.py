@@ -92,6 +92,5 @@ def _check_test(contract: Contract, dataset: Any) -> None:
     contract.require(bool(dataset.train or query), "it has images to train on or to test on", "it has none")
     if query:
         with contract.clause(f"its query and gallery suit its protocol, {dataset.protocol}"):
-            build_protocol(
-                dataset.protocol, Labels(*record_ids(query, gallery)), 0, getattr(dataset, "repeats", None)
-            ).check()
+            labels = Labels(*record_ids(query, gallery))
+            build_protocol(dataset.protocol, labels, 0, getattr(dataset, "repeats", None)).check()
