@@ -62,7 +62,7 @@ def identify_open_set(
     check_rates(rates)
     if source.metric != "cosine":
         raise EvaluationInputError(f"open-set identification compares cosines, not {source.metric} distances.")
-    matched = _matched(protocol)
+    matched = protocol.matched_queries()
     people = np.unique(protocol.labels.query_pids[matched])
     if len(people) < 2:
         raise EvaluationInputError(
@@ -95,15 +95,6 @@ def identify_open_set(
         unknown / REPEATS,
         REPEATS,
     )
-
-
-def _matched(protocol: Protocol) -> np.ndarray:
-    """Return bool (Q,): which queries have a true match."""
-    matched = np.zeros(len(protocol.labels.query_pids), bool)
-    for start in range(0, len(matched), 1024):
-        rows = np.arange(start, min(start + 1024, len(matched)))
-        matched[rows[protocol.judge(rows, 0).match_rows]] = True
-    return matched & (protocol.labels.query_pids != JUNK)
 
 
 def _best(source: FeatureDistances, protocol: Protocol, halves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

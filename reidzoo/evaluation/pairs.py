@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +14,6 @@ from reidzoo.neighbours.feature_table import FeatureTable
 __all__ = ["MOST_DIFFERENT", "MOST_SAME", "Pairs", "sample_pairs"]
 
 MOST_SAME, MOST_DIFFERENT = 400_000, 2_000_000
-BLOCK = 1024
-"""Queries whose pairs are judged at a time."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +98,10 @@ def sample_pairs(
     )
 
 
-def _blocks(protocol: Protocol) -> Iterator[np.ndarray]:
-    count = len(protocol.labels.query_pids)
-    for start in range(0, count, BLOCK):
-        yield np.arange(start, min(start + BLOCK, count))
-
-
 def _matches(protocol: Protocol) -> np.ndarray:
     """Return int64 (M, 2): query and gallery row of every true match."""
     found = [np.empty((0, 2), np.int64)]
-    for rows in _blocks(protocol):
-        judged = protocol.judge(rows, 0)
+    for rows, judged in protocol.judgements():
         found.append(np.stack([rows[judged.match_rows], judged.match_columns], axis=1))
     pairs = np.concatenate(found)
     return pairs[protocol.labels.query_pids[pairs[:, 0]] != JUNK]
@@ -128,8 +118,7 @@ def _non_matches(protocol: Protocol, most: int, rng: np.random.Generator) -> np.
     keep = (pids[0] != pids[1]) & (pids[0] != JUNK) & (pids[1] != JUNK)
     row, column = row[keep], column[keep]
     kept = [np.empty((0, 2), np.int64)]
-    for rows in _blocks(protocol):
-        judged = protocol.judge(rows, 0)
+    for rows, judged in protocol.judgements():
         removed = rows[judged.removed_rows] * images + judged.removed_columns
         inside = slice(*np.searchsorted(row, (rows[0], rows[-1] + 1)))
         counts = ~np.isin(row[inside] * images + column[inside], removed)

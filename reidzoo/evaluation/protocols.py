@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 JUNK = -1
+BLOCK = 1024
+"""Queries that are judged at a time where no block of distances says how many."""
 
 
 class Groups:
@@ -161,6 +164,20 @@ class Protocol(ABC):
     def judge(self, rows: np.ndarray, trial: int) -> Judgement:
         """Return what counts for the queries ``rows``, int64 (B,), in one trial."""
 
+    def judgements(self) -> Iterator[tuple[np.ndarray, Judgement]]:
+        """Yield the rows of each block of queries, int64 (B,), and what counts for them in the first trial."""
+        count = len(self.labels.query_pids)
+        for start in range(0, count, BLOCK):
+            rows = np.arange(start, min(start + BLOCK, count))
+            yield rows, self.judge(rows, 0)
+
+    def matched_queries(self) -> np.ndarray:
+        """Return which queries have a true match in the first trial, bool (Q,)."""
+        matched = np.zeros(len(self.labels.query_pids), bool)
+        for rows, judged in self.judgements():
+            matched[rows[judged.match_rows]] = True
+        return matched & (self.labels.query_pids != JUNK)
+
     def columns(self, trial: int) -> np.ndarray | None:
         """Return the gallery rows that a trial ranks, int64; None for all but junk."""
         return None
@@ -186,11 +203,8 @@ class Protocol(ABC):
         Raises:
             EvaluationInputError: with the likely reason.
         """
-        count = len(self.labels.query_pids)
-        for start in range(0, count, 4096):
-            rows = np.arange(start, min(start + 4096, count))
-            if len(self.judge(rows, 0).match_rows):
-                return
+        if any(len(judged.match_rows) for _, judged in self.judgements()):
+            return
         raise EvaluationInputError(f"protocol {self.name!r}: no query has a true match. {self._why_no_match()}")
 
     def _why_no_match(self) -> str:

@@ -58,16 +58,11 @@ def _without_match(images: InspectedImages, query: np.ndarray, gallery: np.ndarr
     """Return which queries have no true match, bool (Q,)."""
     kind = images.dataset.protocol
     protocol: type[Protocol] = PROTOCOLS[kind] if isinstance(kind, str) else kind
-    matched = np.zeros(len(query), bool)
     if protocol.pooled:  # every image is on both sides: two images of a person are a match
         pids, counts = np.unique(np.concatenate([images.pid[query], images.pid[gallery]]), return_counts=True)
         return ~np.isin(images.pid[query], pids[counts > 1])
     labels = Labels(images.pid[query], images.pid[gallery], images.camid[query], images.camid[gallery])
-    built = protocol(labels)
-    for start in range(0, len(query), 4096):
-        rows = np.arange(start, min(start + 4096, len(query)))
-        matched[rows[built.judge(rows, 0).match_rows]] = True
-    return ~matched
+    return ~protocol(labels).matched_queries()
 
 
 def _advice(images: InspectedImages) -> str:
