@@ -10,6 +10,7 @@ import numpy as np
 from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.calibration import METHODS, Calibration
 from reidzoo.evaluation.pairs import Pairs
+from reidzoo.evaluation.roc import allowed_accepts
 from reidzoo.needs import need
 from reidzoo.spread import spread
 
@@ -87,7 +88,7 @@ def threshold_at(pairs: Pairs, far: float) -> float:
         EvaluationInputError: fewer than ten pairs would be accepted, so that the threshold would be an accident.
     """
     refused = np.sort(pairs.similarity[~pairs.same])[::-1]
-    allowed = int(far * len(refused) * (1 + 1e-12))  # 0.29 * 100 is 29 although it is 28.999... in binary
+    allowed = allowed_accepts(far, len(refused))
     if not 0 < far < 1 or allowed < LEAST_FALSE:
         least = LEAST_FALSE / max(len(refused), 1)
         raise EvaluationInputError(

@@ -10,7 +10,7 @@ import torch
 
 from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.protocols import JUNK, Protocol
-from reidzoo.evaluation.roc import check_rates
+from reidzoo.evaluation.roc import allowed_accepts, check_rates
 from reidzoo.neighbours.distances import FeatureDistances
 
 __all__ = ["OpenSet", "identify_open_set"]
@@ -85,7 +85,7 @@ def identify_open_set(
             )
         known, unknown = known + len(asked), unknown + len(alarms)
         for place, rate in enumerate(rates):
-            first_refused = alarms[min(int(rate * len(alarms) * (1 + 1e-12)), len(alarms) - 1)]
+            first_refused = alarms[min(allowed_accepts(rate, len(alarms)), len(alarms) - 1)]
             thresholds[repeat, place] = first_refused
             found[repeat, place] = (right[repeat, asked] & (best[repeat, asked] > first_refused)).mean()
     return OpenSet(

@@ -56,8 +56,9 @@ class RocCounter:
         check_rates(rates)
         self._rates = tuple(float(rate) for rate in rates)
         self._source = source
+        pairs = source.num_queries * source.num_gallery
         # At most all pairs are non-matches; which of them are is known only when they have been seen.
-        self._keep = _allowed(max(rates), source.num_queries * source.num_gallery) + 1
+        self._keep = min(allowed_accepts(max(rates), pairs), pairs - 1) + 1
         low, high = source.limits()
         self._edges = torch.linspace(low, high, STEPS + 1, dtype=torch.float32, device=source.device)
         self._negative_counts = np.zeros(STEPS + 1, dtype=np.int64)
@@ -95,7 +96,7 @@ class RocCounter:
         edges = self._edges.cpu().numpy()
         tpr_at = {}
         for rate in self._rates:
-            first_refused = nearest[_allowed(rate, num_negative)]
+            first_refused = nearest[min(allowed_accepts(rate, num_negative), num_negative - 1)]
             tpr_at[rate] = float(np.searchsorted(positives, first_refused, side="left") / len(positives))
         return RocCurve(
             tpr_at=tpr_at,
@@ -124,9 +125,12 @@ def check_rates(rates: Sequence[float]) -> None:
         raise EvaluationInputError(f"roc={tuple(rates)}: false positive rates must lie between 0 and 1.")
 
 
+def allowed_accepts(rate: float, count: int) -> int:
+    """Return floor(rate * count): how many of ``count`` non-matches a false-accept rate allows to be accepted.
+
+    The product is rounded up a little first: 0.29 * 100 is 29 although it is 28.999... in binary.
+    """
+    return int(rate * count * (1 + 1e-12))
+
+
 _NONE = np.empty(0, dtype=np.float32)
-
-
-def _allowed(rate: float, count: int) -> int:
-    """Return floor(rate * count), less than ``count``; 0.29 * 100 is 29 although it is 28.999... in binary."""
-    return min(int(rate * count * (1 + 1e-12)), count - 1)
