@@ -15,6 +15,7 @@ from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.datasets.nodes import listed
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.loader import TrainLoader
+from reidzoo.engine.phases import step_phases
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
@@ -73,7 +74,7 @@ def check_trainer_class(cfg: CfgNode) -> None:
         raise ConfigError("TRAINER: expected an entry with a 'type', such as {type: BaselineTrainer}")
     cls = TRAINER.get(cfg.TRAINER["type"])
     lacking = [name for name in TRAINS if not callable(getattr(cls, name, None))]
-    if lacking or not any(name.startswith("step_") for name in dir(cls)):
+    if lacking or not step_phases(cls):
         raise ConfigError(
             f"TRAINER: {cfg.TRAINER['type']} has no {', '.join(lacking) or 'step_<phase>'}; a TRAINER is a subclass of "
             f"reidzoo.trainers.Trainer with a method step_<phase> for each of its phases"

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from reidzoo.engine.phases import step_phases
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRAINER
 from reidzoo.testing.contract import Contract
@@ -55,7 +56,7 @@ def check_trainer(part: Any, prepare: Callable[[Trainer], object] | None = None,
 
 def _phases(contract: Contract, trainer: Trainer) -> list[str]:
     """Return the phases that the configuration has losses for."""
-    names = [name.removeprefix("step_") for name in dir(trainer) if name.startswith("step_")]
+    names = step_phases(trainer)
     contract.require(bool(names), "it has a step_<phase> for each of its phases", "it has none")
     ready, lacking = [], ""
     for name in names:

@@ -23,6 +23,7 @@ from reidzoo.engine.compilation import compile_backbones
 from reidzoo.engine.cosine_logits import check_cosine_logits
 from reidzoo.engine.loss_parameters import place_loss_parameters
 from reidzoo.engine.optim import Optimizer, build_optimizers
+from reidzoo.engine.phases import step_phases
 from reidzoo.engine.precision import autocast
 from reidzoo.engine.recompute import check_chunks, forward_in_chunks, recompute_blocks
 from reidzoo.engine.run_folder import StageFolder
@@ -105,7 +106,7 @@ class Trainer:
     @property
     def loss_phases(self) -> tuple[str, ...]:
         """Phases that a loss may belong to: those of the ``step_`` methods, unless a trainer says otherwise."""
-        return tuple(name.removeprefix("step_") for name in dir(type(self)) if name.startswith("step_"))
+        return step_phases(type(self))
 
     @property
     def num_classes(self) -> int:
@@ -181,10 +182,10 @@ class Trainer:
 
         A trainer's only step minimises the losses of all phases, by the optimizer of its own name.
         """
-        steps = {name: getattr(type(self), name) for name in dir(type(self)) if name.startswith("step_")}
-        declared = [need for step in steps.values() for need in getattr(step, "needs", ())]
+        steps = step_phases(type(self))
+        declared = [need for phase in steps for need in getattr(getattr(type(self), f"step_{phase}"), "needs", ())]
         if len(steps) == 1:
-            declared += [(self.loss_phases, name.removeprefix("step_")) for name in steps]
+            declared.append((self.loss_phases, steps[0]))
         return {phase: [name for phases, name in declared if phase in phases] for phase in self.loss_phases}
 
     def _set_up_networks(self) -> None:
@@ -295,7 +296,7 @@ class Trainer:
         """
         step = getattr(self, f"step_{phase}", None)
         if step is None:
-            known = sorted(name.removeprefix("step_") for name in dir(type(self)) if name.startswith("step_"))
+            known = list(step_phases(type(self)))
             raise ConfigError(f"HOOKS: {type(self).__name__} has no phase {phase!r}; it has {known}")
         for phases, optimizer in getattr(step, "needs", ()):
             self._require(phase, phases, optimizer)
