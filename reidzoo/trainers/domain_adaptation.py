@@ -71,6 +71,4 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
         self.sets[name].relabel(labels.cpu().numpy())
         self.relabelled.add(name)
         self.memory.relabel(labels.to(self.device))
-        self.renew_losses()
-        self.parts.to(self.device)
-        self.renew_optimizers()
+        self.renew_for_classes()

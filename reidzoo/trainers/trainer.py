@@ -333,6 +333,10 @@ class Trainer:
     def renew_classifier(self, centroids: Tensor | None = None) -> None:
         """Replace the classifier by one with ``num_classes`` rows, and rebuild the optimizers for it."""
         self.model.reset_classifier(self.num_classes, centroids)
+        self.renew_for_classes()
+
+    def renew_for_classes(self) -> None:
+        """Make the losses and the optimizers fit the present classes; what is new goes to the device in between."""
         self.renew_losses()
         self.parts.to(self.device)
         self.renew_optimizers()

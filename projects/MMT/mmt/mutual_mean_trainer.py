@@ -93,9 +93,7 @@ class MutualMeanTrainer(Trainer):
             for network in networks:
                 network.reset_classifier(self.num_classes, centroids)
             self.parts[teacher].requires_grad_(False)
-        self.renew_losses()
-        self.parts.to(self.device)
-        self.renew_optimizers()
+        self.renew_for_classes()
 
     def step_model(self, batch: dict) -> dict[str, Tensor]:
         """Minimise both students' losses together, then move the teachers."""
