@@ -16,6 +16,7 @@ from reidzoo.backbones.overlapping_patches import OverlappingPatches
 from reidzoo.backbones.side_information import SideInformation
 from reidzoo.checks import DROPOUT, FLAG, TEXT, WEIGHTS, Rule, check, each, either, mapping_of, one_of, optional, whole
 from reidzoo.errors import ConfigError, WeightsError
+from reidzoo.needs import need
 from reidzoo.registry import BACKBONE, MISFITS
 from reidzoo.suggest import did_you_mean
 from reidzoo.weights.cache import fetch
@@ -354,11 +355,7 @@ def _side_information(net: Any, sie: Mapping[str, Any]) -> SideInformation:
 
 
 def _timm() -> Any:
-    try:
-        import timm
-    except ImportError as error:
-        raise ConfigError(f"TimmBackbone needs timm ({error}); install it: pip install 'reidzoo[timm]'") from None
-    return timm
+    return need("timm", "timm", "TimmBackbone", ConfigError)
 
 
 def _positions(net: Any) -> torch.Tensor | None:

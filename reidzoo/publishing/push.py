@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 
 from reidzoo.errors import UserError
 from reidzoo.files import write_text, write_whole
+from reidzoo.needs import need
 from reidzoo.weights.model_file import read_header
 
 __all__ = ["SCHEME", "Hub", "files_of", "open_hub", "push_to_folder", "push_to_hub"]
@@ -66,11 +66,7 @@ def open_hub() -> Hub:
     Raises:
         UserError: its package is not installed.
     """
-    try:
-        module = importlib.import_module("huggingface_hub")
-    except ImportError as error:
-        raise UserError(f"a push to a hub needs huggingface_hub ({error}): pip install 'reidzoo[hub]'") from None
-    return module.HfApi()
+    return need("huggingface_hub", "hub", "a push to a hub").HfApi()
 
 
 def push_to_hub(files: Sequence[Path], repository: str, hub: Hub, private: bool = False) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from reidzoo.errors import UserError
+from reidzoo.needs import need
 from reidzoo.neighbours.search import nearest_by_cosine
 from reidzoo.reporting.retrieval import Retrieval
 from reidzoo.spread import spread
@@ -67,15 +68,12 @@ def embedding_map(retrieval: Retrieval, seed: int = 0) -> EmbeddingMap:
     Raises:
         UserError: scikit-learn is not installed, or there are too few images.
     """
-    try:
-        from sklearn.manifold import TSNE
-    except ImportError:
-        raise UserError("a map of embeddings needs scikit-learn: pip install 'reidzoo[report]'") from None
+    manifold = need("sklearn.manifold", "report", "a map of embeddings")
     features, pids, camids = _chosen(retrieval)
     if len(features) < NEAR + 2:
         raise UserError(f"a map of embeddings needs {NEAR + 2} images or more, there are {len(features)}")
     features = torch.nn.functional.normalize(features, dim=1)
-    tsne = TSNE(perplexity=min(30.0, (len(features) - 1) / 3), init="pca", random_state=seed)
+    tsne = manifold.TSNE(perplexity=min(30.0, (len(features) - 1) / 3), init="pca", random_state=seed)
     points = tsne.fit_transform(features.numpy()).astype(np.float64)
     near = nearest_by_cosine(features, NEAR + 1)[0].numpy()[:, 1:]
     shares = [float((labels[near] == labels[:, None]).mean()) for labels in (pids, camids)]

@@ -6,8 +6,8 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
+from reidzoo.needs import need
 from reidzoo.weights.download import TransferError
 
 __all__ = ["HUB", "from_hub"]
@@ -40,7 +40,8 @@ def from_hub(place: str, part: Path) -> bool:
     folder = part.with_name(f"{part.name}.hub")
     endpoint = os.environ.get("HF_ENDPOINT") or None
     try:
-        got = _client().hf_hub_download(repository, file, revision=revision, local_dir=folder, endpoint=endpoint)
+        client = need("huggingface_hub", "hub", error_type=TransferError)
+        got = client.hf_hub_download(repository, file, revision=revision, local_dir=folder, endpoint=endpoint)
         os.replace(got, part)
     except TransferError:
         raise
@@ -50,11 +51,3 @@ def from_hub(place: str, part: Path) -> bool:
         raise TransferError(f"{type(error).__name__}: {reason}"[:300]) from error
     shutil.rmtree(folder, ignore_errors=True)
     return False
-
-
-def _client() -> Any:
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise TransferError(f"this needs huggingface_hub ({error}); pip install 'reidzoo[hub]'") from None
-    return huggingface_hub

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from reidzoo.checks import TEXT, WEIGHTS, WIDTH, check, whole
 from reidzoo.errors import ConfigError
+from reidzoo.needs import need
 from reidzoo.weights.loading import load_weights, local_file, safe_read, unwrap_state
 
 __all__ = ["IdentityPrompts"]
@@ -61,7 +62,7 @@ class IdentityPrompts(nn.Module):
         check(self, WEIGHTS, pretrained=pretrained)
         if width % heads:
             raise ConfigError(f"IdentityPrompts: the width {width} is not a multiple of the heads, {heads}")
-        open_clip = _open_clip()
+        open_clip = need("open_clip", "clip", "IdentityPrompts", ConfigError)
         self.num_classes = num_classes
         self.register_buffer("tokens", open_clip.tokenize(sentence), persistent=False)
         self.begin, self.end = _places(self.tokens[0], open_clip.tokenize("X")[0, 1], sentence)
@@ -110,12 +111,3 @@ def _places(tokens: Tensor, learnt: Tensor, sentence: str) -> tuple[int, int]:
     if not found or found != list(range(found[0], found[-1] + 1)):
         raise ConfigError(f"IdentityPrompts: the sentence needs an X for each learnt word, in a row; got {sentence!r}")
     return found[0], found[-1] + 1
-
-
-def _open_clip() -> Any:
-    try:
-        import open_clip
-    except ImportError as error:
-        said = f"IdentityPrompts needs open_clip ({error}); install it: pip install 'reidzoo[clip]'"
-        raise ConfigError(said) from None
-    return open_clip
