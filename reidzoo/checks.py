@@ -22,8 +22,9 @@ from typing import Any
 from reidzoo.errors import ConfigError
 
 __all__ = [
-    "DROPOUT", "FLAG", "MODEL_NAME", "NODE", "NODE_OR_NAME", "PATH", "PROBABILITY", "TEXT", "WEIGHTS", "WIDTH", "Rule",
-    "check", "each", "either", "mapping_of", "number", "one_of", "optional", "ordered", "show", "whole",
+    "ARGUMENTS", "DROPOUT", "FLAG", "MODEL_NAME", "NODE", "NODE_OR_NAME", "PATH", "PROBABILITY", "TEXT", "WEIGHTS",
+    "WIDTH", "Rule", "check", "each", "either", "mapping_of", "number", "one_of", "optional", "ordered", "show",
+    "whole",
 ]  # fmt: skip
 
 LARGEST, LARGEST_WHOLE = 10**6, 2**31 - 1
@@ -170,5 +171,7 @@ MODEL_NAME = Rule(
     "made of letters, digits, _ and -",
     lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value) is not None,
 )
+ARGUMENTS = optional(mapping_of(Rule("anything", lambda value: True)))
+"""Further arguments of what a part builds, by name; which of them are right is for that to say."""
 NODE = Rule("a mapping with a type", _is_node)
 NODE_OR_NAME = Rule("a name, or a mapping with a type", lambda value: TEXT.accepts(value) or _is_node(value))

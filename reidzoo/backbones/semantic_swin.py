@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from reidzoo.backbones.semantic_merging import SemanticMerging
 from reidzoo.backbones.solider_layout import from_solider, is_solider
-from reidzoo.backbones.timm_backbone import ANYTHING, TimmBackbone
-from reidzoo.checks import PROBABILITY, TEXT, check, mapping_of, optional
+from reidzoo.backbones.timm_backbone import TimmBackbone
+from reidzoo.checks import ARGUMENTS, PROBABILITY, TEXT, check, optional
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import BACKBONE
 
@@ -55,7 +55,7 @@ class SemanticSwin(TimmBackbone):
     ) -> None:
         check("SemanticSwin", TEXT, name=name)
         check("SemanticSwin", optional(PROBABILITY), semantic_weight=semantic_weight)
-        check("SemanticSwin", optional(mapping_of(ANYTHING)), options=options)
+        check("SemanticSwin", ARGUMENTS, options=options)
         if not name.startswith("swin_"):
             raise ConfigError(f"SemanticSwin: {name} is not a Swin of timm's, such as swin_tiny_patch4_window7_224")
         self.semantic_weight = semantic_weight

@@ -14,7 +14,7 @@ from torch import nn
 
 from reidzoo.backbones.overlapping_patches import OverlappingPatches
 from reidzoo.backbones.side_information import SideInformation
-from reidzoo.checks import DROPOUT, FLAG, TEXT, WEIGHTS, Rule, check, each, either, mapping_of, one_of, optional, whole
+from reidzoo.checks import ARGUMENTS, DROPOUT, FLAG, TEXT, WEIGHTS, check, each, either, one_of, optional, whole
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.needs import need
 from reidzoo.registry import BACKBONE, MISFITS
@@ -41,7 +41,6 @@ BEHIND_MOBILENET_V3 = ("conv_head", "norm_head")
 OUTPUTS = ("map", "token", "token_and_map", "token_and_projection", "token_and_registers", "token_over_registers")
 DOUBLED = ("token_and_map", "token_and_registers")
 """Outputs of twice the channels."""
-ANYTHING = Rule("anything", lambda value: True)
 
 
 @BACKBONE.register_module()
@@ -110,7 +109,7 @@ class TimmBackbone(nn.Module):
         check(self, whole(0, 64), stride=stride)
         check(self, one_of(*OUTPUTS), output=output)
         check(self, DROPOUT, drop_path=drop_path)
-        check(self, optional(mapping_of(ANYTHING)), sie=sie, options=options)
+        check(self, ARGUMENTS, sie=sie, options=options)
         self.name, self.output, self.options = name, output, dict(options or {})
         project = output == "token_and_projection"
         self.net = _create(name, {**self.options, **({"drop_path_rate": drop_path} if drop_path else {})}, project)

@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
-from reidzoo.checks import FLAG, TEXT, WEIGHTS, Rule, check, either, mapping_of, optional
+from reidzoo.checks import ARGUMENTS, FLAG, TEXT, WEIGHTS, check, either
 from reidzoo.errors import ConfigError, WeightsError
 from reidzoo.registry import BACKBONE, MISFITS
 from reidzoo.suggest import did_you_mean
@@ -23,7 +23,6 @@ FAMILIES = (
 )  # fmt: skip
 """The networks whose children, up to the pooling, are passed one after the other."""
 BEHIND_THE_MAP = ("avgpool", "flatten", "fc", "classifier", "head")
-ANYTHING = Rule("anything", lambda value: True)
 
 
 @BACKBONE.register_module()
@@ -55,7 +54,7 @@ class TorchvisionBackbone(nn.Module):
         super().__init__()
         check(self, TEXT, name=name)
         check(self, either(FLAG, WEIGHTS), pretrained=pretrained)
-        check(self, optional(mapping_of(ANYTHING)), options=options)
+        check(self, ARGUMENTS, options=options)
         self.name, self.output_fmt = name, "NHWC" if name.startswith("swin") else "NCHW"
         for child, module in _create(name, options or {}).named_children():
             if child in BEHIND_THE_MAP:

@@ -9,14 +9,12 @@ from typing import Any
 import torch
 
 from clip_reid.identity_prompts import IdentityPrompts
-from reidzoo.checks import Rule, check, mapping_of, optional
+from reidzoo.checks import ARGUMENTS, check
 from reidzoo.errors import ConfigError
 from reidzoo.models import Embedder
 from reidzoo.registry import MODEL
 
 __all__ = ["PromptedEmbedder"]
-
-ARGUMENTS = optional(mapping_of(Rule("anything", lambda value: True)))
 
 
 @MODEL.register_module()
