@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from reidzoo.checks import check, one_of, whole
+from reidzoo.half_precision import widen
 from reidzoo.heads.branch_classifier import BranchClassifier, set_branch_classifier
 from reidzoo.heads.classifier import CLASSIFIER
 from reidzoo.registry import HEAD
@@ -66,8 +67,7 @@ class JigsawHead(nn.Module):
         Args:
             maps: (B, C, h, w).
         """
-        rows = functional.adaptive_avg_pool2d(maps, (1 + self.parts, 1))[..., 0].transpose(1, 2)
-        rows = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
+        rows = widen(functional.adaptive_avg_pool2d(maps, (1 + self.parts, 1))[..., 0].transpose(1, 2))
         normed = torch.stack([norm(row) for norm, row in zip(self.bns, rows.unbind(1))], dim=1)
         chosen = normed if self.retrieves == "after" else rows
         embedding = torch.cat([chosen[:, 0], chosen[:, 1:].flatten(1) / self.parts], dim=1)

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from reidzoo.checks import check, one_of
+from reidzoo.half_precision import is_half, widen
 
 __all__ = ["AvgPool", "GeM", "MaxPool", "SumPool", "build_pooling"]
 
@@ -16,7 +17,7 @@ class AvgPool(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) -> (B, C)."""
-        if maps.dtype in (torch.float16, torch.bfloat16):
+        if is_half(maps):
             return maps.mean((2, 3), dtype=torch.float32)
         return maps.mean((2, 3))  # a type that changes nothing is one that older exporters to ONNX do not know
 
@@ -28,7 +29,7 @@ class MaxPool(nn.Module):
         """(B, C, h, w) -> (B, C)."""
         # adaptive_max_pool2d is the same, but torch 2.9's exporter to ONNX does not know it
         pooled = functional.max_pool2d(maps, maps.shape[2:]).flatten(1)
-        return pooled.float() if pooled.dtype in (torch.float16, torch.bfloat16) else pooled
+        return widen(pooled)
 
 
 class GeM(nn.Module):
@@ -50,9 +51,7 @@ class GeM(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) -> (B, C)."""
         with torch.autocast(maps.device.type, enabled=False):
-            if maps.dtype in (torch.float16, torch.bfloat16):
-                maps = maps.float()
-            maps = maps.clamp(min=self.eps)
+            maps = widen(maps).clamp(min=self.eps)
             # A constant as far as the gradient goes: the pooled value does not depend on it.
             peak = maps.detach().amax((2, 3), keepdim=True)
             mean = (maps / peak).pow(self.p).mean((2, 3))

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from reidzoo.errors import ConfigError
+from reidzoo.half_precision import is_half
 from reidzoo.models.batch_norm.converted_batch_norm import ConvertedBatchNorm
 from reidzoo.models.batch_norm.running_statistics import move, moves
 
@@ -58,7 +59,7 @@ class GroupBatchNorm(ConvertedBatchNorm):
                 f"a multiple; change the batch size or MODEL.BN_GROUP"
             )
         count = batch // self.group
-        dtype = torch.float32 if maps.dtype in (torch.float16, torch.bfloat16) else maps.dtype
+        dtype = torch.float32 if is_half(maps) else maps.dtype
         # Momentum 1 makes batch_norm hand out the statistics of this batch themselves.
         mean = torch.zeros(count, channels, dtype=dtype, device=maps.device)
         variance = torch.ones_like(mean)

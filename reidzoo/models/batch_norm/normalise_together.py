@@ -7,6 +7,7 @@ from torch import distributed
 from torch.autograd.function import once_differentiable
 
 from reidzoo.distributed import world_size
+from reidzoo.half_precision import widen
 
 __all__ = ["NormaliseTogether"]
 
@@ -22,7 +23,7 @@ class NormaliseTogether(torch.autograd.Function):
         """Normalise this process's (B, C, ...) by all processes' statistics, and return those."""
         ctx.shape = (1, -1) + (1,) * (maps.dim() - 2)
         ctx.dims = [dim for dim in range(maps.dim()) if dim != 1]
-        wide = _widen(maps)
+        wide = widen(maps)
         count = wide.numel() // wide.shape[1]
         mean = wide.mean(ctx.dims)
         squares = (wide - mean.view(ctx.shape)).square_().sum(ctx.dims)
@@ -43,8 +44,8 @@ class NormaliseTogether(torch.autograd.Function):
     def backward(ctx, grad, _mean, _variance):  # noqa: ANN001
         """Return the gradients of the maps, and of weight and bias over this process's share."""
         maps, weight, mean, scale, total = ctx.saved_tensors
-        grad = _widen(grad)
-        centred = (_widen(maps) - mean.view(ctx.shape)).mul_(scale.view(ctx.shape))
+        grad = widen(grad)
+        centred = (widen(maps) - mean.view(ctx.shape)).mul_(scale.view(ctx.shape))
         sums = torch.cat([grad.sum(ctx.dims), (grad * centred).sum(ctx.dims)])
         # A parameter's gradient is this process's share: `averaged_backward` averages them over the processes.
         grad_bias, grad_weight = sums.clone().chunk(2)
@@ -56,11 +57,6 @@ class NormaliseTogether(torch.autograd.Function):
         grad_maps = inner.mul_(factor.view(ctx.shape)).to(maps.dtype)
         _, needs_weight, needs_bias, _ = ctx.needs_input_grad
         return grad_maps, grad_weight if needs_weight else None, grad_bias if needs_bias else None, None
-
-
-def _widen(maps: torch.Tensor) -> torch.Tensor:
-    """Return half-precision maps as float32, others as they are."""
-    return maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps
 
 
 def _pool_statistics(
