@@ -9,7 +9,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "reidzoo"
 FLOORS = [
-    {"errors", "files", "cores", "spread", "version", "suggest", "warned", "distributed", "visualization"},
+    {"errors", "files", "cores", "evenly_spaced", "version", "suggest", "warned", "distributed", "visualization"},
     {
         *("checks", "needs", "registry", "yaml_marks", "random_streams", "one_thread", "to_device", "add_rows"),
         *("half_precision", "neighbours", "render"),

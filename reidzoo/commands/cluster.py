@@ -181,8 +181,8 @@ def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: 
     """Draw the largest groups, and of each images from all of it."""
     import numpy as np
 
+    from reidzoo.evenly_spaced import evenly_spaced
     from reidzoo.files import write_whole
-    from reidzoo.spread import spread
     from reidzoo.visualization import image_sheet
 
     sizes = np.bincount(labels[labels >= 0])
@@ -191,7 +191,7 @@ def _draw(path: Path, paths: Sequence[str], labels: np.ndarray, rows: int, top: 
     sheet, names = [], []
     for label in np.argsort(-sizes, kind="stable")[:rows].tolist():
         found = np.flatnonzero(labels == label)
-        shown = found[spread(len(found), top)]
+        shown = found[evenly_spaced(len(found), top)]
         names.append(f"group {label}: {len(found)} images")
         sheet.append([(_pixels(paths[row]), None) for row in shown])
     image, kind = image_sheet(sheet, labels=names), "PNG" if path.suffix.lower() == ".png" else "JPEG"

@@ -283,11 +283,11 @@ def _styles(args: argparse.Namespace, dataset: Dataset) -> None:
 
 def _spread(records: Sequence[Item], count: int) -> list[Item]:
     """Return ``count`` of the records, or of their rows, from the first to the last."""
-    from reidzoo.spread import spread
+    from reidzoo.evenly_spaced import evenly_spaced
 
     if not records:
         raise UserError("the dataset has no images to draw from")
-    return [records[row] for row in spread(len(records), count)]
+    return [records[row] for row in evenly_spaced(len(records), count)]
 
 
 def _pixels(path: str, size: Sequence[int]) -> np.ndarray:

@@ -11,8 +11,8 @@ from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.calibration import METHODS, Calibration
 from reidzoo.evaluation.pairs import Pairs
 from reidzoo.evaluation.roc import allowed_accepts
+from reidzoo.evenly_spaced import evenly_spaced
 from reidzoo.needs import need
-from reidzoo.spread import spread
 
 __all__ = ["AUTO", "ENOUGH", "false_accepts", "fit_calibration", "threshold_at"]
 
@@ -182,7 +182,7 @@ def _isotonic(pairs: Pairs, prior: float) -> tuple[tuple[float, ...], tuple[floa
     fit = isotonic.IsotonicRegression().fit(
         pairs.similarity.astype(np.float64), pairs.same.astype(np.float64), sample_weight=_weights(pairs, prior)
     )
-    kept = spread(len(fit.X_thresholds_), KNOTS)
+    kept = evenly_spaced(len(fit.X_thresholds_), KNOTS)
     knots, values = fit.X_thresholds_[kept], fit.y_thresholds_[kept]
     if len(knots) == 1:  # all similarities are one
         knots, values = np.array([knots[0], knots[0] + 1e-6]), values[[0, 0]]

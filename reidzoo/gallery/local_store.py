@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from reidzoo.errors import GalleryError
+from reidzoo.evenly_spaced import evenly_spaced
 from reidzoo.gallery.exact_index import ExactIndex
 from reidzoo.gallery.folder import GalleryFolder
 from reidzoo.gallery.natural_order import natural_order
 from reidzoo.gallery.part import PART_ROWS, Part
 from reidzoo.gallery.records import Entry, Hit, ModelRecord
 from reidzoo.gallery.store import Store
-from reidzoo.spread import spread
 
 __all__ = ["LocalStore"]
 
@@ -140,7 +140,7 @@ class LocalStore(Store):
 
     def sample(self, count: int) -> tuple[list[Entry], Tensor]:
         """Return the records and embeddings of up to ``count`` images, spread evenly over all."""
-        rows = spread(len(self), count).tolist()
+        rows = evenly_spaced(len(self), count).tolist()
         return [self._entry(row) for row in rows], self._rows(rows)
 
     def _rows(self, rows: Sequence[int]) -> Tensor:

@@ -13,10 +13,10 @@ from reidzoo.datasets.base import relative_path
 from reidzoo.datasets.nodes import sources
 from reidzoo.engine.build import final_size
 from reidzoo.errors import UserError
+from reidzoo.evenly_spaced import evenly_spaced
 from reidzoo.reporting.image_rows import tile
 from reidzoo.reporting.picture import Picture, Table
 from reidzoo.reporting.run_record import RunRecord
-from reidzoo.spread import spread
 from reidzoo.visualization import Strip
 
 __all__ = ["clusters"]
@@ -64,13 +64,13 @@ def _picture(records: Sequence[Record], labels: np.ndarray, size: tuple[int, int
         return None
     order = np.argsort(counts, kind="stable")
     strips, rows = [], []
-    for label in numbers[order[spread(len(order), SHOWN)]]:
+    for label in numbers[order[evenly_spaced(len(order), SHOWN)]]:
         found = np.flatnonzero(labels == label)
         values, sizes = np.unique(pids[found], return_counts=True)
         main = values[sizes.argmax()]
         title = f"cluster {label}: {len(found)} images, {sizes.max()} of identity {main}"
         chosen = sorted(found.tolist(), key=lambda row: (pids[row] != main, pids[row]))
-        chosen = [chosen[place] for place in spread(len(chosen), IMAGES)]
+        chosen = [chosen[place] for place in evenly_spaced(len(chosen), IMAGES)]
         tiles = [tile(records[row], "right" if pids[row] == main else "wrong", size) for row in chosen]
         strips.append(Strip(title, tiles))
         rows.append((str(label), str(len(found)), str(len(values)), f"{100 * sizes.max() / len(found):.0f}"))

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from reidzoo.errors import UserError
+from reidzoo.evenly_spaced import evenly_spaced
 from reidzoo.needs import need
 from reidzoo.neighbours.search import nearest_by_cosine
 from reidzoo.reporting.retrieval import Retrieval
-from reidzoo.spread import spread
 
 __all__ = ["EmbeddingMap", "embedding_map"]
 
@@ -95,7 +95,7 @@ def _chosen(retrieval: Retrieval) -> tuple[torch.Tensor, np.ndarray, np.ndarray]
         records, features = [*retrieval.query, *records], torch.cat([retrieval.query_features, features])
     pids, camids = (np.array([getattr(record, key) for record in records]) for key in ("pid", "camid"))
     known = np.unique(retrieval.query_pids[retrieval.lists.match >= 0])
-    wanted = known[spread(len(known), IDENTITIES)]
+    wanted = known[evenly_spaced(len(known), IDENTITIES)]
     rows = [np.flatnonzero(pids == pid) for pid in wanted]
-    chosen = np.concatenate([own[spread(len(own), IMAGES)] for own in rows])
+    chosen = np.concatenate([own[evenly_spaced(len(own), IMAGES)] for own in rows])
     return features[torch.from_numpy(chosen)].float(), pids[chosen], camids[chosen]
