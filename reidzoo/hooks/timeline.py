@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reidzoo.visualization import WIDTH, mark_phases, svg_text
+from reidzoo.visualization import WIDTH, colour_of, mark_phases, svg_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["draw_timeline", "timeline_plot"]
-
-COLOURS = 7
-"""``C0`` to ``C6`` of the figures' style."""
 
 
 def timeline_plot(record: Mapping[str, Any], begin: float = 0, phases: Iterable[str] = ()) -> str:
@@ -57,7 +54,7 @@ def draw_timeline(figure: Figure, record: Mapping[str, Any], begin: float = 0, p
     begins = np.interp([switch["iter"] for switch in switches], steps, times)
     ends = [*begins[1:], times[-1]]
     for number, measure in enumerate(measures):
-        colour = f"C{number % COLOURS}"
+        colour = colour_of(number)
         for name in dict.fromkeys(name for switch in switches for name in switch["thresholds"]):
             if name.endswith(f"_{measure}"):
                 pieces = [(at, end, s["thresholds"].get(name)) for s, at, end in zip(switches, begins, ends)]

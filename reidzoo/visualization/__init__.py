@@ -5,7 +5,7 @@ from __future__ import annotations
 from reidzoo.visualization.cmc_curve import cmc_plot, draw_cmc_curve
 from reidzoo.visualization.distance_histogram import distance_histogram_plot, draw_distance_histogram
 from reidzoo.visualization.embedding_map import draw_embedding_map, embedding_map_plot
-from reidzoo.visualization.figure import COLOURS, png_bytes, svg_text
+from reidzoo.visualization.figure import COLOURS, colour_of, png_bytes, svg_text
 from reidzoo.visualization.imbalance import draw_imbalance, imbalance, imbalance_plot
 from reidzoo.visualization.progress import draw_progress, progress_plot
 from reidzoo.visualization.reliability import draw_reliability, reliability_plot
@@ -23,7 +23,7 @@ from reidzoo.visualization.training_curves import (
 )
 
 __all__ = [
-    "COLOURS", "MARKS", "RIGHT", "WIDTH", "WRONG", "Points", "Span", "Strip", "Tile", "cmc_plot",
+    "COLOURS", "MARKS", "RIGHT", "WIDTH", "WRONG", "Points", "Span", "Strip", "Tile", "cmc_plot", "colour_of",
     "distance_histogram_plot", "draw_cmc_curve", "draw_distance_histogram", "draw_embedding_map", "draw_imbalance",
     "draw_progress", "draw_reliability", "draw_roc", "draw_strips", "draw_training_curves", "embedding_map_plot",
     "held", "image_sheet", "imbalance", "imbalance_plot", "mark_phases", "png_bytes", "progress_plot",

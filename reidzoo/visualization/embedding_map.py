@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reidzoo.visualization.figure import svg_text
+from reidzoo.visualization.figure import COLOURS, colour_of, marker_of, svg_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["draw_embedding_map", "embedding_map_plot"]
-
-MARKERS = "os^Dv"
 
 
 def embedding_map_plot(
@@ -41,8 +39,8 @@ def draw_embedding_map(figure: Figure, points: np.ndarray, labels: np.ndarray, s
     axes.plot(*points[others].T, ".", color="#999999", alpha=0.5, markersize=3)
     for number, (label, name) in enumerate(shown.items()):
         found = labels == label
-        style: dict[str, Any] = {"color": f"C{number % 7}", "markersize": 4, "alpha": 0.8, "markeredgewidth": 0}
-        axes.plot(*points[found].T, MARKERS[number // 7 % 5], label=name, **style)
+        style: dict[str, Any] = {"color": colour_of(number), "markersize": 4, "alpha": 0.8, "markeredgewidth": 0}
+        axes.plot(*points[found].T, marker_of(number // len(COLOURS)), label=name, **style)
     axes.set(xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
     axes.grid(False)

@@ -10,10 +10,12 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "png_bytes", "svg_text"]
+__all__ = ["COLOURS", "colour_of", "marker_of", "png_bytes", "svg_text"]
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#ccbb44", "#777777")
 """Tol's "bright" scheme, grey darkened: colours that remain apart for colour-blind readers."""
+MARKERS = ("o", "s", "^", "D", "v")
+"""As many as have no divisor in common with the colours: colour and marker together tell 35 things apart."""
 
 _STYLE = {
     "axes.prop_cycle": f"cycler('color', {list(COLOURS)})",
@@ -22,6 +24,16 @@ _STYLE = {
     "font.size": 9, "figure.titlesize": "medium", "lines.markersize": 5,
     "svg.fonttype": "none", "svg.hashsalt": "reidzoo", "text.parse_math": False,
 }  # fmt: skip
+
+
+def colour_of(number: int) -> str:
+    """Return the colour of the ``number``-th thing that is drawn, as matplotlib calls it."""
+    return f"C{number % len(COLOURS)}"
+
+
+def marker_of(number: int) -> str:
+    """Return the marker of the ``number``-th thing that is drawn."""
+    return MARKERS[number % len(MARKERS)]
 
 
 def svg_text(draw: Callable[[Figure], None], title: str, description: str, height: int = 300, width: int = 640) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reidzoo.visualization.figure import svg_text
+from reidzoo.visualization.figure import colour_of, marker_of, svg_text
 from reidzoo.visualization.training_curves import WIDTH, Points, Span, mark_stages
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def draw_progress(
     for number, (axes, (title, curves)) in enumerate(zip(panels, measures.items())):
         for name, points in curves.items():
             place = names.index(name)
-            axes.plot(*zip(*points), "os^Dv"[place % 5] + "-", color=f"C{place % 7}", label=name, clip_on=False)
+            axes.plot(*zip(*points), marker_of(place) + "-", color=colour_of(place), label=name, clip_on=False)
         axes.set(ylabel=unit, ylim=(0, 100 if unit == "%" else None))
         axes.set_title(title, loc="left", fontsize="medium")
         mark_stages(axes, stages, named=number == 0)

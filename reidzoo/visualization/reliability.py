@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reidzoo.visualization.figure import svg_text
+from reidzoo.visualization.figure import colour_of, marker_of, svg_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,6 @@ __all__ = ["draw_reliability", "reliability_plot"]
 
 Points = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Of each bin the mean prediction, the share that came true, and the bin's share of all pairs; (B,) each."""
-MARKS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def reliability_plot(curves: Mapping[str, Points], title: str, height: int = 420) -> str:
@@ -41,7 +40,7 @@ def draw_reliability(figure: Figure, curves: Mapping[str, Points]) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     upper.plot([0, 1], [0, 1], "--", color="#777777", label="calibrated")
     for number, (label, (predicted, observed, share)) in enumerate(curves.items()):
-        style = {"marker": MARKS[number % len(MARKS)], "color": f"C{number % 7}", "label": label, "clip_on": False}
+        style = {"marker": marker_of(number), "color": colour_of(number), "label": label, "clip_on": False}
         upper.plot(predicted, observed, **style)
         lower.plot(predicted, 100 * share, **{**style, "label": ""}, linewidth=1, markersize=4)
     upper.set(ylabel="share of one identity", ylim=(0, 1), xlim=(0, 1))

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from reidzoo.visualization.figure import svg_text
+from reidzoo.visualization.figure import colour_of, svg_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def draw_training_curves(
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         for piece in pieces(points, stages, phases):
-            axes.plot(*zip(*piece), marker="o" if len(piece) == 1 else "", color=f"C{number % 7}")
+            axes.plot(*zip(*piece), marker="o" if len(piece) == 1 else "", color=colour_of(number))
         axes.set_title(name, loc="left", fontsize="medium")
         mark_stages(axes, stages, named=number == 0)
         mark_phases(axes, phases, [name for *_, name in phases])
@@ -132,7 +132,7 @@ def mark_phases(axes: Axes, phases: Iterable[Span], names: Iterable[str]) -> Non
     for begin, end, name in phases:
         number = names.index(name)
         style: dict[str, Any] = {
-            "facecolor": f"C{(number + 3) % 7}",
+            "facecolor": colour_of(number + 3),
             "edgecolor": "#777777",
             "linewidth": 0,
             "alpha": 0.22,
