@@ -6,6 +6,7 @@ from reidzoo.hooks.constant_thresholds import ConstantThresholds
 from reidzoo.hooks.early_stop import EarlyStopHook
 from reidzoo.hooks.ema import EMAHook
 from reidzoo.hooks.evaluate import EvaluateHook
+from reidzoo.hooks.export_pseudo_labels import ExportPseudoLabelsHook
 from reidzoo.hooks.freeze import FreezeHook
 from reidzoo.hooks.hook import Hook, build_hooks
 from reidzoo.hooks.keep_best import KeepBestHook
@@ -17,7 +18,7 @@ from reidzoo.hooks.phase import EpochPhaseHook, IterationPhaseHook
 from reidzoo.hooks.plateau_schedule import PlateauSchedule
 from reidzoo.hooks.probe import ProbeHook
 from reidzoo.hooks.progress import ProgressHook
-from reidzoo.hooks.pseudo_label import ExportPseudoLabelsHook, PseudoLabelHook
+from reidzoo.hooks.pseudo_label import PseudoLabelHook
 from reidzoo.hooks.recorded_actions import RecordedActions
 from reidzoo.hooks.renew_optimizers import RenewOptimizersHook
 from reidzoo.hooks.schedule import (

@@ -105,7 +105,7 @@ def test_labels_are_compared_with_the_true_identities_and_training_does_not_see_
         np.array(labels), *(np.array([getattr(r, key) for r in records]) for key in ("pid", "camid"))
     )
     assert counts["quality"] == pytest.approx(expected) and 0 < expected["pair_precision"] <= 1
-    monkeypatch.setattr("reidzoo.hooks.pseudo_label.true_identities", lambda data: np.full(len(data), -1))
+    monkeypatch.setattr("reidzoo.hooks.clustering_hook.true_identities", lambda data: np.full(len(data), -1))
     unknown, rows, counts = train("unknown")
     assert "purity" not in counts["quality"] and "size_50" in rows[0]["pseudo_labels"]
     assert all(torch.equal(value, unknown[name]) for name, value in weights.items())
