@@ -27,7 +27,7 @@ from reidzoo.errors import WeightsError
 from reidzoo.files import write_whole
 from reidzoo.weights.checksums import checksums
 from reidzoo.weights.loading import is_safetensors
-from reidzoo.weights.safetensors_file import KEY, read_safetensors
+from reidzoo.weights.safetensors_file import KEY, read_metadata, read_safetensors
 
 __all__ = ["PREPROCESSING", "ModelFile", "half", "header_if_any", "read_header", "read_model_file", "write_model_file"]
 
@@ -93,7 +93,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     Raises:
         WeightsError: it is missing, damaged, not a model file, of a newer format, or lacks a node it needs.
     """
-    return _read(Path(path), tensors=True)
+    return _model_file(Path(path), *read_safetensors(Path(path)))
 
 
 def read_header(path: str | os.PathLike[str]) -> ModelFile:
@@ -102,7 +102,7 @@ def read_header(path: str | os.PathLike[str]) -> ModelFile:
     Raises:
         WeightsError: as ``read_model_file``.
     """
-    return _read(Path(path), tensors=False)
+    return _model_file(Path(path), read_metadata(Path(path)), {})
 
 
 def header_if_any(path: str | os.PathLike[str]) -> ModelFile | None:
@@ -113,11 +113,10 @@ def header_if_any(path: str | os.PathLike[str]) -> ModelFile | None:
     """
     if not is_safetensors(path):
         return None
-    return read_header(path) if KEY in read_safetensors(Path(path), tensors=False)[0] else None
+    return read_header(path) if KEY in read_metadata(Path(path)) else None
 
 
-def _read(path: Path, tensors: bool) -> ModelFile:
-    metadata, state = read_safetensors(path, tensors)
+def _model_file(path: Path, metadata: Mapping[str, str], state: dict[str, Tensor]) -> ModelFile:
     header = _parse(metadata.get(KEY), path)
     _check_config(header["config"], path)
     return ModelFile(state, header["config"], header["info"])

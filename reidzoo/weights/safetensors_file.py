@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,14 @@ from reidzoo.errors import WeightsError
 from reidzoo.weights.cache import checked_content
 from reidzoo.weights.checksums import check_checksums
 
-__all__ = ["KEY", "read_safetensors"]
+__all__ = ["KEY", "read_metadata", "read_safetensors"]
 
 KEY = "reidzoo"
 """The metadata with what a model file holds besides tensors, in JSON."""
 
 
-def read_safetensors(path: Path, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return the metadata and, unless ``tensors`` is False, the tensors of a file, on the CPU.
+def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the metadata and the tensors of a file, on the CPU.
 
     Both come from the bytes that were compared with a checksum, if the file is one of the cache. Tensors are compared
     with the checksums that a model file has of each.
@@ -29,21 +31,39 @@ def read_safetensors(path: Path, tensors: bool = True) -> tuple[dict[str, str], 
     Raises:
         WeightsError: it is missing, damaged, or was exchanged since its checksum was compared.
     """
-    if not path.is_file():
-        raise WeightsError(f"no such model file: {path}")
-    metadata, state = _read(path, tensors)
+    with _named_if_damaged(path):
+        content = checked_content(path)
+        if content is not None:
+            metadata, state = _metadata(content), load(content)
+        else:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                metadata = file.metadata() or {}
     check_checksums(state, _expected(metadata.get(KEY, "{}")), str(path))
     return metadata, state
 
 
-def _read(path: Path, tensors: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a file, without its tensors.
+
+    Raises:
+        WeightsError: as ``read_safetensors``.
+    """
+    with _named_if_damaged(path):
         content = checked_content(path)
         if content is not None:
-            return _metadata(content), load(content) if tensors else {}
+            return _metadata(content)
         with safe_open(path, framework="pt", device="cpu") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
-            return file.metadata() or {}, state
+            return file.metadata() or {}
+
+
+@contextmanager
+def _named_if_damaged(path: Path) -> Iterator[None]:
+    """Make what reading a file raises, and its absence, a WeightsError that names it."""
+    if not path.is_file():
+        raise WeightsError(f"no such model file: {path}")
+    try:
+        yield
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
 
