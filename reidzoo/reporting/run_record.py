@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -59,14 +59,24 @@ class StageRecord:
         """Return epochs since the stage's begin."""
         return row["epoch"] + (row["step"] / self._length[row["epoch"]] if "step" in row else 0)
 
-    def series(self, rates: bool) -> Series:
-        """Return name -> points of the learning rates, while their optimizers take steps, or of the losses."""
+    def losses(self) -> Series:
+        """Return name -> points of the losses."""
+        return self._series(lambda row: [name for name in row if name not in NOT_LOSSES and not _is_rate(name)])
+
+    def rates(self) -> Series:
+        """Return name -> points of the learning rates, while their optimizers take steps."""
+
+        def moving(row: Mapping[str, Any]) -> list[str]:
+            resting = self._resting(row)
+            return [name for name in row if _is_rate(name) and name not in resting]
+
+        return self._series(moving)
+
+    def _series(self, names: Callable[[Mapping[str, Any]], list[str]]) -> Series:
         found: Series = {}
         for row in self.rows:
-            resting = self._resting(row) if rates else set()
-            for name, value in row.items():
-                if "step" in row and name not in NOT_LOSSES | resting and name.startswith("lr/") == rates:
-                    found.setdefault(name, []).append((self.begin + self._time(row), value))
+            for name in names(row) if "step" in row else ():
+                found.setdefault(name, []).append((self.begin + self._time(row), row[name]))
         return found
 
     def _resting(self, row: Mapping[str, Any]) -> set[str]:
@@ -145,13 +155,13 @@ class RunRecord:
         """Begin, end and name of each phase."""
         return [span for stage in self.stages for span in stage.phases]
 
-    def series(self, rates: bool) -> Series:
-        """Return name -> points of the learning rates, or of the losses, of all stages."""
-        found: Series = {}
-        for stage in self.stages:
-            for name, points in stage.series(rates).items():
-                found.setdefault(name, []).extend(points)
-        return found
+    def losses(self) -> Series:
+        """Return name -> points of the losses of all stages."""
+        return _joined(stage.losses() for stage in self.stages)
+
+    def rates(self) -> Series:
+        """Return name -> points of the learning rates of all stages."""
+        return _joined(stage.rates() for stage in self.stages)
 
     def measures(self) -> dict[str, Series]:
         """Return test set -> figure -> points in percent, from every evaluation of every stage."""
@@ -168,6 +178,18 @@ class RunRecord:
     def labels(self) -> list[tuple[float, dict[str, float]]]:
         """Return epoch and quality of every clustering of every stage."""
         return [point for stage in self.stages for point in stage.labels()]
+
+
+def _is_rate(name: str) -> bool:
+    return name.startswith("lr/")
+
+
+def _joined(stages: Iterable[Series]) -> Series:
+    found: Series = {}
+    for series in stages:
+        for name, points in series.items():
+            found.setdefault(name, []).extend(points)
+    return found
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ SHARES = {
 
 def losses(record: RunRecord) -> Picture | None:
     """Return the losses over the epochs, with stages and phases."""
-    curves = record.series(rates=False)
+    curves = record.losses()
     if not curves:
         return None
     text = "The mean of each loss over the last steps."
@@ -36,7 +36,7 @@ def losses(record: RunRecord) -> Picture | None:
 
 def rates(record: RunRecord) -> Picture | None:
     """Return the learning rates over the epochs."""
-    curves = {name.removeprefix("lr/"): points for name, points in record.series(rates=True).items()}
+    curves = {name.removeprefix("lr/"): points for name, points in record.rates().items()}
     if not curves:
         return None
     text = "By optimizer."

@@ -14,7 +14,7 @@ def read(folder):
 def test_stages_follow_one_another_on_one_axis_of_epochs(run_folder):
     record = read(run_folder)
     assert record.spans == [(0, 3, "label"), (3, 6, "last")]
-    losses, rates = record.series(rates=False), record.series(rates=True)
+    losses, rates = record.losses(), record.rates()
     assert [epoch for epoch, _ in losses["id"]] == [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5.5, 6]
     assert [epoch for epoch, _ in losses["domain"]] == [4.5, 5] and list(losses) == ["id", "domain"]
     assert len(rates["lr/model"]) == 12
@@ -31,7 +31,7 @@ def test_a_rate_rests_where_its_optimizer_takes_no_step(run_folder):
     stage.cfg.TRAINER.type = "AdversarialTrainer"
     for row in stage.rows:
         row.update({"lr/discriminator": 0.1} if "step" in row else {})
-    rates = stage.series(rates=True)
+    rates = stage.rates()
     assert [epoch for epoch, _ in rates["lr/model"]] == [3.5, 4, 5.5, 6]
     assert [epoch for epoch, _ in rates["lr/discriminator"]] == [4.5, 5]
 
@@ -41,7 +41,7 @@ def test_the_record_of_an_alternation_is_read_once(run_folder, monkeypatch):
     timeline = [{}, {"epoch": 1, "phase": "discriminator"}, {"epoch": 3, "phase": "model"}]
     (stage.files.path / "alternation.json").write_text(json.dumps({"timeline": timeline}))
     monkeypatch.setattr(json, "loads", lambda text: texts.append(text) or loads(text))
-    assert "lr/model" in stage.series(rates=True) and len(stage.rows) > 1 == len(texts)
+    assert "lr/model" in stage.rates() and len(stage.rows) > 1 == len(texts)
 
 
 def test_a_run_that_still_trains(run_folder):
@@ -53,4 +53,4 @@ def test_a_run_that_still_trains(run_folder):
     metrics.write_text("".join(json.dumps(row) + "\n" for row in kept) + '{"iter": 8, "epo')
     record = read(run_folder)
     assert record.spans == [(0, 1.5, "label")]
-    assert [epoch for epoch, _ in record.series(rates=False)["id"]] == [0.5, 1, 1.5]
+    assert [epoch for epoch, _ in record.losses()["id"]] == [0.5, 1, 1.5]
