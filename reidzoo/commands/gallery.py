@@ -62,13 +62,12 @@ def add_gallery_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust(parser)
 
 
-def open_gallery(args: argparse.Namespace, index: str = "exact", embeds: bool = True) -> Gallery:
+def open_gallery(args: argparse.Namespace, index: str = "exact") -> Gallery:
     """Return the gallery in ``args.gallery``, with its model.
 
     Args:
         args: with what ``add_gallery_arguments`` adds.
         index: what searches, as for ``Gallery.load``.
-        embeds: whether the model is needed.
 
     Raises:
         UserError: there is no gallery, or not its model.
@@ -78,8 +77,6 @@ def open_gallery(args: argparse.Namespace, index: str = "exact", embeds: bool = 
     from reidzoo.inference.load import load
 
     gallery = Gallery.load(args.gallery, index=index)
-    if not embeds:
-        return gallery
     if not (args.weights or args.trust) and pick_device(args.device).type == "cpu":
         return Gallery(gallery.store, gallery.model)
     weights = args.weights or gallery.store.model.weights
@@ -132,9 +129,11 @@ def report_left_out(added: Added) -> None:
 
 
 def _remove(args: argparse.Namespace) -> None:
+    from reidzoo.gallery import Gallery
+
     if not args.items and args.identity is None:
         raise UserError("reidzoo gallery remove takes names of images, or --identity NAME")
-    gallery = open_gallery(args, embeds=False)
+    gallery = Gallery.load(args.gallery)
     removed = gallery.remove(args.items, identity=args.identity)
     if not removed:
         raise UserError(f"nothing of that name or identity is in {args.gallery}: {_summary(gallery)}")
@@ -172,7 +171,9 @@ def _line(match: Match) -> str:
 
 
 def _show(args: argparse.Namespace) -> None:
-    gallery = open_gallery(args, embeds=False)
+    from reidzoo.gallery import Gallery
+
+    gallery = Gallery.load(args.gallery)
     record = gallery.store.model
     print(f"{args.gallery}: {_summary(gallery)}")
     print(f"cameras: {', '.join(gallery.cameras) or 'unknown'}")
