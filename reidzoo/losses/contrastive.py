@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from reidzoo.checks import check, number, one_of
 from reidzoo.losses.pairs import find_pairs
+from reidzoo.losses.squared_distances import squared_distances
 from reidzoo.registry import LOSS
 
-__all__ = ["ContrastiveLoss", "squared_distances"]
+__all__ = ["ContrastiveLoss"]
 
 
 @LOSS.register_module()
@@ -87,16 +88,3 @@ class ContrastiveLoss(nn.Module):
     def extra_repr(self) -> str:
         """Return the settings, for ``print(model)``."""
         return f"margin={self.margin}, reduction={self.reduction}, form={self.form}"
-
-
-def squared_distances(first: Tensor, second: Tensor) -> Tensor:
-    """Return the squared Euclidean distances (n, m) of the rows of (n, D) and (m, D): at least 1e-12, so that they have
-    a root with a finite gradient, and there without gradient.
-
-    They are ``|a|^2 + |b|^2 - 2 a b`` of rows moved by the first set's mean, which changes no distance but keeps far
-    sets from cancelling.
-    """
-    centre = first.detach().mean(0)
-    first, second = first - centre, second - centre
-    squares = first.square().sum(1)[:, None] + second.square().sum(1)[None, :]
-    return (squares - 2 * first @ second.t()).clamp(min=1e-12)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from reidzoo.checks import check, whole
 from reidzoo.errors import ConfigError
 from reidzoo.losses.labels import check_labels
-from reidzoo.losses.triplet import take_rows
+from reidzoo.losses.take_rows import take_rows
 from reidzoo.registry import LOSS
 
 __all__ = ["LearntCenterLoss"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidzoo.checks import FLAG, check, each, number
-from reidzoo.losses.contrastive import squared_distances
+from reidzoo.losses.squared_distances import squared_distances
 from reidzoo.registry import LOSS
 
 __all__ = ["MMDLoss"]

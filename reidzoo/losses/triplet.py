@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from reidzoo.checks import check, number, optional
 from reidzoo.losses.branches import each_branch
-from reidzoo.losses.contrastive import squared_distances
 from reidzoo.losses.labels import check_labels
 from reidzoo.losses.pairs import Pairs, find_pairs
+from reidzoo.losses.squared_distances import squared_distances
+from reidzoo.losses.take_rows import take_rows
 from reidzoo.registry import LOSS
 
-__all__ = ["TripletLoss", "mine_batch_hard", "take_rows", "triplet_differences"]
+__all__ = ["TripletLoss", "mine_batch_hard", "triplet_differences"]
 
 
 @LOSS.register_module()
@@ -111,12 +112,6 @@ def triplet_differences(feat: Tensor, positive: Tensor, negative: Tensor, among:
     """
     among = feat if among is None else among
     return _euclidean(feat, take_rows(among, positive)) - _euclidean(feat, take_rows(among, negative))
-
-
-def take_rows(feat: Tensor, index: Tensor) -> Tensor:
-    """Return ``feat[index]`` with a gradient that is summed in the same order in every run."""
-    # Each device has one operation of the two whose backward pass is deterministic.
-    return feat.index_select(0, index) if feat.device.type == "cpu" else feat[index]
 
 
 def _euclidean(first: Tensor, second: Tensor) -> Tensor:

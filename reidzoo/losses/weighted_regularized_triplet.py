@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidzoo.losses.branches import each_branch
-from reidzoo.losses.contrastive import squared_distances
 from reidzoo.losses.pairs import find_pairs
+from reidzoo.losses.squared_distances import squared_distances
 from reidzoo.registry import LOSS
 
 __all__ = ["WeightedRegularizedTripletLoss"]

@@ -7,7 +7,7 @@ import torch
 
 from reidzoo.errors import ConfigError
 from reidzoo.losses import ContrastiveLoss
-from reidzoo.losses.contrastive import squared_distances
+from reidzoo.losses.squared_distances import squared_distances
 
 PIDS = [[0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5], [3, 1, 3, 1, 3, 0]]
 

@@ -19,7 +19,7 @@ from reidzoo.datasets import TrainSet
 from reidzoo.distributed import gather
 from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
-from reidzoo.losses.contrastive import squared_distances
+from reidzoo.losses.squared_distances import squared_distances
 from reidzoo.registry import TRAINER
 from reidzoo.trainers import Trainer, needs
 
