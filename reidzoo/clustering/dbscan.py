@@ -51,7 +51,7 @@ def dbscan_radii(graph: sparse.csr_matrix, radii: Sequence[float], min_samples: 
 
 def check_radii(radii: Sequence[float], min_samples: int, reach: float = 1.0) -> None:
     """Raise ClusteringError for settings that ``dbscan`` does not take on a graph that reaches as far as ``reach``."""
-    check_whole("min_samples", min_samples)
+    check_whole(min_samples, "min_samples")
     for eps in radii:
         if not 0 < eps < 1 or eps > reach:
             raise ClusteringError(f"eps: expected a distance in (0, 1), within the graph's reach of {reach}; got {eps}")

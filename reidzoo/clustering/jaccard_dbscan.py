@@ -25,6 +25,7 @@ class JaccardDBSCAN:
         count_self: see ``jaccard_graph``.
 
     Raises:
+        ConfigError: ``eps`` is not a finite number, or ``count_self`` is neither true nor false.
         ClusteringError: settings out of their ranges.
     """
 

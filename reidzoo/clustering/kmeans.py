@@ -98,8 +98,8 @@ def kmeans(
 
 def check_settings(num_clusters: int, max_iters: int) -> None:
     """Raise ClusteringError for settings outside their ranges."""
-    check_whole("num_clusters", num_clusters)
-    check_whole("max_iters", max_iters)
+    check_whole(num_clusters, "num_clusters")
+    check_whole(max_iters, "max_iters")
 
 
 def lloyd(rows: Tensor, centroids: Tensor, max_iters: int) -> tuple[Tensor, Tensor]:

@@ -41,9 +41,9 @@ def size_bounds(labels: np.ndarray | Tensor, min_size: int = 5, max_size: int | 
         ClusteringError: labels that are not integers >= -1, or bounds that nothing can meet.
     """
     labels = as_labels(labels)
-    check_whole("min_size", min_size, 0)
+    check_whole(min_size, "min_size", 0)
     if max_size is not None:
-        check_whole("max_size", max_size)
+        check_whole(max_size, "max_size")
         if max_size < min_size:
             raise ClusteringError(f"expected min_size <= max_size, got min_size={min_size}, max_size={max_size}")
     inside = labels >= 0

@@ -32,6 +32,7 @@ class SelfPacedDBSCAN:
         count_self: see ``jaccard_graph``.
 
     Raises:
+        ConfigError: ``eps`` or ``eps_gap`` is not a finite number, or ``count_self`` is neither true nor false.
         ClusteringError: settings out of their ranges.
     """
 

@@ -59,7 +59,7 @@ def check_count(value: Any, name: str) -> int:
     return int(value)
 
 
-def check_whole(name: str, value: Any, least: int = 1) -> None:
+def check_whole(value: Any, name: str, least: int = 1) -> None:
     """Complain unless ``value``, a setting of a clustering, is a whole number of at least ``least``.
 
     Raises:

@@ -94,7 +94,7 @@ def nearest_by_cosine(features: Tensor | np.ndarray, k: int) -> tuple[Tensor, Te
     Raises:
         ClusteringError: k below 1, or features as ``reidzoo.neighbours.features.normalised`` says.
     """
-    check_whole("k", k)
+    check_whole(k, "k")
     rows = normalised(features)
     neighbours = neighbours_of_normalised(rows, k)
     similarities = 1 - torch.from_numpy(neighbours.distance).to(rows.device) / 2

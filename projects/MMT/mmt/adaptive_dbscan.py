@@ -32,7 +32,8 @@ class AdaptiveDBSCAN:
         min_samples: neighbours of a core image, itself included.
 
     Raises:
-        ClusteringError: settings out of their ranges; later, what ``jaccard_graph`` and ``dbscan`` raise.
+        ConfigError: ``share`` is not a finite number.
+        ClusteringError: settings out of their ranges.
     """
 
     on_device = True
@@ -42,7 +43,7 @@ class AdaptiveDBSCAN:
         if not 0 < share <= 1:
             raise ClusteringError(f"share: expected a number in (0, 1], got {share}")
         check_settings(k1, k2)
-        check_whole("min_samples", min_samples)
+        check_whole(min_samples, "min_samples")
         self.k1, self.k2, self.share, self.min_samples = k1, k2, share, min_samples
         self.eps: float | None = None
 
@@ -50,7 +51,8 @@ class AdaptiveDBSCAN:
         """Return the labels of ``features`` (N, D): int64 (N,), numbered by first member, -1 = outlier.
 
         Raises:
-            ClusteringError: no two images share a neighbour, or all of them coincide, so that there is no radius.
+            ClusteringError: see ``jaccard_graph`` and ``dbscan``; or no two images share a neighbour, or all of them
+                coincide, so that there is no radius.
         """
         reach = 1.0 if self.eps is None else self.eps
         graph = jaccard_graph(features, self.k1, self.k2, max_distance=reach, count_self=False)

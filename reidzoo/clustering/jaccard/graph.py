@@ -71,8 +71,8 @@ def jaccard_graph(
 
 def check_settings(k1: int, k2: int, max_distance: float = 1.0) -> None:
     """Raise ClusteringError for settings outside their ranges."""
-    check_whole("k1", k1)
-    check_whole("k2", k2)
+    check_whole(k1, "k1")
+    check_whole(k2, "k2")
     if k2 > k1:
         raise ClusteringError(f"expected k2 of at most k1, got k1={k1}, k2={k2}; lower k2 with k1")
     if not 0 < max_distance <= 1:
