@@ -12,7 +12,7 @@ from reidzoo.files import show_path
 from reidzoo.version import ROOT
 
 if TYPE_CHECKING:
-    from reidzoo.deployment import Exported, Plan
+    from reidzoo.deployment import Exported, ExportPlan
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
 
@@ -120,7 +120,7 @@ def _keep_model_file(folder: Path, args: argparse.Namespace) -> None:
 
 def _export_graph(what: str, args: argparse.Namespace) -> None:
     """Write the graph and print how it compares."""
-    from reidzoo.deployment import Plan, export_graph, find_crops
+    from reidzoo.deployment import ExportPlan, export_graph, find_crops
     from reidzoo.deployment.crops import image_files
     from reidzoo.inference.load import load
 
@@ -128,7 +128,7 @@ def _export_graph(what: str, args: argparse.Namespace) -> None:
         raise UserError("--most takes a number from 2 up, --tolerance one from 0 up")
     model = load(what, stage=args.stage, trust=args.trust)
     name = args.name or str(model.info["name"])
-    plan = Plan.make(
+    plan = ExportPlan.make(
         model, name, to=args.to, consumer=args.consumer, given=args.input, size=_size(args.input_size),
         precision=args.precision, view=args.view,
     )  # fmt: skip
@@ -152,7 +152,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def _report(plan: Plan, exported: Exported) -> None:
+def _report(plan: ExportPlan, exported: Exported) -> None:
     """Print what was written, how it compares, and how it is used."""
     from tabulate import tabulate
 

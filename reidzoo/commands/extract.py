@@ -202,7 +202,7 @@ def embed(
         for method in dict.fromkeys(methods):  # splits are one behind the other, and so are their methods
             rows = np.array([row for row, own in enumerate(methods) if own == method])
             batches = [rows[start : start + args.batch_size] for start in range(0, len(rows), args.batch_size)]
-            blocks = table.batches_or_say(batches, args.workers)
+            blocks = table.batches_or_report(batches, args.workers)
             for batch, (pixels, failed) in zip(batches, blocks):
                 unreadable.update(failed)
                 if len(pixels) and (args.skip_unreadable or not unreadable):

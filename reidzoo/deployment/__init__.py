@@ -5,6 +5,6 @@ from __future__ import annotations
 from reidzoo.deployment.crops import Crops, find_crops
 from reidzoo.deployment.export import Exported, export_graph
 from reidzoo.deployment.parity import Parity
-from reidzoo.deployment.plan import Plan
+from reidzoo.deployment.plan import ExportPlan
 
-__all__ = ["Crops", "Exported", "Parity", "Plan", "export_graph", "find_crops"]
+__all__ = ["Crops", "ExportPlan", "Exported", "Parity", "export_graph", "find_crops"]

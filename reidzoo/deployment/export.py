@@ -22,7 +22,7 @@ from reidzoo.deployment.formats import Graph, Session
 from reidzoo.deployment.image_network import ImageNetwork, resize_in_graph
 from reidzoo.deployment.metadata import metadata_of
 from reidzoo.deployment.parity import Parity, compare, mean_ap, time_session
-from reidzoo.deployment.plan import Plan
+from reidzoo.deployment.plan import ExportPlan
 from reidzoo.deployment.tensorrt import tensorrt_command
 from reidzoo.engine.extract import embed_images
 from reidzoo.errors import UserError
@@ -51,7 +51,7 @@ class Exported:
 
 
 def export_graph(
-    plan: Plan,
+    plan: ExportPlan,
     crops: Crops,
     into: Path,
     *,
@@ -101,7 +101,7 @@ def export_graph(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _batches(plan: Plan, paths: Iterable[str], title: str) -> Iterator[Tensor]:
+def _batches(plan: ExportPlan, paths: Iterable[str], title: str) -> Iterator[Tensor]:
     """Yield RGB pixels (B, 3, H, W) in 0..255, resized as the program does that will feed the graph."""
     paths = list(paths)
     with tqdm(total=len(paths), desc=title, unit="img", leave=False, disable=None) as bar:
@@ -112,7 +112,7 @@ def _batches(plan: Plan, paths: Iterable[str], title: str) -> Iterator[Tensor]:
 
 
 def _write(
-    plan: Plan, work: Path, pixels: Tensor, ranges: list[np.ndarray]
+    plan: ExportPlan, work: Path, pixels: Tensor, ranges: list[np.ndarray]
 ) -> tuple[dict[str, Session], dict[str, ImageNetwork]]:
     """Write one graph for each of the model's views; return what runs them, and what they were made of."""
     sessions, networks = {}, {}
@@ -133,7 +133,11 @@ def _write(
 
 @torch.no_grad()
 def _examine(
-    plan: Plan, crops: Crops, pixels: list[Tensor], sessions: dict[str, Session], networks: dict[str, ImageNetwork]
+    plan: ExportPlan,
+    crops: Crops,
+    pixels: list[Tensor],
+    sessions: dict[str, Session],
+    networks: dict[str, ImageNetwork],
 ) -> tuple[Parity, dict[str, Any]]:
     """Run model and file on the same pixels, and the model on its own pixels too where a program resizes otherwise."""
     metric = plan.model.config.TEST.METRIC
@@ -160,12 +164,12 @@ def _examine(
     return parity, report
 
 
-def _two(plan: Plan) -> tuple[str, str]:
+def _two(plan: ExportPlan) -> tuple[str, str]:
     """Return the views of queries and gallery."""
     return (plan.views[0], plan.views[-1])
 
 
-def _embed(plan: Plan, pixels: Tensor) -> dict[str, Tensor]:
+def _embed(plan: ExportPlan, pixels: Tensor) -> dict[str, Tensor]:
     """Return the model's embeddings of RGB pixels, by view, without the graph's own arithmetic on pixels."""
     inputs = plan.model.config.INPUT
     normalised = resize_in_graph(Normalize(inputs.MEAN, inputs.STD)(pixels), plan.model.size)
@@ -173,7 +177,7 @@ def _embed(plan: Plan, pixels: Tensor) -> dict[str, Tensor]:
     return {view: embed_images(embed, normalised, plan.model.config.TEST.FLIP) for view, embed in methods.items()}
 
 
-def _side_by_side(plan: Plan, crops: Crops, batches: list[dict[str, Tensor]]) -> Tensor:
+def _side_by_side(plan: ExportPlan, crops: Crops, batches: list[dict[str, Tensor]]) -> Tensor:
     """Return one embedding per crop: queries by the first view, the gallery by the last."""
     whole = {view: torch.cat([batch[view] for batch in batches]) for view in plan.views}
     first, last = _two(plan)
@@ -185,7 +189,7 @@ def _short(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _write_companions(plan: Plan, work: Path, report: dict[str, Any]) -> None:
+def _write_companions(plan: ExportPlan, work: Path, report: dict[str, Any]) -> None:
     """Write the report, and what the program looks for beside the graph."""
     if plan.format.name == "onnx":
         report["tensorrt"] = [tensorrt_command(file, plan.feed.size, plan.precision) for file in plan.files()]

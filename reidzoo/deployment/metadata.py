@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reidzoo.deployment.plan import Plan
+from reidzoo.deployment.plan import ExportPlan
 from reidzoo.version import __version__
 
 __all__ = ["metadata_of"]
 
 
-def metadata_of(plan: Plan, view: str = "") -> dict[str, str]:
+def metadata_of(plan: ExportPlan, view: str = "") -> dict[str, str]:
     """Return name -> text: how to feed the file, what it is of, and what it reaches; lists and mappings are JSON.
 
     Args:
@@ -47,5 +47,5 @@ def metadata_of(plan: Plan, view: str = "") -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
 
 
-def _is_normalised(plan: Plan, view: str) -> bool:
+def _is_normalised(plan: ExportPlan, view: str) -> bool:
     return not view or plan.model.config.TEST.FLIP or getattr(plan.model.module, "normalise", True)

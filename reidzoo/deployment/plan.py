@@ -15,7 +15,7 @@ from reidzoo.errors import UserError
 from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.suggest import did_you_mean
 
-__all__ = ["INPUTS", "Plan"]
+__all__ = ["INPUTS", "ExportPlan"]
 
 INPUTS = ("normalised", "unit", "uint8")
 """What a graph can be given: normalised pixels; pixels in [0, 1]; bytes. The latter two have the pipeline within."""
@@ -23,7 +23,7 @@ SIDES = ("query", "gallery")
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExportPlan:
     """The decisions of one export.
 
     Attributes:
@@ -50,7 +50,7 @@ class Plan:
     def make(
         cls, model: ReadyModel, name: str, *, to: str = "", consumer: str = "", given: str = "normalised",
         size: tuple[int, int] | None = None, precision: str = "fp32", view: str = "",
-    ) -> Plan:  # fmt: skip
+    ) -> ExportPlan:  # fmt: skip
         """Decide and check.
 
         Args:

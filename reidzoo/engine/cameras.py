@@ -17,10 +17,12 @@ from reidzoo.errors import ConfigError
 if TYPE_CHECKING:
     from reidzoo.datasets import Dataset, Record
 
-__all__ = ["check_cameras", "told_sides"]
+__all__ = ["check_cameras", "side_information_of"]
 
 
-def told_sides(cfg: CfgNode, model: nn.Module, dataset: Dataset, records: Sequence[Record]) -> list[np.ndarray]:
+def side_information_of(
+    cfg: CfgNode, model: nn.Module, dataset: Dataset, records: Sequence[Record]
+) -> list[np.ndarray]:
     """Return cameras and viewpoints of the dataset's ``records``, int64 (N,) each, for a model that uses them.
 
     Cameras are numbered as in the first training set that has images of the dataset, and are -1, unknown, where none

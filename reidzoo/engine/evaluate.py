@@ -14,7 +14,7 @@ from yacs.config import CfgNode
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.datasets.nodes import Node, is_same_dataset, layers, readable_now, train_nodes
 from reidzoo.engine.build import build_test_table, final_interpolation, final_size
-from reidzoo.engine.cameras import told_sides
+from reidzoo.engine.cameras import side_information_of
 from reidzoo.engine.extract import extract_features
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.runner import Runner
@@ -43,7 +43,7 @@ __all__ = [
     "FIGURES",
     "check_evaluation",
     "check_target",
-    "comparing_device",
+    "comparison_device",
     "dataset_ids",
     "embed_sides",
     "evaluate_dataset",
@@ -197,7 +197,7 @@ def rank_dataset(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch
         EvaluationError: its ids and cameras do not suit the protocol.
     """
     options = ranking_options(cfg, dataset)
-    where = comparing_device(device)
+    where = comparison_device(device)
     queries, galleries = embed_sides(cfg, model, dataset, device)
     options |= {"device": where, "shard": True}
     return evaluate_ranking(queries, galleries, *dataset_ids(dataset), **options)
@@ -216,9 +216,9 @@ def embed_sides(cfg: CfgNode, model: nn.Module, dataset: Dataset, device: torch.
     title, features = f"testing on {dataset.name}", []
     for method, records in sides:
         table = build_test_table(cfg, [record.path for record in records])
-        told = told_sides(cfg, model, dataset, records)
+        told = side_information_of(cfg, model, dataset, records)
         features.append(extract_table(cfg, model, table, device, title, method, told))
-    where = comparing_device(device)
+    where = comparison_device(device)
     queries, galleries = resident(torch.cat(features), where).tensor_split([len(query)])
     if cfg.TEST.QUERY_EXPANSION.ENABLED:
         expansion = cfg.TEST.QUERY_EXPANSION
@@ -241,7 +241,7 @@ def record_ids(query: Sequence[Record], gallery: Sequence[Record]) -> list[np.nd
     ]
 
 
-def comparing_device(device: torch.device) -> torch.device:
+def comparison_device(device: torch.device) -> torch.device:
     """Return where features of models on ``device`` are compared: there, or on the CPU where it has no float64."""
     return torch.device("cpu") if device.type == "mps" else device
 

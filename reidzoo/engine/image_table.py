@@ -63,7 +63,7 @@ class ImageTable:
         """Return the images of ``rows`` as uint8 (len(rows), 3, H, W)."""
         return next(self.batches([np.asarray(rows)], 0))
 
-    def read_or_say(self, rows: np.ndarray) -> tuple[Tensor, list[tuple[int, str]]]:
+    def read_or_report(self, rows: np.ndarray) -> tuple[Tensor, list[tuple[int, str]]]:
         """Return the images of ``rows`` that can be read, uint8 (n, 3, H, W), and (row, why) of those that cannot.
 
         They are read from their files and not kept.
@@ -100,11 +100,11 @@ class ImageTable:
         missing = [rows for rows in self._missing(batches) if len(rows)]
         return self._workers(workers, missing) if missing else 0
 
-    def batches_or_say(
+    def batches_or_report(
         self, batches: Sequence[np.ndarray], workers: int | str
     ) -> Iterator[tuple[Tensor, list[tuple[int, str]]]]:
-        """Yield what ``read_or_say`` gives for each batch of rows, in order."""
-        yield from _results(batches, self.read_or_say, self._workers(workers, batches))
+        """Yield what ``read_or_report`` gives for each batch of rows, in order."""
+        yield from _results(batches, self.read_or_report, self._workers(workers, batches))
 
     @property
     def _pins(self) -> bool:

@@ -361,7 +361,7 @@ class Gallery:
             for batch, pixels in zip(batches, table.batches(batches, workers)):
                 yield batch.tolist(), model.embed_gallery(pixels)
             return
-        for batch, (pixels, failed) in zip(batches, table.batches_or_say(batches, workers)):
+        for batch, (pixels, failed) in zip(batches, table.batches_or_report(batches, workers)):
             unreadable.update(failed)
             rows = [row for row in batch.tolist() if row not in unreadable]
             yield rows, model.embed_gallery(pixels)

@@ -16,7 +16,7 @@ from reidzoo.checks import TEXT, check, one_of, whole
 from reidzoo.clustering import label_quality, size_bounds
 from reidzoo.datasets import true_identities, write_pseudo_labels
 from reidzoo.distributed import broadcast_object, is_main
-from reidzoo.engine.evaluate import comparing_device, extract_train_features, resident
+from reidzoo.engine.evaluate import comparison_device, extract_train_features, resident
 from reidzoo.engine.runner import Runner
 from reidzoo.errors import ConfigError, UserError
 from reidzoo.files import write_text
@@ -67,7 +67,7 @@ class ClusteringHook(Hook, ABC):
 
     def _labels(self, runner: Runner, features: Tensor) -> Tensor:
         if is_main() and getattr(runner.clusterer, "on_device", False):
-            features = resident(features, comparing_device(runner.device))
+            features = resident(features, comparison_device(runner.device))
         clusters = broadcast_object(runner.clusterer.fit_predict(features) if is_main() else None)
         labels = size_bounds(clusters, self.min_size, self.max_size or None)
         quality = self._quality(runner, labels)

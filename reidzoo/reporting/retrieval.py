@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reidzoo.datasets.names import UNNAMED, Names
-from reidzoo.engine.evaluate import comparing_device, dataset_ids, embed_sides, ranking_options
+from reidzoo.engine.evaluate import comparison_device, dataset_ids, embed_sides, ranking_options
 from reidzoo.evaluation import (
     KReciprocal,
     Labels,
@@ -68,7 +68,7 @@ class Retrieval:
         """Evaluate a model as its configuration says."""
         options = ranking_options(model.config, dataset)
         features = embed_sides(model.config, model.module, dataset, model.device)
-        options["device"] = comparing_device(model.device)
+        options["device"] = comparison_device(model.device)
         sides = dataset.query, dataset.gallery
         retrieval = cls.of_features(title, *sides, *features, *dataset_ids(dataset), **options)
         return replace(retrieval, names=Names.of(dataset))

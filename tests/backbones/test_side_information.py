@@ -13,7 +13,7 @@ from reidzoo.config import load_config
 from reidzoo.datasets import build_dataset
 from reidzoo.engine import evaluate
 from reidzoo.engine.build import build_train_sets
-from reidzoo.engine.cameras import check_cameras, told_sides
+from reidzoo.engine.cameras import check_cameras, side_information_of
 from reidzoo.errors import ConfigError
 from reidzoo.runs.pipeline import Pipeline
 
@@ -134,11 +134,11 @@ def test_a_test_set_s_cameras_are_those_that_were_trained_with(write_config, tra
     held = {"type": "HoldOutIdentities", "dataset": "DukeMTMC", "held_out": 2, "part": "train"}
     cfg = load_config(write_config(DATASETS={"TRAIN": {"train": held if train == "HELD" else train}}))
     dataset = build_dataset("DukeMTMC", root=cfg.DATASETS.ROOT)
-    cameras, views = told_sides(cfg, SideInformation(nn.Identity(), 5, cameras=6), dataset, dataset.query)
+    cameras, views = side_information_of(cfg, SideInformation(nn.Identity(), 5, cameras=6), dataset, dataset.query)
     own = np.array([record.camid for record in dataset.query])
     assert own.max() > 0 and cameras.tolist() == ((own + shift).tolist() if shift is not None else [-1] * len(own))
     assert len(views) == len(own)
-    assert told_sides(cfg, nn.Identity(), dataset, dataset.query) == []
+    assert side_information_of(cfg, nn.Identity(), dataset, dataset.query) == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 import reidzoo
-from reidzoo.deployment import Plan, export_graph, find_crops
+from reidzoo.deployment import ExportPlan, export_graph, find_crops
 from reidzoo.deployment.formats import FORMATS, OnnxFormat, onnx_format
 from reidzoo.errors import UserError
 from reidzoo.registry import BACKBONE, HEAD
@@ -63,7 +63,7 @@ def test_the_pairs_have_every_backbone_and_every_head():
 @pytest.mark.parametrize("backbone, head", PAIRS, ids=lambda node: "-".join(map(str, list(node.values())[:4])))
 def test_every_backbone_and_head(make_model, crops, tmp_path, backbone, head):
     model = make_model(backbone, head, size=(64, 32))
-    done = export_graph(Plan.make(model, "tiny", given="uint8"), crops, tmp_path)
+    done = export_graph(ExportPlan.make(model, "tiny", given="uint8"), crops, tmp_path)
     scale = float(model.embed(crops.query).abs().max())
     assert done.parity.largest_difference <= 1e-4 * max(scale, 1) and done.report["ranks_as_the_model"]
 
@@ -80,7 +80,7 @@ def test_models_with_the_same_layers(name, other):
 def test_every_model_of_the_zoo(name, tmp_path):
     """Pixels of noise and of gradients, which nobody tuned anything to, in batches of other sizes than the export's."""
     model = reidzoo.load(name)
-    plan = Plan.make(model, name, given="unit")
+    plan = ExportPlan.make(model, name, given="unit")
     with find_crops("", "", model.config, 80) as twins:
         done = export_graph(plan, twins, tmp_path)
     assert done.parity.largest_difference <= 1e-4
@@ -98,7 +98,7 @@ def test_every_format_of_a_model_of_two_networks(make_model, crops, tmp_path, to
     if to == "openvino":
         openvino()
     model = make_model(model={"type": "TwoViewEmbedder", "normalise": False})
-    plan = Plan.make(model, "tiny", to=to, given="uint8")
+    plan = ExportPlan.make(model, "tiny", to=to, given="uint8")
     done = export_graph(plan, crops, tmp_path)
     sides = []
     for view, file in zip(("query", "gallery"), plan.files()):
@@ -119,7 +119,7 @@ def test_lower_precisions_are_smaller_and_close(make_model, crops, tmp_path, to,
     model = make_model({**RESNET, "width": 16})
     sizes = {}
     for each in ("fp32", precision):
-        plan = Plan.make(model, each, to=to, precision=each)
+        plan = ExportPlan.make(model, each, to=to, precision=each)
         done = export_graph(plan, crops, tmp_path, force=True)
         path = tmp_path / plan.files()[0]
         sizes[each] = sum(f.stat().st_size for f in path.rglob("*")) if path.is_dir() else path.stat().st_size
@@ -133,7 +133,7 @@ def test_lower_precisions_are_smaller_and_close(make_model, crops, tmp_path, to,
 def test_the_metadata_says_how_to_feed_the_file(make_model, crops, tmp_path):
     import onnxruntime
 
-    export_graph(Plan.make(make_model(), "tiny", given="unit"), crops, tmp_path)
+    export_graph(ExportPlan.make(make_model(), "tiny", given="unit"), crops, tmp_path)
     said = onnxruntime.InferenceSession(tmp_path / "tiny.onnx").get_modelmeta().custom_metadata_map
     assert json.loads(said["size"]) == [32, 16] and said["input"] == "unit" and said["colour_order"] == "rgb"
     assert json.loads(said["model_mean"]) == [0.4, 0.5, 0.3] and said["licence"] == "CC0"
@@ -154,7 +154,7 @@ def test_a_file_that_ranks_differently_is_not_left(make_model, crops, tmp_path, 
 
     write = export._write
     monkeypatch.setattr(export, "_write", spoiled)
-    plan = Plan.make(make_model(), "tiny", to="torchscript")
+    plan = ExportPlan.make(make_model(), "tiny", to="torchscript")
     with pytest.raises(UserError, match=r"ranks differently.*nothing was written"):
         export_graph(plan, crops, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
@@ -163,7 +163,7 @@ def test_a_file_that_ranks_differently_is_not_left(make_model, crops, tmp_path, 
 
 
 def test_what_is_there_stays_unless_told(make_model, crops, tmp_path):
-    plan = Plan.make(make_model(), "tiny", to="torchscript")
+    plan = ExportPlan.make(make_model(), "tiny", to="torchscript")
     export_graph(plan, crops, tmp_path)
     with pytest.raises(UserError, match="is there already"):
         export_graph(plan, crops, tmp_path)
@@ -173,10 +173,10 @@ def test_what_is_there_stays_unless_told(make_model, crops, tmp_path):
 
 def test_the_companions_of_the_programs(make_model, crops, tmp_path):
     model = make_model()
-    export_graph(Plan.make(model, "tiny", consumer="ultralytics"), crops, tmp_path)
+    export_graph(ExportPlan.make(model, "tiny", consumer="ultralytics"), crops, tmp_path)
     tracker = yaml.safe_load((tmp_path / "tiny_botsort.yaml").read_text())
     assert tracker["with_reid"] is True and tracker["model"] == "tiny.onnx"
-    export_graph(Plan.make(model, "ds", consumer="deepstream"), crops, tmp_path)
+    export_graph(ExportPlan.make(model, "ds", consumer="deepstream"), crops, tmp_path)
     section = yaml.safe_load((tmp_path / "ds_nvtracker_reid.yml").read_text())["ReID"]
     assert section["inferDims"] == [3, 32, 16] and section["reidFeatureSize"] == model.embedding_dim
     assert section["netScaleFactor"] == 1.0 and section["offsets"] == [0.0, 0.0, 0.0]

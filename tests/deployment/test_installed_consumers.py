@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from reidzoo.deployment import Plan, export_graph
+from reidzoo.deployment import ExportPlan, export_graph
 from reidzoo.deployment.consumers import CONSUMERS
 from reidzoo.render import render_video
 
@@ -66,7 +66,7 @@ def test_a_program_embeds_crops_as_the_model_does(make_model, crops, tmp_path, r
     if to == "openvino":
         pytest.importorskip("openvino", reason="openvino is not installed: pip install -e '.[openvino]'")
     model = make_model(size=SIZE)
-    plan = Plan.make(model, "tiny", to=to, consumer=name)
+    plan = ExportPlan.make(model, "tiny", to=to, consumer=name)
     export_graph(plan, crops, tmp_path)
     rng = np.random.default_rng(5)
     image = rng.integers(0, 256, (200, 300, 3), dtype=np.uint8)
@@ -88,7 +88,7 @@ def test_a_program_embeds_crops_as_the_model_does(make_model, crops, tmp_path, r
 def test_roboflow_opens_the_folder_of_a_plain_osnet(make_model, crops, tmp_path, run_with):
     head = {"type": "LinearHead", "embedding_dim": 512}
     model = make_model({"type": "OSNet", "width": 0.25, "norm": "bn"}, head, size=SIZE, INPUT_INTERPOLATION="bilinear")
-    export_graph(Plan.make(model, "tiny", consumer="roboflow"), crops, tmp_path)
+    export_graph(ExportPlan.make(model, "tiny", consumer="roboflow"), crops, tmp_path)
     code = (
         "import numpy as np\nfrom reid import ReIDModel\n"
         f"model = ReIDModel.from_pretrained('tiny_reid', device='cpu')\n"
@@ -140,7 +140,7 @@ def test_a_tracker_follows_people_with_our_model(crops, tmp_path, run_with, reco
 
     render_video(tmp_path, scale=0.6, jobs=1, frames=70)
     model = reidzoo.load("spcl_mini")
-    export_graph(Plan.make(model, "tiny", consumer="ultralytics"), crops, tmp_path)
+    export_graph(ExportPlan.make(model, "tiny", consumer="ultralytics"), crops, tmp_path)
     run_with("ultralytics", TRACK, tmp_path)
     scores = json.loads(run_with("trackers", SCORE, tmp_path).splitlines()[-1])
     print(scores)

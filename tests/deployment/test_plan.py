@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reidzoo.deployment.plan import Plan
+from reidzoo.deployment.plan import ExportPlan
 from reidzoo.errors import UserError
 
 
@@ -33,25 +33,25 @@ def two_views(make_model):
 )
 def test_mistakes(model, options, message):
     with pytest.raises(UserError, match=message):
-        Plan.make(model, "tiny", **options)
+        ExportPlan.make(model, "tiny", **options)
 
 
 def test_a_name_is_no_path(model):
     with pytest.raises(UserError, match="letters, digits"):
-        Plan.make(model, "../tiny")
+        ExportPlan.make(model, "../tiny")
 
 
 def test_a_tracker_needs_one_network(two_views):
     with pytest.raises(UserError, match=r"which \(--view\): query or gallery"):
-        Plan.make(two_views, "tiny", consumer="boxmot")
-    assert Plan.make(two_views, "tiny", consumer="boxmot", view="gallery").files() == ["tiny-gallery.onnx"]
-    assert Plan.make(two_views, "tiny").files() == ["tiny-query.onnx", "tiny-gallery.onnx"]
+        ExportPlan.make(two_views, "tiny", consumer="boxmot")
+    assert ExportPlan.make(two_views, "tiny", consumer="boxmot", view="gallery").files() == ["tiny-gallery.onnx"]
+    assert ExportPlan.make(two_views, "tiny").files() == ["tiny-query.onnx", "tiny-gallery.onnx"]
 
 
 def test_a_program_has_its_usual_format_and_size(model, tmp_path):
-    plan = Plan.make(model, "tiny", consumer="roboflow")
+    plan = ExportPlan.make(model, "tiny", consumer="roboflow")
     assert plan.files() == ["tiny.torchscript"] and plan.feed.size == (32, 16)
-    assert Plan.make(model, "tiny", consumer="boxmot", size=(256, 128)).feed.size == (256, 128)
+    assert ExportPlan.make(model, "tiny", consumer="boxmot", size=(256, 128)).feed.size == (256, 128)
     (tmp_path / "tiny.torchscript").write_text("")
     with pytest.raises(UserError, match="--overwrite"):
         plan.check_free(tmp_path, overwrite=False)

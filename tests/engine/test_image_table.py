@@ -17,7 +17,7 @@ def test_what_can_be_read_and_what_not(tmp_path, workers):
     (tmp_path / "1.png").write_bytes(b"no picture")
     table = ImageTable(paths, (32, 16), "bicubic", cache="off")
     rows = [np.array([0, 1, 2]), np.array([3])]
-    (images, failed), (none, gone) = table.batches_or_say(rows, workers)
+    (images, failed), (none, gone) = table.batches_or_report(rows, workers)
     assert torch.equal(images, table[np.array([0, 2])])
     assert [row for row, _ in failed] == [1] and "1.png" in failed[0][1]
     assert none.shape == (0, 3, 32, 16) and none.dtype == torch.uint8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reidzoo.clustering import nearest_by_cosine
-from reidzoo.engine.evaluate import comparing_device, extract_train_features, resident
+from reidzoo.engine.evaluate import comparison_device, extract_train_features, resident
 from reidzoo.engine.runner import Runner
 from reidzoo.hooks import Hook
 from reidzoo.registry import HOOK
@@ -39,7 +39,7 @@ class NeighbourHook(Hook):
         exemplars: Any = runner.parts["exemplar"]
         if exemplars.with_neighbours(runner.epoch):
             features = extract_train_features(runner, "target", title="finding neighbours")
-            features = resident(features, comparing_device(runner.device))
+            features = resident(features, comparison_device(runner.device))
             nearest, _ = nearest_by_cosine(features, exemplars.neighbours)
             exemplars.take_neighbours(nearest)
         self._set_sampler(runner, runner.epoch)
