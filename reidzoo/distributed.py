@@ -1,4 +1,4 @@
-"""Several processes that give what one would: collectives with the gradients that the whole batch has.
+"""Makes several processes give what one would: collectives whose gradients are those of the whole batch.
 
 Every rank forwards its slice of the global batch and then computes the *same* loss on the gathered whole. ``gather``
 hands each rank the gradient of its own slice, times the number of ranks, and ``average_gradients`` divides by it: for

@@ -67,7 +67,7 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def move_into_place(part: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
-    """Rename ``part``, which is on the disk already, to ``path`` in the same folder, and bring that to the disk too."""
+    """Rename ``part``, which is synced to disk already, to ``path`` in the same folder, and sync the renaming too."""
     os.replace(part, path)
     with contextlib.suppress(OSError):  # not every system can sync a folder
         handle = os.open(Path(path).parent, os.O_RDONLY)

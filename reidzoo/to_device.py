@@ -1,4 +1,4 @@
-"""The way of random draws and labels to the device."""
+"""Copies arrays to the device without blocking."""
 
 from __future__ import annotations
 

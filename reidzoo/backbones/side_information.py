@@ -19,7 +19,7 @@ _current: ContextVar[tuple[torch.Tensor, torch.Tensor] | None] = ContextVar("sid
 
 @contextmanager
 def side_information(camid: torch.Tensor | None, viewid: torch.Tensor | None) -> Iterator[None]:
-    """Tell the cameras and viewpoints, int64 (B,), of the images that are forwarded within, in their order.
+    """Set the cameras and viewpoints, int64 (B,), of the images forwarded inside the block, in their order.
 
     Both have to be there, -1 for what is not known; with None for one of them nothing is told.
     """

@@ -232,7 +232,7 @@ class TimmBackbone(nn.Module):
         return grid[0], grid[1]
 
     def _check_tokens(self, size: Sequence[int] | None, stride: int, sie: Mapping | None) -> None:
-        """Raise ConfigError for an option about tokens that the network has not."""
+        """Raise ConfigError for an option about tokens that the network does not have."""
         has_token = getattr(self.net, "cls_token", None) is not None
         if self.output != "map" and not has_token:
             raise ConfigError(f"TimmBackbone: {self.name} has no class token; output: {self.output} needs one, set map")

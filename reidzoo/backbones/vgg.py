@@ -125,7 +125,7 @@ class VGG(nn.Module):
 
 
 class _MaxPool(nn.MaxPool2d):
-    """Max pooling that also takes maps smaller than its kernel, to which small images come down in VGG-M."""
+    """Max pooling that also takes maps smaller than its kernel, as VGG-M's maps of small images are."""
 
     kernel_size: int
 

@@ -174,7 +174,7 @@ def _cut(
 
 
 def _annotated(path: Path, size: tuple[int, int] | None) -> Image.Image:
-    """Return an image as the boxes were drawn on it: as people see it, or as it is stored if its size says so.
+    """Return an image in the orientation its boxes were drawn in: as displayed, or as stored if its size says so.
 
     Raises:
         DatasetError: it cannot be read, or has another size than the image that was annotated.

@@ -57,7 +57,7 @@ class AnnotatedSequence(ABC):
         """
 
     def sizes(self) -> dict[int, tuple[int, int]]:
-        """Return the width and height, in pixels, of the images that were annotated, by frame, where that is said."""
+        """Return the width and height of the annotated images, in pixels, by frame, where the annotations give them."""
         return {}
 
     @property

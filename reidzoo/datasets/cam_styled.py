@@ -69,7 +69,7 @@ class CamStyled(DatasetWrapper):
 
     @property
     def styles(self) -> StyleFolder | ColorTransfer | None:
-        """The styles of the training images; None where the real images are given always."""
+        """The styles of the training images; None where the real images are always given."""
         if self._styles is None and self.kind == "color_transfer":
             self._styles = ColorTransfer(self.train, self.space)
         self.records("train")  # finds those of a folder

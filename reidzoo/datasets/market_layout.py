@@ -33,7 +33,7 @@ class MarketLayout(Dataset):
         return 0 if any(match and int(match[2]) == 0 for match in matches) else 1
 
     def scan(self, split: str) -> list[Record]:
-        """Read one split; cameras are counted from 0, in file names from 1, or from 0 as they should not."""
+        """Read one split; cameras are numbered from 0, where file names number them from 1 or, wrongly, from 0."""
         matches = self.matched_images(self.part(self.parts[split]), self.pattern)
         records = [Record(path, int(match[1]), int(match[2]) - self.first_camera) for path, match in matches]
         if split == "gallery" and not self.keep_junk:

@@ -1,4 +1,4 @@
-"""The reader of your own images of nobody known: a folder of crops without labels."""
+"""The reader of your own images of unknown people: a folder of crops without labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds out where the processes of a run have come to different weights or buffers."""
+"""Finds where the weights or buffers of a run's processes have diverged."""
 
 from __future__ import annotations
 

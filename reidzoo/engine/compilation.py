@@ -46,7 +46,7 @@ def compile_backbones(parts: nn.ModuleDict, mode: str) -> list[Any]:
 
 @contextmanager
 def nothing_compiled() -> Iterator[None]:
-    """Let ``compile_backbones`` check what it is given, and leave it as it is: compiling takes minutes."""
+    """Make ``compile_backbones`` check its arguments and compile nothing inside the block: compiling takes minutes."""
     _skipped.append(None)
     try:
         yield
@@ -62,7 +62,7 @@ class _Compiled:
         self.compiled = torch.compile(module.forward, mode=None if mode == "default" else mode)
 
     def begin_step(self) -> None:
-        """Say that what earlier steps returned is no longer needed: its memory is a CUDA graph's."""
+        """Mark what earlier steps returned as no longer needed: its memory belongs to a CUDA graph."""
         torch.compiler.cudagraph_mark_step_begin()
 
     def __call__(self, *inputs: Any) -> Any:

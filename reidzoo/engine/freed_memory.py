@@ -13,7 +13,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what one step frees for the next one; elsewhere do nothing.
+    """Make glibc keep the memory that one step frees for the next one; do nothing where there is no glibc.
 
     By default large blocks go back to the system at once, and the next batch takes them anew, page by page, each
     zeroed: 8 to 10 % of a small network's training. Blocks of up to 64 MB (a batch of 64 images at 256 x 128 has 25)

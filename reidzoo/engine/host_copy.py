@@ -1,4 +1,4 @@
-"""A tensor's copy in the host's memory, which nothing waits for until it is looked at."""
+"""Copies a tensor to the host's memory; nothing waits for the copy until it is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["HostCopy"]
 
 
 class HostCopy:
-    """A tensor on its way to the host's memory; whoever looks waits for what was queued before the copy, not after.
+    """A tensor on its way to the host's memory; reading it waits for what was queued before the copy, not after.
 
     ``.cpu()``, ``.item()`` and ``float(tensor)`` make the host wait until the device has done all that it was given.
     This puts the copy into the queue and goes on. Looked at one step later, or at the end of the step whose beginning

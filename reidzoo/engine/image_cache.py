@@ -135,7 +135,7 @@ def current_cache() -> ImageCache:
 
 @contextmanager
 def keep_images() -> Iterator[ImageCache]:
-    """Let all tables that are built within share one cache; at the end its memory is free again."""
+    """Make all tables that are built inside the block share one cache; its memory is freed on exit."""
     _caches.append(ImageCache())
     try:
         yield _caches[-1]

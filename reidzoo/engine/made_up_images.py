@@ -14,7 +14,7 @@ __all__ = ["MadeUpImages"]
 
 
 class MadeUpImages(ImageTable):
-    """Gives noise in the place of the images of a table; a batch of rows is the same each time.
+    """Gives noise instead of a table's images; the same batch of rows gives the same noise each time.
 
     Args:
         table: whose paths and size it has.

@@ -137,7 +137,7 @@ class Optimizer:
         return moved
 
     def take_over(self, other: Optimizer) -> None:
-        """Copy the state, such as Adam's moments, that ``other`` has of the parameters of this one."""
+        """Copy from ``other`` the state, such as Adam's moments, of the parameters that both have."""
         self.torch.state.update({p: other.torch.state[p] for p in self.parameters if p in other.torch.state})
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Less memory for more work: forward passes in chunks of a batch, and activations computed anew in the backward pass.
+"""Trades computation for memory: forwards a batch in chunks, and recomputes activations in the backward pass.
 
 Neither changes what is learnt: batch norm's running statistics move in the first pass only, and random numbers, such as
 dropout's, are drawn again as they were.
@@ -134,7 +134,7 @@ def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
 
 @contextlib.contextmanager
 def _drawn_again(state: tuple[Tensor, Tensor | None], device: torch.device) -> Iterator[None]:
-    """Let what is drawn inside be what was drawn from ``state``, and leave the generators as they are."""
+    """Repeat inside the block the random draws made from ``state``, and restore the generators on exit."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.set_rng_state(state[0])
         if state[1] is not None:
@@ -143,7 +143,7 @@ def _drawn_again(state: tuple[Tensor, Tensor | None], device: torch.device) -> I
 
 
 def recompute_blocks(backbone: nn.Module) -> int:
-    """Let each block of a backbone keep its input only, and be computed again in the backward pass; return how many.
+    """Make each block of a backbone keep only its input and be recomputed in the backward pass; return how many.
 
     Chen et al., "Training deep nets with sublinear memory cost" (2016). Blocks are the members of the backbone's
     ``nn.Sequential`` children, ResNet's residual blocks for example; its other children are searched for them further
@@ -166,7 +166,7 @@ def _blocks(module: nn.Module) -> list[nn.Module]:
 
 
 class _Recomputed:
-    """A block's forward pass that is done again in the backward pass."""
+    """A block's forward pass that is recomputed in the backward pass."""
 
     def __init__(self, forward: Callable[..., Any]) -> None:
         self.forward = forward

@@ -53,7 +53,7 @@ def load_random_state(states: list[dict[str, torch.Tensor]]) -> None:
 
 @contextmanager
 def kept_random_state() -> Iterator[None]:
-    """Set the global generators of torch, numpy and Python, at the end, to the states that they were in."""
+    """Restore the global random state of torch, numpy and Python on exit."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     try:

@@ -1,4 +1,4 @@
-"""Hears the signals that ask a run to stop, and gives the handlers back."""
+"""Listens for the signals that ask a run to stop, and restores the handlers afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONE_REQUEST = 1.0
 
 
 class StopSignal:
-    """Whether this process was asked to stop since ``listening`` began; signals belong to the process, so it is one.
+    """Knows whether this process was asked to stop since ``listening`` began; there is one, as signals are a process's.
 
     Attributes:
         asked: whether it was; the run stops at its next save point, or between two stages.

@@ -83,7 +83,7 @@ def rank_lists(source: DistanceSource, protocol: Protocol, k: int = 20) -> RankL
 
 
 def _block(everything: np.ndarray, rows: np.ndarray, protocol: Protocol, k: int) -> tuple[np.ndarray, ...]:
-    """Return a block's share of ``RankLists``, values in the place of distances.
+    """Return a block's share of ``RankLists``, with values instead of distances.
 
     Args:
         everything: float32 (B, G).

@@ -52,7 +52,7 @@ class EvaluateHook(Hook):
             self.failed = error
 
     def after_train(self, runner: Runner) -> None:
-        """Say what has failed after the last epoch, or evaluate if that is still to be done."""
+        """Report what failed after the last epoch, or evaluate if that has not been done yet."""
         if self.failed is not None:
             raise self.failed
         if not broadcast_object(runner.files.results.exists()):

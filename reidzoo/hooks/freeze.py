@@ -81,7 +81,7 @@ class FreezeHook(Hook):
         self.before_train_iter(runner, 0)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Freeze their parameters from ``begin_epoch`` on; from ``end_epoch`` on train those again that were."""
+        """Freeze their parameters from ``begin_epoch`` on; from ``end_epoch`` on, train again what was trained."""
         if self._is_frozen(runner):
             moving = [p for module in self.frozen for p in module.parameters() if p.requires_grad]
             self._stopped += moving

@@ -23,14 +23,14 @@ class MemoryHook(Hook):
     priority = 10
 
     def before_train(self, runner: Runner) -> None:
-        """Extract and fill; a resumed run has its memory in the checkpoint."""
+        """Fill the memory with extracted features; a resumed run has it in the checkpoint."""
         if runner.iter:
             return
         features = extract_train_features(runner, title="filling the memory").to(runner.device)
         self._fill(runner, features)
 
     def rehearse(self, runner: Runner) -> None:
-        """Fill it with random features."""
+        """Fill the memory with random features."""
         count = sum(len(data) for data in runner.sets.values())
         self._fill(runner, torch.rand(count, runner.model.embedding_dim, device=runner.device))
 

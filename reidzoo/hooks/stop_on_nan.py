@@ -49,11 +49,11 @@ class StopOnNaNHook(Hook):
             self.flush()
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Look before anything is measured."""
+        """Check the losses before anything is measured."""
         self.flush()
 
     def flush(self) -> None:
-        """Look at what was not looked at yet.
+        """Check the losses that have not been checked yet.
 
         Raises:
             UserError: a loss is NaN or infinite.

@@ -1,4 +1,4 @@
-"""The base of hooks that show a run in a program that people watch, as it goes."""
+"""The base of hooks that report a run to an experiment tracker while it trains."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TrackerHook(Hook, ABC):
 
     @abstractmethod
     def put_scalars(self, scalars: Mapping[str, float], step: int) -> None:
-        """Keep values of one step, on the disk when this returns, as far as the tracker can say."""
+        """Record the values of one step; they are on disk when this returns, as far as the tracker can tell."""
 
     @abstractmethod
     def put_image(self, name: str, image: np.ndarray, step: int) -> None:

@@ -55,10 +55,10 @@ class Judgement:
 
     @property
     def threshold_words(self) -> str:
-        """What the threshold is of."""
+        """The threshold in words, by the false-accept rate that it is for."""
         return f"the threshold of {100 * self.calibration.far:.3g} % false accepts"
 
     @property
     def prior_words(self) -> str:
-        """What the probability is for."""
+        """The prior that the probability is for, in words."""
         return f"a prior of {100 * self.prior:.3g} %"

@@ -78,7 +78,7 @@ class ReadyModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of what its embeddings follow from, which a calibration or another name does not change."""
+        """SHA-256 of all that determines its embeddings; a calibration or another name does not change it."""
         return fingerprint(self.module, self.config)
 
     def embed(self, images: Images, batch_size: int = 0, *, boxes: Any = None, channels: str = "") -> Tensor:

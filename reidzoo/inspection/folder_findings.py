@@ -1,4 +1,4 @@
-"""Finds what lies in a folder of one's own images and is not read: images of nobody, empty folders, other files."""
+"""Finds what lies in a folder of your own images but is not read: images of nobody, empty folders, other files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files in the place of those that the earlier stages of a run have not written yet."""
+"""Stand-ins for the files that the earlier stages of a run have not written yet."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class StandIns:
         return next((name for name, folder in self.folders.items() if folder.path in parents), None)
 
     def renamed(self, text: str) -> str:
-        """Return a message with the names of the files that it is about, in the place of the stand-ins'."""
+        """Return a message with the stand-ins' names replaced by those of the files that they stand for."""
         for stage, folder in self.folders.items():
             text = text.replace(str(self.folder(stage)), str(folder.path)) if stage in self._order else text
         return text

@@ -22,7 +22,7 @@ _COVERAGE = {2: 0.50, 3: 0.75, 4: 0.80, 5: 0.83, 6: 0.86, 7: 0.87, 8: 0.89, 9: 0
 
 
 def coverage(seeds: int) -> float:
-    """Return how often ``interval`` of so many values, if these are normal, holds the mean that they come from.
+    """Return how often ``interval`` of ``seeds`` normally distributed values contains their true mean.
 
     From a simulation of 6,000 sets of values for each number; above 10 seeds this is the figure of 10.
     """

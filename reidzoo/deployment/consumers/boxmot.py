@@ -25,20 +25,20 @@ class Boxmot(Consumer):
     formats = ("onnx", "torchscript", "openvino")
 
     def feed(self, model: ReadyModel, size: tuple[int, int]) -> Feed:
-        """RGB, normalised with ImageNet's mean and standard deviation."""
+        """Return the feed of RGB pixels normalised with ImageNet's mean and standard deviation."""
         return Feed("boxmot", size, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
     def resize(self, model: ReadyModel) -> Resize:
-        """OpenCV's bilinear one."""
+        """Return OpenCV's bilinear resizing."""
         return by_opencv
 
     def companions(self, name: str, file: str, model: ReadyModel, feed: Feed) -> dict[str, str]:
-        """The sidecar that says the size of the crops."""
+        """Return the sidecar that says the size of the crops."""
         facts = {"schema_version": 1, "model_kwargs_schema_version": 1, "preprocess": "resize"}
         facts |= {"img_size": list(feed.size), "model_kwargs": {"img_size": list(feed.size)}}
         where = f"{file}/manifest.json" if file.endswith("_openvino_model") else f"{file}.metadata.json"
         return {where: json.dumps(facts, indent=2, sort_keys=True) + "\n"}
 
     def usage(self, name: str, file: str) -> str:
-        """Its command line, and its class."""
+        """Return its command line, and the use of its class."""
         return f'boxmot track --reid {file} --tracker botsort\nor in Python: ReID("{file}")(image, boxes)'

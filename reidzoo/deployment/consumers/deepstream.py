@@ -22,15 +22,15 @@ class DeepStream(Consumer):
     formats = ("onnx",)
 
     def feed(self, model: ReadyModel, size: tuple[int, int]) -> Feed:
-        """RGB in 0..255, as floats."""
+        """Return the feed of RGB pixels in 0..255, as floats."""
         return Feed("deepstream", size, scale=1.0)
 
     def resize(self, model: ReadyModel) -> Resize:
-        """A bilinear one without antialiasing; of its own there is no copy here."""
+        """Return a bilinear resizing without antialiasing; there is no copy of DeepStream's own here."""
         return by_opencv
 
     def companions(self, name: str, file: str, model: ReadyModel, feed: Feed) -> dict[str, str]:
-        """The section to copy into the tracker's configuration."""
+        """Return the section to copy into the tracker's configuration."""
         height, width = feed.size
         lines = [
             "ReID:",
@@ -54,5 +54,5 @@ class DeepStream(Consumer):
         return {f"{name}_nvtracker_reid.yml": "\n".join(lines) + "\n"}
 
     def usage(self, name: str, file: str) -> str:
-        """Where the section goes."""
+        """Return where the section goes."""
         return f"copy the section of {name}_nvtracker_reid.yml into the ll-config-file of nvtracker, beside {file}"

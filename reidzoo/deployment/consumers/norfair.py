@@ -51,22 +51,22 @@ class Norfair(Consumer):
     formats = ("onnx",)
 
     def feed(self, model: ReadyModel, size: tuple[int, int]) -> Feed:
-        """RGB bytes."""
+        """Return the feed of RGB bytes."""
         return Feed.uint8(size)
 
     def resize(self, model: ReadyModel) -> Resize:
-        """As the model was trained."""
+        """Return the resizing that the model was trained with."""
         return by_pil(model.config.INPUT.INTERPOLATION)
 
     def companions(self, name: str, file: str, model: ReadyModel, feed: Feed) -> dict[str, str]:
-        """The module that embeds boxes."""
+        """Return the module that embeds boxes."""
         height, width = feed.size
         method = model.config.INPUT.INTERPOLATION.upper()
         text = MODULE.format(file=file, height=height, width=width, dim=model.embedding_dim, method=method)
         return {f"{module_name(name, 'norfair')}.py": text}
 
     def usage(self, name: str, file: str) -> str:
-        """A tracker with appearance."""
+        """Return code for a tracker that uses appearance."""
         module = module_name(name, "norfair")
         return (
             f"from {module} import appearance_distance, embed\n"

@@ -43,16 +43,16 @@ class Roboflow(Consumer):
     formats = ("torchscript",)
 
     def feed(self, model: ReadyModel, size: tuple[int, int]) -> Feed:
-        """RGB, normalised with the model's own statistics."""
+        """Return the feed of RGB pixels normalised with the model's own statistics."""
         inputs = model.config.INPUT
         return Feed("roboflow", size, mean=tuple(inputs.MEAN), std=tuple(inputs.STD))
 
     def resize(self, model: ReadyModel) -> Resize:
-        """PIL's."""
+        """Return PIL's resizing."""
         return by_pil(interpolation_of(model))
 
     def companions(self, name: str, file: str, model: ReadyModel, feed: Feed) -> dict[str, str]:
-        """The module that opens the file."""
+        """Return the module that opens the file."""
         height, width = feed.size
         text = MODULE.format(
             file=file, height=height, width=width, mean=feed.mean, std=feed.std, interpolation=interpolation_of(model)
@@ -60,7 +60,7 @@ class Roboflow(Consumer):
         return {f"{module_name(name, 'reid')}.py": text}
 
     def usage(self, name: str, file: str) -> str:
-        """How it is opened."""
+        """Return code that opens the file and embeds detections."""
         module = module_name(name, "reid")
         return f"from {module} import load\nembeddings = load().extract_embeddings(detections, frame)"
 

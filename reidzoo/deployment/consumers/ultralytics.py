@@ -21,15 +21,15 @@ class Ultralytics(Consumer):
     formats = ("onnx",)
 
     def feed(self, model: ReadyModel, size: tuple[int, int]) -> Feed:
-        """RGB in [0, 1]."""
+        """Return the feed of RGB pixels in [0, 1]."""
         return Feed("ultralytics", size)
 
     def resize(self, model: ReadyModel) -> Resize:
-        """Torch's bilinear one without antialiasing, in floating point."""
+        """Return torch's bilinear resizing without antialiasing, in floating point."""
         return by_torch
 
     def companions(self, name: str, file: str, model: ReadyModel, feed: Feed) -> dict[str, str]:
-        """The configuration of a tracker that uses the model."""
+        """Return the configuration of a tracker that uses the model."""
         settings = {
             "tracker_type": "botsort", "track_high_thresh": 0.25, "track_low_thresh": 0.1, "new_track_thresh": 0.25,
             "track_buffer": 30, "match_thresh": 0.8, "fuse_score": True, "gmc_method": "sparseOptFlow",
@@ -39,5 +39,5 @@ class Ultralytics(Consumer):
         return {f"{name}_botsort.yaml": "\n".join(lines) + "\n"}
 
     def usage(self, name: str, file: str) -> str:
-        """Its command line."""
+        """Return its command line."""
         return f"yolo track model=yolo11n.pt source=VIDEO tracker={name}_botsort.yaml   # run beside {file}"

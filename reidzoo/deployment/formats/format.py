@@ -70,4 +70,4 @@ class Format(ABC):
 
     @abstractmethod
     def open(self, path: Path, threads: int) -> Session:
-        """Return what runs the written file on the CPU with so many threads."""
+        """Return a session that runs the written file on the CPU with this many threads."""

@@ -37,7 +37,7 @@ class OnnxFormat(Format):
     precisions = ("fp32", "fp16", "int8")
 
     def check(self, precision: str) -> None:
-        """As ``Format.check``."""
+        """Check as ``Format.check`` does."""
         super().check(precision)
         for module in ("onnx", "onnxscript", "onnxruntime"):
             need(module, "export")

@@ -22,7 +22,7 @@ class OpenVinoFormat(Format):
     precisions = ("fp32", "fp16", "int8")
 
     def check(self, precision: str) -> None:
-        """As ``Format.check``."""
+        """Check as ``Format.check`` does."""
         super().check(precision)
         OnnxFormat().check(precision)
         need("openvino", "openvino")

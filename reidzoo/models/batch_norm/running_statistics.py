@@ -42,7 +42,7 @@ moves = Moves()
 
 @contextlib.contextmanager
 def kept_statistics() -> Iterator[None]:
-    """Leave all running statistics alone: batches that are forwarded a second time have moved them already."""
+    """Freeze running statistics inside the block; a second forward pass must not update them again."""
     before, moves.kept = moves.kept, True
     try:
         yield
