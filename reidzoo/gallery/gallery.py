@@ -202,15 +202,16 @@ class Gallery:
 
         Args:
             embeddings: (n, D), of any norm.
-            entries: their records.
+            entries: their records; labels that are numbers are kept as texts, as ``add`` keeps them.
             sha256: of the model that embedded them.
 
         Raises:
-            GalleryError: they are another model's, or not one for each record.
+            GalleryError: they are another model's, or not one for each record; or a record has no name.
             ClusteringError: they hold NaN, or a row of zeros.
         """
         self.store.model.check_same(sha256)
         features = self._checked(embeddings)
+        entries = [Entry(*entry).as_texts() for entry in entries]
         if len(features) != len(entries) or _repeated(entries):
             raise GalleryError(
                 f"{len(features)} embeddings and {len(entries)} records; give one for each, of one name each"

@@ -27,6 +27,17 @@ class Entry(NamedTuple):
     identity: str | None = None
     camera: str | None = None
 
+    def as_texts(self) -> Entry:
+        """Return it with the texts of its name and labels, which is what a gallery can keep.
+
+        Raises:
+            GalleryError: it has no name.
+        """
+        if self.name is None or not str(self.name):
+            raise GalleryError(f"{self} has no name; give each image of the gallery a name of its own")
+        identity, camera = (None if label is None else str(label) for label in (self.identity, self.camera))
+        return Entry(str(self.name), identity, camera)
+
 
 class Hit(NamedTuple):
     """One image that a store found.

@@ -118,6 +118,20 @@ def test_another_model_is_refused(model, people, write_tiny, tmp_path):
         gallery.search(people / "Ann" / "Ann_c0.jpg")
 
 
+def test_labels_of_embeddings_become_texts(model, tmp_path):
+    gallery = Gallery.new(model, tmp_path / "g")
+    features, sha256 = torch.eye(2, model.embedding_dim), model.info["sha256"]
+    entries = [Entry(Path("a.jpg"), 3, np.int64(2)), Entry("b.jpg", None, 0)]
+    assert gallery.add_embeddings(features, entries, sha256).added == 2
+    assert gallery.add_embeddings(features, entries, sha256).known == 2
+    for one in (gallery, Gallery.load(tmp_path / "g")):
+        assert list(one) == [("a.jpg", "3", "2"), ("b.jpg", None, "0")] and one.cameras == ["0", "2"]
+    with pytest.raises(GalleryError, match="2 embeddings and 2 records"):
+        gallery.add_embeddings(features, [Entry("5"), Entry(5)], sha256)
+    with pytest.raises(GalleryError, match="has no name"):
+        gallery.add_embeddings(features, [Entry("c.jpg"), Entry(None)], sha256)
+
+
 def test_a_calibrated_copy_is_the_same_model(model, people, write_tiny, tmp_path):
     """``reidzoo calibrate`` writes another file; what was embedded before is still good, and gets probabilities."""
     gallery = Gallery.build(model, people, tmp_path / "kept")
