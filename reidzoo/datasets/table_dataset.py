@@ -53,8 +53,8 @@ class TableDataset(Dataset):
         camid_of: the number of each camera's name.
 
     Raises:
-        DatasetError: a column is missing, a row is wrong, some images have a camera and others do not, or an image is
-            not there; the message has the row.
+        DatasetError: a column is missing, columns differ in length, a row is wrong, some images have a camera and
+            others do not, or an image is not there; the message has the row.
     """
 
     name = "table"
@@ -69,6 +69,11 @@ class TableDataset(Dataset):
         if lacking:
             raise DatasetError(f"TableDataset: the table has no column {', '.join(lacking)}; needed: path,pid,split")
         columns = {column: [_text(value) for value in table[column]] for column in COLUMNS if column in table}
+        lengths = {column: len(values) for column, values in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise DatasetError(
+                f"TableDataset: the columns have different lengths, {lengths}; give each a value for every image"
+            )
         rows = (TableRow(f"row {number}", **dict(zip(columns, values)))
                 for number, values in enumerate(zip(*columns.values())))  # fmt: skip
         self.fill(rows, protocol)
@@ -144,8 +149,10 @@ def _number(row: TableRow, column: str) -> int:
 
 
 def _text(value: Any) -> str:
-    """Return a cell as text: "" for None and NaN, whole numbers without the ``.0`` that a gap in a column adds."""
-    if value is None or value != value:
+    """Return a cell as text: "" for None, NaN and pandas' NA, whole numbers without the ``.0`` that a gap adds."""
+    if hasattr(value, "item"):  # a number of numpy or torch
+        value = value.item()
+    if value is None or type(value).__name__ == "NAType" or value != value:
         return ""
     whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if whole else value).strip()

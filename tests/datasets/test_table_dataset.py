@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
+import torch
 
 from reidzoo.datasets import Record, TableDataset
 from reidzoo.errors import DatasetError
@@ -33,6 +35,32 @@ def test_records(folder, kind):
     assert dataset.protocol == "market1501" and dataset.name == "table" and not dataset.is_twin
 
 
+def test_numbers_of_torch_and_numpy(folder):
+    for pids in (torch.tensor([-1, 0, 5]), np.array([-1, 0, 5], np.float32), np.array([-1, 0, 5])):
+        dataset = TableDataset({**COLUMNS, "pid": pids}, folder)
+        assert [record.pid for record in records(dataset)] == [-1, 0, 5], pids
+
+
+class NAType:
+    """As pandas.NA: comparisons with it are NA, which is neither true nor false."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+@pytest.mark.parametrize("kind", ["columns", "frame"])
+def test_gaps_of_pandas_are_empty_cells(folder, kind):
+    table = {**COLUMNS, "camid": [NAType()] * 3}
+    if kind == "frame":
+        pandas = pytest.importorskip("pandas")
+        table = pandas.DataFrame(COLUMNS).assign(camid=pandas.array([None] * 3, dtype="Int64"))
+    dataset = TableDataset(table, folder)
+    assert dataset.protocol == "camera_free" and dataset.camid_of == {}
+
+
 def test_a_number_beyond_64_bits_is_a_name_or_a_mistake(folder):
     table = {"path": ["a.jpg", "b.jpg"], "pid": ["3", str(2**63)], "split": ["train", "train"]}
     assert TableDataset(table, folder).pid_of == {"3": 0, str(2**63): 1}
@@ -43,5 +71,7 @@ def test_a_number_beyond_64_bits_is_a_name_or_a_mistake(folder):
 def test_mistakes(folder):
     with pytest.raises(DatasetError, match="no column split"):
         TableDataset({"path": ["a.jpg"], "pid": [1]}, folder)
+    with pytest.raises(DatasetError, match=r"different lengths.*'path': 3, 'pid': 2"):
+        TableDataset({**COLUMNS, "pid": [1, 2]}, folder)
     with pytest.raises(DatasetError, match=r"row 1: no such image: .*x\.jpg"):
         TableDataset({"path": ["a.jpg", "x.jpg"], "pid": [1, 2], "split": ["train", "train"]}, folder)
