@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.protocols import JUNK, Protocol
 from reidzoo.neighbours.distances import FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
@@ -24,12 +25,25 @@ class Pairs:
         similarity: float32 (N,), cosines.
         same: bool (N,), whether both images show one identity.
         first, second: int64 (N,), the identities of the two images, numbered from 0.
+
+    Raises:
+        EvaluationInputError: the arrays are not of one length, or hold something else.
     """
 
     similarity: np.ndarray
     same: np.ndarray
     first: np.ndarray
     second: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Check the arrays."""
+        shapes = {name: np.shape(values) for name, values in vars(self).items()}
+        if len(set(shapes.values())) > 1 or len(np.shape(self.same)) != 1:
+            raise EvaluationInputError(f"pairs: the arrays are {shapes}; give each one number (N,) for every pair")
+        if self.same.dtype != bool:
+            raise EvaluationInputError(f"pairs: same is {self.same.dtype}; make it bool, as by same.astype(bool)")
+        if not np.isfinite(self.similarity).all():
+            raise EvaluationInputError("pairs: similarity holds NaN or infinity; take the cosines of finite embeddings")
 
     def __len__(self) -> int:
         """Return N."""

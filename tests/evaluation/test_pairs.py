@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from reidzoo.evaluation.pairs import sample_pairs
+from reidzoo.errors import EvaluationInputError
+from reidzoo.evaluation.pairs import Pairs, sample_pairs
 from reidzoo.evaluation.protocols import PROTOCOLS, Labels
 from reidzoo.neighbours.feature_table import FeatureTable
 
@@ -75,3 +76,19 @@ def test_halves_share_no_identity():
     sides = [set(half.first) | set(half.second) for half in (one, two)]
     assert not sides[0] & sides[1] and len(sides[0]) == len(sides[1]) == 5
     assert one.same.sum() == two.same.sum() == 5 * 4 * 3
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"same": np.array([1, 0])}, "same is int64; make it bool"),
+        ({"first": np.arange(3)}, r"'first': \(3,\).*one number \(N,\) for every pair"),
+        ({"similarity": np.array([0.5, np.nan], np.float32)}, "similarity holds NaN"),
+    ],
+)
+def test_arrays_that_are_no_pairs(changes, message):
+    arrays = {"similarity": np.zeros(2, np.float32), "same": np.array([True, False])}
+    arrays |= {"first": np.arange(2), "second": np.arange(2)}
+    assert len(Pairs(**arrays)) == 2
+    with pytest.raises(EvaluationInputError, match=message):
+        Pairs(**{**arrays, **changes})
