@@ -26,7 +26,7 @@ def metadata_of(plan: ExportPlan, view: str = "") -> dict[str, str]:
         "written_by": f"reidzoo {__version__}",
         "precision": plan.precision,
         **plan.feed.describe(),
-        "interpolation": inputs.INTERPOLATION,
+        "interpolation": plan.model.interpolation,
         "model_size": list(plan.model.size),
         "model_mean": list(inputs.MEAN),
         "model_std": list(inputs.STD),

@@ -81,7 +81,7 @@ class ExportPlan:
         own = Feed.normalised(fed, inputs.MEAN, inputs.STD)
         feeds = {"normalised": own, "unit": Feed.unit(fed), "uint8": Feed.uint8(fed)}
         feed = program.feed(model, fed) if program else feeds[given]
-        resize = program.resize(model) if program else by_pil(inputs.INTERPOLATION)
+        resize = program.resize(model) if program else by_pil(model.interpolation)
         return cls(model, name, FORMATS[to], feed, resize, precision, program, _views(model, view, consumer))
 
     def stem(self, view: str) -> str:

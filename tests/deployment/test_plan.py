@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from PIL import Image
 
+from reidzoo.deployment.metadata import metadata_of
 from reidzoo.deployment.plan import ExportPlan
 from reidzoo.errors import UserError
 
@@ -56,3 +59,17 @@ def test_a_program_has_its_usual_format_and_size(model, tmp_path):
     with pytest.raises(UserError, match="--overwrite"):
         plan.check_free(tmp_path, overwrite=False)
     plan.check_free(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("consumer", ["", "norfair", "roboflow"])
+def test_crops_are_resized_as_test_images_are(make_model, consumer, tmp_path):
+    """The training's interpolation is another."""
+    model = make_model(INPUT_INTERPOLATION="lanczos", INPUT_TEST_INTERPOLATION="nearest")
+    same = make_model(INPUT_INTERPOLATION="nearest")
+    plan, other = (ExportPlan.make(one, "tiny", consumer=consumer) for one in (model, same))
+    Image.effect_noise((50, 40), 90).save(tmp_path / "a.png")
+    assert torch.equal(*(one.resize(str(tmp_path / "a.png"), (32, 16)) for one in (plan, other)))
+    assert metadata_of(plan)["interpolation"] == "nearest"
+    if plan.consumer:
+        texts, others = (one.consumer.companions("tiny", "tiny.onnx", one.model, one.feed) for one in (plan, other))
+        assert texts == others and "nearest" in "".join(texts.values()).lower()

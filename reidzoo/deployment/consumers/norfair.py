@@ -55,13 +55,13 @@ class Norfair(Consumer):
         return Feed.uint8(size)
 
     def resize(self, model: ReadyModel) -> Resize:
-        """Return the resizing that the model was trained with."""
-        return by_pil(model.config.INPUT.INTERPOLATION)
+        """Return the resizing that the model's test images have."""
+        return by_pil(model.interpolation)
 
     def companions(self, name: str, file: str, model: ReadyModel, feed: Feed) -> dict[str, str]:
         """Return the module that embeds boxes."""
         height, width = feed.size
-        method = model.config.INPUT.INTERPOLATION.upper()
+        method = model.interpolation.upper()
         text = MODULE.format(file=file, height=height, width=width, dim=model.embedding_dim, method=method)
         return {f"{module_name(name, 'norfair')}.py": text}
 

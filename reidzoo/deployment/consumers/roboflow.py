@@ -67,5 +67,5 @@ class Roboflow(Consumer):
 
 def interpolation_of(model: ReadyModel) -> str:
     """Return the interpolation that ``reid`` is told: the model's own where it has that one."""
-    own = model.config.INPUT.INTERPOLATION
+    own = model.interpolation
     return own if own in KNOWN else "bilinear"
