@@ -145,11 +145,13 @@ def check_finite(features: Tensor, names: Sequence[str]) -> None:
 @contextmanager
 def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
     """Set ``modules`` to evaluation mode, and at the end each back to the mode it was in, with all its sub-modules."""
-    training = [module.training for module in modules]
+    training = {part: part.training for module in modules for part in module.modules()}
     for module in modules:
         module.eval()
     try:
         yield
     finally:
-        for module, mode in zip(modules, training):
-            module.train(mode)
+        for module in modules:
+            module.train(training[module])  # which may be more than flags
+        for part, mode in training.items():
+            part.training = mode

@@ -37,6 +37,13 @@ def test_each_module_returns_to_its_own_mode():
     assert first.training and first[0].training and not second.training
 
 
+def test_a_part_that_is_frozen_stays_so():
+    module = nn.Sequential(nn.BatchNorm1d(2).eval(), nn.Dropout())
+    with evaluation_mode(module):
+        assert not module[1].training
+    assert module.training and module[1].training and not module[0].training
+
+
 def test_also_after_an_error():
     module = nn.Dropout()
     with pytest.raises(InterruptedError), evaluation_mode(module):
