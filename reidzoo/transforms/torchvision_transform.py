@@ -105,7 +105,7 @@ class TorchvisionTransform:
     def _one(self, image: Tensor) -> Tensor:
         """Return what the transform makes of an image (3, H, W) of bytes, of bytes again."""
         if not self._wants_floats:
-            return self.transform(image)
+            return self.transform(image.clone())  # or one that works in place would write into the caller's batch
         return (self.transform(image.float() / 255) * 255).round_().clamp_(0, 255).to(torch.uint8)
 
     def _try(self) -> tuple[int, ...]:

@@ -70,6 +70,13 @@ def test_the_gate_is_the_first_number():
     assert torch.equal(found, torch.where(gate[:, None, None, None], 255 - images, images))
 
 
+def test_what_works_in_place_leaves_the_given_images():
+    images = pixels()
+    before = images.clone()
+    found = TorchvisionTransform({"type": "RandomErasing", "p": 1.0, "inplace": True})(images, BatchDraw(0, 0, 0, 5))
+    assert torch.equal(images, before) and not torch.equal(found, images)
+
+
 class HalvesFloats(v2.Transform):
     """Takes floating-point images alone, as some of torchvision's do."""
 
