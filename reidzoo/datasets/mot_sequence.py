@@ -15,7 +15,7 @@ __all__ = ["MOTSequence"]
 
 PEDESTRIAN = 1
 USUAL = (1.0, float(PEDESTRIAN), 1.0)
-"""What older files leave out: considered, class, visibility."""
+"""What older files leave out, and a tracker's output has -1 for: considered, class, visibility."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class MOTSequence(AnnotatedSequence):
                         f"{path}:{number}: a line of MOT annotations is frame,id,left,top,width,height,considered,"
                         f"class,visibility in numbers; got {line.strip()[:100]!r}"
                     ) from None
-                considered, kind, visibility = [*values[6:9], *USUAL[len(values[6:9]) :]]
+                given = [usual if value == -1 else value for value, usual in zip(values[6:9], USUAL)]
+                considered, kind, visibility = [*given, *USUAL[len(given) :]]
                 if considered and kind == PEDESTRIAN and width > 0 and height > 0:
                     if values[1] < 0:
                         nobody = True

@@ -81,6 +81,11 @@ def test_lines_of_older_files_and_the_folder_that_seqinfo_names(tmp_path):
     assert [box.person for box in sequence.boxes()] == [3] and sorted(sequence.frames()) == [1, 2, 3, 4]
 
 
+def test_a_trackers_output_says_neither_class_nor_visibility(tmp_path):
+    write_sequence(tmp_path / "s", ["1,3,1,2,30,40,0.7,-1,-1,-1", "2,4,1,2,30,40,-1,-1,-1,-1", "2,5,1,2,30,40,1,3,1"])
+    assert [(box.person, box.visibility) for box in MOTSequence(tmp_path / "s").boxes()] == [(3, 1.0), (4, 1.0)]
+
+
 def test_boxes_of_nobody_are_left_out(tmp_path):
     write_sequence(tmp_path / "s", ["\ufeff1,-1,1,2,30,40", "1,3,1,2,30,40"])
     sequence = MOTSequence(tmp_path / "s")
