@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from reidzoo.errors import EvaluationInputError
+
 __all__ = ["AP_KINDS", "count_ranks", "pad_matches", "rank_matches", "ranks_of_matches", "score_ranks", "sort_rows"]
 
 AP_KINDS = ("step", "trapezoid")
@@ -99,7 +101,14 @@ def pad_matches(values: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> 
 
     Returns:
         (B, M) distances, every row sorted and filled up with infinity, and the number of matches int64 (B,).
+
+    Raises:
+        EvaluationInputError: ``rows`` do not ascend.
     """
+    if (np.diff(rows) < 0).any():
+        raise EvaluationInputError(
+            "the protocol's judge returned match_rows that do not ascend; sort them, and match_columns with them"
+        )
     counts = np.bincount(rows, minlength=len(values))
     within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     width = max(int(counts.max(initial=0)), 1)

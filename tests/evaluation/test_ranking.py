@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -436,3 +437,14 @@ def test_ranks_of_the_nearer_candidates_alone_are_those_of_all(threads, monkeypa
     assert (count_ranks(candidates, matches).numpy()[real] == expected[real]).all()
     found = rank_matches(candidates, matches, counts).numpy()
     assert (found[real] == expected[real]).all() and (found >= 1).all() and real.sum() > 100
+
+
+def test_a_judge_whose_matches_are_out_of_order_is_refused():
+    class Backwards(PROTOCOLS["camera_free"]):
+        def judge(self, rows, trial):
+            judged = super().judge(rows, trial)
+            return replace(judged, match_rows=judged.match_rows[::-1], match_columns=judged.match_columns[::-1])
+
+    labels = Labels(np.array([0, 1]), np.array([0, 1, 1]))
+    with pytest.raises(EvaluationInputError, match="judge returned match_rows that do not ascend"):
+        evaluate_distances(Given(np.ones((2, 3))), Backwards(labels))
