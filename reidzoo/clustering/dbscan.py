@@ -79,13 +79,14 @@ def within(graph: sparse.csr_matrix, eps: float) -> sparse.csr_matrix:
 def cluster(edges: sparse.csr_matrix, min_samples: int) -> np.ndarray:
     """Return the labels of DBSCAN where ``edges`` holds the pairs within eps."""
     n = edges.shape[0]
+    mirrored = edges.tocsc()
+    if not (np.array_equal(mirrored.indptr, edges.indptr) and np.array_equal(mirrored.indices, edges.indices)):
+        raise ClusteringError("graph: not symmetric; a distance must be stored for (i, j) and for (j, i)")
     row = np.repeat(np.arange(n), np.diff(edges.indptr))
     column = edges.indices
     apart = row != column
     row, column = row[apart], column[apart]
     degree = np.bincount(row, minlength=n)
-    if not np.array_equal(degree, np.bincount(column, minlength=n)):
-        raise ClusteringError("graph: not symmetric; a distance must be stored for (i, j) and for (j, i)")
     core = degree + 1 >= min_samples
     inner = core[row] & core[column]
     links = sparse.csr_matrix((np.ones(inner.sum(), dtype=bool), (row[inner], column[inner])), shape=(n, n))

@@ -112,6 +112,8 @@ def test_bad_graphs():
             dbscan(bad)
     with pytest.raises(ValueError, match="not symmetric"):
         dbscan(sparse.csr_matrix(([0.1], ([0], [1])), shape=(3, 3)))
+    with pytest.raises(ValueError, match="not symmetric"):  # a ring, whose rows and columns are of one length
+        dbscan(sparse.csr_matrix(([0.1] * 3, ([0, 1, 2], [1, 2, 0])), shape=(3, 3)))
     for value in (0, 2.5, np.nan):
         with pytest.raises(ValueError, match="min_samples: expected a whole number"):
             dbscan(good, min_samples=value)
