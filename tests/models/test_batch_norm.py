@@ -143,6 +143,31 @@ def test_conversion_reaches_ibn_and_keeps_keys_and_parameters():
     assert isinstance(model.layer1[0].bn1.BN, GlobalBatchNorm)
 
 
+class Halved(nn.BatchNorm2d):
+    """Computes something else."""
+
+    def forward(self, maps):
+        return super().forward(maps) / 2
+
+
+class Resting(nn.BatchNorm2d):
+    """Is never in training mode."""
+
+    def train(self, mode=True):
+        return super().train(False)
+
+
+class Named(nn.BatchNorm2d):
+    """Has nothing of its own."""
+
+
+@pytest.mark.parametrize("group", [0, 4])
+def test_norms_of_other_packages_that_work_otherwise_are_left(group):
+    model = convert_batch_norm(nn.Sequential(Halved(5), Resting(5), Named(5), nn.SyncBatchNorm(5)), group)
+    kind = GroupBatchNorm if group else GlobalBatchNorm
+    assert [type(norm) for norm in model] == [Halved, Resting, kind, kind]
+
+
 def test_conversion_keeps_mode_frozen_bias_and_sharing():
     head = BNNeck(5).eval()
     convert_batch_norm(head, 2)

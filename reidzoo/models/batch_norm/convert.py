@@ -13,12 +13,18 @@ from reidzoo.models.batch_norm.group_batch_norm import GroupBatchNorm
 
 __all__ = ["convert_batch_norm", "split_batch_norm"]
 
+KNOWN = ("torch", "reidzoo", "timm")
+"""Packages whose batch norms are converted."""
+
 
 def convert_batch_norm(model: nn.Module, group: int = 0) -> nn.Module:
     """Make every batch norm of a model a ``GroupBatchNorm``, or for ``group`` 0 a ``GlobalBatchNorm``, in place.
 
     Parameters and buffers stay the same objects, so optimizers built before stay valid, and ``state_dict`` keys stay
     the same, so weights can be loaded before or after. Norms within ``DomainBatchNorm`` are converted too.
+
+    Subclasses of other packages with a ``forward`` or ``train`` of their own stay as they are: what they compute would
+    be lost. timm's, which only have an activation behind the norm, are converted.
 
     Args:
         model: any module.
@@ -31,7 +37,7 @@ def convert_batch_norm(model: nn.Module, group: int = 0) -> nn.Module:
         raise ValueError(f"convert_batch_norm: group must be 0 (the whole batch) or more, got {group}")
 
     def convert(norm: nn.Module) -> nn.Module | None:
-        if not isinstance(norm, _BatchNorm):
+        if not isinstance(norm, _BatchNorm) or _has_own_ways(norm):
             return None
         return GroupBatchNorm.adopt(norm, group=group) if group else GlobalBatchNorm.adopt(norm)
 
@@ -58,6 +64,12 @@ def split_batch_norm(model: nn.Module, num_domains: int = 2, eval_domain: int = 
         return DomainBatchNorm(norm, num_domains, eval_domain) if isinstance(norm, _BatchNorm) else None
 
     return _replace(model, split, {})
+
+
+def _has_own_ways(norm: _BatchNorm) -> bool:
+    """Return whether a package that is not known here says how a batch norm works, or what its training mode is."""
+    places = [next(cls for cls in type(norm).__mro__ if name in vars(cls)).__module__ for name in ("forward", "train")]
+    return any(place.partition(".")[0] not in KNOWN for place in places)
 
 
 def _replace(module: nn.Module, convert: Any, done: dict[nn.Module, nn.Module]) -> nn.Module:
