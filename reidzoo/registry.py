@@ -8,7 +8,8 @@ A third party adds a part without editing this package::
     class MyLoss(nn.Module): ...
 
 and names its own package under ``PLUGINS`` in the YAML. A dotted ``type`` (``torch.nn.CrossEntropyLoss``) is imported
-as it stands. Locations are lazy: nothing is imported before a registry is first asked.
+as it stands. Locations are lazy: nothing is imported before a registry is first asked, or first given a part of another
+package, which could otherwise take the name of a part that is not there yet.
 
 ``reidzoo.testing`` checks what a contract says: ``check_loss({"type": "MyLoss"})`` is one line of its author's tests.
 """
@@ -83,6 +84,12 @@ class Registry(MMEngineRegistry):
             KeyError: the name is taken.
         """
         return super().register_module(name, force, module)
+
+    def _register_module(self, module: Any, module_name: str | list[str] | None = None, force: bool = False) -> None:
+        """Register ``module``, one of another package after this package's own, which its name could keep out."""
+        if getattr(module, "__module__", "").partition(".")[0] != "reidzoo":
+            self.import_from_location()
+        super()._register_module(module, module_name, force)
 
     def build(self, node: Mapping[str, Any], /, **given: Any) -> Any:
         """Build what ``node["type"]`` names, by its adapter if it has one; see ``build_from_node``."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from reidzoo.errors import ClusteringError, ConfigError
@@ -72,3 +75,32 @@ def test_a_node_without_a_type(node):
 def test_a_name_that_a_package_has_not_is_answered_with_the_packages():
     with pytest.raises(ConfigError, match=r"^parts: collections has no OrderedDic. Did you mean OrderedDict\?$"):
         Registry("parts").get("collections.OrderedDic")
+
+
+FOREIGN = """
+from reidzoo.registry import LOSS
+class TripletLoss: ...
+try:
+    LOSS.register_module()(TripletLoss)
+except KeyError as error:
+    print(error)
+print(LOSS.get("TripletLoss").__module__, LOSS.get("CircleLoss").__module__)
+LOSS.register_module(force=True)(TripletLoss)
+print(LOSS.get("TripletLoss").__module__, LOSS.get("CircleLoss").__module__)
+"""
+FORCED = """
+from reidzoo.registry import LOSS
+@LOSS.register_module(force=True)
+class TripletLoss: ...
+print(LOSS.get("TripletLoss").__module__, LOSS.get("CircleLoss").__module__)
+"""
+
+
+def test_a_name_that_is_taken_is_said_where_it_is_taken_again():
+    def said(code):
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    lines = said(FOREIGN).splitlines()
+    assert "TripletLoss is already registered in LOSS at reidzoo.losses.triplet" in lines[0]
+    assert lines[1:] == ["reidzoo.losses.triplet reidzoo.losses.circle", "__main__ reidzoo.losses.circle"]
+    assert said(FORCED) == "__main__ reidzoo.losses.circle\n"
