@@ -36,7 +36,7 @@ from reidzoo.tables import Plan, Scheduler, Table, Unit, collect, make_plan, rea
 from reidzoo.tables.time_limit import TimeUp, time_limit
 
 PROJECT = Path(__file__).resolve().parents[1] / "projects" / "DomainMix"
-PROFILE, VARIANT = "mobilenet", "ResNet-50"
+PROFILE = "mobilenet"
 TWINS = ("RandPerson", "MSMT17", "Market1501", "CUHK03NP")
 ROWS = (
     ("table1", "only_rp", "refined", "control", "db", "spcl", "control_labeled", "domainmix_labeled"),

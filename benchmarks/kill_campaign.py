@@ -32,7 +32,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("one", "two")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-PAUSED = 75
 CONFIG = {
     "DATASETS": {"TESTS": ["Market1501"]},
     "INPUT": {"SIZE": [32, 16], "TRANSFORMS": {"crop": {"pad": 2}}},

@@ -31,7 +31,6 @@ DOCS = REPOSITORY / "docs"
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 DOCUMENTS = [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), *REPOSITORY.glob("projects/*/*.md")]
 BLOCK = re.compile(r"^(?:`(?P<file>\S+)`:\n\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-FETCHED = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|href)=[\"']?([^\"' >]+)")
 TINY = shlex.split(
     "INPUT.SIZE '[32, 16]' SOLVER.IMS_PER_BATCH 16 SOLVER.ITERS_PER_EPOCH 2 SOLVER.MAX_EPOCHS 1 LOG.PERIOD 1 DEVICE cpu"
 )

@@ -24,8 +24,6 @@ class ExactIndex:
     equal embeddings have equal similarities.
     """
 
-    approximate = False
-
     def search(
         self, parts: Sequence[Part], queries: Tensor, k: int, allowed: Sequence[np.ndarray] | None
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -41,8 +41,6 @@ class FaissIndex:
         GalleryError: an argument out of its range.
     """
 
-    approximate = True
-
     def __init__(self, probes: float = 0.2, least: int = 50_000) -> None:
         if not 0 < probes <= 1 or least < 1:
             raise GalleryError(

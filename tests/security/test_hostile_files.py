@@ -60,8 +60,6 @@ HEADERS = {
     },
     "weights by a scheme": {"MODEL": {"type": "Embedder", "WEIGHTS": "payload_call.fire://x"}},
 }  # fmt: skip
-EMBED_ANYWAY = ("weights by a scheme",)
-"""Those whose payload stands where nothing looks."""
 
 
 def fill(value, site):

@@ -21,9 +21,8 @@ NAMES: dict[str, str | Dropped] = {
     "classifier_D.": Dropped("domain discriminator"),
 }
 EMBEDDING_LAYER = {r"^feat\.": "a fully connected layer between pooling and batch norm (their --features)"}
-SYNTHETIC = 8000
-REAL_IMAGES = {40621: "MSMT17", 20936: "Market-1501", 15365: "CUHK03-NP"}
-"""Rows of the classifier, one for each of RandPerson's identities and each image of the real set."""
+REAL_IMAGES = {8000 + 32621: "MSMT17", 8000 + 12936: "Market-1501", 8000 + 7365: "CUHK03-NP"}
+"""Rows of the classifier, one for each of RandPerson's 8000 identities and each image of the real set."""
 
 
 def _layout(state: Mapping[str, Tensor], _options: Mapping[str, str]) -> Layout:
