@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
-from reidzoo.checks import PROBABILITY, check, number, ordered
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms.draw import BatchDraw
-from reidzoo.transforms.random_erasing import DRAWS, RandomErasing, cover
+from reidzoo.transforms.random_rectangle import RandomRectangle, cover
 
 __all__ = ["LocalGrayscale"]
 
@@ -37,15 +36,12 @@ class LocalGrayscale:
     def __init__(
         self, p: float = 0.4, area: Sequence[float] = (0.02, 0.4), aspect: Sequence[float] = (0.3, 3.33)
     ) -> None:
-        check(self, PROBABILITY, p=p)
-        check(self, ordered(number(above=0, most=1)), area=area)
-        check(self, ordered(number(above=0, most=100)), aspect=aspect)
-        self.rectangle = RandomErasing(p, area, aspect)
+        self.rectangle = RandomRectangle(self, p, area, aspect)
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
         """Return the batch (B, 3, H, W) of bytes, with some rectangles grey; raises ConfigError for other images."""
         if images.dtype != torch.uint8:
             raise ConfigError(f"LocalGrayscale: images are {images.dtype}; put it before Normalize")
-        chosen, rectangles = self.rectangle.rectangles(draw.uniform(DRAWS), images.shape[2], images.shape[3])
+        chosen, rectangles = self.rectangle.draw(draw, *images.shape[2:])
         rectangles[~chosen, 2:] = 0
         return torch.where(cover(rectangles, images), rgb_to_grayscale(images, num_output_channels=3), images)

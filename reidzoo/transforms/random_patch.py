@@ -9,12 +9,12 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from reidzoo.checks import PROBABILITY, check, number, ordered
+from reidzoo.checks import PROBABILITY, check
 from reidzoo.distributed import gather
 from reidzoo.registry import TRANSFORM
 from reidzoo.to_device import to_device
 from reidzoo.transforms.draw import BatchDraw
-from reidzoo.transforms.random_erasing import DRAWS, RandomErasing
+from reidzoo.transforms.random_rectangle import RandomRectangle
 
 __all__ = ["RandomPatch"]
 
@@ -53,16 +53,14 @@ class RandomPatch:
         flip: float = 0.5,
         rotate: float = 0.5,
     ) -> None:
-        check(self, PROBABILITY, p=p, flip=flip, rotate=rotate)
-        check(self, ordered(number(above=0, most=1)), area=area)
-        check(self, ordered(number(above=0, most=100)), aspect=aspect)
-        self.rectangle = RandomErasing(p, area, aspect)
+        self.rectangle = RandomRectangle(self, p, area, aspect)
+        check(self, PROBABILITY, flip=flip, rotate=rotate)
         self.flip, self.rotate = flip, rotate
 
     def __call__(self, images: Tensor, draw: BatchDraw) -> Tensor:
         """Return the batch (B, 3, H, W), of any dtype, with some patches pasted; the given one is left as it is."""
         size = np.array(images.shape[2:])
-        chosen, rectangles = self.rectangle.rectangles(draw.uniform(DRAWS), *images.shape[2:])
+        chosen, rectangles = self.rectangle.draw(draw, *images.shape[2:])
         numbers, everyone = draw.uniform(6), gather(images.contiguous())
         sources = np.floor(numbers[:, 0] * len(everyone)).astype(int)
         origins = np.floor(numbers[:, 1:3] * (size + 1 - rectangles[:, 2:])).astype(int)

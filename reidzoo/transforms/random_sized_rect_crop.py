@@ -14,7 +14,7 @@ from reidzoo.registry import TRANSFORM
 from reidzoo.to_device import to_device
 from reidzoo.transforms.draw import BatchDraw
 from reidzoo.transforms.pieces import gather_pixels
-from reidzoo.transforms.random_erasing import first_fit
+from reidzoo.transforms.random_rectangle import first_fit
 
 __all__ = ["RandomSizedRectCrop"]
 

@@ -13,7 +13,7 @@ def test_inside_of_erasings_rectangles_the_pixels_are_grey():
     images = torch.randint(0, 256, (30, 3, 32, 16), dtype=torch.uint8)
     before = images.clone()
     found = LocalGrayscale(p=0.6)(images, BatchDraw(1, 0, 0, 30))
-    chosen, boxes = RandomErasing(0.6, (0.02, 0.4), (0.3, 3.33)).rectangles(BatchDraw(1, 0, 0, 30).uniform(203), 32, 16)
+    chosen, boxes = RandomErasing(0.6, (0.02, 0.4), (0.3, 3.33)).rectangle.draw(BatchDraw(1, 0, 0, 30), 32, 16)
     assert torch.equal(images, before) and 8 < chosen.sum() < 28
     for n, (grey, (top, left, height, width)) in enumerate(zip(chosen, boxes.tolist())):
         for row in range(32):

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
 from reidzoo.errors import ConfigError
 from reidzoo.registry import TRANSFORM
 from reidzoo.transforms import BatchDraw, RandomErasing
-from reidzoo.transforms.random_erasing import cover
+from reidzoo.transforms.random_rectangle import cover
 
 
 def plain(image, numbers, p, area, aspect, fill):
@@ -45,25 +44,9 @@ def test_equals_the_image_by_image_form(size, area):
     assert 0.5 < changed < 0.9
 
 
-def test_shares_and_ratios_are_in_their_ranges():
-    erasing = RandomErasing(p=1.0)
-    erase, boxes = erasing.rectangles(BatchDraw(0, 0, 0, 2000).uniform(203), 256, 128)
-    top, left, height, width = boxes.T
-    assert erase.all()
-    assert (np.minimum(top, left) >= 0).all()
-    assert ((top + height <= 256) & (left + width <= 128)).all()
-    assert (height * width / (256 * 128)).min() > 0.019
-    assert (height * width / (256 * 128)).max() < 0.41
-    assert (height / width).min() > 0.28
-    assert (height / width).max() < 3.5
-    # The whole range of places is used, ends included.
-    assert top.min() == 0
-    assert (top + height).max() == 256
-
-
 def test_the_mask_of_a_gpu_covers_what_the_slices_of_a_cpu_do():
     erasing, images = RandomErasing(p=0.5), torch.randn(64, 3, 32, 16)
-    erase, rectangles = erasing.rectangles(BatchDraw(0, 0, 0, 64).uniform(203), 32, 16)
+    erase, rectangles = erasing.rectangle.draw(BatchDraw(0, 0, 0, 64), 32, 16)
     rectangles[~erase] = 0
     expected = erasing(images.clone(), BatchDraw(0, 0, 0, 64))
     assert 0 < erase.sum() < 64

@@ -20,7 +20,7 @@ def pixels(count=12):
 
 def transcription(images, draw, p, flip, rotate):
     """The definition, image by image and pixel by pixel."""
-    chosen, boxes = RandomErasing(p, AREA, ASPECT).rectangles(draw.uniform(203), 32, 16)
+    chosen, boxes = RandomErasing(p, AREA, ASPECT).rectangle.draw(draw, 32, 16)
     numbers, results = draw.uniform(6), images.clone()
     for n, (top, left, height, width) in enumerate(boxes.tolist()):
         if not chosen[n]:
