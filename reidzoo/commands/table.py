@@ -136,12 +136,12 @@ def _run(units: dict[str, Unit], args: argparse.Namespace, folder: Path) -> dict
     from reidzoo.tables.scheduler import shared_environment
     from reidzoo.tables.time_limit import time_limit
 
-    read_options(args.launcher_option)  # what is wrong with them is said before the trial
+    options = read_options(args.launcher_option)  # what is wrong with them is said before the trial
     _try_out([unit for unit in units.values() if not unit.done])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with locked(folder) as inherited, time_limit(args.seconds):
         environment, files = shared_environment(args.jobs), folder / "jobs"
-        launcher = build_launcher(args.launcher, args.launcher_option, files, environment, inherited)
+        launcher = build_launcher(args.launcher, options, files, environment, inherited)
         return Scheduler(units, args.jobs, _train_command, launcher=launcher).run()
 
 

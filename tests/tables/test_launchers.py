@@ -34,7 +34,7 @@ def launcher(name, folder):
     if name != "local" and importlib.util.find_spec(name) is None:
         pytest.skip(f"needs {name}")
     options = {"submitit": ["cluster=local", "timeout_min=5"], "ray": ["num_cpus=1"]}.get(name, [])
-    return build_launcher(name, options, folder / "jobs", dict(os.environ))
+    return build_launcher(name, read_options(options), folder / "jobs", dict(os.environ))
 
 
 @pytest.mark.slow
@@ -92,14 +92,14 @@ def test_options_are_values_of_yaml():
 )
 def test_mistakes_are_named(tmp_path, name, options, message):
     with pytest.raises(UserError, match=message):
-        build_launcher(name, options, tmp_path, {})
+        build_launcher(name, read_options(options), tmp_path, {})
 
 
 @pytest.mark.parametrize("name", ["submitit", "ray"])
 def test_a_missing_package_is_named(tmp_path, monkeypatch, name):
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
     with pytest.raises(UserError, match=rf"pip install 'reidzoo\[{name}\]'"):
-        build_launcher(name, [], tmp_path, {})
+        build_launcher(name, {}, tmp_path, {})
 
 
 def test_a_job_that_is_cancelled_while_its_command_starts_passes_the_signal_on(tmp_path, monkeypatch):

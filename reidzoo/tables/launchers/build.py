@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from reidzoo.checks import check, one_of
 from reidzoo.errors import UserError
@@ -19,25 +20,24 @@ LAUNCHERS = ("local", "submitit", "ray")
 
 
 def build_launcher(
-    name: str, options: Sequence[str], folder: Path, environment: Mapping[str, str], inherited: Sequence[int] = ()
+    name: str, options: Mapping[str, Any], folder: Path, environment: Mapping[str, str], inherited: Sequence[int] = ()
 ) -> Launcher:
     """Return the launcher called ``name``.
 
     Args:
         name: of ``LAUNCHERS``.
-        options: ``KEY=VALUE``, for the cluster.
+        options: for the cluster, as ``read_options`` gives them.
         folder: where a cluster's files go.
         environment: of the processes of this machine.
         inherited: file descriptors that these keep open.
 
     Raises:
         ConfigError: no launcher has that name.
-        UserError: its package is not installed, or an option is wrong.
+        UserError: its package is not installed, or does not know an option.
     """
     check("--launcher", one_of(*LAUNCHERS), launcher=name)
-    given = read_options(options)
     if name == "local":
-        if given:
+        if options:
             raise UserError("--launcher-option: for a cluster; processes of this machine have none")
         return LocalLauncher(environment, inherited)
     if importlib.util.find_spec(name) is None:
@@ -46,10 +46,10 @@ def build_launcher(
         if name == "submitit":
             from reidzoo.tables.launchers.submitit_launcher import SubmititLauncher
 
-            return SubmititLauncher(folder, given)
+            return SubmititLauncher(folder, options)
         from reidzoo.tables.launchers.ray_launcher import RayLauncher
 
-        return RayLauncher(given)
+        return RayLauncher(options)
     except (TypeError, ValueError, NameError, RuntimeError) as error:
         raise UserError(f"--launcher {name}: {error}") from error
 
