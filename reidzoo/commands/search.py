@@ -56,14 +56,15 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--top takes a number from 1 up, --workers one from 0 up, --output a file that ends in .png")
     if not os.path.isdir(args.folder):
         raise UserError(f"{args.folder} is not a folder; name the one whose images are to be searched")
-    if not images_below(args.folder):
+    images = images_below(args.folder)
+    if not images:
         raise UserError(f"{args.folder} holds no image")
     ImageCheck([args.query]).run()
     model = load(named_model(args), device=str(pick_device(args.device)), stage=args.stage, trust=args.trust)
     judgement = Judgement.of(model, args.prior)
     gallery, how = Gallery.new(model), {"skip_unreadable": args.skip_unreadable, "workers": args.workers}
     try:
-        report_left_out(gallery.add(args.folder, title="embedding the folder", **how))
+        report_left_out(gallery.add(images, title="embedding the folder", **how))
     except DatasetError as error:
         raise DatasetError(f"{error}\n--skip-unreadable leaves such files out, and searches the rest") from None
     (matches,) = gallery.search(args.query, args.top + 1)
