@@ -20,7 +20,7 @@ from reidzoo.gallery.indexes import open_index
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.part import PART_ROWS
 from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord
-from reidzoo.gallery.sources import Labels, read_source
+from reidzoo.gallery.sources import OneOrEach, read_source
 from reidzoo.gallery.store import Store
 from reidzoo.inference.load import load
 from reidzoo.inference.ready_model import Images, ReadyModel
@@ -156,8 +156,8 @@ class Gallery:
         source: Any,
         *,
         names: Sequence[str] | None = None,
-        identities: Labels = None,
-        cameras: Labels = None,
+        identities: OneOrEach = None,
+        cameras: OneOrEach = None,
         split: str = "gallery",
         skip_unreadable: bool = False,
         workers: int = 0,

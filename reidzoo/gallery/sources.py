@@ -14,9 +14,9 @@ from reidzoo.errors import DatasetError, GalleryError
 from reidzoo.gallery.records import Entry
 from reidzoo.inference.pixel_source import listed
 
-__all__ = ["Labels", "read_source"]
+__all__ = ["OneOrEach", "read_source"]
 
-Labels = str | int | None | Sequence[str | int | None]
+OneOrEach = str | int | None | Sequence[str | int | None]
 """One identity or camera for all images, or one for each."""
 JUNK = -1
 DISTRACTOR = 0  # in Market-1501's layout: not one person, but whatever a detector took for one
@@ -25,8 +25,8 @@ DISTRACTOR = 0  # in Market-1501's layout: not one person, but whatever a detect
 def read_source(
     source: Any,
     names: Sequence[str] | None = None,
-    identities: Labels = None,
-    cameras: Labels = None,
+    identities: OneOrEach = None,
+    cameras: OneOrEach = None,
     split: str = "gallery",
 ) -> tuple[list[Any], list[Entry]]:
     """Return the images of a source and their records; ``Gallery.add`` says what a source is.
@@ -84,27 +84,30 @@ def _of_folder(root: str) -> list[Entry]:
     return entries
 
 
-def _of_images(images: Sequence[Any], names: Sequence[str] | None, identities: Labels, cameras: Labels) -> list[Entry]:
+def _of_images(
+    images: Sequence[Any], names: Sequence[str] | None, identities: OneOrEach, cameras: OneOrEach
+) -> list[Entry]:
     if names is None:
         if not all(isinstance(image, (str, os.PathLike)) for image in images):
             raise GalleryError("images without a file have no name; give names=[...], one for each")
         names = [os.path.abspath(image) for image in images]
     columns = [_column(list(names), "names", len(images))]
     columns += [_column(identities, "identities", len(images)), _column(cameras, "cameras", len(images))]
+    entries = [Entry(*labels).as_texts() for labels in zip(*columns)]
     unique: set[str] = set()
-    for name in columns[0]:
-        if name is None or name in unique:
-            raise GalleryError(f"names holds {name!r}{' twice' if name else ''}; a name is of one image")
+    for name, _, _ in entries:
+        if name in unique:
+            raise GalleryError(f"names holds {name!r} twice; a name is of one image")
         unique.add(name)
-    return [Entry(str(name), identity, camera) for name, identity, camera in zip(*columns)]
+    return entries
 
 
-def _column(labels: Any, what: str, count: int) -> list[str | None]:
+def _column(labels: Any, what: str, count: int) -> Sequence[Any]:
     if labels is None or isinstance(labels, (str, int)):
         labels = [labels] * count
     if len(labels) != count:
         raise GalleryError(f"{what} are {len(labels)}, the images {count}; give one for each")
-    return [None if label is None else str(label) for label in labels]
+    return labels
 
 
 def _refuse_labels(names: Any, identities: Any, cameras: Any, what: str) -> None:

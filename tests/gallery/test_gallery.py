@@ -221,6 +221,7 @@ def test_what_was_embedded_before_an_error_is_kept(model, people, tmp_path, monk
     [
         ({"names": ["a"]}, "names are 1, the images 2"),
         ({"names": ["a", "a"]}, "names holds 'a' twice"),
+        ({"names": ["a", ""]}, "has no name"),
         ({"names": ["a", "b"], "cameras": [1]}, "cameras are 1, the images 2"),
         ({}, "have no name"),
     ],
