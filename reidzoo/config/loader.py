@@ -23,12 +23,13 @@ from yacs.config import CfgNode
 
 from reidzoo.checks import Rule
 from reidzoo.config.defaults import free, get_cfg
-from reidzoo.config.merge import REPLACE, Merge, absent_everywhere, check_ranges
+from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
 from reidzoo.config.model_file_source import model_source
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
 from reidzoo.config.sources import BASE, Source, parse_overrides, read_chain, read_indexes
 from reidzoo.config.trust import vet
+from reidzoo.config.values import check_ranges
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import suggestion
 from reidzoo.yaml_check import check_value, is_list_of_names

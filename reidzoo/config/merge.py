@@ -22,14 +22,15 @@ from typing import Any
 from yacs.config import CfgNode
 
 from reidzoo.checks import Rule, show
-from reidzoo.config.defaults import CHOICES, HINTS, LENGTHS, MIXED, NAMED_ENTRIES, PLAIN_ENTRIES, RANGES, free, get_cfg
+from reidzoo.config.defaults import NAMED_ENTRIES, PLAIN_ENTRIES, free, get_cfg
 from reidzoo.config.keys import lookup, nearest_key
+from reidzoo.config.values import declared_value, plain_value
 from reidzoo.errors import ConfigError
 from reidzoo.suggest import closest
 from reidzoo.yaml_check import TYPES, check_value, mistake, show_value
-from reidzoo.yaml_marks import Doubtful, Marked
+from reidzoo.yaml_marks import Marked
 
-__all__ = ["REPLACE", "Merge", "absent_everywhere", "check_ranges"]
+__all__ = ["REPLACE", "Merge", "absent_everywhere"]
 
 REPLACE = "_REPLACE_"
 
@@ -143,7 +144,7 @@ class Merge:
         replace: bool,
     ) -> None:
         if not isinstance(default, CfgNode):
-            target[key] = self._coerce(child, default, full)
+            target[key] = declared_value(child, default, full, self.prefix)
         elif child.value is None and _is_free(default) and not any(_owned(default, name) for name in default):
             target[key].clear()
             self._deleted.add(full)
@@ -167,7 +168,7 @@ class Merge:
             self._merge(node, None, child.value, full, replace, typed)
             target[key] = node
         else:
-            target[key] = self._plain(child, full)
+            target[key] = plain_value(child, self._name(full))
         self._deleted.discard(full)
         self._note(child, full)
 
@@ -207,51 +208,6 @@ class Merge:
 
     def _flag(self, marked: Marked, path: str) -> bool:
         return check_value(marked, TYPES[bool], self._name(f"{path}.{REPLACE}" if path else REPLACE))
-
-    def _coerce(self, child: Marked, default: Any, full: str) -> Any:
-        """Return the value in the type of ``default``: an integer becomes a float where one is expected."""
-        if default is None:
-            return self._plain(child, full)
-        kind = type(default)
-        if isinstance(child.value, list) and kind in (list, tuple):
-            value = kind(self._coerce_elements(child, default, full))
-        elif full in MIXED:
-            value = self._plain(child, full)
-        else:
-            value = kind(check_value(child, TYPES[kind], self._name(full)))
-        if full in CHOICES:
-            *others, last = CHOICES[full]
-            check_value(child, Rule(f"{', '.join(others)} or {last}", CHOICES[full].__contains__), self._name(full))
-        if full in RANGES and not RANGES[full].accepts(value):
-            raise self._error(child, full, _out_of_range(full, value))
-        return value
-
-    def _coerce_elements(self, child: Marked, default: list | tuple, full: str) -> list[Any]:
-        elements = child.value
-        if full in LENGTHS and len(elements) != LENGTHS[full]:
-            raise self._error(child, full, f"expected {LENGTHS[full]} elements, got {len(elements)}")
-        checked = len({type(element) for element in default}) == 1 and type(default[0]) in (bool, int, float, str)
-        return [
-            self._coerce(element, default[0], f"{full}[{index}]")
-            if checked
-            else self._plain(element, f"{full}[{index}]")
-            for index, element in enumerate(elements)
-        ]
-
-    def _plain(self, child: Marked, full: str) -> Any:
-        """Return an undeclared value as plain data; a doubtful scalar in it is an error, for no key says its type."""
-        value = child.value
-        if isinstance(value, Doubtful):
-            meant = f"{int(value)}" if value.lstrip("+-").isdigit() else "true or false"
-            raise self._error(child, full, f"{value} is read differently by different YAML; write {meant}, or quote it")
-        if isinstance(value, list):
-            return [self._plain(element, f"{full}[{index}]") for index, element in enumerate(value)]
-        if isinstance(value, dict):
-            node = free()
-            for key, element in value.items():
-                node[key] = self._plain(element, f"{full}.{key}")
-            return node
-        return value
 
     def _check_node(self, node: CfgNode, path: str, plain: bool) -> None:
         for key, entry in node.items():
@@ -313,23 +269,6 @@ def absent_everywhere(merges: list[Merge], base: Merge) -> ConfigError | None:
             if path not in applied:
                 return base.errors.get(path, error)
     return None
-
-
-def check_ranges(cfg: CfgNode, prefix: str = "") -> None:
-    """Check every declared value of a configuration that code may have changed since its files were read.
-
-    Raises:
-        ConfigError: one is out of its range.
-    """
-    for full, rule in RANGES.items():
-        value = lookup(cfg, full)
-        if not rule.accepts(value):
-            raise ConfigError(f"{prefix}{full}: {_out_of_range(full, value)}")
-
-
-def _out_of_range(full: str, value: Any) -> str:
-    hint = f" ({HINTS[full]})" if full in HINTS else ""
-    return f"expected {RANGES[full].expected}{hint}; got {show(value)}"
 
 
 def _is_free(declared: CfgNode | None) -> bool:
