@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Cut the crops and print how many there are."""
-    from reidzoo.datasets.annotated_crops import CropRules, cut_crops
+    from reidzoo.datasets.annotations.annotated_crops import CropRules, cut_crops
 
     if args.every < 1 or args.height < 1 or not 0 <= args.visibility <= 1 or not 0 <= args.test_share < 1:
         raise UserError("--every and --height are at least 1, --visibility is in [0, 1], --test-share in [0, 1)")

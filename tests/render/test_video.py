@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reidzoo.datasets.find_sequences import find_sequences
+from reidzoo.datasets.annotations.find_sequences import find_sequences
 from reidzoo.errors import DatasetError
 from reidzoo.render import render_video
 from reidzoo.render.people.filmer import FRAME_SIZE, Filmer

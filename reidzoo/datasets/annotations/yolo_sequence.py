@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from reidzoo.datasets.annotated_sequence import CLASS, AnnotatedSequence, Box, chosen_classes
+from reidzoo.datasets.annotations.annotated_sequence import CLASS, AnnotatedSequence, Box, chosen_classes
+from reidzoo.datasets.annotations.frame_groups import frame_number, group_frames
 from reidzoo.datasets.base import IMAGE_EXTENSIONS
-from reidzoo.datasets.frame_groups import frame_number, group_frames
 from reidzoo.errors import DatasetError
 from reidzoo.transforms.decode import upright_size
 

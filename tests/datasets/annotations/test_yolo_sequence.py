@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from reidzoo.datasets.annotated_crops import CropRules, cut_crops
-from reidzoo.datasets.yolo_sequence import read_yolo
+from reidzoo.datasets.annotations.annotated_crops import CropRules, cut_crops
+from reidzoo.datasets.annotations.yolo_sequence import read_yolo
 from reidzoo.errors import DatasetError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reidzoo.datasets.frame_groups import frame_number, group_frames, number_frames
+from reidzoo.datasets.annotations.frame_groups import frame_number, group_frames, number_frames
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reidzoo.datasets.annotated_sequence import AnnotatedSequence
-from reidzoo.datasets.coco_sequence import is_coco, read_coco
-from reidzoo.datasets.mot_sequence import MOTSequence
-from reidzoo.datasets.yolo_sequence import read_yolo
+from reidzoo.datasets.annotations.annotated_sequence import AnnotatedSequence
+from reidzoo.datasets.annotations.coco_sequence import is_coco, read_coco
+from reidzoo.datasets.annotations.mot_sequence import MOTSequence
+from reidzoo.datasets.annotations.yolo_sequence import read_yolo
 from reidzoo.errors import DatasetError
 
 __all__ = ["find_sequences"]

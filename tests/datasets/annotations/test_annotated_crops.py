@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from reidzoo.datasets import build_dataset
-from reidzoo.datasets.annotated_crops import CropRules, cut_crops
-from reidzoo.datasets.mot_sequence import MOTSequence
+from reidzoo.datasets.annotations.annotated_crops import CropRules, cut_crops
+from reidzoo.datasets.annotations.mot_sequence import MOTSequence
 from reidzoo.datasets.people_folder import find_people
 from reidzoo.errors import DatasetError
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from reidzoo.datasets.annotated_sequence import AnnotatedSequence, Box
+from reidzoo.datasets.annotations.annotated_sequence import AnnotatedSequence, Box
 from reidzoo.datasets.base import IMAGE_EXTENSIONS
 from reidzoo.errors import DatasetError
 

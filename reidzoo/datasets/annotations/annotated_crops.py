@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from reidzoo.datasets.annotated_sequence import AnnotatedSequence, Box
-from reidzoo.datasets.find_sequences import find_sequences
+from reidzoo.datasets.annotations.annotated_sequence import AnnotatedSequence, Box
+from reidzoo.datasets.annotations.find_sequences import find_sequences
 from reidzoo.errors import DatasetError
 from reidzoo.files import write_folder
 from reidzoo.transforms.decode import as_seen, exif_orientation, open_image, upright_size

@@ -7,8 +7,8 @@ import json
 import pytest
 from PIL import Image
 
-from reidzoo.datasets.annotated_crops import CropRules, cut_crops
-from reidzoo.datasets.coco_sequence import read_coco
+from reidzoo.datasets.annotations.annotated_crops import CropRules, cut_crops
+from reidzoo.datasets.annotations.coco_sequence import read_coco
 from reidzoo.errors import DatasetError
 
 PEOPLE = [{"id": 1, "name": "car"}, {"id": 2, "name": "Person"}]

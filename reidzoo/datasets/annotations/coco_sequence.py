@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from reidzoo.datasets.annotated_sequence import CLASS, AnnotatedSequence, Box, chosen_classes
-from reidzoo.datasets.frame_groups import frame_number, group_frames, number_frames
+from reidzoo.datasets.annotations.annotated_sequence import CLASS, AnnotatedSequence, Box, chosen_classes
+from reidzoo.datasets.annotations.frame_groups import frame_number, group_frames, number_frames
 from reidzoo.errors import DatasetError
 
 __all__ = ["COCOSequence", "is_coco", "read_coco"]
