@@ -11,7 +11,7 @@ from reidzoo.losses.contrastive import ContrastiveLoss
 from reidzoo.losses.cosface import CosFaceLoss
 from reidzoo.losses.cross_batch_memory import CrossBatchMemoryLoss
 from reidzoo.losses.cross_entropy import CrossEntropyLoss
-from reidzoo.losses.domain_confusion import DomainBalanceLoss, SymmetricKLLoss
+from reidzoo.losses.domain_balance import DomainBalanceLoss
 from reidzoo.losses.instance import InstanceLoss
 from reidzoo.losses.invariance import InvarianceLoss
 from reidzoo.losses.learnt_center import LearntCenterLoss
@@ -22,6 +22,7 @@ from reidzoo.losses.negated_cross_entropy import NegatedCrossEntropyLoss
 from reidzoo.losses.negative_entropy import NegativeEntropyLoss
 from reidzoo.losses.soft_cross_entropy import SoftCrossEntropyLoss
 from reidzoo.losses.soft_triplet import SoftTripletLoss
+from reidzoo.losses.symmetric_kl import SymmetricKLLoss
 from reidzoo.losses.triplet import TripletLoss
 from reidzoo.losses.weighted_regularized_triplet import WeightedRegularizedTripletLoss
 
