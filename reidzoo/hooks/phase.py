@@ -1,24 +1,23 @@
-"""Hooks that assign the trainer's phase by epoch and by iteration; ``AlternationHook`` does by what it measures."""
+"""The base of hooks that assign the trainer's phase."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from reidzoo.checks import TEXT, check, each, mapping_of, whole
 from reidzoo.engine.runner import Runner
-from reidzoo.errors import ConfigError
 from reidzoo.hooks.hook import Hook
-from reidzoo.registry import HOOK
 
-__all__ = ["EpochPhaseHook", "IterationPhaseHook"]
+__all__ = ["PhaseHook"]
 
 
-class _PhaseHook(Hook):
+class PhaseHook(Hook):
+    """Checks, before the training, the phases that a subclass may assign to the trainer."""
+
     priority = 10
 
     def phases(self) -> Sequence[str]:
-        raise NotImplementedError
+        """Return every phase it may assign."""
+        raise NotImplementedError(f"{type(self).__name__} needs a phases()")
 
     def before_train(self, runner: Runner) -> None:
         """Check that the trainer has a step for each phase, and what the step needs."""
@@ -28,50 +27,3 @@ class _PhaseHook(Hook):
     def rehearse(self, runner: Runner) -> None:
         """Check the phases."""
         self.before_train(runner)
-
-
-@HOOK.register_module()
-class EpochPhaseHook(_PhaseHook):
-    """Goes through ``order``, one phase an epoch, over and over (DomainMix's Algorithm 1)."""
-
-    def __init__(self, order: Sequence[str]) -> None:
-        check(self, each(TEXT, least=1), order=order)
-        self.order = list(order)
-
-    def phases(self) -> Sequence[str]:
-        """Return every phase it may assign."""
-        return self.order
-
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Assign the epoch's phase."""
-        runner.phase = self.order[runner.epoch % len(self.order)]
-
-
-@HOOK.register_module()
-class IterationPhaseHook(_PhaseHook):
-    """Gives each phase its number of steps in turn: ``{discriminator: 1, model: 9}``, counted from each epoch's start.
-
-    Args:
-        steps: phase -> steps, 0 or more.
-        begin_epoch: until then the phase is ``before``.
-        before: the phase of the epochs before ``begin_epoch``.
-    """
-
-    def __init__(self, steps: Mapping[str, int], begin_epoch: int = 0, before: str = "model") -> None:
-        check(self, mapping_of(whole(0, 10**6)), steps=steps)
-        check(self, whole(0), begin_epoch=begin_epoch)
-        check(self, TEXT, before=before)
-        self.cycle = [phase for phase, count in steps.items() for _ in range(count)]
-        self.begin_epoch, self.before = begin_epoch, before
-        if not self.cycle:
-            raise ConfigError("HOOKS: IterationPhaseHook needs steps, for example {discriminator: 1, model: 9}")
-
-    def phases(self) -> Sequence[str]:
-        """Return every phase it may assign."""
-        before = [self.before] if self.begin_epoch > 0 else []
-        return [*dict.fromkeys([*before, *self.cycle])]
-
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Assign the step's phase."""
-        begun = runner.epoch >= self.begin_epoch
-        runner.phase = self.cycle[batch_idx % len(self.cycle)] if begun else self.before
