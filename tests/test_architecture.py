@@ -102,6 +102,14 @@ def test_a_project_imports_no_other_and_the_package_none():
     assert strangers == []
 
 
+def test_a_file_registers_one_class():
+    files = [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "projects").rglob("*.py")]
+    registered = re.compile(r"^@[A-Z_]+\.register_module\(.*\)\nclass ", re.MULTILINE)
+    counts = {str(path): len(registered.findall(path.read_text(encoding="utf-8"))) for path in files}
+    assert sum(counts.values()) > 100
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
 def test_the_design_page_shows_the_floors():
     page = (PACKAGE.parent / "docs" / "design.md").read_text(encoding="utf-8")
     plan = page.split("The floors, from the ground up:")[1].split("```")[1]
