@@ -23,7 +23,7 @@ from yacs.config import CfgNode
 
 from reidzoo.checks import Rule
 from reidzoo.config.defaults import free, get_cfg
-from reidzoo.config.merge import REPLACE, Merge, absent_everywhere
+from reidzoo.config.merge import REPLACE, Merge, check_taken
 from reidzoo.config.model_file_source import model_source
 from reidzoo.config.plugins import import_plugin
 from reidzoo.config.references import referenced_stages
@@ -226,9 +226,7 @@ def _add_values(base: Merge, stages: dict[str, Merge], layer: list[Source], firs
             continue
         for merge in (base, *stages.values()):
             merge.override(tree)
-        error = absent_everywhere(list(stages.values()) or [base], base)
-        if error:
-            raise error
+        check_taken(list(stages.values()) or [base], base)
 
 
 def _add_stages(base: Merge, stages: dict[str, Merge], source: Source, partial: bool) -> None:
@@ -254,9 +252,7 @@ def _add_stages(base: Merge, stages: dict[str, Merge], source: Source, partial: 
         merge = stages[name]
         if partial:
             merge.override(child)
-            error = absent_everywhere([merge], merge)
-            if error:
-                raise error
+            check_taken([merge], merge)
         else:
             merge.add(child)
     if set(before) <= set(entries):

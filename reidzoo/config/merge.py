@@ -30,7 +30,7 @@ from reidzoo.suggest import closest
 from reidzoo.yaml_check import TYPES, check_value, mistake, show_value
 from reidzoo.yaml_marks import Marked
 
-__all__ = ["REPLACE", "Merge", "absent_everywhere"]
+__all__ = ["REPLACE", "Merge", "check_taken"]
 
 REPLACE = "_REPLACE_"
 
@@ -258,17 +258,17 @@ class Merge:
         return ConfigError(f"{child.where}: unknown key {self._name(full)}; {hint}")
 
 
-def absent_everywhere(merges: list[Merge], base: Merge) -> ConfigError | None:
-    """Return the first error of an entry that none of ``merges`` could take, after ``Merge.override`` of each.
+def check_taken(merges: list[Merge], base: Merge) -> None:
+    """Check that one of ``merges`` at least could take each entry of a tree, after ``Merge.override`` of each.
 
-    The error is that of ``base``, where it has one of its own.
+    Raises:
+        ConfigError: none could take one; the error is that of ``base``, where it has one of its own.
     """
     applied = set().union(*(merge.applied for merge in merges))
     for merge in merges:
         for path, error in merge.errors.items():
             if path not in applied:
-                return base.errors.get(path, error)
-    return None
+                raise base.errors.get(path, error)
 
 
 def _is_free(declared: CfgNode | None) -> bool:

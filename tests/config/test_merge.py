@@ -6,7 +6,8 @@ import pytest
 from yacs.config import CfgNode
 
 from reidzoo.config import get_cfg
-from reidzoo.config.merge import Merge, absent_everywhere
+from reidzoo.config.merge import Merge, check_taken
+from reidzoo.errors import ConfigError
 from reidzoo.yaml_marks import with_place
 
 
@@ -168,7 +169,6 @@ def test_an_override_reaches_the_configurations_that_have_the_entry():
         merge.override(with_place({"LOSSES": {"tri": {"margin": 1}}}, "override LOSSES.tri.margin"))
     assert base.config.LOSSES == {}
     assert stage.config.LOSSES.tri == {"type": "T", "margin": 1}
-    assert absent_everywhere([base, stage], base) is None
-    assert str(absent_everywhere([base], base)) == (
-        "override LOSSES.tri.margin: LOSSES.tri: no such entry, and a new one needs a type"
-    )
+    check_taken([base, stage], base)
+    with pytest.raises(ConfigError, match=r"^override LOSSES\.tri\.margin: LOSSES\.tri: no such entry, and a new one"):
+        check_taken([base], base)
