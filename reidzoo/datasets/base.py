@@ -241,8 +241,7 @@ def check_names(paths: Iterable[str]) -> None:
 
 def relative_path(path: str, folder: str) -> str:
     """Return ``path`` relative to ``folder`` with forward slashes, or unchanged but for these if it lies elsewhere."""
-    start = os.path.join(folder, "")
-    return (path[len(start) :] if path.startswith(start) else path).replace(os.sep, "/")
+    return path.removeprefix(os.path.join(folder, "")).replace(os.sep, "/")
 
 
 def examples(names: Sequence[str], count: int = 3) -> str:

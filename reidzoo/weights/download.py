@@ -152,7 +152,7 @@ def _attempt(url: str, part: Path, title: str, size: int | None, checked: bool, 
             raise TransferError("the server and the unfinished file disagree on its size", passing=True)
         start, total = _range(response, start)
         block = _read(response)
-        _refuse_pages(response, block, start)
+        _refuse_pages(block, start)
         if size is not None and total is not None and total != size:
             raise TransferError(f"it has {total:,} bytes there, and is to have {size:,}")
         most = size if size is not None else most
@@ -226,7 +226,7 @@ def _range(response: Response, start: int) -> tuple[int, int | None]:
     return start, None if match[2] == "*" else int(match[2])
 
 
-def _refuse_pages(response: Response, block: bytes, start: int) -> None:
+def _refuse_pages(block: bytes, start: int) -> None:
     """Raise if the answer is a web page: a login, a portal of the network, a page about the file."""
     if start or not re.match(rb"\s*<(!doctype|html|head|body|\?xml|!--)", block[:200], re.IGNORECASE):
         return
