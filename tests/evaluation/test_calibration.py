@@ -58,12 +58,16 @@ def test_it_survives_json():
         ({"code": "print()"}, "code"),
         ({"threshold": math.nan}, "finite"),
         ({"threshold": "0.5"}, "finite"),
+        ({"threshold": True}, "finite"),
         ({"slope": -1.0}, "slope"),
+        ({"prior": 1.0}, "prior"),
+        ({"far": 0.0}, "far"),
         ({"method": "oracle"}, "method"),
         ({"knots": "abc"}, "list of numbers"),
         ({"knots": [0.1, 0.1, 0.2]}, "rising"),
         ({"values": [0.5, 0.4, 0.6]}, "rising"),
         ({"values": [0.0, 0.4, 0.6]}, "rising"),
+        ({"values": [0.1, 0.4, 1.0]}, "rising"),
         ({"knots": [0.0] * 5000, "values": [0.5] * 5000}, "4096"),
         ({"facts": []}, "facts"),
         ({"interval": [0.5]}, "interval"),
@@ -77,6 +81,8 @@ def test_a_file_may_hold_nothing_else(change, message):
 def test_what_is_no_calibration_at_all_and_wrong_questions():
     with pytest.raises(WeightsError, match="is not a mapping"):
         Calibration.from_dict([1], "x")
+    with pytest.raises(WeightsError, match="format None"):
+        Calibration.from_dict({key: value for key, value in ISOTONIC.to_dict().items() if key != "format"}, "x")
     for wrong in ({"prior": 0.0}, {"prior": 1.0}, {"method": "mean"}):
         with pytest.raises(EvaluationInputError):
             ISOTONIC.probability(np.zeros(2), **wrong)

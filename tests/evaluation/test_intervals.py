@@ -40,6 +40,8 @@ def test_edges():
         bootstrap_interval(np.array([np.nan]), np.array([1]))
     with pytest.raises(ValueError, match="share"):
         wilson_interval(1.2, 4)
+    with pytest.raises(ValueError, match="at least one trial"):
+        wilson_interval(0.5, 0)
 
 
 def test_a_band_is_the_interval_of_each_column():
@@ -49,3 +51,17 @@ def test_a_band_is_the_interval_of_each_column():
     low, high = bootstrap_band(values, groups)
     for column in range(3):
         assert bootstrap_interval(values[:, column], groups) == pytest.approx((low[column], high[column]), abs=1e-12)
+    holed = values.copy()
+    holed[8, 1] = np.nan  # in one column: the row is left out of all
+    expected = bootstrap_band(np.delete(values, 8, axis=0), np.delete(groups, 8))
+    np.testing.assert_array_equal(bootstrap_band(holed, groups), expected)
+
+
+def test_a_person_of_many_queries_weighs_as_many():
+    values, groups, means = np.arange(12.0), np.array([0] * 6 + [1] * 3 + [2] * 2 + [3]), []
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        drawn = rng.integers(4, size=4)
+        means.append(np.concatenate([values[groups == person] for person in drawn]).mean())
+    expected = np.percentile(means, (2.5, 97.5))
+    assert bootstrap_interval(values, groups, draws=300) == pytest.approx(tuple(expected))

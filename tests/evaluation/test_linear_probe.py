@@ -59,6 +59,11 @@ def test_accuracy_is_the_mean_over_labels(rng):
     assert linear_probe(constant[:500], labels[:500], constant[500:], labels[500:]) == (0.5, 0.5)
 
 
+def test_what_is_tested_is_standardised_as_what_was_learnt_from():
+    learnt, labels = torch.tensor([[-1.0], [-1.1], [1.0], [1.1]]), np.array([0, 0, 1, 1])
+    assert linear_probe(learnt, labels, torch.tensor([[1.0], [3.0]]), np.array([0, 1]))[0] == 0.5
+
+
 def test_neither_numpy_nor_torch_draws(rng):
     features, labels = torch.from_numpy(rng.normal(size=(40, 3))), np.arange(40) % 2
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
@@ -86,6 +91,7 @@ def test_split_of_cameras_an_identity_walks_through(rng):
     again = probe_split(cameras, identities, images=7, seed=3)
     assert (learns == again[0]).all() and (tests == again[1]).all()
     assert not np.array_equal(learns, probe_split(cameras, identities, images=7, seed=4)[0])
+    assert (np.diff(learns) > 0).all() and (np.diff(tests) > 0).all()
 
 
 def test_a_label_of_one_identity_is_left_out():

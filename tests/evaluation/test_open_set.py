@@ -72,6 +72,19 @@ def test_queries_of_unknown_people_without_an_image_left_do_not_count():
         identify_open_set(source, PROTOCOLS["cross_camera"](labels))
 
 
+@pytest.mark.parametrize(
+    ("features", "others", "expected"),
+    [
+        (np.eye(4), np.full(4, -1), 1.0),  # a copy of everybody that is junk: nobody's
+        (np.eye(4)[[0, 0, 2, 2]], np.arange(4), 0.0),  # either known and like another, or no more so than the unknown
+    ],
+)
+def test_ties_are_lost_but_with_junk(features, others, expected):
+    labels = Labels(np.arange(4), np.concatenate([np.arange(4), others]))
+    source = FeatureDistances(FeatureTable(features, "q"), FeatureTable(np.concatenate([features] * 2), "g"))
+    assert identify_open_set(source, PROTOCOLS["camera_free"](labels), (0.5,)).rates == {0.5: expected}
+
+
 def test_what_cannot_be_asked():
     q, g, labels = made(2)
     tables = FeatureTable(q, "q"), FeatureTable(g, "g")

@@ -71,7 +71,10 @@ def test_what_is_missed_is_what_rank_1_lacks(data, protocol):
     rules, source = make(data, protocol)
     lists = rank_lists(source, rules, 5)
     result = evaluate_ranking(query, gallery, *ids, protocol=protocol, repeats=1)
-    valid = lists.match >= 0
+    valid, block = lists.match >= 0, source.new_block()
+    source.fill(0, block)
+    values = source.to_distance(block[np.flatnonzero(valid), lists.match[valid]].numpy())
+    np.testing.assert_allclose(lists.match_distance[valid], values)
     assert valid.sum() == result.num_valid_queries and 0 < lists.missed.sum() < valid.sum()
     assert 1 - lists.missed.sum() / valid.sum() == pytest.approx(result.cmc[0])
     np.testing.assert_array_equal(result.first_ranks[:, 0] > 0, valid)

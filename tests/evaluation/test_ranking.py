@@ -283,6 +283,7 @@ BASE = {
         ({"rerank": True, "protocol": "vehicleid"}, "without rerank"),
         ({"rerank": 0.3}, "expected True, False or a KReciprocal"),
         ({"query_in_gallery": [0, 1, 5]}, "query_in_gallery"),
+        ({"query_in_gallery": [0, 1, -2]}, "query_in_gallery"),
         ({"query_camids": None}, "needs the cameras.*camera_free"),
         ({"gallery_camids": [0] * 5}, "All images carry camera 0.*camera_free"),
         ({"query_camids": [0, 1, 2], "gallery_camids": [0, 1, 2, 0, 1]}, "by the query's own camera"),
