@@ -83,11 +83,25 @@ def test_a_rule_of_somebody_elses_drives_a_trainer_of_somebody_elses(config, tmp
     Pipeline(config()).train()
     record = json.loads((tmp_path / "run/alternation.json").read_text())
     assert [switch["to"] for switch in record["switches"]] == ["slow", "slow", "fast", "slow", "end"]
-    assert [(point["phase"], point["iter"]) for point in record["timeline"]] == [
-        ("", 0), ("classifier", 2), ("classifier", 4), ("model", 7), ("classifier", 9), ("classifier", 11),
+    assert [(point["phase"], point["iter"], point["epoch"]) for point in record["timeline"]] == [
+        ("", 0, 0), ("classifier", 2, 1), ("classifier", 4, 2), ("model", 7, 3), ("classifier", 9, 4),
+        ("classifier", 11, 5),
     ]  # fmt: skip
     assert {switch["measured"]["images"] for switch in record["switches"]} == {12}
     assert (tmp_path / "run/alternation.svg").exists()
+
+
+def test_a_reset_is_before_an_actions_first_turn_and_draws_other_numbers_each_time(config, monkeypatch):
+    resets = {}
+    note = lambda trainer, generator: resets.update({trainer.iter: generator.initial_seed()})  # noqa: E731
+    monkeypatch.setattr(SlowAndFast, "reset_classifier", note)
+    Pipeline(config(rule={"type": "EveryThird", "steps": 20})).train()
+    assert list(resets) == [4, 13] and resets[4] != resets[13]  # not between the turns of "fast", at 7 and 16
+
+
+def test_a_rule_that_ends_at_once_trains_nothing(config, tmp_path):
+    Pipeline(config(rule={"type": "EveryThird", "steps": 0})).train()
+    assert torch.load(tmp_path / "run/model_final.pth", weights_only=True)["iter"] == 0
 
 
 def test_a_recorded_run_is_repeated_turn_by_turn(config, tmp_path):

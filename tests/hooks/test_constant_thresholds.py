@@ -46,7 +46,8 @@ def test_the_first_switch_that_holds_decides_and_end_ends():
     rule = ConstantThresholds("a", switches)
     assert (rule.actions, rule.measures) == (["a", "b"], ["x"])
     rule.begin({"x": 1.0})
-    assert [rule.decide({"x": x}) for x in (0.0, 0.7, 0.05)] == ["a", "a", "end"]
+    assert [rule.decide({"x": x}) for x in (0.0, 0.7)] == ["a", "a"] and rule.thresholds == {"below_x": 0.1}
+    assert rule.decide({"x": 0.05}) == "end"
     assert rule.decide({"x": 0.0}) == "end"
 
 

@@ -43,7 +43,7 @@ def test_constant():
 def test_cosine():
     expected = [1 + math.cos(math.pi * epoch / 20) for epoch in (0, 5, 10, 15, 19)]
     assert rates(CosineSchedule()) == pytest.approx(expected)
-    assert rates(CosineSchedule(end=0.5), at=(0,)) == [2.0]
+    assert rates(CosineSchedule(end=0.5), at=(0, 10, 20)) == pytest.approx([2.0, 1.5, 1.0])
 
 
 def test_cosine_from_an_epoch_on_is_that_of_the_epochs_left():
@@ -51,7 +51,7 @@ def test_cosine_from_an_epoch_on_is_that_of_the_epochs_left():
     assert rates(CosineSchedule(begin=10)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("power, end, begin", [(0.9, 0.0, 0), (2.0, 0.1, 0), (1.0, 0.0, 10)])
+@pytest.mark.parametrize("power, end, begin", [(0.9, 0.0, 0), (2.0, 0.1, 0), (1.0, 0.2, 10)])
 def test_polynomial_is_torchs_at_whole_epochs(power, end, begin):
     optim = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
     torchs, expected = torch.optim.lr_scheduler.PolynomialLR(optim, total_iters=20 - begin, power=power), {}

@@ -56,6 +56,15 @@ def test_the_fixed_models_norm_may_rest(build):
     assert moved(trainer, "model")[1] == {"model", "discriminator"}
 
 
+def test_the_fixed_models_activations_are_not_kept(build, monkeypatch):
+    trainer, kept = build(), []
+    forward = trainer.forward
+    monkeypatch.setattr(trainer, "forward", lambda images: kept.append(torch.is_grad_enabled()) or forward(images))
+    for phase in ("backbone", "model", "discriminator"):
+        moved(trainer, phase)
+    assert kept == [True, True, False]
+
+
 def test_a_phase_to_come_without_its_losses_is_named_before_the_first_step(build):
     hook = {"type": "IterationPhaseHook", "steps": {"model": 1}, "begin_epoch": 1, "before": "backbone"}
     trainer = build(LOSSES=ADVERSARIAL["LOSSES"], HOOKS={"turns": hook})

@@ -88,6 +88,15 @@ def test_each_phase_moves_its_own_parts(build, changes):
     assert all(part.training for part in trainer.parts.values())
 
 
+def test_activations_are_kept_where_the_backbone_learns(build, monkeypatch):
+    trainer, kept = build(), []
+    forward = trainer.forward
+    monkeypatch.setattr(trainer, "forward", lambda images: kept.append(torch.is_grad_enabled()) or forward(images))
+    for phase in ("model", "nuisance", "head", "penalty", "joint"):
+        step(trainer, phase)
+    assert kept == [True, False, False, True, True]
+
+
 def test_penalties_move_the_discriminator_too_where_its_optimizer_has_it(build):
     """Eq. 7 as printed."""
     both = {**SGD, "params": ["model.backbone", "nuisance"]}

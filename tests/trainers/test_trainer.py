@@ -133,10 +133,10 @@ def test_state_of_a_relabelled_run_is_restored(build):
     first = build()
     first.relabel("train", torch.arange(72) // 8)
     first.train_step(next(first.loader.epoch(0)))
-    first.epoch, first.step, first.iter = 1, 2, 6
+    first.epoch, first.step, first.iter, first.phase = 1, 2, 6, "later"
     second = build()
     second.load_state_dict(first.state_dict())
-    assert (second.epoch, second.step, second.iter) == (1, 2, 6)
+    assert (second.epoch, second.step, second.iter, second.phase) == (1, 2, 6, "later")
     np.testing.assert_array_equal(second.sets["train"].pids, first.sets["train"].pids)
     for key, value in first.parts.state_dict().items():
         assert torch.equal(second.parts.state_dict()[key], value), key

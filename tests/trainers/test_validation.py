@@ -40,6 +40,7 @@ class Nearest(torch.nn.Module):
         self.known, self.classes = known, torch.tensor(classes)
 
     def forward(self, embedding):
+        assert not torch.is_grad_enabled()
         return torch.nn.functional.one_hot(self.classes[torch.cdist(embedding, self.known).argmin(1)]).float()
 
 
