@@ -53,8 +53,10 @@ def test_where_no_identity_is_known_it_is_ecns(build, monkeypatch):
 
 def test_it_trains(build):
     trainer = build(**ORACLE)
-    for batch, _ in zip(trainer.loader.epoch(0), range(2)):
-        assert all(torch.isfinite(value) for value in trainer.train_step(batch).values())
+    for batch in list(trainer.loader.epoch(0))[:2]:
+        scalars = trainer.train_step(batch)
+        assert set(scalars) == {"id", "invariance"} and all(map(torch.isfinite, scalars.values()))
+    assert trainer.parts["exemplar"].keys[batch["target"]["index"]].any()
 
 
 def test_neighbours_are_refused(build):
