@@ -80,6 +80,7 @@ def test_blocks_equal_the_whole():
         ({"k1": 0}, "k1=0"),
         ({"k2": 0}, "k2=0"),
         ({"k1": 2.5}, "k1=2.5"),
+        ({"k1": True}, "k1=True"),
         ({"lambda_": 1.5}, "lambda_=1.5"),
         ({"lambda_": float("nan")}, "lambda_"),
         ({"metric": "l1"}, "metric='l1'"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from reidzoo.neighbours.distances import FeatureDistances, exact_matmul
+from reidzoo.neighbours.distances import FeatureDistances, exact_matmul, far_centre
 from reidzoo.neighbours.feature_table import FeatureTable
 
 
@@ -80,18 +80,27 @@ def test_a_common_offset_does_not_eat_the_digits():
     assert np.abs(source.to_distance(got) - want).max() < 1e-4
 
 
+@pytest.mark.parametrize(("centre", "far"), [(4.1, True), (3.9, False), (-4.1, True)])
+def test_a_centre_is_far_beyond_four_times_the_rows_lengths_about_it(centre, far):
+    found = far_centre(FeatureTable([[centre - 1.0, 0.0], [centre + 1.0, 0.0]], "x"))
+    assert (found is not None) == far and (not far or found.tolist() == pytest.approx([centre, 0.0]))
+
+
 def test_training_switches_do_not_reach_the_distances():
     rng = np.random.default_rng(4)
     q, g = rng.random((30, 256), dtype=np.float32), rng.random((40, 256), dtype=np.float32)
     want, _ = values(q, g, "cosine")
     before = torch.get_float32_matmul_precision()
+    owners = (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
     try:
         torch.set_float32_matmul_precision("medium")
+        switches = [getattr(owner, "fp32_precision", "") for owner in owners]  # of torch >= 2.9
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert np.array_equal(values(q, g, "cosine")[0], want)
         with exact_matmul(torch.device("cpu")):
             pass
         assert torch.get_float32_matmul_precision() == "medium"
+        assert [getattr(owner, "fp32_precision", "") for owner in owners] == switches
     finally:
         torch.set_float32_matmul_precision(before)
 

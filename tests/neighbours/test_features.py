@@ -6,7 +6,7 @@ import torch
 
 from reidzoo.clustering import ClusteringError
 from reidzoo.errors import UserError
-from reidzoo.neighbours.features import normalised
+from reidzoo.neighbours.features import finite, normalised
 
 
 @pytest.mark.parametrize("kind", ["float16", "float32", "float64", "int64"])
@@ -29,6 +29,23 @@ def test_very_large_and_very_small_rows_keep_their_direction():
     x = np.array([[3e38, 3e38], [1e-42, 0.0], [-1e-30, 1e-30]], dtype=np.float32)
     root = 0.5**0.5
     np.testing.assert_allclose(normalised(x).numpy(), [[root, root], [1, 0], [-root, root]], atol=1e-7)
+    np.testing.assert_allclose(normalised(np.array([[1e200, 1e200]])).numpy(), [[root, root]], atol=1e-7)
+
+
+def test_equal_rows_are_equal_bit_by_bit_and_rows_may_come_backwards():
+    one, other = normalised(torch.tensor([[0.0, 2.0], [-0.0, 2.0]])).view(torch.int32)
+    assert torch.equal(one, other)
+    x = np.random.default_rng(0).standard_normal((5, 3))
+    assert torch.equal(normalised(x[::-1]), normalised(x).flip(0))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 2e15])
+def test_numbers_without_a_square_are_named_with_their_row(value):
+    x = np.ones((700, 4), dtype=np.float32)
+    assert torch.equal(finite(x, "rows"), torch.from_numpy(x))
+    x[513, 2] = value
+    with pytest.raises(ClusteringError, match=r"rows: row 513 of 700 holds NaN, infinity, or a number beyond 1e\+15"):
+        finite(x, "rows")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -39,6 +39,15 @@ def test_cosine_and_exact_pairs():
     assert np.abs(distances.exact(left, right) - dist[left, right]).max() < 1e-12
 
 
+def test_a_common_offset_does_not_eat_the_digits():
+    x = (np.random.default_rng(2).standard_normal((60, 10)) + 1000).astype(np.float32)
+    want, dist = plain_neighbours(x, 9)
+    got = nearest_neighbours(SquaredDistances(FeatureTable(x, "x"), "euclidean"), 9, farthest=True)
+    assert np.array_equal(got.index, want)
+    assert np.abs(got.distance - np.take_along_axis(dist, want, axis=1)).max() < 1e-4
+    assert np.abs(got.farthest - dist.max(1)).max() < 1e-4
+
+
 def test_neighbours_that_float32_cannot_tell_apart():
     # Ten groups of 15 rows: within a group squared distances of about 1e-6, beside squared lengths of about 40.
     rng = np.random.default_rng(1)

@@ -45,7 +45,15 @@ def test_images_of_a_group_differ_where_there_are_enough():
             assert CAMIDS[group[0]] != 0 or len(set(group.tolist())) == 3
 
 
+def test_cameras_and_people_come_in_an_order_of_each_pass():
+    passes = [np.concatenate(build(12).batches(0, epoch)) for epoch in range(8)]
+    assert len({int(CAMIDS[rows[0]]) for rows in passes}) > 1
+    people = [PIDS[rows[CAMIDS[rows] == 0]].tolist() for rows in passes]
+    assert sorted(people[0]) == sorted(people[1]) and sorted(people[0]) != people[0] != people[1]
+
+
 def test_wrong_sizes():
+    assert len(build(180).batches(0, 0)) == 1
     with pytest.raises(ConfigError, match="multiple of num_instances, got 9 and 2"):
         build(9, 2)
     with pytest.raises(DatasetError, match="3 cameras give 180 images in one pass, and a batch takes 200"):

@@ -88,6 +88,12 @@ def test_one_camera_never_repeats_the_anchor():
         assert len(set(rows)) == K
 
 
+def test_each_pass_has_an_order_of_its_own():
+    pids = np.repeat(np.arange(30), 4)
+    orders = [pids[one_pass(pids, np.zeros_like(pids), epoch)[0]][::K].tolist() for epoch in (0, 1)]
+    assert sorted(orders[0]) == list(range(30)) and list(range(30)) != orders[0] != orders[1]
+
+
 def test_single_images_come_alone():
     pids = np.array([0, 1, 2, 3, 3, -1])
     rows, _ = one_pass(pids, np.zeros(6, dtype=np.int64))

@@ -62,6 +62,7 @@ def test_large_sets_take_seconds():
 
 
 def test_wrong_sizes():
+    assert len(build(40).batches(0, 0)) == 1
     with pytest.raises(ConfigError, match="multiple of num_instances, got 10 and 4"):
         build(10)
     with pytest.raises(DatasetError, match="a batch of 44 takes 11 identities with 4 images each, and there are 10"):

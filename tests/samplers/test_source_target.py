@@ -17,6 +17,11 @@ def test_labels_are_drawn_by_identity():
     np.testing.assert_array_equal(batches("SourceTargetSampler", pids), batches("IdentitySampler", pids))
 
 
+def test_junk_among_labels_is_no_unlabelled_set():
+    pids = np.append(np.arange(60) // 6, [-1] * 6)
+    np.testing.assert_array_equal(batches("SourceTargetSampler", pids), batches("IdentitySampler", pids))
+
+
 def test_no_labels_are_shuffled():
     rows = np.concatenate(batches("SourceTargetSampler", np.full(40, -1)))
     assert sorted(rows) == list(range(40))
