@@ -203,7 +203,8 @@ def exif_orientation(image: Image.Image) -> int:
 def size_as_seen(image: Image.Image) -> tuple[int, int]:
     """Return the width and height of an opened image as a viewer shows it."""
     width, height = image.size
-    return (height, width) if _lies(image) else (width, height)
+    turned = image.format != "TIFF" and _lies(image)  # of a TIFF PIL gives the size as seen, and turns it when it loads
+    return (height, width) if turned else (width, height)
 
 
 def upright_size(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 
 from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.transforms import read_image, read_images, resize_image
-from reidzoo.transforms.decode import UnfitImageError
+from reidzoo.transforms.decode import UnfitImageError, upright_size
 
 
 def picture(width, height, mode="RGB"):
@@ -105,6 +105,7 @@ def test_exif_orientation(tmp_path, orientation, suffix):
     assert abs(read(path, upright).astype(int) - np.asarray(upright)).mean() < 3
     if suffix == "png":  # no losses
         assert (read(path, upright) == np.asarray(upright)).all()
+    assert upright_size(path) == upright.size
     with Image.open(path) as file:
         assert torch.equal(resize_image(file, (48, 24)), read_image(path, (48, 24)))
 
@@ -119,11 +120,12 @@ def test_orientation_in_xmp(tmp_path):
 
 
 def test_a_large_jpeg_on_its_side_is_decoded_small_by_its_own_sides(tmp_path):
-    path = tmp_path / "large.jpg"
-    upright = picture(64, 640)  # narrow: taken for 640 x 64, it would be decoded at an eighth
+    path, stripes = tmp_path / "large.jpg", (np.arange(128) // 2 % 2 * 255).astype(np.uint8)
+    upright = Image.fromarray(np.repeat(stripes[:, None], 640, axis=1)).convert("RGB")
     upright.transpose(Image.Transpose.ROTATE_90).save(path, quality=95, exif=exif(6))
-    expected = np.asarray(upright.resize((32, 64), Image.Resampling.BICUBIC)).astype(int)
-    assert abs(read_image(path, (64, 32)).permute(1, 2, 0).numpy() - expected).mean() < 1.5
+    expected = np.asarray(upright.resize((8, 64), Image.Resampling.BICUBIC)).astype(int)
+    assert expected.std() > 80  # taken for 128 x 640, it would be decoded at a quarter, and grey
+    assert abs(read_image(path, (64, 8)).permute(1, 2, 0).numpy() - expected).mean() < 1.5
 
 
 def test_damaged_metadata_of_a_whole_picture_is_passed_over(tmp_path):
