@@ -142,9 +142,8 @@ def _identities(query: Sequence[Record], gallery: Sequence[Record], most: int) -
         if record.pid not in kept and (not kept or total + counts[record.pid] <= most):
             kept.add(record.pid)
             total += counts[record.pid]
-    rest = [pid for pid in counts if pid not in kept and total + counts[pid] <= most]
-    for pid in rest:  # distractors, which make ranking harder
-        if total + counts[pid] <= most:
+    for pid in counts:  # distractors, which make ranking harder
+        if pid not in kept and total + counts[pid] <= most:
             kept.add(pid)
             total += counts[pid]
     return kept

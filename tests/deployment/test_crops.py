@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reidzoo.deployment.crops import find_crops, image_files
+from reidzoo.datasets import Record
+from reidzoo.deployment.crops import _identities, find_crops, image_files
 from reidzoo.errors import DatasetError, UserError
 
 
@@ -30,6 +31,12 @@ def test_people_in_folders_have_labels(tiny_root, cfg):
     with find_crops(str(tiny_root / "crops"), "", cfg, 20) as found:
         count = len(found.query)
         assert 0 < len(found.paths) <= 20 and set(found.pids[:count]) == set(found.pids[count:]), "whole people"
+
+
+@pytest.mark.parametrize("most, kept", [(1, {1}), (5, {1, 0}), (6, {1, 2}), (7, {1, 2, 9}), (99, {1, 2, 3, 0, 9})])
+def test_whole_identities_are_kept_and_distractors_where_there_is_room(most, kept):
+    query, gallery = ([Record("x.jpg", pid, 0) for pid in pids] for pids in ((1, 2, 3), (1, 1, 2, 2, 3, 3, 0, 0, 9)))
+    assert _identities(query, gallery, most) == kept
 
 
 def test_a_dataset_and_a_list(tiny_root, cfg, tmp_path, crops):

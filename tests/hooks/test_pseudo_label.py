@@ -138,6 +138,9 @@ def test_export_of_several_datasets_is_refused(write_config):
 def test_mistakes_are_named(write_config):
     with pytest.raises(ConfigError, match="drop, singletons"):
         Pipeline(load_config(config(write_config, outliers="keep"))).train()
+    with pytest.raises(ConfigError, match="min_size 5 is greater than max_size 4"):
+        PseudoLabelHook(min_size=5, max_size=4)
+    PseudoLabelHook(min_size=4, max_size=4)
     with pytest.raises(ConfigError, match="CLUSTERER"):
         Pipeline(load_config(config(write_config), opts=["CLUSTERER", "null"])).train()
 
@@ -202,6 +205,23 @@ def test_one_dataset_of_a_joined_set_is_relabelled_and_the_other_keeps_labels_an
     hook.before_train_epoch(mixed)
     assert torch.equal(mixed.model.head.classifier.weight[:12], before[:12])
     assert data.pids[72:].tolist() == [13] * 36 + [12] * 36
+
+
+def test_bounds_and_what_is_counted_before_and_after_them(mixed, tmp_path):
+    hook = PseudoLabelHook(target="train", domain=1, min_size=3, max_size=30)
+    mixed.clusterer = Fixed([0] * 31 + [1] * 30 + [2] * 2 + [-1] * 9)
+    hook.before_train_epoch(mixed)
+    assert mixed.sets["train"].pids[72:].tolist() == [-1] * 31 + [12] * 30 + [-1] * 11
+    counts = json.loads((tmp_path / "pseudo_labels.json").read_text())
+    qualities = [counts.pop(name)["clusters"] for name in ("quality", "quality_before_refinement")]
+    assert counts == {"clusters": 3, "images": 72, "outliers": 9, "clusters_kept": 1, "images_kept": 30}
+    assert qualities == [1, 3]
+
+
+def test_features_of_a_memory_are_those_of_the_target():
+    memory = SimpleNamespace(features=torch.randn(5, 2), num_source=2)
+    found = PseudoLabelHook(features="memory")._features(SimpleNamespace(parts={"memory": memory}))
+    assert torch.equal(found, memory.features[2:])
 
 
 def test_one_dataset_is_embedded_as_the_whole_set_would_be(mixed):

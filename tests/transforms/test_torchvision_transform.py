@@ -122,6 +122,7 @@ def test_names_stand_for_torchvisions_values():
         ({"type": "ToDtype", "dtype": None}, "dtype"),
         ({"type": "ScaleJitter", "target_size": [64, 32]}, "ScaleJitter returned images of different sizes, "),
         ({"type": "Normalize", "mean": [0.5] * 3, "std": [0.2] * 3}, "returned values of -2.50 to 2.50, of some in"),
+        ({"type": "Normalize", "mean": [0.5] * 3, "std": [1.0] * 3}, "returned values of -0.50 to 0.50, of some in"),
         ({"type": "MixUp", "num_classes": 3}, "torchvision's MixUp fails on an image alone"),
         ({"type": "ColourJitter"}, "torchvision.transforms.v2 has no 'ColourJitter'. Did you mean ColorJitter"),
         ({"type": "torch.nn.Linear"}, "transform 'x'"),

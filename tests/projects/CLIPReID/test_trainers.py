@@ -70,6 +70,15 @@ def test_the_text_loss_is_cross_entropy_over_the_sentences(build):
     torch.testing.assert_close(trainer.train_step(batch)["text"], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_the_sentences_are_those_of_the_state_that_was_loaded_each_of_them_once(build, monkeypatch):
+    first, second = build("PromptGuidedTrainer", **SECOND), build("PromptGuidedTrainer", **SECOND)
+    monkeypatch.setattr("clip_reid.prompt_guided_trainer.AT_ONCE", first.num_classes - 1)
+    expected = first.model.prompts(torch.arange(first.num_classes)).detach()
+    assert not torch.equal(second.texts(), expected)
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(second.texts(), expected)
+
+
 def test_a_model_without_sentences_is_named(build):
     with pytest.raises(ConfigError, match="PromptedEmbedder"):
         build("PromptTrainer")

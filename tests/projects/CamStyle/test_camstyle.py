@@ -159,6 +159,11 @@ def test_target_cameras_do_not_depend_on_processes(tiny_root, tmp_path, monkeypa
         halves.append(trainer._draw({key: value[4 * rank : 4 * rank + 4] for key, value in batch.items()}))
     for everything, first, second in zip(whole, *halves, strict=True):
         assert torch.equal(everything, torch.cat([first, second]))
+    monkeypatch.setattr("reidzoo.distributed.rank", lambda: 0)
+    shares = [whole[3]]
+    for trainer.epoch, trainer.step in ((0, 1), (1, 0)):
+        shares.append(trainer._draw(batch)[3])
+    assert len({tuple(share.tolist()) for share in shares}) == 3  # each step draws its own
 
 
 def test_writes_every_style_once_and_resumes(tiny_root, tmp_path):

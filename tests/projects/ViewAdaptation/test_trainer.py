@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import yaml
+from view_adaptation.trainer import FIT_EPOCHS
 
 from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.datasets.nodes import validation_part
@@ -129,6 +130,15 @@ def test_the_discriminators_step_leaves_all_of_the_mappings_alone(build):
     assert any("running_mean" in key for key in before)
     assert all(torch.equal(value, before[key]) for key, value in trainer.model.state_dict().items())
     assert trainer.model.training
+
+
+def test_each_fit_is_to_batches_of_its_own_that_training_never_has(build, monkeypatch):
+    trainer, drawn = build(), []
+    batch, draw = next(trainer.loader.epoch(0)), trainer.loader.draw
+    monkeypatch.setattr(trainer.loader, "draw", lambda *numbers: drawn.append(numbers) or draw(*numbers))
+    for trainer.iter in (0, 5):
+        take(trainer, "discriminator", batch)
+    assert drawn == [(FIT_EPOCHS, 2), (FIT_EPOCHS + 5, 2)]
 
 
 @pytest.mark.parametrize("stage", ["similarity", "adapt"])
