@@ -117,8 +117,7 @@ def _matches(protocol: Protocol) -> np.ndarray:
     found = [np.empty((0, 2), np.int64)]
     for rows, judged in protocol.judgements():
         found.append(np.stack([rows[judged.match_rows], judged.match_columns], axis=1))
-    pairs = np.concatenate(found)
-    return pairs[protocol.labels.query_pids[pairs[:, 0]] != JUNK]
+    return np.concatenate(found)
 
 
 def _non_matches(protocol: Protocol, most: int, rng: np.random.Generator) -> np.ndarray:

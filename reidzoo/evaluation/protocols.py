@@ -176,7 +176,7 @@ class Protocol(ABC):
         matched = np.zeros(len(self.labels.query_pids), bool)
         for rows, judged in self.judgements():
             matched[rows[judged.match_rows]] = True
-        return matched & (self.labels.query_pids != JUNK)
+        return matched
 
     def columns(self, trial: int) -> np.ndarray | None:
         """Return the gallery rows that a trial ranks, int64; None for all but junk."""
