@@ -54,6 +54,9 @@ def test_scatter_is_described(read_svg):
         "b: 70.0 % on its own dataset, 40.0 % on Market1501 twin",
     ]
     assert {"model a", "model b", "tested on DukeMTMC twin", "tested on Market1501 twin"} <= words
+    both = row("c", "Market1501", Market1501=80, DukeMTMC=60, MSMT17=30)
+    both["results"]["DukeMTMC twin"]["own"] = True
+    assert read_svg(scatter([both]))[1] == "c: 70.0 % on its own dataset, 30.0 % on MSMT17 twin"  # the mean of the two
     assert scatter([row("a", "Market1501", Market1501=80)]) == "" == scatter([row("a", "MSMT17", Market1501=80)])
 
 

@@ -22,7 +22,8 @@ def test_maps_are_added_and_images_lie_within_tanh():
     images = network(shared, private, like)
     assert images.shape == like.shape and images.abs().max() <= 1
     network.eval()
-    torch.testing.assert_close(network(shared, private, like), network(shared + private, None, like))
+    # Bit by bit: what untrained layers make of two maps differs by less than a tolerance.
+    assert torch.equal(network(shared, private, like), network(shared + private, None, like))
     assert not torch.allclose(network(shared, private, like), network(private, None, like))
 
 

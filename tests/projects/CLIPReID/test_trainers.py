@@ -58,6 +58,7 @@ def test_the_second_stage_moves_all_but_the_sentences(build):
     moved = moved_by_a_step(trainer)
     assert {"head.projection.weight", "head.classifier.token.weight", "backbone.conv1.weight"} <= moved
     assert not [name for name in moved if name.startswith("prompts")]
+    assert not any(parameter.requires_grad for parameter in trainer.model.prompts.parameters())
 
 
 def test_the_text_loss_is_cross_entropy_over_the_sentences(build):
