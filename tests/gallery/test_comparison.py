@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from reidzoo.gallery import Entry
-from reidzoo.gallery.comparison import compare_images
+from reidzoo.gallery.comparison import Comparison, compare_images
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.pair_scale import measure_pairs
 from reidzoo.gallery.records import ModelRecord
@@ -43,6 +44,11 @@ def test_what_sets_two_images_apart_is_found():
     ]
 
 
+def test_what_weighs_most_is_said_first():
+    reasons = Comparison(0.2, ([], []), (0.3, -0.3, 0.5)).reasons()
+    assert [reason.split(" third")[0] for reason in reasons] == ["The middle", "The lower", "The upper"]
+
+
 def test_an_image_is_like_itself(model):
     image = torch.randint(0, 255, (3, *model.size), dtype=torch.uint8)
     found = compare_images(model, image, image)
@@ -53,6 +59,9 @@ def test_an_image_is_like_itself(model):
 def test_the_scale_of_a_gallery(fill):
     store = LocalStore(ModelRecord("made-up", "", "00", 2))
     assert measure_pairs(store) is None
+    store.add([Entry("x", "one"), Entry("y", "one")], torch.eye(2))
+    assert measure_pairs(store) is None  # nobody else
+    store.remove(["x", "y"])
     angles = torch.tensor([0.0, 0.1, 1.0, 1.1, 2.0])
     rows = torch.stack([angles.cos(), angles.sin()], 1)
     store.add([Entry(str(row), identity) for row, identity in enumerate(("a", "a", "b", "b", None))], rows)
@@ -61,4 +70,5 @@ def test_the_scale_of_a_gallery(fill):
     assert scale.different == pytest.approx(float(torch.tensor(1.0).cos()), abs=1e-6)
     assert "fewer than one in 1,000 pairs of two identities reach it" in scale.describe(0.99)
     assert "more than one in ten pairs of two identities reach it" in scale.describe(0.1)
+    assert "fewer than one in ten pairs" in replace(scale, high=(0.5, 0.6, 0.7)).describe(0.5)  # which it reaches
     assert measure_pairs(fill(5)) is None  # each identity once: nothing to compare
