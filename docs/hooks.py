@@ -10,6 +10,7 @@ import inspect
 import os
 import pkgutil
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,10 @@ PAGE = """# {name}
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages into the navigation."""
-    sections = {title: pages for entry in config.nav if isinstance(entry, dict) for title, pages in entry.items()}
+    sections = dict(_sections(config.nav or []))
     sections["Registries"] += [{registry.name: page} for page, registry in REGISTRIES.items()]
-    sections["Papers"][1:1] = [{Path(page).stem: page} for page in sorted(PAPERS | RESULTS)]
+    pages = sorted(PAPERS | RESULTS, key=lambda page: Path(page).stem)
+    sections["Papers"] += [{Path(page).stem.replace("-results", ": results"): page} for page in pages]
     return config
 
 
@@ -88,6 +90,15 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     markdown = SECTION.sub(lambda found: _section(ROOT / found[1], found[2]), markdown)
     markdown = re.sub(r"^::: (\S+)$", lambda found: f"::: {_defined_as(found[1])}", markdown, flags=re.MULTILINE)
     return _outside_code(markdown, lambda text: _bars(LINK.sub(lambda found: _relink(found, source, uri), text)))
+
+
+def _sections(entries: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the title and the pages of each section of the navigation, those within sections too."""
+    for entry in entries:
+        for title, pages in entry.items() if isinstance(entry, dict) else ():
+            if isinstance(pages, list):
+                yield title, pages
+                yield from _sections(pages)
 
 
 # ---- registries ------------------------------------------------------------------------------------------------------
