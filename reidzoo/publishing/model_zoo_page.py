@@ -32,6 +32,9 @@ reidzoo extract --weights NAME FOLDER --output-dir features
 ```
 
 `zoo://NAME` stands wherever weights are named, such as `MODEL.WEIGHTS` and `BACKBONE.pretrained`. Figures are percent.
+For real images take a [published model](#published-by-others), as it is or [fine-tuned](docs/fine_tune.md) on your own;
+[ours](#ours-on-rendered-twins) are small, for trying things out; [ImageNet's weights](#imagenets-weights) are what a
+training starts from.
 """
 _OURS = """\
 ## Ours, on rendered twins
@@ -45,6 +48,11 @@ _THEIRS = """\
 
 Weights that the authors of papers and toolkits have published. They are downloaded when first used, checked, and
 converted. The figures are those that the named source states, on the real datasets; they were not measured here.
+"""
+_IMAGENET = """\
+## ImageNet's weights
+
+Backbones that know the classes of ImageNet and no people yet. `BACKBONE.pretrained: imagenet` takes the one that fits.
 """
 
 
@@ -63,7 +71,9 @@ def render_page(repository: Path) -> str:
         if path.stem != "index"
     }
     _check(repository, sidecars, entries)
-    parts = [_HEAD]
+    published = [entry for entry in entries.values() if entry.convert]
+    backbones = [entry for entry in published if entry.data.startswith("ImageNet")]
+    parts = [_HEAD, *_published(_THEIRS, [entry for entry in published if entry not in backbones])]
     recorded = _recorded(repository, sidecars.values())
     owners = {name: _owner(sidecar["config"]) for name, sidecar in sidecars.items()}
     projects = sorted({*owners.values(), *recorded}, key=lambda name: (name == _BASELINES, name.lower()))
@@ -72,10 +82,7 @@ def render_page(repository: Path) -> str:
     for project in projects:
         project_sidecars = [sidecar for name, sidecar in sidecars.items() if owners[name] == project]
         parts.append(_section(project, project_sidecars, recorded.get(project, [])))
-    published = [entry for entry in entries.values() if entry.convert]
-    if published:
-        parts.append(_published(published))
-    return "\n".join(parts)
+    return "\n".join([*parts, *_published(_IMAGENET, backbones)])
 
 
 def _check(repository: Path, sidecars: Mapping[str, Mapping], entries: Mapping[str, IndexEntry]) -> None:
@@ -179,7 +186,8 @@ def _origin(sidecar: Mapping) -> str:
     )
 
 
-def _published(entries: list[IndexEntry]) -> str:
+def _published(introduction: str, entries: list[IndexEntry]) -> list[str]:
+    """Return the section of models of others, or nothing where there are none."""
     rows = []
     for entry in entries:
         figures = "; ".join(
@@ -192,7 +200,7 @@ def _published(entries: list[IndexEntry]) -> str:
             [f"**{entry.name}**", entry.data, figures or "none stated", entry.source, entry.licence, config, load]
         )
     head = ["name", "trained on", "figures", "stated where", "licence", "configuration", "load"]
-    return f"{_THEIRS}\n{_table(rows, head)}\n"
+    return [f"{introduction}\n{_table(rows, head)}\n"] if rows else []
 
 
 def _table(rows: list[list[Any]], head: list[str]) -> str:

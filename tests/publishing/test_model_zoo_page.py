@@ -79,10 +79,18 @@ def test_a_run_on_record_is_named_with_its_threads(root):
 def test_published_ones_have_a_table_of_their_own(root):
     (root / "reidzoo" / "zoo" / "index_published.yml").write_text(yaml.safe_dump({"bot": PUBLISHED}))
     page = render_page(root)
-    assert page.index("## Published by others") > page.index("### [B]")
+    assert page.index("## Published by others") < page.index("### [B]") and "## ImageNet's weights" not in page
     assert ["**bot**", "Market1501", "Market1501: mAP 86.1, rank-1 94.4", "its model zoo"] in [
         r[:4] for r in cells(page)
     ]
+
+
+def test_backbones_stand_apart_from_models_of_people(root):
+    backbone = {**PUBLISHED, "data": "ImageNet-1k", "metrics": {"ImageNet": {"top-1": 0.761}}}
+    (root / "reidzoo" / "zoo" / "index_published.yml").write_text(yaml.safe_dump({"r50": backbone, "bot": PUBLISHED}))
+    published, backbones = render_page(root).split("## ImageNet's weights")
+    assert "**bot**" in published and "**r50**" not in published
+    assert "**r50**" in backbones and "**bot**" not in backbones
 
 
 def test_uncommitted_code_is_told(root):
