@@ -55,6 +55,8 @@ def probe_split(
     return halves[0], halves[1]
 
 
+@torch.inference_mode(False)
+@torch.no_grad()
 def linear_probe(
     train_features: Tensor, train_labels: np.ndarray, test_features: Tensor, test_labels: np.ndarray, l2: float = 1e-3
 ) -> tuple[float, float]:

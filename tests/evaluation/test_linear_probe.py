@@ -114,3 +114,18 @@ def test_features_that_are_no_numbers_are_refused(value):
     for sides in ((spoilt, torch.eye(2)), (torch.eye(2), spoilt)):
         with pytest.raises(EvaluationInputError, match="_features holds NaN or infinity"):
             linear_probe(sides[0], np.array([0, 1]), sides[1], np.array([0, 1]))
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_a_network_behind_the_features_gets_no_gradient_in_any_mode(rng, mode):
+    """The fit has a backward pass of its own, which went on into the network, or failed."""
+    net, labels = torch.nn.Linear(4, 3), np.arange(80) % 2
+    images = torch.from_numpy(rng.normal(size=(80, 4)) + labels[:, None]).float()
+    images.requires_grad_()
+    with mode():
+        features = net(images)
+        found = linear_probe(features[:40], labels[:40], features[40:], labels[40:])
+        alone = features.detach().clone()
+    assert found == linear_probe(alone[:40], labels[:40], alone[40:], labels[40:])
+    assert images.grad is None and net.weight.grad is None
+    assert features.grad_fn is None or torch.autograd.grad(features.sum(), net.weight)  # its graph is still there
