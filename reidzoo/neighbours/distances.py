@@ -12,7 +12,6 @@ import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ import torch
 from reidzoo.errors import EvaluationInputError
 from reidzoo.neighbours.checks import check_choice
 from reidzoo.neighbours.feature_table import FeatureTable
+from reidzoo.neighbours.matmul_switches import MatmulSwitches
 
 __all__ = ["METRICS", "TILE", "DistanceSource", "FeatureDistances", "check_range", "exact_matmul", "far_centre"]
 
@@ -28,6 +28,7 @@ BLOCK_BYTES = 192 * 1024 * 1024
 ON_DEVICE = 8
 """How many times as wide a tile, and as large a block, is on a GPU, where a launch costs as much as a small product."""
 METRICS = ("cosine", "euclidean")
+SWITCHES = MatmulSwitches()
 
 
 class DistanceSource(ABC):
@@ -153,23 +154,16 @@ class FeatureDistances(DistanceSource):
 
 @contextlib.contextmanager
 def exact_matmul(device: torch.device) -> Iterator[None]:
-    """Hold matrix products at true float32, whatever TF32, bf16 or autocast setting training left behind."""
-    owners: list[Any] = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None)]
-    switches = [owner for owner in owners if hasattr(owner, "fp32_precision")]  # torch >= 2.9
-    before = [switch.fp32_precision for switch in switches]
-    legacy = None if switches else torch.get_float32_matmul_precision()
-    if legacy is not None:
-        torch.set_float32_matmul_precision("highest")
-    for switch in switches:
-        switch.fp32_precision = "ieee"
+    """Hold matrix products at true float32, whatever TF32, bf16 or autocast setting training left behind.
+
+    Several threads may do so at a time; the settings come back when the last of them leaves.
+    """
+    SWITCHES.hold()
     try:
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             yield
     finally:
-        for switch, precision in zip(switches, before):
-            switch.fp32_precision = precision
-        if legacy is not None:
-            torch.set_float32_matmul_precision(legacy)
+        SWITCHES.release()
 
 
 def check_range(table: FeatureTable, metric: str) -> None:
