@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "files", "cores", "evenly_spaced", "version", "suggest", "warned", "distributed", "visualization"},
     {
         *("checks", "needs", "registry", "yaml_marks", "random_streams", "one_thread", "to_device", "add_rows"),
-        *("half_precision", "neighbours", "render"),
+        *("half_precision", "neighbours", "render", "directions"),
     },
     {"yaml_check", "weights", "samplers", "transforms", "heads", "losses", "memories", "clustering", "evaluation"},
     {"config", "models", "backbones", "datasets"},

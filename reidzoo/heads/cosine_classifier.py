@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from reidzoo.directions import directions
+
 __all__ = ["CosineClassifier"]
 
 
@@ -28,4 +30,4 @@ class CosineClassifier(nn.Linear):
         """Return the cosines (B, K) of ``feat`` (B, D)."""
         with torch.autocast(feat.device.type, enabled=False):
             feat = feat.to(self.weight.dtype)
-            return functional.linear(functional.normalize(feat, dim=1), functional.normalize(self.weight, dim=1))
+            return functional.linear(directions(feat), directions(self.weight))

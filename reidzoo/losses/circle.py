@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidzoo.checks import check, number
+from reidzoo.directions import directions
 from reidzoo.losses.branches import each_branch
 from reidzoo.losses.pairs import find_pairs
 from reidzoo.registry import LOSS
@@ -22,7 +23,8 @@ class CircleLoss(nn.Module):
     of a batch: s_p and s_n are an anchor's cosine similarities with the other images of its identity and with those of
     other identities. The weights ``a_p = max(0, 1 + m - s_p)`` and ``a_n = max(0, s_n + m)`` carry no gradient: a
     similarity far from its optimum is moved with more force. An anchor without a positive or without a negative costs
-    nothing. ``CircleSoftmaxLoss`` is the form for class labels.
+    nothing; a feature of zeros is at similarity 0 with all, and has no gradient. ``CircleSoftmaxLoss`` is the form for
+    class labels.
 
     Args:
         margin: m, in [0, 1); 0.25 in the paper.
@@ -54,7 +56,7 @@ class CircleLoss(nn.Module):
         if feat.dim() == 3:
             return each_branch(lambda part: self(part, pid), feat)
         pairs = find_pairs(feat, pid, other_feat, other_pid)
-        similarity = functional.normalize(feat, dim=1) @ functional.normalize(pairs.other, dim=1).t()
+        similarity = directions(feat) @ directions(pairs.other).t()
         pull = (1 + self.margin - similarity).detach().relu() * (similarity - 1 + self.margin)
         push = (similarity + self.margin).detach().relu() * (similarity - self.margin)
         total = _log_sum(-self.scale * pull, pairs.alike) + _log_sum(self.scale * push, ~pairs.same)

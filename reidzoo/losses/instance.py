@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidzoo.checks import check, number
+from reidzoo.directions import directions
 from reidzoo.losses.branches import each_branch
 from reidzoo.registry import LOSS
 
@@ -46,8 +47,8 @@ class InstanceLoss(nn.Module):
         """
         if feat.dim() == 3:
             return each_branch(self, feat)
-        first = functional.normalize(feat, dim=1)
-        second = first if other_feat is None else functional.normalize(other_feat, dim=1)
+        first = directions(feat)
+        second = first if other_feat is None else directions(other_feat)
         return functional.cross_entropy(self.scale * first @ second.t(), torch.arange(len(feat), device=feat.device))
 
     def extra_repr(self) -> str:
