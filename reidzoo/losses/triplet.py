@@ -16,6 +16,10 @@ from reidzoo.registry import LOSS
 
 __all__ = ["TripletLoss", "mine_batch_hard", "triplet_differences"]
 
+FAR = 100
+"""At a mean of so many spreads float32 begins to mine wrong pairs: of 64 Gaussian features of 512 values 4 % of the
+hardest negatives, at 300 a quarter, at 1000 nine in ten."""
+
 
 @LOSS.register_module()
 class TripletLoss(nn.Module):
@@ -86,14 +90,30 @@ def mine_batch_hard(feat: Tensor, pid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ValueError: a pid is negative: no identity.
     """
     check_labels(pid)
-    norm = feat.square().sum(1)
-    distance = torch.addmm(norm[:, None] + norm[None, :], feat, feat.t(), alpha=-2)
+    distance = _product_distances(feat)
     same = pid[:, None] == pid[None, :]
     # Below every distance and above the masked: a row is its own positive only where it has no other.
     distance.fill_diagonal_(torch.finfo(distance.dtype).min)
     positive = distance.masked_fill(~same, -torch.inf).argmax(1)
     negative = distance.masked_fill(same, torch.inf).argmin(1)
     return positive, negative, ~same.all(1)
+
+
+def _product_distances(feat: Tensor) -> Tensor:
+    """Return the squared distances (B, B) of features (B, D), as ``|a|^2 + |b|^2 - 2 a b``, which mining ranks by.
+
+    About the origin these cancel where the features' mean is over ``FAR`` times as long as their spread; there they are
+    taken about the mean. Others keep their bits, and the choice is made on the device, so that no step waits for it.
+    """
+    mean = feat.mean(0)
+    about_mean = feat - mean
+    far = mean.square().sum() > FAR**2 * about_mean.square().sum(1).mean()
+    return torch.where(far, _product_form(about_mean), _product_form(feat))
+
+
+def _product_form(feat: Tensor) -> Tensor:
+    norm = feat.square().sum(1)
+    return torch.addmm(norm[:, None] + norm[None, :], feat, feat.t(), alpha=-2)
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import torch
 
 from reidzoo.errors import ConfigError
 from reidzoo.losses import TripletLoss
+from reidzoo.losses.triplet import _product_distances, mine_batch_hard
 
 
 def plain(feat, pid, margin):
@@ -54,6 +55,27 @@ def test_close_positives_far_from_the_origin_are_told_apart():
     feat[2:, 1] += 50.0
     pid = torch.tensor([0, 0, 1, 2])
     assert TripletLoss(100.0)(feat, pid).item() == pytest.approx(plain(feat.double().tolist(), pid, 100.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("offset", [1000.0, -1e5])
+def test_a_common_offset_changes_no_pair(offset):
+    """About the origin nine in ten hardest negatives were wrong at 1000, and all at 1e5."""
+    feat, pid = torch.randn(64, 512), torch.arange(64) // 4
+    feat = feat + offset
+    near = (feat.double() - offset).float()
+    for found, wanted in zip(mine_batch_hard(feat, pid), mine_batch_hard(near, pid), strict=True):
+        assert torch.equal(found, wanted)
+    torch.testing.assert_close(TripletLoss(0.3)(feat, pid), TripletLoss(0.3)(near, pid), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 60.0])
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2, 1), (1, 0, 2)], ids=["rows", "strided", "parts first"])
+def test_features_about_the_origin_are_mined_as_they_stand(offset, axes):
+    """Recorded trainings rest on these bits, of parts in any memory layout, too."""
+    shape = [(16, 8, 2048)[axis] for axis in axes]
+    feat = (torch.randn(shape) + offset).permute(axes)[:, 3]
+    norm = feat.square().sum(1)
+    assert torch.equal(_product_distances(feat), torch.addmm(norm[:, None] + norm[None, :], feat, feat.t(), alpha=-2))
 
 
 def test_nan_is_not_hidden():
