@@ -9,9 +9,10 @@ and phases may freeze and thaw what they like.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -21,8 +22,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 __all__ = [
-    "any_rank", "average_gradients", "averaged_backward", "barrier", "broadcast_object", "gather", "gather_objects",
-    "is_main", "my_slice", "rank", "shutdown", "start", "world_size",
+    "agreed", "any_rank", "average_gradients", "averaged_backward", "barrier", "broadcast_object", "gather",
+    "gather_objects", "is_main", "my_slice", "rank", "shutdown", "start", "world_size",
 ]  # fmt: skip
 
 
@@ -98,6 +99,16 @@ def any_rank(flag: bool) -> bool:
     return bool(flags.item())
 
 
+def agreed(value: Any) -> bool:
+    """Return whether ``value`` reads the same on every rank; two numbers of the CPU's, cheap enough for each step."""
+    if world_size() == 1:
+        return True
+    digest = int.from_bytes(hashlib.sha256(repr(value).encode()).digest()[:7], "big")
+    ends = torch.tensor([digest, -digest])
+    dist.all_reduce(ends, dist.ReduceOp.MAX)
+    return ends[0].item() == -ends[1].item()
+
+
 def my_slice(count: int, block: int) -> tuple[int, int]:
     """Return the first and last + 1 of ``count`` rows that this rank takes.
 
@@ -148,26 +159,60 @@ def averaged_backward(loss: Tensor, parameters: Sequence[nn.Parameter]) -> None:
 
     A bucket of gradients is sent as soon as it is whole, the last layers' first, while the backward pass goes on. The
     ranks send the same buckets in the same order, also where a parameter has no gradient, in a phase say that does not
-    reach it: it is then without one on all of them.
+    reach it: it is then without one on all of them. Where the loss reaches a parameter on some ranks only, a term say
+    of which the others have no image, theirs counts as 0, and nothing is sent before the backward pass has ended.
     """
     for parameter in parameters:
         parameter.grad = None
     if not parameters:
         return
-    buckets = _Buckets(parameters)
-    handles = [p.register_post_accumulate_grad_hook(buckets.note) for p in parameters]
+    absent = _reached_elsewhere(loss, parameters)
+    alike = absent is None
+    buckets = _Buckets(parameters, absent or ())
+    # Buckets go between the collectives of batch norms' backward passes, which only like graphs have in like places.
+    handles = [p.register_post_accumulate_grad_hook(buckets.note) for p in parameters] if alike else []
     try:
-        torch.autograd.backward(loss, inputs=list(parameters))
+        if alike or loss.requires_grad:
+            torch.autograd.backward(loss, inputs=list(parameters))
     finally:
         for handle in handles:
             handle.remove()
     buckets.finish()
 
 
-class _Buckets:
-    """Gradients that are sent together, in the order in which a backward pass makes them."""
+def _reached_elsewhere(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[nn.Parameter] | None:
+    """Return the parameters that the loss reaches on another rank and not on this one; None if all reach the same."""
+    leaves = {id(leaf) for leaf in _leaves(loss)}
+    mine = [number for number, parameter in enumerate(parameters) if id(parameter) in leaves]
+    if agreed(mine):
+        return None
+    anywhere = {number for theirs in gather_objects(mine) for number in theirs}
+    return [parameters[number] for number in sorted(anywhere.difference(mine))]
 
-    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+
+def _leaves(loss: Tensor) -> Iterator[Tensor]:
+    """Yield the tensors that a backward pass of ``loss`` gives a gradient."""
+    waiting, seen = [loss.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        waiting += [following for following, _ in node.next_functions]
+
+
+class _Buckets:
+    """Gradients that are sent together, in the order in which a backward pass makes them.
+
+    Args:
+        parameters: whose gradients they are.
+        absent: those of them that get none here, but on another rank; zeros are sent for them.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], absent: Sequence[nn.Parameter] = ()) -> None:
+        self.absent = {id(parameter) for parameter in absent}
         self.members: list[list[nn.Parameter]] = [[]]
         for parameter in reversed(parameters):
             last = self.members[-1]
@@ -185,7 +230,11 @@ class _Buckets:
             self._send()
 
     def _send(self) -> None:
-        grads = [p.grad for p in self.members[len(self.sent)] if p.grad is not None]
+        members = self.members[len(self.sent)]
+        for parameter in members:
+            if id(parameter) in self.absent:
+                parameter.grad = torch.zeros_like(parameter)
+        grads = [p.grad for p in members if p.grad is not None]
         flat = torch.cat([grad.reshape(-1) for grad in grads]) if grads else torch.empty(0)
         self.sent.append((grads, flat, dist.all_reduce(flat, async_op=True) if grads else None))
 

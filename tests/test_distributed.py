@@ -13,6 +13,8 @@ import torch
 
 from reidzoo import distributed
 from reidzoo.distributed import my_slice
+from reidzoo.testing import in_two_processes
+from reidzoo.testing.processes import can_fork
 from reidzoo.version import ROOT
 
 from .conftest import ADVERSARIAL
@@ -106,7 +108,9 @@ class Alone:
     def __init__(self):
         self.sizes = []
 
-    def all_reduce(self, flat, async_op=False):
+    def all_reduce(self, flat, op=torch.distributed.ReduceOp.SUM, async_op=False):
+        if op == torch.distributed.ReduceOp.MAX:
+            return None
         self.sizes.append(flat.numel())
         flat *= 2
         return SimpleNamespace(wait=lambda: None)
@@ -131,6 +135,42 @@ def test_gradients_are_averaged_in_buckets_from_the_last_layer_on(monkeypatch, b
     assert net[1].weight.grad is None and spare.grad is None
     sizes = [2, 10, 4, 12] if bucket == 1 else [28]
     assert other.sizes == sizes
+
+
+def average(case):
+    """Take a backward pass of a loss that is another one in each process; return the gradients, 'none' for None."""
+    torch.manual_seed(0)
+    net = torch.nn.ModuleList([torch.nn.Linear(3, 4), torch.nn.Linear(4, 2), torch.nn.Linear(4, 5)])
+    parameters = list(net.parameters())
+    images, first = torch.ones(2, 3), distributed.rank() == 0
+    hidden = net[0](images)
+    terms = {
+        "a term of one": net[1](hidden).sum() + (net[2](hidden).sum() if first else 0),
+        "one of two": net[1](hidden).sum() if first else net[2](hidden).sum(),
+        "no loss at all": hidden.sum() if first else torch.zeros(()),
+    }
+    own = [torch.zeros_like(p) for p in parameters]
+    if terms[case].requires_grad:
+        found = torch.autograd.grad(terms[case], parameters, allow_unused=True, retain_graph=True)
+        own = [torch.zeros_like(p) if grad is None else grad for p, grad in zip(parameters, found, strict=True)]
+    distributed.averaged_backward(terms[case], parameters)
+    return own, ["none" if parameter.grad is None else parameter.grad for parameter in parameters]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_fork(), reason="needs processes that are copies of this one")
+@pytest.mark.parametrize("bucket", [4, 10**6])
+@pytest.mark.parametrize("case", ["a term of one", "one of two", "no loss at all"])
+def test_a_gradient_that_one_process_lacks_counts_as_zero(monkeypatch, case, bucket):
+    """It ended the process in a collective of unequal sizes, or averaged one parameter's gradient with another's."""
+    monkeypatch.setattr(distributed, "BUCKET", bucket)
+    (own, ours), (others, theirs) = in_two_processes(average, case)
+    for a, b, one, other in zip(own, others, ours, theirs, strict=True):
+        if isinstance(one, str):
+            assert one == other and not a.any() and not b.any()
+        else:
+            torch.testing.assert_close(one, (a + b) / 2)
+            assert torch.equal(one, other)
 
 
 WORKER = """

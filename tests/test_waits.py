@@ -76,6 +76,7 @@ ALLOWED = {
     ("reidzoo/datasets/style_folder.py", "_report"): "of numpy arrays",
     ("reidzoo/distributed.py", "start"): "of the environment",
     ("reidzoo/distributed.py", "any_rank"): "a number on the CPU",
+    ("reidzoo/distributed.py", "agreed"): "two numbers on the CPU",
     ("reidzoo/memories/hybrid.py", "update"): "of numpy arrays",
     ("reidzoo/memories/moved_rows.py", "checked_rows"): "trainers give rows on the CPU",
     ("reidzoo/models/batch_norm/converted_batch_norm.py", "count_batch"): "momentum None, as torch's own batch norm",

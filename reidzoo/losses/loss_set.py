@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from reidzoo.checks import TEXT, check, mapping_of, number
-from reidzoo.errors import ConfigError
+from reidzoo.distributed import agreed, gather_objects
+from reidzoo.errors import ConfigError, UserError
 from reidzoo.registry import LOSS
 
 __all__ = ["LossSet"]
@@ -107,6 +108,7 @@ class LossSet(nn.Module):
         Raises:
             ConfigError: a tensor is missing or not of the size that a loss was given, or a loss returns something else
                 than a scalar.
+            UserError: a tensor has another shape in another process.
         """
         inputs = self._gather_inputs(tensors, None if whole else self.gather)
         results = {}
@@ -146,17 +148,19 @@ class LossSet(nn.Module):
         self, tensors: Mapping[str, Tensor], gather: Callable[[Tensor], Tensor] | None
     ) -> dict[str, Tensor]:
         """Return the tensors that the losses use, in float32 and from all processes."""
-        gathered = {}
+        taken: dict[str, Tensor] = {}
         for name, inputs in self._inputs.items():
             for item in inputs:
                 value = _find(tensors, item.key)
-                if item.key in gathered or (value is None and not item.required):
+                if item.key in taken or (value is None and not item.required):
                     continue
                 if not isinstance(value, Tensor):
                     raise ConfigError(self._missing(name, item, tensors))
-                value = value.float() if value.is_floating_point() else value
-                gathered[item.key] = value if gather is None else gather(value)
-        return gathered
+                taken[item.key] = value.float() if value.is_floating_point() else value
+        if gather is None:
+            return taken
+        _check_shares(taken)
+        return {key: gather(value) for key, value in taken.items()}
 
     def _check_dims(self, name: str, arguments: Mapping[str, Tensor]) -> None:
         """Check that a loss that was given the embedding's size takes a tensor of that size."""
@@ -178,6 +182,27 @@ class LossSet(nn.Module):
             f"tensor {item.key!r}. Tensors available: {offered}. Map the parameter to one of them with "
             f"`inputs: {{{item.parameter}: <tensor>}}`."
         )
+
+
+def _check_shares(tensors: Mapping[str, Tensor]) -> None:
+    """Check that every process has the same tensors of the same shapes for the losses.
+
+    A collective of unequal ones waits for an hour, ends the process or mixes their numbers up, and says none of this.
+
+    Raises:
+        UserError: they differ; every process raises it.
+    """
+    mine = {key: f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}" for key, value in tensors.items()}
+    if agreed(mine):
+        return
+    everyone = gather_objects(mine)
+    key = next(key for theirs in everyone for key in theirs if len({each.get(key) for each in everyone}) > 1)
+    shares = ", ".join(f"{each.get(key, 'none')} in process {number}" for number, each in enumerate(everyone))
+    raise UserError(
+        f"the losses' tensor {key!r} is not alike in all processes: {shares}. Each has to give as many rows of it in "
+        f"every step; for rows that do not count, such as those that a mask leaves out, give a weight or a label that "
+        f"says so, or train in one process"
+    )
 
 
 def _find(tensors: Mapping[str, Tensor], key: str) -> Tensor | None:

@@ -7,6 +7,7 @@ import torch
 
 from reidzoo import distributed
 from reidzoo.engine.optim import build_optimizers
+from reidzoo.errors import UserError
 from reidzoo.heads import CosineClassifier
 from reidzoo.losses import LossSet
 from reidzoo.testing import in_two_processes
@@ -50,6 +51,29 @@ def train(nodes, batches):
         optim.minimize(torch.stack(list(values.values())).sum())
         found |= {f"{name}{step}": value.detach() for name, value in values.items()}
     return {**found, **parts.state_dict()}
+
+
+def unequal(case):
+    """Ask for a loss of tensors that are not alike in both processes; return what is said."""
+    first = distributed.rank() == 0
+    rows = 3 if first or case == "a missing one" else 0
+    tensors = {"feat": torch.ones(rows, 2), "pid": torch.zeros(rows, dtype=torch.int64)}
+    if case == "a missing one" and first:
+        tensors |= {"other_feat": torch.ones(3, 2), "other_pid": torch.zeros(3, dtype=torch.int64)}
+    try:
+        return str(LossSet({"triplet": {"type": "TripletLoss"}}, distributed.gather)(tensors))
+    except UserError as error:
+        return str(error)
+
+
+@pytest.mark.skipif(not can_fork(), reason="needs processes that are copies of this one")
+@pytest.mark.parametrize(
+    ("case", "said"), [("an empty mask", "(0, 2) in process 1"), ("a missing one", "none in process 1")]
+)
+def test_tensors_that_are_not_alike_are_named_in_both_processes(case, said):
+    """One process went on with no rows, and the other waited for an hour."""
+    for words in in_two_processes(unequal, case):
+        assert ("'feat'" in words or "'other_feat'" in words) and "(3, 2) in process 0" in words and said in words
 
 
 @pytest.mark.skipif(not can_fork(), reason="needs processes that are copies of this one")
