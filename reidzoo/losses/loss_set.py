@@ -48,7 +48,9 @@ class LossSet(nn.Module):
     A parameter with a default is filled when a tensor has its name, and is required once ``inputs`` maps it. Where
     there are no tensors ``embeddings`` and ``labels``, the names of pytorch-metric-learning, these are ``feat`` and
     ``pid``. Floating tensors are cast to float32 and autocast is off inside, so a loss need not care about mixed
-    precision. A class that is not registered is given what nodes among its arguments describe, such as a distance.
+    precision. A loss of which one tensor has no rows, such as what a mask has left of a batch, is 0 and is not called:
+    a mean over nothing would be NaN. A class that is not registered is given what nodes among its arguments describe,
+    such as a distance.
 
     Args:
         nodes: the losses by name.
@@ -118,7 +120,7 @@ class LossSet(nn.Module):
                 self._check_dims(name, arguments)
             device = next((value.device.type for value in arguments.values()), "cpu")
             with torch.autocast(device, enabled=False):
-                value = loss(**arguments)
+                value = _nothing(arguments) if _without_rows(arguments) else loss(**arguments)
             if not isinstance(value, Tensor) or value.dim() > 0:
                 shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
                 raise ConfigError(
@@ -182,6 +184,16 @@ class LossSet(nn.Module):
             f"tensor {item.key!r}. Tensors available: {offered}. Map the parameter to one of them with "
             f"`inputs: {{{item.parameter}: <tensor>}}`."
         )
+
+
+def _without_rows(arguments: Mapping[str, Tensor]) -> bool:
+    return any(value.dim() > 0 and not len(value) for value in arguments.values())
+
+
+def _nothing(arguments: Mapping[str, Tensor]) -> Tensor:
+    """Return 0 with a graph to the floating tensors, so that a step of nothing else can be taken."""
+    floating = [value.reshape(-1)[:0].sum() for value in arguments.values() if value.is_floating_point()]
+    return torch.stack(floating).sum() if floating else torch.zeros(())
 
 
 def _check_shares(tensors: Mapping[str, Tensor]) -> None:

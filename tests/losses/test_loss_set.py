@@ -44,6 +44,43 @@ class Wrapped(nn.Module):
         return args[0].sum()
 
 
+OWN = [
+    ({"type": "CrossEntropyLoss"}, {"logits": (5,)}),
+    ({"type": "TripletLoss"}, {"feat": (4,)}),
+    ({"type": "CircleLoss"}, {"feat": (4,)}),
+    ({"type": "WeightedRegularizedTripletLoss"}, {"feat": (4,)}),
+    ({"type": "InstanceLoss"}, {"feat": (4,)}),
+    ({"type": "CenterLoss", "num_classes": 5, "dim": 4}, {"feat": (4,)}),
+    ({"type": "LearntCenterLoss", "num_classes": 5, "dim": 4}, {"feat": (4,)}),
+    ({"type": "SoftTripletLoss"}, {"feat": (2, 4), "teacher_feat": (2, 4)}),
+    ({"type": "SymmetricKLLoss"}, {"domain_logits": (2,)}),
+    (
+        {"type": "torch.nn.MSELoss", "inputs": {"input": "feat", "target": "embedding"}},
+        {"feat": (4,), "embedding": (4,)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("node", "shapes"), OWN, ids=[node["type"] for node, _ in OWN])
+def test_a_loss_of_no_images_is_zero_with_a_graph(node, shapes):
+    """A mask may leave none; the mean of nothing was NaN, which the sum of the losses then was, too."""
+    tensors = {name: torch.ones(0, *shape, requires_grad=True) for name, shape in shapes.items()}
+    losses = LossSet({"it": node})
+    before = {key: value.clone() for key, value in losses.state_dict().items()}
+    value = losses({**tensors, "pid": torch.zeros(0, dtype=torch.int64)})["it"]
+    value.backward()
+    assert value.item() == 0 and all(tensor.grad.shape == tensor.shape for tensor in tensors.values())
+    assert all(torch.equal(losses.state_dict()[key], kept) for key, kept in before.items())
+
+
+def test_a_loss_of_two_sets_of_which_one_is_empty_is_zero():
+    """NaN in the other set stays out of it."""
+    source, target = torch.full((3, 4), torch.nan, requires_grad=True), torch.ones(0, 4)
+    value = LossSet({"mmd": {"type": "MMDLoss"}})({"source_feat": source, "target_feat": target})["mmd"]
+    value.backward()
+    assert value.item() == 0 and torch.equal(source.grad, torch.zeros(3, 4))
+
+
 class NotAModule:
     def forward(self, feat):
         return feat.sum()
