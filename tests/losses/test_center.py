@@ -41,6 +41,7 @@ def test_its_minimum_is_at_the_centers_which_stay_in_evaluation():
     loss.centers.copy_(torch.randn(2, 3))
     before = loss.centers.clone()
     assert loss(before[[0, 1, 1]], torch.tensor([0, 1, 1])) == 0
+    assert loss(before[[0, 1, 1]] + 1, torch.tensor([0, 1, 1])) > 0
     assert torch.equal(loss.centers, before)
     assert "centers" in loss.state_dict() and not list(loss.parameters())
 

@@ -134,3 +134,12 @@ def test_the_share_of_pairs_that_are_pushed_is_that_of_pairs_with_a_cost(form, m
     share = sum(cost > 0 for cost in costs) / len(costs)
     assert 0 < share < 1 and loss.active(feat, pid).item() == pytest.approx(share)
     assert loss.active(feat[:2], pid[:2]) == 0  # of one identity: a NaN would stop the run
+
+
+@pytest.mark.parametrize(("form", "margin"), [("hadsell", 5.0), ("code", 12.5)])
+def test_a_pair_at_the_margin_is_not_pushed(form, margin):
+    """Its cost is 0; (0, 0) and (3, 4) are 5 apart, and 25 / 2 by the code's measure."""
+    feat, pid = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([0, 1])
+    loss = ContrastiveLoss(margin, form=form)
+    assert loss(feat, pid) == 0 and loss.active(feat, pid) == 0
+    assert ContrastiveLoss(margin + 0.1, form=form).active(feat, pid) == 1

@@ -5,6 +5,7 @@ import torch
 
 from reidzoo.errors import ConfigError
 from reidzoo.losses import CircleLoss, ContrastiveLoss, CrossBatchMemoryLoss
+from reidzoo.registry import LOSS
 
 CONTRASTIVE = {"type": "ContrastiveLoss", "margin": 3.0}
 
@@ -65,6 +66,48 @@ def test_it_is_emptied_when_the_classes_change():
     assert loss.eval()(feat, pid) != first
     loss.reset_classes(5)
     assert torch.equal(loss(feat, pid), first)
+
+
+@pytest.mark.parametrize("begin", [2, 5])
+def test_the_batches_before_its_state_count(begin):
+    loss, other = (CrossBatchMemoryLoss(CONTRASTIVE, 3, 6, begin=begin) for _ in range(2))
+    for feat, pid in batches(3):
+        loss(feat, pid)
+    other.load_state_dict(loss.state_dict())
+    for feat, pid in batches(4):
+        assert torch.equal(loss(feat, pid), other(feat, pid))
+
+
+class Products(torch.nn.Module):
+    """Keeps the other features themselves for its backward pass, and the number of classes."""
+
+    classes = 0
+
+    def forward(self, feat, pid, other_feat=None, other_pid=None):
+        return (feat @ (feat if other_feat is None else other_feat).t()).mean()
+
+    def reset_classes(self, num_classes):
+        self.classes = num_classes
+
+
+@pytest.fixture
+def products():
+    LOSS._module_dict["Products"] = Products
+    yield CrossBatchMemoryLoss({"type": "Products"}, 3, 4)
+    del LOSS._module_dict["Products"]
+
+
+def test_the_queue_may_move_before_the_backward_pass(products):
+    (first, pid), (second, other) = batches(2)
+    products(first, pid)
+    products(second.requires_grad_(), other).backward()
+    wanted = 2 * second.detach().sum(0) / 16 + first.sum(0) / 16
+    torch.testing.assert_close(second.grad, wanted.expand(4, 3))
+
+
+def test_its_loss_is_told_of_new_classes(products):
+    products.reset_classes(7)
+    assert products.loss.classes == 7
 
 
 def test_a_loss_of_pytorch_metric_learning():

@@ -107,6 +107,14 @@ def test_a_head_gives_it_cosines_and_branches_are_added_up(cls):
     torch.testing.assert_close(loss(both, pid), loss(both[:, 0], pid) + loss(both[:, 1], pid))
 
 
+@pytest.mark.parametrize(("cls", "most", "beyond"), [(ArcFaceLoss, 1.5, 1.51), (CosFaceLoss, 1, 1.01)])
+def test_the_range_of_the_margin(cls, most, beyond):
+    assert cls(most).margin == most
+    for margin in (-0.01, beyond):
+        with pytest.raises(ConfigError, match="margin"):
+            cls(margin)
+
+
 def test_mistakes():
     with pytest.raises(ConfigError, match=r"ArcFaceLoss takes cosines.*classifier: cosine"):
         ArcFaceLoss()(torch.tensor([[3.0, 0.0]]), torch.tensor([0]))

@@ -195,6 +195,12 @@ def test_wrong_arguments(arguments):
         ExemplarMemory(D, N, **arguments)
 
 
+@pytest.mark.parametrize("neighbours", [2, 6])
+def test_all_images_may_be_neighbours(neighbours):
+    memory = ExemplarMemory(4, 6, neighbours=neighbours, neighbours_by="tested")
+    assert memory.neighbours_of.shape == (6, neighbours)
+
+
 @pytest.mark.parametrize("neighbours", [0, 1, 7])
 def test_tested_neighbours_that_cannot_be_found_are_refused(neighbours):
     with pytest.raises(ConfigError, match="from 2, an image and another, to the 6 images"):

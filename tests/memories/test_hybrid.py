@@ -53,6 +53,14 @@ def test_scores_equal_the_definition():
     assert torch.allclose(scores.double(), plain_scores(memory, feat), atol=1e-4)
 
 
+def test_rows_given_anew_are_of_unit_length_and_reach_the_scores():
+    memory = filled()
+    memory.initialise(3 * torch.randn(S, D), 5 * torch.randn(N, D))
+    torch.testing.assert_close(memory.features.norm(dim=1), torch.ones(S + N))
+    feat, index = batch(1)
+    torch.testing.assert_close(memory(feat, index).double(), plain_scores(memory, feat), rtol=1e-4, atol=1e-4)
+
+
 def test_loss_and_gradient_equal_the_definition_after_many_updates():
     memory = filled()
     for step in range(200):

@@ -15,7 +15,7 @@ def test_targets_carry_no_gradient_and_keep_within_the_memory():
     assert weights[0].max() == 1 and weights[0].min() == 0
 
 
-@pytest.mark.parametrize("columns", [5, 64, 700, 1000])
+@pytest.mark.parametrize("columns", [5, 64, 200, 700, 1000])
 @pytest.mark.parametrize("count", [1, 6])
 def test_the_greatest_are_those_of_topk(columns, count):
     scores = torch.randn(20, columns)
@@ -31,6 +31,12 @@ def test_neighbours_begin_with_their_epoch():
     assert torch.equal(columns, index[:, None]) and not weights.any()
     columns, weights = memory.targets(scores, index, epoch=3)
     assert columns.shape == weights.shape == (3, 3) and weights.any()
+
+
+@pytest.mark.parametrize(("neighbours", "with_some"), [(0, False), (1, False), (2, True)])
+def test_an_image_alone_has_no_neighbours(neighbours, with_some):
+    memory = InvarianceMemory(0.05, exemplar=True, neighbours=neighbours, neighbours_from=3)
+    assert [memory.with_neighbours(epoch) for epoch in (2, 3)] == [False, with_some]
 
 
 @pytest.mark.parametrize("arguments", [(0.0, True, 6, 5), (0.05, True, -1, 5), (0.05, False, 0, 5)])
