@@ -32,3 +32,10 @@ def test_mistakes():
         LearntCenterLoss(2, 3)(torch.zeros(1, 4), torch.tensor([0]))
     with pytest.raises(ValueError, match="must be in"):
         LearntCenterLoss(2, 3)(torch.zeros(1, 3), torch.tensor([2]))
+
+
+def test_centres_begin_and_begin_anew_apart():
+    loss = LearntCenterLoss(50, 40)
+    assert loss.centers.std().item() == pytest.approx(1, abs=0.1)
+    loss.reset_classes(60)
+    assert loss.centers.shape == (60, 40) and loss.centers.std().item() == pytest.approx(1, abs=0.1)
