@@ -137,7 +137,13 @@ class Calibration:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Return whether this is a finite number that a float can hold; JSON's whole numbers have no end."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _numbers(values: Any) -> tuple[float, ...]:

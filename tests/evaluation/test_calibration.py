@@ -59,6 +59,8 @@ def test_it_survives_json():
         ({"threshold": math.nan}, "finite"),
         ({"threshold": "0.5"}, "finite"),
         ({"threshold": True}, "finite"),
+        ({"threshold": 10**400}, "finite"),
+        ({"knots": [0.1, 0.2, 10**400]}, "finite"),
         ({"slope": -1.0}, "slope"),
         ({"prior": 1.0}, "prior"),
         ({"far": 0.0}, "far"),
