@@ -11,7 +11,7 @@ from reidzoo.checks import check, whole
 from reidzoo.clustering.dbscan import number_by_first
 from reidzoo.clustering.kmeans_plus_plus import KMeansPlusPlus
 from reidzoo.errors import ClusteringError
-from reidzoo.neighbours.checks import check_whole
+from reidzoo.neighbours.checks import check_seed, check_whole
 from reidzoo.neighbours.distances import exact_matmul
 from reidzoo.neighbours.equal_rows import equal_rows
 from reidzoo.neighbours.feature_table import FeatureTable
@@ -77,6 +77,7 @@ def kmeans(
             another shape, or settings out of range.
     """
     check_settings(num_clusters, max_iters)
+    seed = check_seed(seed, ClusteringError)
     rows = finite(features, "features")
     first, group = equal_rows(FeatureTable(rows, "features", rows.device))
     if len(first) < num_clusters:

@@ -9,6 +9,7 @@ import numpy as np
 from reidzoo.clustering.dbscan import number_by_first
 from reidzoo.clustering.label_cleaning import as_labels, singletons
 from reidzoo.errors import ClusteringError
+from reidzoo.neighbours.checks import is_number
 
 __all__ = ["Reliability", "independence_threshold", "reliability", "self_paced_filter"]
 
@@ -69,7 +70,7 @@ def independence_threshold(labels: np.ndarray, independence: np.ndarray, quantil
     labels = as_labels(labels)
     if len(independence) != len(labels):
         raise ClusteringError(f"independence: expected {len(labels)} scores, one per label, got {len(independence)}")
-    if np.isnan(independence).any() or not 0 <= quantile <= 1:
+    if np.isnan(independence).any() or not is_number(quantile) or not 0 <= quantile <= 1:
         raise ClusteringError(f"expected scores without NaN and a quantile in [0, 1], got {quantile} of {independence}")
     inside = labels >= 0
     least = cluster_minimum(labels, independence)
@@ -94,7 +95,7 @@ def self_paced_filter(labels: np.ndarray, scores: Reliability, threshold: float)
     labels = as_labels(labels)
     if any(len(score) != len(labels) for score in scores):
         raise ClusteringError(f"scores: expected {len(labels)} of each, one per label")
-    if np.isnan([threshold, *map(np.sum, scores)]).any():
+    if threshold is None or np.isnan([threshold, *map(np.sum, scores)]).any():
         raise ClusteringError(f"expected scores and a threshold without NaN, got {threshold} for {scores}")
     inside = np.flatnonzero(labels >= 0)
     cluster = labels[inside]

@@ -8,14 +8,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.special import expit, logit
 
+from reidzoo.checks import number
 from reidzoo.errors import EvaluationInputError, WeightsError
 
 __all__ = ["METHODS", "Calibration"]
 
 METHODS = ("isotonic", "logistic")
 FORMAT = 1
+PRIOR = number(above=0, below=1)
 MOST_KNOTS = 4096
 """No curve of a stranger's file may have more."""
 
@@ -60,7 +63,7 @@ class Calibration:
 
     def accepts(self, similarity: Any) -> np.ndarray:
         """Return whether pairs of these cosine similarities count as one identity: bool, of the same shape."""
-        return np.asarray(similarity, np.float64) >= self.threshold
+        return _float64(similarity) >= self.threshold
 
     def probability(self, similarity: Any, prior: float | None = None, method: str = "") -> np.ndarray:
         """Return the probabilities that pairs of these cosine similarities are of one identity.
@@ -74,13 +77,13 @@ class Calibration:
             float64 of the same shape, in (0, 1), rising with the similarity.
 
         Raises:
-            EvaluationInputError: a prior outside (0, 1), or an unknown method.
+            EvaluationInputError: a prior outside (0, 1), an unknown method, or similarities that are no numbers.
         """
         if (method or self.method) not in METHODS:
             raise EvaluationInputError(f"method={method!r}: there are {' and '.join(METHODS)}.")
-        if prior is not None and not 0 < prior < 1:
+        if prior is not None and not PRIOR.accepts(prior):
             raise EvaluationInputError(f"prior={prior!r}: the share of pairs of one identity lies between 0 and 1.")
-        similarity = np.asarray(similarity, np.float64)
+        similarity = _float64(similarity)
         if (method or self.method) == "logistic":
             odds = self.slope * similarity + self.intercept
         else:
@@ -134,6 +137,21 @@ class Calibration:
         if (np.diff(knots) <= 0).any() or (np.diff(values) < 0).any() or values[0] <= 0 or values[-1] >= 1:
             return "has rising knots, and values in (0, 1) that do not fall"
         return ""
+
+
+def _float64(similarity: Any) -> np.ndarray:
+    """Return similarities, an array, a tensor of any device, a list or a number, as float64."""
+    if isinstance(similarity, torch.Tensor):
+        similarity = similarity.detach().double().cpu().numpy()
+    try:
+        found = np.asarray(similarity)
+    except ValueError as error:
+        raise EvaluationInputError(f"similarity: {error}; give cosine similarities.") from None
+    if found.dtype.kind not in "fiu":
+        raise EvaluationInputError(
+            f"similarity holds {found.dtype} values; give cosine similarities, which are numbers."
+        )
+    return found.astype(np.float64, copy=False)
 
 
 def _is_number(value: Any) -> bool:

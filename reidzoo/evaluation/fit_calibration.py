@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from reidzoo.errors import EvaluationInputError
-from reidzoo.evaluation.calibration import METHODS, Calibration
+from reidzoo.evaluation.calibration import METHODS, PRIOR, Calibration
 from reidzoo.evaluation.pairs import Pairs
 from reidzoo.evaluation.roc import allowed_accepts
 from reidzoo.evenly_spaced import evenly_spaced
 from reidzoo.needs import need
+from reidzoo.neighbours.checks import check_choice, check_count, check_seed, is_number
 
 __all__ = ["AUTO", "ENOUGH", "false_accepts", "fit_calibration", "threshold_at"]
 
@@ -59,9 +60,12 @@ def fit_calibration(
             f"a calibration needs pairs of one identity and of two, and there are {num_same:,} and "
             f"{len(pairs) - num_same:,}."
         )
-    if method not in (AUTO, *METHODS) or not 0 < prior < 1:
-        raise EvaluationInputError(f"method={method!r}, prior={prior!r}: {AUTO} or {METHODS}, and a number in (0, 1).")
+    check_choice(method, "method", (AUTO, *METHODS))
+    if not PRIOR.accepts(prior):
+        raise EvaluationInputError(f"prior={prior!r}: the share of pairs of one identity lies between 0 and 1.")
+    check_count(draws, "draws")
     threshold = threshold_at(pairs, far)
+    far, prior, seed = float(far), float(prior), check_seed(seed)
     slope, intercept = _logistic(pairs, prior)
     knots, values = _isotonic(pairs, prior)
     return Calibration(
@@ -87,6 +91,8 @@ def threshold_at(pairs: Pairs, far: float) -> float:
     Raises:
         EvaluationInputError: fewer than ten pairs would be accepted, so that the threshold would be an accident.
     """
+    if not is_number(far):
+        raise EvaluationInputError(f"far={far!r}: a false-accept rate is a number between 0 and 1, such as 0.001.")
     refused = np.sort(pairs.similarity[~pairs.same])[::-1]
     allowed = allowed_accepts(far, len(refused))
     if not 0 < far < 1 or allowed < LEAST_FALSE:

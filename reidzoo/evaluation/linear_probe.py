@@ -8,12 +8,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from reidzoo.errors import EvaluationInputError
+from reidzoo.neighbours.checks import check_count, check_seed
 
 __all__ = ["linear_probe", "probe_split"]
 
 
 def probe_split(
-    labels: np.ndarray, identities: np.ndarray, images: int = 500, seed: int = 0
+    labels: Tensor | np.ndarray, identities: Tensor | np.ndarray, images: int = 500, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose the rows that a probe learns from and those that it is tested on: no identity is on both sides.
 
@@ -30,9 +31,13 @@ def probe_split(
         Two sorted int64 arrays of rows.
 
     Raises:
-        EvaluationInputError: fewer than two labels are left.
+        EvaluationInputError: fewer than two labels are left, labels and identities are not as many, or ``images`` or
+            ``seed`` is no whole number.
     """
-    rng = np.random.default_rng(seed)
+    check_count(images, "images")
+    identities = _column(identities, "identities", len(identities), "the images")
+    labels = _column(labels, "labels", len(identities), "identities")
+    rng = np.random.default_rng(check_seed(seed))
     unique = np.unique(identities)
     lowest = np.full(len(unique), np.iinfo(np.int64).max)
     np.minimum.at(lowest, np.searchsorted(unique, identities), labels)
@@ -58,7 +63,11 @@ def probe_split(
 @torch.inference_mode(False)
 @torch.no_grad()
 def linear_probe(
-    train_features: Tensor, train_labels: np.ndarray, test_features: Tensor, test_labels: np.ndarray, l2: float = 1e-3
+    train_features: Tensor | np.ndarray,
+    train_labels: Tensor | np.ndarray,
+    test_features: Tensor | np.ndarray,
+    test_labels: Tensor | np.ndarray,
+    l2: float = 1e-3,
 ) -> tuple[float, float]:
     """Return the balanced accuracy of a linear classifier on features it has not seen, and what chance gives.
 
@@ -79,11 +88,11 @@ def linear_probe(
         The mean over the labels of the share of their rows that are classified correctly, and 1 / labels.
 
     Raises:
-        EvaluationInputError: the two sides' labels differ, or a feature is not finite.
+        EvaluationInputError: the two sides' labels differ, they are not one for each row of features, or a feature is
+            not finite.
     """
-    for name, features in (("train_features", train_features), ("test_features", test_features)):
-        if not features.isfinite().all():
-            raise EvaluationInputError(f"{name} holds NaN or infinity; a probe of them would look like chance")
+    train_features, train_labels = _side(train_features, train_labels, "train")
+    test_features, test_labels = _side(test_features, test_labels, "test")
     names, target = np.unique(train_labels, return_inverse=True)
     if not np.array_equal(names, np.unique(test_labels)):
         raise EvaluationInputError("the probe is tested on other labels than it learns; split with probe_split")
@@ -94,6 +103,24 @@ def linear_probe(
     truth = np.searchsorted(names, test_labels)
     recalls = [float((predicted[truth == label] == label).mean()) for label in range(len(names))]
     return float(np.mean(recalls)), 1 / len(names)
+
+
+def _side(features: Tensor | np.ndarray, labels: Tensor | np.ndarray, name: str) -> tuple[Tensor, np.ndarray]:
+    """Return one side's features and labels, checked."""
+    features = torch.as_tensor(features).detach()
+    if features.dim() != 2:
+        raise EvaluationInputError(f"{name}_features has the shape {tuple(features.shape)}; expected (N, D)")
+    if not features.isfinite().all():
+        raise EvaluationInputError(f"{name}_features holds NaN or infinity; a probe of them would look like chance")
+    return features, _column(labels, f"{name}_labels", len(features), f"{name}_features")
+
+
+def _column(values: Tensor | np.ndarray, name: str, length: int, owner: str) -> np.ndarray:
+    """Return labels as an array (N,), where N is the ``length`` of ``owner``."""
+    column = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+    if column.ndim != 1 or len(column) != length:
+        raise EvaluationInputError(f"{name} has the shape {column.shape}; give one for each row of {owner}")
+    return column
 
 
 @torch.enable_grad()

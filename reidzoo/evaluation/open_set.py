@@ -59,7 +59,7 @@ def identify_open_set(
         EvaluationInputError: a rate outside (0, 1), fewer than two identities with a match, another metric, or no query
             of an unknown person with an image to be compared with.
     """
-    check_rates(rates)
+    rates = check_rates(rates)
     if source.metric != "cosine":
         raise EvaluationInputError(f"open-set identification compares cosines, not {source.metric} distances.")
     matched = protocol.matched_queries()

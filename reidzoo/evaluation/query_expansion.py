@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from reidzoo.errors import EvaluationInputError
-from reidzoo.neighbours.checks import check_count
+from reidzoo.neighbours.checks import check_count, is_number
 from reidzoo.neighbours.distances import FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
 
@@ -72,5 +72,5 @@ def check_expansion(k: int, alpha: float) -> None:
         EvaluationInputError: one is not.
     """
     check_count(k, "k")
-    if not 0 <= alpha < np.inf:
+    if not is_number(alpha) or alpha < 0:
         raise EvaluationInputError(f"alpha={alpha!r}: expected a number of at least 0.")

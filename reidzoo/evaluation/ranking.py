@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from reidzoo.evaluation.ranking_result import RankingResult
 from reidzoo.evaluation.ranks import AP_KINDS, pad_matches, rank_matches, ranks_of_matches, score_ranks, sort_rows
 from reidzoo.evaluation.rerank import KReciprocal
 from reidzoo.evaluation.roc import RocCounter
-from reidzoo.neighbours.checks import as_ids, check_choice, check_count
+from reidzoo.neighbours.checks import as_ids, check_choice, check_count, check_seed
 from reidzoo.neighbours.distances import METRICS, DistanceSource, FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
 
@@ -103,9 +104,11 @@ def build_protocol(protocol: str | type[Protocol], labels: Labels, seed: int, re
     Raises:
         EvaluationInputError: unknown name, or labels that the protocol cannot use.
     """
-    if isinstance(protocol, str):
+    if not inspect.isclass(protocol):
         check_choice(protocol, "protocol", tuple(PROTOCOLS))
         protocol = PROTOCOLS[protocol]
+    if protocol.single_shot:
+        seed = check_seed(seed)
     if repeats is not None:
         check_count(repeats, "repeats")
     return protocol(labels.pooled() if protocol.pooled else labels, seed, repeats)
@@ -135,6 +138,7 @@ def evaluate_distances(
             f"{source.num_queries} and {source.num_gallery}."
         )
     counter = None
+    roc = bool(roc) if isinstance(roc, np.bool_) else roc
     if roc is not False and roc is not None:
         if protocol.single_shot:
             raise EvaluationInputError(f"roc is not defined for the single-shot protocol {protocol.name!r}.")

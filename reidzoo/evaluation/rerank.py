@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from reidzoo.checks import PROBABILITY
 from reidzoo.errors import EvaluationInputError
 from reidzoo.neighbours.checks import check_choice, check_count
 from reidzoo.neighbours.distances import METRICS, DistanceSource, FeatureDistances
@@ -40,7 +41,7 @@ class KReciprocal:
     def __post_init__(self) -> None:
         check_count(self.k1, "k1")
         check_count(self.k2, "k2")
-        if not 0 <= self.lambda_ <= 1:
+        if not PROBABILITY.accepts(self.lambda_):
             raise EvaluationInputError(f"lambda_={self.lambda_!r}: the original distance's weight lies in [0, 1].")
 
     def distances(self, query: FeatureTable, gallery: FeatureTable, metric: str = "cosine") -> KReciprocalDistances:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from reidzoo.checks import number
 from reidzoo.errors import EvaluationInputError
 from reidzoo.neighbours.distances import DistanceSource
 
 __all__ = ["RocCounter", "RocCurve"]
 
 STEPS = 1000
+RATE = number(above=0, below=1)
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,11 @@ class RocCounter:
     """
 
     def __init__(self, source: DistanceSource, rates: Sequence[float]) -> None:
-        check_rates(rates)
-        self._rates = tuple(float(rate) for rate in rates)
+        self._rates = check_rates(rates)
         self._source = source
         pairs = source.num_queries * source.num_gallery
         # At most all pairs are non-matches; which of them are is known only when they have been seen.
-        self._keep = min(allowed_accepts(max(rates), pairs), pairs - 1) + 1
+        self._keep = min(allowed_accepts(max(self._rates), pairs), pairs - 1) + 1
         low, high = source.limits()
         self._edges = torch.linspace(low, high, STEPS + 1, dtype=torch.float32, device=source.device)
         self._negative_counts = np.zeros(STEPS + 1, dtype=np.int64)
@@ -115,14 +116,20 @@ class RocCounter:
         self._nearest = [nearest]
 
 
-def check_rates(rates: Sequence[float]) -> None:
-    """Complain unless there are false positive rates, and all lie between 0 and 1.
+def check_rates(rates: Iterable[float]) -> tuple[float, ...]:
+    """Return false positive rates, of which there must be some, and all between 0 and 1.
 
     Raises:
         EvaluationInputError: there are none, or one does not.
     """
-    if not rates or not all(0 < rate < 1 for rate in rates):
-        raise EvaluationInputError(f"roc={tuple(rates)}: false positive rates must lie between 0 and 1.")
+    if isinstance(rates, np.ndarray | torch.Tensor):
+        rates = rates.tolist()
+    if not isinstance(rates, Iterable) or isinstance(rates, str):
+        raise EvaluationInputError(f"roc={rates!r}: expected a list of false positive rates, such as (0.001, 0.01).")
+    found = tuple(rates)
+    if not found or not all(RATE.accepts(rate) for rate in found):
+        raise EvaluationInputError(f"roc={found}: false positive rates must lie between 0 and 1.")
+    return tuple(float(rate) for rate in found)
 
 
 def allowed_accepts(rate: float, count: int) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from reidzoo.checks import whole
 from reidzoo.engine.image_check import ImageCheck
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.errors import GalleryError, UserError
@@ -272,7 +273,7 @@ class Gallery:
         prior: float | None = None,
     ) -> list[list[Match]]:
         """Return what ``search`` does for embeddings (Q, D) of the gallery's model."""
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        if not whole(1).accepts(k):
             raise GalleryError(f"k={k!r}: expected a whole number of at least 1")
         if not len(embeddings):
             return []

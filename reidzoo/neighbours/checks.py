@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from reidzoo.errors import ClusteringError, EvaluationInputError
+from reidzoo.errors import ClusteringError, EvaluationInputError, UserError
 
-__all__ = ["as_ids", "check_choice", "check_count", "check_whole"]
+__all__ = ["as_ids", "check_choice", "check_count", "check_seed", "check_whole", "is_number"]
 
 
 def as_ids(values: Any, name: str, length: int, owner: str) -> np.ndarray:
@@ -26,7 +26,10 @@ def as_ids(values: Any, name: str, length: int, owner: str) -> np.ndarray:
     """
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().numpy()
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # lists within the list, of different lengths
+        raise EvaluationInputError(f"{name}: {error}; give one integer per row of {owner}.") from None
     if array.ndim != 1 or len(array) != length:
         raise EvaluationInputError(
             f"{name} has shape {array.shape}, but {owner} has {length} rows; give one integer per row."
@@ -44,7 +47,7 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
     Raises:
         EvaluationInputError: it is not.
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise EvaluationInputError(f"{name}={value!r} is not known; choose one of {', '.join(choices)}.")
 
 
@@ -57,6 +60,19 @@ def check_count(value: Any, name: str) -> int:
     if not _is_whole(value, 1):
         raise EvaluationInputError(f"{name}={value!r}: expected a whole number of at least 1.")
     return int(value)
+
+
+def check_seed(value: Any, error: type[UserError] = EvaluationInputError) -> int:
+    """Return the seed ``value`` as an int, which is of any size; raises ``error`` unless it is whole and at least 0."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
+        raise error(f"seed={value!r}: expected a whole number of at least 0.")
+    return int(value)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether ``value`` is a finite number, of Python or of numpy, which can be compared with others."""
+    known = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return known and bool(-np.inf < value < np.inf)
 
 
 def check_whole(value: Any, name: str, least: int = 1) -> None:

@@ -86,7 +86,7 @@ def test_the_graph_is_left_alone():
     np.testing.assert_array_equal(graph.indices, before.indices)
 
 
-@pytest.mark.parametrize("eps", [0, -0.1, 1.0, 2, np.nan])
+@pytest.mark.parametrize("eps", [0, -0.1, 1.0, 2, np.nan, "0.5", None])
 def test_radius_out_of_range(eps):
     with pytest.raises(ValueError, match="eps"):
         dbscan(graph_of(random_distances(5, 0)), eps)

@@ -210,6 +210,8 @@ def test_finds_the_blobs_as_well_as_scikit_learn():
         ({"num_clusters": 0}, "num_clusters: expected a whole number"),
         ({"num_clusters": 2.5}, "num_clusters: expected a whole number"),
         ({"max_iters": 0}, "max_iters: expected"),
+        ({"seed": -1}, "seed=-1: expected"),
+        ({"seed": 1.5}, "seed=1.5: expected"),
         ({"num_clusters": 6}, "5 different rows of 5 cannot make num_clusters=6"),
         ({"features": np.ones((5, 2))}, "1 different rows of 5 cannot"),
         ({"features": [[1.0, 2.0], [np.nan, 0.0], [3.0, 4.0]]}, "features: row 1 of 3 holds NaN"),

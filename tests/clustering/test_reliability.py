@@ -91,10 +91,12 @@ def test_mismatched_lengths_and_bad_labels():
     broken = np.array([0.1, np.nan, 0.2])
     with pytest.raises(ValueError, match="scores without NaN"):
         independence_threshold(labels, broken)
-    with pytest.raises(ValueError, match=r"a quantile in \[0, 1\]"):
-        independence_threshold(labels, np.zeros(3), 1.5)
+    for quantile in (1.5, "0.9"):
+        with pytest.raises(ValueError, match=r"a quantile in \[0, 1\]"):
+            independence_threshold(labels, np.zeros(3), quantile)
     for scores, threshold in ((Reliability(broken, np.zeros(3)), 0.5), (Reliability(np.zeros(3), broken), 0.5),
-                              (reliability(labels, labels, labels), np.nan)):  # fmt: skip
+                              (reliability(labels, labels, labels), np.nan),
+                              (reliability(labels, labels, labels), None)):  # fmt: skip
         with pytest.raises(ValueError, match="without NaN"):
             self_paced_filter(labels, scores, threshold)
     with pytest.raises(ValueError, match="integers"):

@@ -85,6 +85,22 @@ def test_what_is_no_calibration_at_all_and_wrong_questions():
         Calibration.from_dict([1], "x")
     with pytest.raises(WeightsError, match="format None"):
         Calibration.from_dict({key: value for key, value in ISOTONIC.to_dict().items() if key != "format"}, "x")
-    for wrong in ({"prior": 0.0}, {"prior": 1.0}, {"method": "mean"}):
-        with pytest.raises(EvaluationInputError):
+    for wrong in (
+        {"prior": 0.0},
+        {"prior": 1.0},
+        {"prior": "0.5"},
+        {"prior": np.array([0.1, 0.2])},
+        {"method": "mean"},
+    ):
+        with pytest.raises(EvaluationInputError, match=next(iter(wrong))):
             ISOTONIC.probability(np.zeros(2), **wrong)
+    for similarity in (None, "0.5", [0.5, [0.5]], [1j]):
+        with pytest.raises(EvaluationInputError, match="similarity"):
+            ISOTONIC.accepts(similarity)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_similarities_may_be_a_tensor_that_training_made(dtype):
+    similarity = torch.tensor([0.125, 0.5], dtype=dtype, requires_grad=True)
+    assert ISOTONIC.probability(similarity).tolist() == ISOTONIC.probability([0.125, 0.5]).tolist()
+    assert ISOTONIC.accepts(similarity).tolist() == ISOTONIC.accepts([0.125, 0.5]).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 
@@ -119,9 +120,20 @@ def test_what_cannot_be_fitted():
     for kind in (pairs.same, ~pairs.same):
         with pytest.raises(EvaluationInputError, match="pairs of one identity and of two"):
             fit_calibration(pairs.take(kind), 0.1)
-    for wrong in ({"prior": 1.0}, {"method": "mean"}):
-        with pytest.raises(EvaluationInputError, match="method"):
-            fit_calibration(pairs, 0.1, **wrong)
+    for wrong in ({"prior": 1.0}, {"prior": "0.5"}, {"method": "mean"}, {"draws": 2.5}, {"seed": -1}, {"far": None}):
+        with pytest.raises(EvaluationInputError, match=next(iter(wrong))):
+            fit_calibration(pairs, **{"far": 0.1, **wrong})
+
+
+def test_numbers_of_numpy_are_as_good_and_can_be_written_as_json():
+    pairs = gaussian(50, 500)
+    found = fit_calibration(pairs, np.float32(0.1), prior=np.float32(0.5), draws=np.int64(3), seed=np.int32(0))
+    assert json.loads(json.dumps(found.to_dict()))["prior"] == 0.5
+    assert found == fit_calibration(pairs, float(np.float32(0.1)), draws=3)
+
+
+def test_no_draw_is_refused():
+    pairs = gaussian(50, 500)
     with pytest.raises(EvaluationInputError, match="draws=0"):
         fit_calibration(pairs, 0.1, draws=0)
 

@@ -108,6 +108,26 @@ def test_one_label_is_refused():
         linear_probe(torch.eye(2), np.array([0, 1]), torch.eye(2), np.array([0, 2]))
 
 
+def test_arrays_tensors_and_lists_are_as_good(rng):
+    features, labels, people = rng.normal(size=(40, 3)), np.arange(40) % 2, np.arange(40) // 2 % 10
+    wanted = linear_probe(torch.from_numpy(features), labels, torch.from_numpy(features), labels)
+    assert wanted == linear_probe(features, torch.from_numpy(labels), features, labels.tolist())
+    for kind in (torch.from_numpy, np.ndarray.tolist):
+        for ours, theirs in zip(probe_split(kind(labels), kind(people)), probe_split(labels, people)):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_labels_of_another_number_than_the_images_are_refused():
+    with pytest.raises(EvaluationInputError, match=r"test_labels has the shape \(1,\).*each row of test_features"):
+        linear_probe(torch.eye(2), [0, 1], torch.eye(2), [0])
+    with pytest.raises(EvaluationInputError, match=r"labels has the shape.*each row of identities"):
+        probe_split([0, 1, 0], [0, 1])
+    with pytest.raises(EvaluationInputError, match=r"images=2\.5"):
+        probe_split([0, 1, 0, 1], [0, 1, 2, 3], images=2.5)
+    with pytest.raises(EvaluationInputError, match=r"train_features has the shape \(2,\)"):
+        linear_probe(torch.ones(2), [0, 1], torch.eye(2), [0, 1])
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_features_that_are_no_numbers_are_refused(value):
     spoilt = torch.eye(2).index_fill(0, torch.tensor([1]), value)

@@ -91,6 +91,8 @@ def test_what_cannot_be_asked():
     rules = PROTOCOLS["market1501"](labels)
     with pytest.raises(EvaluationInputError, match="false positive rates"):
         identify_open_set(FeatureDistances(*tables), rules, (2.0,))
+    with pytest.raises(EvaluationInputError, match="expected a list of false positive rates"):
+        identify_open_set(FeatureDistances(*tables), rules, 0.1)
     with pytest.raises(EvaluationInputError, match="cosines"):
         identify_open_set(FeatureDistances(*tables, "euclidean"), rules)
     lone = Labels(labels.query_pids * 0, labels.gallery_pids, labels.query_camids, labels.gallery_camids)

@@ -28,6 +28,7 @@ def test_equals_the_plain_definition(alpha, k):
         ({"alpha": -1.0}, "alpha"),
         ({"alpha": float("nan")}, "alpha"),
         ({"alpha": float("inf")}, "alpha"),
+        ({"alpha": "1"}, "alpha='1'"),
         ({"query_features": np.full((2, 3), np.nan)}, "query_features: row 0 holds NaN"),
         ({"gallery_features": np.array([[1.0] * 3, [np.inf] * 3])}, "gallery_features: row 1 holds NaN or infinity"),
         ({"gallery_features": np.ones((0, 3))}, "gallery_features is empty"),

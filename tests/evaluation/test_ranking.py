@@ -281,6 +281,13 @@ BASE = {
         ({"max_rank": 0}, "max_rank=0"),
         ({"protocol": "cuhk03", "repeats": 0}, "repeats=0"),
         ({"roc": [0.0]}, "between 0 and 1"),
+        ({"roc": ["0.1"]}, "between 0 and 1"),
+        ({"roc": 0.1}, "roc=0.1: expected a list"),
+        ({"roc": "0.1"}, "roc='0.1': expected a list"),
+        ({"protocol": None}, "protocol=None is not known"),
+        ({"protocol": "cuhk03", "seed": 1.5}, "seed=1.5"),
+        ({"protocol": "cuhk03", "seed": -1}, "seed=-1"),
+        ({"query_pids": [[1, 2], 2, 3]}, "query_pids: .*one integer per row"),
         ({"roc": True, "protocol": "cuhk03"}, "single-shot"),
         ({"rerank": True, "protocol": "vehicleid"}, "without rerank"),
         ({"rerank": 0.3}, "expected True, False or a KReciprocal"),
@@ -298,6 +305,16 @@ def test_bad_input_is_refused_with_the_reason(change, message):
     with pytest.raises(EvaluationInputError, match=message) as caught:
         evaluate_ranking(**{**BASE, **change})
     assert isinstance(caught.value, ValueError) and isinstance(caught.value, UserError)
+
+
+@pytest.mark.parametrize("rates", [np.array([0.1, 0.5]), torch.tensor([0.1, 0.5]), iter([0.1, 0.5]), [np.float64(0.1)]])
+def test_rates_come_in_any_array_or_iterable(make_case, rates):
+    found = evaluate_ranking(**make_case(0), roc=rates, max_rank=np.int64(3)).roc.tpr_at
+    assert min(found) == pytest.approx(0.1) and all(type(rate) is float for rate in found)
+
+
+def test_no_roc_may_be_numpys_false():
+    assert evaluate_ranking(**BASE, roc=np.bool_(False)).roc is None
 
 
 def test_vehicleid_without_a_second_image_is_refused():

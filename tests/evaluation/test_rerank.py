@@ -83,6 +83,8 @@ def test_blocks_equal_the_whole():
         ({"k1": True}, "k1=True"),
         ({"lambda_": 1.5}, "lambda_=1.5"),
         ({"lambda_": float("nan")}, "lambda_"),
+        ({"lambda_": "0.3"}, "lambda_='0.3'"),
+        ({"lambda_": None}, "lambda_=None"),
         ({"metric": "l1"}, "metric='l1'"),
     ],
 )

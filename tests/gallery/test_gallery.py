@@ -252,8 +252,10 @@ def test_places_that_do_not_fit(model, people, tmp_path):
         small.save(tmp_path / "kept")
     small.save(tmp_path / "kept", replace=True)
     assert len(Gallery.load(tmp_path / "kept")) == 2
-    with pytest.raises(GalleryError, match="k=0"):
-        small.search(people / "Ann" / "Ann_c0.jpg", k=0)
+    for k in (0, 1.0, True, "1"):
+        with pytest.raises(GalleryError, match="k="):
+            small.search(people / "Ann" / "Ann_c0.jpg", k=k)
+    assert len(small.search(people / "Ann" / "Ann_c0.jpg", k=np.int64(1))[0]) == 1
 
 
 def test_damaged_files_are_named(fill, tmp_path):

@@ -15,7 +15,7 @@ from torch import Tensor
 from reidzoo.clustering.jaccard.all_pairs import SplitTree
 from reidzoo.clustering.jaccard.near_pairs import ROWS, near_pairs
 from reidzoo.errors import ClusteringError
-from reidzoo.neighbours.checks import check_whole
+from reidzoo.neighbours.checks import check_whole, is_number
 from reidzoo.neighbours.features import normalised
 from reidzoo.neighbours.k_reciprocal import expanded_sets, membership, reciprocal_sets
 from reidzoo.neighbours.search import neighbours_of_normalised
@@ -75,7 +75,7 @@ def check_settings(k1: int, k2: int, max_distance: float = 1.0) -> None:
     check_whole(k2, "k2")
     if k2 > k1:
         raise ClusteringError(f"expected k2 of at most k1, got k1={k1}, k2={k2}; lower k2 with k1")
-    if not 0 < max_distance <= 1:
+    if not is_number(max_distance) or not 0 < max_distance <= 1:
         raise ClusteringError(f"max_distance: expected a distance in (0, 1], got {max_distance}")
 
 
