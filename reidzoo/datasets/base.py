@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from reidzoo.checks import PATH, check, optional
 from reidzoo.datasets.record import Record
 from reidzoo.errors import DatasetError
@@ -93,20 +95,29 @@ class Dataset:
         """Return the records of ``"train"``, ``"query"`` or ``"gallery"``, sorted by file name within a folder.
 
         Raises:
-            DatasetError: a file's name is not of this dataset, or a listed file is absent.
+            DatasetError: a file's name is not of this dataset, a listed file is absent, or a pid or a camera is none.
         """
         if split not in self._records:
             records = self.scan(split)
             if not isinstance(records, list) or not all(hasattr(record, "camid") for record in records):
                 raise DatasetError(f"{self.name}: scan({split!r}) is to return a list of reidzoo.datasets.Record")
-            if wrong := [record for record in records if isinstance(record, Record) and record.camid < 0]:
-                raise DatasetError(
-                    f"{self.name}: {len(wrong)} images are of camera {wrong[0].camid}, such as {wrong[0].path}: the "
-                    f"first camera is 0, and in this dataset's names 1"
-                )
+            self._check_ids([record for record in records if isinstance(record, Record)])
             self._records[split] = records
             self._check_counts(split)
         return self._records[split]
+
+    def _check_ids(self, records: Sequence[Record]) -> None:
+        odd = [record for record in records if not (_is_whole(record.pid) and _is_whole(record.camid))]
+        if odd := odd or [record for record in records if record.pid < -1]:
+            raise DatasetError(
+                f"{self.name}: {len(odd)} images have a pid or a camera that is none, such as {odd[0].path}: pid "
+                f"{odd[0].pid!r}, camera {odd[0].camid!r}. Both are whole numbers; a pid is 0 or more, or -1 for nobody"
+            )
+        if wrong := [record for record in records if record.camid < 0]:
+            raise DatasetError(
+                f"{self.name}: {len(wrong)} images are of camera {wrong[0].camid}, such as {wrong[0].path}: the "
+                f"first camera is 0, and in this dataset's names 1"
+            )
 
     def scan(self, split: str) -> list[Record]:
         """Read the records of one split from disk."""
@@ -257,3 +268,7 @@ def shortened(lines: Sequence[str], count: int) -> list[str]:
 
 def _any_of(names: str | tuple[str, ...]) -> str:
     return names if isinstance(names, str) else " or ".join(names)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -71,10 +71,13 @@ class Labels:
         query_pids: int64 (Q,). A query with pid -1 is never counted.
         gallery_pids: int64 (G,). -1 is junk, left out of every ranking; any other id that is not the query's is a
             non-match, Market-1501's distractors (0) among them.
-        query_camids: int64 (Q,), or None if unknown.
-        gallery_camids: int64 (G,), or None if unknown.
+        query_camids: int64 (Q,), or None if unknown. Protocols that need cameras take none below 0.
+        gallery_camids: int64 (G,), or None if unknown; likewise.
         query_in_gallery: int64 (Q,), the gallery row that is the query image itself, -1 if there is none. Such a row
             never counts for its query. None if no query is in the gallery.
+
+    Raises:
+        EvaluationInputError: they are not integers, or query and gallery share a negative id other than -1.
     """
 
     query_pids: np.ndarray
@@ -82,6 +85,18 @@ class Labels:
     query_camids: np.ndarray | None = None
     gallery_camids: np.ndarray | None = None
     query_in_gallery: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Check that a match can only be of a person."""
+        for name, values in vars(self).items():
+            if values is not None and len(values) and np.asarray(values).dtype.kind not in "iu":
+                raise EvaluationInputError(f"{name} holds {np.asarray(values).dtype} values; ids must be integers.")
+        nobody = np.intersect1d(self.query_pids[self.query_pids < JUNK], self.gallery_pids)
+        if len(nobody):
+            raise EvaluationInputError(
+                f"query and gallery both hold the pid {nobody[0]}, which would count as a person. Nobody known is -1, "
+                f"and people are numbered from 0 on, as np.unique(all_pids, return_inverse=True)[1] numbers them."
+            )
 
     def cameras(self) -> tuple[np.ndarray, np.ndarray]:
         """Return ``query_camids`` and ``gallery_camids``.
@@ -141,7 +156,7 @@ class Protocol(ABC):
         repeats: number of trials; None takes ``own_repeats``.
 
     Raises:
-        EvaluationInputError: the protocol needs cameras and there are none.
+        EvaluationInputError: the protocol needs cameras and there are none, or some are negative: unknown.
     """
 
     name: ClassVar[str]
@@ -156,6 +171,8 @@ class Protocol(ABC):
                 f"protocol {self.name!r} needs the cameras of queries and gallery; give query_camids and "
                 f"gallery_camids, or use protocol='camera_free' if they are unknown."
             )
+        if self.needs_cameras:
+            self._check_cameras(*labels.cameras())
         self.labels, self.seed = labels, seed
         self.trials = (repeats or self.own_repeats) if self.single_shot else 1
         self.same_id = Groups(labels.gallery_pids, labels.gallery_pids != JUNK)
@@ -206,6 +223,16 @@ class Protocol(ABC):
         if any(len(judged.match_rows) for _, judged in self.judgements()):
             return
         raise EvaluationInputError(f"protocol {self.name!r}: no query has a true match. {self._why_no_match()}")
+
+    def _check_cameras(self, *sides: np.ndarray) -> None:
+        """Complain of cameras that are unknown: images of two unknown cameras would count as those of one."""
+        unknown = np.concatenate([camids[camids < 0] for camids in sides])
+        if len(unknown):
+            raise EvaluationInputError(
+                f"protocol {self.name!r} needs to know which images one camera took, and {len(unknown):,} of "
+                f"{sum(map(len, sides)):,} have the camera {unknown[0]}; cameras are numbered from 0 on. Leave out the "
+                f"images whose camera is unknown, or use protocol='camera_free'."
+            )
 
     def _why_no_match(self) -> str:
         labels = self.labels

@@ -56,8 +56,9 @@ def evaluate_ranking(
         gallery_features: (G, D), likewise.
         query_pids: (Q,) integers. Queries without a true match are not counted, but reported.
         gallery_pids: (G,) integers; -1 is junk and left out.
-        query_camids: (Q,) integers; None if unknown.
-        gallery_camids: (G,) integers; None if unknown.
+        query_camids: (Q,) integers from 0 on; None if unknown.
+        gallery_camids: (G,) integers from 0 on; None if unknown. Where some are, leave these images out, or use
+            ``camera_free``: a negative camera is refused by the protocols that need cameras.
         protocol: ``market1501``, ``cuhk03``, ``vehicleid``, ``camera_free``, ``cross_camera``, or a Protocol class.
         metric: ``cosine`` or ``euclidean``.
         ap: ``step`` or ``trapezoid``; see ``reidzoo.evaluation.ranks.score_ranks``.

@@ -5,9 +5,10 @@ import os
 import re
 import time
 
+import numpy as np
 import pytest
 
-from reidzoo.datasets import Market1501, RandPerson
+from reidzoo.datasets import Market1501, RandPerson, Record
 from reidzoo.datasets.base import Dataset, absent_files, examples, image_names, relative_path
 from reidzoo.errors import DatasetError
 
@@ -53,6 +54,20 @@ def test_a_scan_that_gives_no_records_is_named(tmp_path, scanned):
     (tmp_path / "wrong").mkdir()
     with pytest.raises(DatasetError, match=r"Wrong: scan\('train'\) is to return a list of reidzoo\.datasets\.Record"):
         Wrong(tmp_path).train  # noqa: B018
+
+
+@pytest.mark.parametrize("ids", [(-2, 0), (1.5, 0), (1.0, 0), (True, 0), ("1", 0), (1, 0.5), (None, 0), (1, None)])
+def test_pids_and_cameras_that_are_none_are_named(tmp_path, ids):
+    class Odd(Dataset):
+        name = "Odd"
+        folders = ("odd",)
+
+        def scan(self, split):
+            return [Record("a.jpg", np.int64(1), np.int32(0)), Record("b.jpg", *ids)]
+
+    (tmp_path / "odd").mkdir()
+    with pytest.raises(DatasetError, match=r"Odd: 1 images have a pid or a camera that is none, such as b\.jpg: pid"):
+        Odd(tmp_path).train  # noqa: B018
 
 
 def test_scan_is_abstract(tmp_path):

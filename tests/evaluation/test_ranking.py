@@ -296,6 +296,10 @@ BASE = {
         ({"query_camids": None}, "needs the cameras.*camera_free"),
         ({"gallery_camids": [0] * 5}, "All images carry camera 0.*camera_free"),
         ({"query_camids": [0, 1, 2], "gallery_camids": [0, 1, 2, 0, 1]}, "by the query's own camera"),
+        ({"query_camids": [0, -1, 0]}, "1 of 8 have the camera -1.*camera_free"),
+        ({"gallery_camids": [1, 1, -2, 1, 1], "protocol": "cross_camera"}, "1 of 8 have the camera -2.*camera_free"),
+        ({"gallery_camids": [-1] * 5, "protocol": "cuhk03"}, "5 of 8 have the camera -1.*camera_free"),
+        ({"query_pids": [1, -2, 3], "gallery_pids": [1, -2, 3, 1, 2]}, "both hold the pid -2.*known is -1"),
         ({"query_pids": [7, 8, 9]}, "No query id is in the gallery"),
         ({"gallery_pids": [-1] * 5}, "Every gallery image is junk"),
         ({"gallery_pids": [-1] * 5, "protocol": "cuhk03"}, "Every gallery image is junk"),
@@ -311,6 +315,18 @@ def test_bad_input_is_refused_with_the_reason(change, message):
 def test_rates_come_in_any_array_or_iterable(make_case, rates):
     found = evaluate_ranking(**make_case(0), roc=rates, max_rank=np.int64(3)).roc.tpr_at
     assert min(found) == pytest.approx(0.1) and all(type(rate) is float for rate in found)
+
+
+def test_a_negative_id_of_the_gallery_alone_is_a_non_match_and_unknown_cameras_do_not_matter_without_cameras():
+    strangers = {**BASE, "gallery_pids": [1, 2, 3, -7, -9]}
+    assert evaluate_ranking(**strangers).mAP == evaluate_ranking(**{**BASE, "gallery_pids": [1, 2, 3, 8, 9]}).mAP
+    free = {**BASE, "query_camids": [-1] * 3, "gallery_camids": [-1] * 5, "protocol": "camera_free"}
+    assert evaluate_ranking(**free).mAP == evaluate_ranking(**BASE).mAP
+
+
+def test_labels_that_are_no_integers_are_refused_wherever_they_are_given():
+    with pytest.raises(EvaluationInputError, match="query_pids holds float64"):
+        Labels(np.array([1.5]), np.array([1]))
 
 
 def test_no_roc_may_be_numpys_false():

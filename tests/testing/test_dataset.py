@@ -132,6 +132,11 @@ class TextLabels(Theirs):
         return [record._replace(pid=str(record.pid)) for record in records]
 
 
+class TextTimes(Theirs):
+    def changed(self, records, split):
+        return [record._replace(timeid=str(record.pid)) for record in records]
+
+
 class ListsAFileTwice(Theirs):
     def changed(self, records, split):
         return [*records, records[0]]
@@ -166,7 +171,7 @@ class Empty(Theirs):
         (NoneRepeats, "repeats is None or a positive whole number; it is 0"),
         (Lazy, "train is a list of Record; it is a list_iterator"),
         (Reordered, "train comes in the same order each time"),
-        (TextLabels, "pid is a whole number from -1 on; train has .'0'"),
+        (TextTimes, "timeid is a whole number from -1 on; train has .'0'"),
         (ListsAFileTwice, "each file is once in train; .*png is there more often"),
         (ListsWhatIsNotThere, "the files exist; 1 of train do not: nowhere.jpg"),
         (NoGallery, "query and gallery are both there or both empty; 6 and 0"),
@@ -182,6 +187,11 @@ def test_a_broken_clause_is_named(root, cls, said):
 def test_a_negative_camera_is_told_by_the_dataset_itself(root):
     with pytest.raises(DatasetError, match="images are of camera -1, such as "):
         check_dataset(NegativeCameras, root=root)
+
+
+def test_a_pid_that_is_a_text_is_told_by_the_dataset_itself(root):
+    with pytest.raises(DatasetError, match=r"24 images have a pid or a camera that is none, such as .*: pid '0'"):
+        check_dataset(TextLabels, root=root)
 
 
 def test_records_that_are_none_are_told_by_the_dataset_itself(root):
