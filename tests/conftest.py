@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +180,14 @@ class KillOnceHook(Hook):
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 '''
+
+
+@pytest.fixture
+def float64_default() -> Iterator[Callable[[], None]]:
+    """Return a function that makes new tensors float64, as a user's program may; at the end they are what they were."""
+    before = torch.get_default_dtype()
+    yield lambda: torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(before)
 
 
 @pytest.fixture(scope="session")

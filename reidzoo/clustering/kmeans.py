@@ -142,7 +142,7 @@ def assign(rows: Tensor, centroids: Tensor, lengths: Tensor) -> Tensor:
     reach = squares.max().sqrt()
     slack = (8e-6 * reach * lengths + 1e-6 * exact_bias.abs().max()).float()  # more than two values can be off
     labels = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
-    buffer = torch.empty((min(TILE, len(rows)), len(centroids)), device=rows.device)
+    buffer = torch.empty((min(TILE, len(rows)), len(centroids)), dtype=torch.float32, device=rows.device)
     with exact_matmul(rows.device):
         for tile, label, room in zip(rows.split(TILE), labels.split(TILE), slack.split(TILE)):
             values = torch.mm(tile, points, out=buffer[: len(tile)]).add_(bias)

@@ -53,7 +53,7 @@ class KMeansPlusPlus:
         """Return the squared distances from ``points`` (P, D) to all rows, float32 (P, N), to float32's error."""
         points = points - self.centre
         lengths = points.square().sum(dim=1, keepdim=True)
-        distances = torch.empty((len(points), len(self.rows)), device=self.rows.device)
+        distances = torch.empty((len(points), len(self.rows)), dtype=torch.float32, device=self.rows.device)
         tiles = zip(self.rows.split(TILE), self.squares.split(TILE), distances.split(TILE, dim=1))
         with exact_matmul(self.rows.device):
             for tile, squares, out in tiles:

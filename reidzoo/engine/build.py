@@ -16,6 +16,7 @@ from reidzoo.datasets.nodes import listed
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.loader import TrainLoader
 from reidzoo.engine.phases import step_phases
+from reidzoo.engine.precision import float32_default
 from reidzoo.engine.seed import seed_of
 from reidzoo.errors import ConfigError
 from reidzoo.models import convert_batch_norm, load_weights, split_batch_norm
@@ -115,7 +116,8 @@ def load_embedder(
     Raises:
         WeightsError: the weights cannot be had, or do not fit.
     """
-    model = build_model(cfg, num_classes=0, initialise=False)
+    with float32_default():
+        model = build_model(cfg, num_classes=0, initialise=False)
     load_weights(model, weights, ignore=(*CLASSIFIERS, *getattr(model, "training_only", ()), *ignore))
     return model.to(memory_format=torch.channels_last) if cfg.SOLVER.CHANNELS_LAST else model
 

@@ -46,8 +46,8 @@ class ExactIndex:
         self, parts: Sequence[Part], queries: Tensor, k: int, allowed: Sequence[np.ndarray] | None
     ) -> tuple[Tensor, Tensor]:
         best = torch.full((len(queries), k), EMPTY)
-        floor = torch.full((len(queries),), -torch.inf)
-        tile = torch.empty(len(queries), TILE)
+        floor = torch.full((len(queries),), -torch.inf, dtype=torch.float32)
+        tile = torch.empty(len(queries), TILE, dtype=torch.float32)
         first = 0
         with exact_matmul(queries.device):
             for number, part in enumerate(parts):

@@ -81,7 +81,7 @@ class FaissIndex:
         self, parts: Sequence[Part], places: dict[int, int], query: Tensor, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the order of candidates by their float32 similarity, then by their numbers, and the similarities."""
-        features = torch.empty(len(ids), len(query))
+        features = torch.empty(len(ids), len(query), dtype=torch.float32)
         numbers = ids >> SHIFT
         for number in np.unique(numbers):
             mine = np.flatnonzero(numbers == number)

@@ -146,7 +146,7 @@ class LocalStore(Store):
     def _rows(self, rows: Sequence[int]) -> Tensor:
         places = [self._place(row) for row in rows]
         pieces = [part.table.rows(row, row + 1) for part, row in places]
-        return torch.cat([torch.empty(0, self.model.dim), *pieces])
+        return torch.cat([torch.empty(0, self.model.dim, dtype=torch.float32), *pieces])
 
     def _place(self, row: int) -> tuple[Part, int]:
         number = int(np.searchsorted(self._ends, row, side="right"))

@@ -120,12 +120,12 @@ class QdrantStore(Store):
         for start in range(0, len(ids), BATCH):
             points = self.client.retrieve(self.collection, ids[start : start + BATCH], with_vectors=True)
             rows |= {str(point.id): point.vector for point in points}
-        return torch.tensor([rows[str(key)] for key in ids]).reshape(-1, self.model.dim)
+        return torch.tensor([rows[str(key)] for key in ids], dtype=torch.float32).reshape(-1, self.model.dim)
 
     def sample(self, count: int) -> tuple[list[Entry], Tensor]:
         """Return the records and embeddings of up to ``count`` images: the first ids, which are as good as random."""
         points = self.client.scroll(self.collection, limit=count, with_vectors=True)[0]
-        rows = torch.tensor([point.vector for point in points]).reshape(-1, self.model.dim)
+        rows = torch.tensor([point.vector for point in points], dtype=torch.float32).reshape(-1, self.model.dim)
         return [_entry(point) for point in points], rows
 
     def _counts(self, key: str) -> dict[str, int]:

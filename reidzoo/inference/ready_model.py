@@ -181,7 +181,7 @@ class ReadyModel:
     def _embed(self, method: str, images: Images, batch_size: int, boxes: Any, channels: str) -> Tensor:
         source = PixelSource(self.size, self.interpolation, channels)
         stream = source.whole(images) if boxes is None else source.boxes(images, boxes)
-        parts = [torch.empty(0, self.embedding_dim)]
+        parts = [torch.empty(0, self.embedding_dim, dtype=torch.float32)]
         while batch := list(islice(stream, batch_size or self.config.TEST.IMS_PER_BATCH)):
             names = [name for name, _ in batch]
             pixels = self._normalize(torch.stack([image for _, image in batch]).to(self.device))

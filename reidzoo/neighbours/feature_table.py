@@ -97,8 +97,8 @@ class FeatureTable:
 
     def midrange(self) -> torch.Tensor:
         """Return (smallest + greatest) / 2 of every column, float32 (D,): no order of summation."""
-        low = torch.full((self.dim,), torch.inf, device=self.device)
-        high = torch.full((self.dim,), -torch.inf, device=self.device)
+        low = torch.full((self.dim,), torch.inf, dtype=torch.float32, device=self.device)
+        high = torch.full((self.dim,), -torch.inf, dtype=torch.float32, device=self.device)
         for start in range(0, len(self), SCAN_ROWS):
             rows = self.rows(start, min(start + SCAN_ROWS, len(self)))
             low, high = torch.minimum(low, rows.amin(0)), torch.maximum(high, rows.amax(0))

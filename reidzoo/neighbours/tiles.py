@@ -34,11 +34,13 @@ def nearest_by_tiles(distances: SquaredDistances, k: int, farthest: bool) -> tup
     """
     n = len(distances)
     best = torch.full((n + -n % GROUP, k), EMPTY, device=distances.device)
-    floor = torch.full((len(best),), -torch.inf, device=distances.device)
+    floor = torch.full((len(best),), -torch.inf, dtype=torch.float32, device=distances.device)
     floor[n:] = torch.inf  # the spare rows find nothing
-    least = torch.full((n,), torch.inf, device=distances.device) if farthest else None
+    least = None
+    if farthest:
+        least = torch.full((n,), torch.inf, dtype=torch.float32, device=distances.device)
     size = tile_rows(distances.device)
-    buffer = torch.empty(min(size, len(best)) ** 2, device=distances.device)
+    buffer = torch.empty(min(size, len(best)) ** 2, dtype=torch.float32, device=distances.device)
     starts = range(0, n, size)
     with exact_matmul(distances.device):
         for start in starts:

@@ -42,6 +42,19 @@ def test_nan_and_infinity(name, kind, value):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+def test_tensors_that_are_float64_by_default_change_nothing(name, float64_default):
+    x = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    found = []
+    for change in (lambda: None, float64_default):
+        change()
+        answer = FUNCTIONS[name](x)
+        found.append([answer.toarray()] if name == "jaccard_graph" else answer if type(answer) is tuple else [answer])
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize(
     "features",
     [np.ones((0, 4)), np.ones((4, 0)), np.ones(4), [[1.0], [1.0, 2.0]], np.array([["a", "b"]]), np.ones((3, 2)) > 0],

@@ -329,6 +329,17 @@ def test_labels_that_are_no_integers_are_refused_wherever_they_are_given():
         Labels(np.array([1.5]), np.array([1]))
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("rerank", [False, True])
+def test_tensors_that_are_float64_by_default_change_nothing(make_case, float64_default, metric, rerank):
+    case = make_case(0)
+    case |= {key: np.asarray(case[key]) + 100 for key in ("query_features", "gallery_features")}  # far from the origin
+    usual = evaluate_ranking(**case, metric=metric, rerank=rerank, roc=True)
+    float64_default()
+    found = evaluate_ranking(**case, metric=metric, rerank=rerank, roc=True)
+    assert (found.mAP, found.roc.tpr_at) == (usual.mAP, usual.roc.tpr_at)
+
+
 def test_no_roc_may_be_numpys_false():
     assert evaluate_ranking(**BASE, roc=np.bool_(False)).roc is None
 

@@ -39,6 +39,13 @@ def store():
     return store
 
 
+def test_tensors_that_are_float64_by_default_change_nothing(store, float64_default):
+    queries = people(3)[1]
+    usual = store.search(queries, 5, None)
+    float64_default()
+    assert store.search(queries, 5, None) == usual
+
+
 def found(store, index, queries, k=8, cameras=None):
     store.index = index
     hits = store.search(queries, k, cameras)

@@ -24,6 +24,19 @@ from reidzoo.gallery.sources import read_source
 from reidzoo.weights.model_file import read_model_file, write_model_file
 
 
+def test_a_program_whose_tensors_are_float64_finds_the_same(model, people, tmp_path, float64_default):
+    query, ways = people / "Bob" / "Bob_c10.jpg", ({}, {"rerank": True}, {"camera": "0"})
+    kept = Gallery.build(model, people, tmp_path / "kept")
+    usual = [kept.search(query, k=3, **way) for way in ways]
+    float64_default()
+    again = reidzoo.load(model.found_by)
+    assert again.embed(query).dtype == again.embed([]).dtype == torch.float32
+    assert again.fingerprint == model.fingerprint
+    for gallery in (kept, Gallery.load(tmp_path / "kept"), Gallery.build(again, people)):
+        assert [gallery.search(query, k=3, **way) for way in ways] == usual
+    assert torch.get_default_dtype() == torch.float64
+
+
 def test_build_search_save_and_load(model, people, tmp_path):
     gallery = Gallery.build(model, people)
     query = people / "Bob" / "Bob_c10.jpg"

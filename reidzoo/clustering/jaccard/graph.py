@@ -143,7 +143,7 @@ def sampled_products(rows: Tensor, pattern: sparse.csr_matrix) -> np.ndarray:
         pattern_tensor = torch.sparse_csr_tensor(
             torch.from_numpy(pattern.indptr.astype(np.int64)),
             torch.from_numpy(pattern.indices.astype(np.int64)),
-            torch.zeros(pattern.nnz),
+            torch.zeros(pattern.nnz, dtype=torch.float32),
             size=(n, n),
         )
         return torch.sparse.sampled_addmm(pattern_tensor, rows, rows.T, beta=0.0).values().numpy()
