@@ -7,8 +7,9 @@ restart in the middle of an epoch, changes a single pixel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,8 @@ class TrainLoader:
         """Return each set's batches of rows for ``epoch``, of all processes together.
 
         Raises:
-            ConfigError: a sampler returns no batch.
+            ConfigError: a sampler returns no batch, fewer than it was asked for, or one that is not ``batch_size`` rows
+                of the set.
         """
         plan, self.length = self._plan(epoch)
         return plan
@@ -94,12 +96,8 @@ class TrainLoader:
         count = self.iters
         for name, data in self.sets.items():
             sampler = SAMPLER.build(self.sampler, data=data, batch_size=self.batch_size)
-            plan[name] = sampler.batches(self.seed, epoch, count)
-            if not len(plan[name]):
-                raise ConfigError(
-                    f"SAMPLER: {type(sampler).__name__} returned no batch of {name!r} for epoch {epoch + 1}, so that "
-                    f"nothing would be trained"
-                )
+            who = f"SAMPLER: {type(sampler).__name__}, of {name!r} in epoch {epoch + 1},"
+            plan[name] = _checked(sampler.batches(self.seed, epoch, count), who, count, self.batch_size, len(data))
             count = count or len(plan[name])
         return plan, count
 
@@ -169,3 +167,36 @@ class TrainLoader:
             view: self.transform(images, BatchDraw(self.seed, epoch, batch, self.batch_size, *share, stream=stream))
             for stream, view in enumerate(self.view_names)
         }
+
+
+def _checked(batches: Any, who: str, count: int, size: int, images: int) -> list[np.ndarray]:
+    """Return a sampler's batches, which every process cuts its share from, and numbers images by.
+
+    Args:
+        batches: what it returned.
+        who: it, for messages.
+        count: how many it was asked for; 0 for as many as it thinks right.
+        size: the rows of a batch.
+        images: of the training set.
+
+    Raises:
+        ConfigError: they are not what SAMPLER's contract says.
+    """
+    see = "see SAMPLER in reidzoo.registry, and try reidzoo.testing.check_sampler"
+    if not isinstance(batches, Sequence | np.ndarray):
+        raise ConfigError(f"{who} returned {type(batches).__name__} and not a list of arrays; {see}")
+    if not len(batches):
+        raise ConfigError(f"{who} returned no batch, so that nothing would be trained")
+    if len(batches) < count:
+        raise ConfigError(f"{who} returned {len(batches)} batches where {count} were asked for; {see}")
+    arrays = [np.asarray(batch) for batch in batches]
+    for number, rows in enumerate(arrays):
+        if rows.shape != (size,) or rows.dtype.kind not in "iu":
+            raise ConfigError(
+                f"{who} returned a batch, number {number + 1}, of {rows.dtype} {rows.shape}; it is to be {size} whole "
+                f"numbers, the rows of all processes together; {see}"
+            )
+    least, most = int(np.min(arrays)), int(np.max(arrays))
+    if least < 0 or most >= images:
+        raise ConfigError(f"{who} returned rows from {least} to {most}, and the images are 0 to {images - 1}; {see}")
+    return arrays

@@ -252,6 +252,11 @@ class DryRun:
         try:
             rehearsal.run()
             self._rehearsals[stage] = rehearsal
+            if rehearsal.same_epochs:
+                self.notes[
+                    f"stage {stage}: SAMPLER {cfg.SAMPLER['type']} gives every epoch the same batches; "
+                    f"it is to draw them from the seed and the epoch that batches(seed, epoch, count) is given"
+                ] = None
             if rehearsal.clamped > CLAMPED:
                 self.notes[f"stage {stage}: {_clamped(rehearsal.clamped)}"] = None
             if stand_ins.is_awaited(stage):

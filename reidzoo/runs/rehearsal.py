@@ -54,6 +54,7 @@ class Rehearsal:
         parameters: how many weights the parts have.
         size: bytes of a checkpoint.
         clamped: the share of negative values, which it clamps, in what GeM pooled last in a step; 0 without it.
+        same_epochs: whether the second epoch has the batches of the first, one by one.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Rehearsal:
         self.phases: list[str] = []
         self.batch = self.steps = self.parameters = self.size = 0
         self.clamped = 0.0
+        self.same_epochs = False
         self._trainer: Any = None
 
     def run(self) -> None:
@@ -165,7 +167,7 @@ class Rehearsal:
         return cfg
 
     def _draw_first_batches(self, trainer: Any) -> None:
-        """Draw the first epoch's batches as the run will."""
+        """Draw the first epoch's batches as the run will, twice, since every process draws them for itself."""
         loader, solver = copy.copy(trainer.loader), self.cfg.SOLVER
         if solver.IMS_PER_BATCH % distributed.world_size():
             raise ConfigError(
@@ -173,8 +175,16 @@ class Rehearsal:
                 f"evenly"
             )
         loader.batch_size, loader.iters = solver.IMS_PER_BATCH, solver.ITERS_PER_EPOCH
-        loader.plan(0)
+        first, again = loader.plan(0), loader.plan(0)
         self.steps = loader.length
+        self.same_epochs = self.cfg.SOLVER.MAX_EPOCHS > 1 and _equal(first, loader.plan(1))
+        for name, batches in first.items():
+            if not np.array_equal(batches, again[name]):
+                raise ConfigError(
+                    f"SAMPLER: {self.cfg.SAMPLER['type']} draws other batches of {name!r} when it is asked again for "
+                    f"the same seed and epoch, so that each process would have its own, and a resumed run others; draw "
+                    f"from reidzoo.random_streams.random_generator(SAMPLING, seed=seed, epoch=epoch) alone"
+                )
 
     def _note_clamped(self, layer: nn.Module, inputs: tuple[Tensor]) -> None:
         self.clamped = float((inputs[0] < 0).float().mean())
@@ -220,6 +230,10 @@ class Rehearsal:
                         f"MODEL: {method} gives {tuple(found.shape)} for two random images of {size[0]} x {size[1]}, "
                         f"finite in {int(found.isfinite().sum()):,} values; a MODEL gives finite (2, D)"
                     )
+
+
+def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(np.array_equal(batches, other[name]) for name, batches in one.items())
 
 
 def _with_small_images(batch: dict, views: Collection[str]) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reidzoo.checks import check, whole
-from reidzoo.errors import ConfigError
+from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.random_streams import SAMPLING, random_generator
 from reidzoo.samplers.label_columns import LabelColumns
 
@@ -48,11 +48,20 @@ class BatchSampler:
         return self.draw(random_generator(SAMPLING, seed=seed, epoch=epoch), count)
 
     def draw(self, rng: np.random.Generator, count: int) -> list[np.ndarray]:
-        """Return ``count`` batches, or those of one pass for 0, from random numbers of ``rng``."""
+        """Return ``count`` batches, or those of one pass for 0, from random numbers of ``rng``.
+
+        Raises:
+            DatasetError: a pass has fewer images than a batch.
+        """
         batches: list[np.ndarray] = []
         while True:
-            rows = self.one_pass(rng)
+            rows = np.asarray(self.one_pass(rng))
             whole = len(rows) // self.batch_size
+            if not whole:  # and so it would go on for ever
+                raise DatasetError(
+                    f"{type(self).__name__}: a pass gave {len(rows)} images, and a batch takes {self.batch_size}; "
+                    f"lower the batch size or add images"
+                )
             batches.extend(rows[: whole * self.batch_size].reshape(whole, self.batch_size))
             if len(batches) >= count:
                 return batches[: count or None]

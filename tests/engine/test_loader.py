@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -143,5 +144,28 @@ def test_a_draw_is_the_begin_of_an_epoch_and_leaves_the_length_of_the_present_on
 
 def test_a_sampler_without_batches_is_an_error(batches, monkeypatch):
     monkeypatch.setattr(IdentitySampler, "batches", lambda *_: [])
-    with pytest.raises(ConfigError, match=r"SAMPLER: IdentitySampler returned no batch of 'train' for epoch 4"):
+    with pytest.raises(ConfigError, match=r"SAMPLER: IdentitySampler, of 'train' in epoch 4, returned no batch"):
         batches()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found: found[:1], "returned 1 batches where 2 were asked for"),
+        (
+            lambda found: [rows[:-1] for rows in found],
+            r"returned a batch, number 1, of int64 \(15,\); it is to be 16 whole",
+        ),
+        (lambda found: [found[0], np.tile(found[1], 2)], r"batch, number 2, of int64 \(32,\)"),
+        (lambda found: [found[0], found[1] * 1.0], r"batch, number 2, of float64 \(16,\)"),
+        (lambda found: [found[0], found[1] - 100], r"returned rows from -\d+ to \d+, and the images are 0 to 71"),
+        (lambda found: [found[0], found[1] + 71], r"returned rows from .* and the images are 0 to 71"),
+        (lambda found: iter(found), "returned list_iterator and not a list of arrays"),
+        (lambda found: None, "returned NoneType and not a list"),
+    ],
+)
+def test_a_sampler_that_breaks_its_contract_is_named_before_a_batch_is_read(batches, monkeypatch, change, message):
+    usual = IdentitySampler.batches
+    monkeypatch.setattr(IdentitySampler, "batches", lambda *asked: change(usual(*asked)))
+    with pytest.raises(ConfigError, match=f"SAMPLER: IdentitySampler, of 'train' in epoch 4, .*{message}"):
+        batches(SOLVER={"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 2, "MAX_EPOCHS": 4})

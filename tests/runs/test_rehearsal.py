@@ -16,6 +16,7 @@ from reidzoo.engine.made_up_images import MadeUpImages
 from reidzoo.errors import ConfigError
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.runs.rehearsal import Rehearsal
+from reidzoo.samplers import IdentitySampler
 
 SHORT = {"IMS_PER_BATCH": 16, "ITERS_PER_EPOCH": 1, "MAX_EPOCHS": 1}
 LATER = {"WEIGHTS": {"model": "stage:first"}}
@@ -71,6 +72,27 @@ def test_the_smallest_batch_has_one_identity(stages, tmp_path):
     rehearsal.run()
     assert (rehearsal.batch, rehearsal.steps, rehearsal.phases) == (4, 1, ["model"])
     assert rehearsal.size > 4 * 3 * rehearsal.parameters  # Adam's two moments, too
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_sampler_that_does_not_heed_the_epoch_is_said(write_config, tmp_path, monkeypatch, epochs):
+    usual = IdentitySampler.batches
+    monkeypatch.setattr(IdentitySampler, "batches", lambda self, seed, epoch, count: usual(self, seed, 0, count))
+    path = write_config(SOLVER={**SHORT, "MAX_EPOCHS": epochs})
+    cfg = Pipeline(load_config(path)).stages["train"]
+    rehearsal = Rehearsal(cfg, lambda: build_train_sets(cfg), tmp_path / "here", torch.device("cpu"))
+    rehearsal.run()
+    assert rehearsal.same_epochs == (epochs > 1)
+
+
+def test_a_sampler_that_draws_from_a_global_generator_is_refused(stages, tmp_path, monkeypatch):
+    usual = IdentitySampler.batches
+    drawn = lambda self, seed, epoch, count: usual(self, np.random.randint(1000), epoch, count)  # noqa: E731
+    monkeypatch.setattr(IdentitySampler, "batches", drawn)
+    cfg = stages().stages["first"]
+    rehearsal = Rehearsal(cfg, lambda: build_train_sets(cfg), tmp_path / "here", torch.device("cpu"))
+    with pytest.raises(ConfigError, match="SAMPLER: IdentitySampler draws other batches of 'train'"):
+        rehearsal.run()
 
 
 @pytest.mark.slow

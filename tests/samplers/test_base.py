@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from reidzoo.errors import ConfigError
+from reidzoo.errors import ConfigError, DatasetError
 from reidzoo.registry import SAMPLER
 from reidzoo.samplers import BatchSampler, ShuffleSampler
 
@@ -47,6 +47,17 @@ def test_wrong_arguments():
             sampler.batches(*arguments)
     with pytest.raises(ConfigError, match="batch_size"):
         BatchSampler(images(1), 0)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_pass_without_a_whole_batch_does_not_go_on_for_ever(count):
+    class Short(BatchSampler):
+        def one_pass(self, rng):
+            return [0, 1]
+
+    with pytest.raises(DatasetError, match="Short: a pass gave 2 images, and a batch takes 3"):
+        Short(images(4), 3).batches(0, 0, count)
+    assert len(Short(images(4), 2).batches(0, 0, 3)) == 3
 
 
 def test_a_sampler_of_the_former_signature_is_told_the_present_one():
