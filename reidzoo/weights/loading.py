@@ -217,7 +217,8 @@ def load_weights(
 
     Raises:
         WeightsError: missing, unexpected or mis-shaped names, at most ten of each with their number; two names mapped
-            to one; NaN or infinity where the module has none; or no readable file.
+            to one; NaN or infinity where the module has none; complex numbers, or some beyond the range of the
+            module's dtype; or no readable file.
     """
     content: Any = path_or_state
     where = "the given state"
@@ -240,8 +241,24 @@ def load_weights(
     }
     if missing or unexpected or shapes:
         raise WeightsError(_report(where, type(module).__name__, missing, unexpected, shapes))
+    _check_numbers(source, where, target)
     check_finite(source, where, target)
     module.load_state_dict({**target, **source})
+
+
+def _check_numbers(state: Mapping[str, torch.Tensor], where: str, target: Mapping[str, torch.Tensor]) -> None:
+    """Complain of weights that the cast to the module's type would spoil: complex ones, and those beyond its range."""
+    bad = [name for name, value in state.items() if value.is_complex() and not target[name].is_complex()]
+    for name, value in state.items():
+        if value.dtype in (torch.float64, torch.float32) and target[name].is_floating_point() and name not in bad:
+            cast = value.to(target[name].dtype) if value.dtype != target[name].dtype else value
+            bad += [name] if bool((value.isfinite() & ~cast.isfinite()).any()) else []
+    if bad:
+        more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise WeightsError(
+            f"{where}: {len(bad)} of {len(state)} tensors are complex, or hold numbers beyond the range of the model's "
+            f"{target[bad[0]].dtype}: {', '.join(bad[:_SHOWN])}{more}. They are not this model's weights"
+        )
 
 
 def check_finite(

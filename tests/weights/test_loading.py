@@ -338,3 +338,14 @@ def test_what_is_brought_in_the_place_of_weights(tmp_path, suffix, start, messag
     for read in (safe_read, local_file):
         with pytest.raises(WeightsError, match=message):
             read(path)
+
+
+@pytest.mark.parametrize("value", [torch.tensor([[1.0 + 5.0j]]), torch.tensor([[1e300]], dtype=torch.float64)])
+def test_numbers_that_the_models_type_cannot_hold_are_refused_and_nothing_is_loaded(value):
+    layer = nn.Linear(1, 1, bias=False)
+    before = layer.weight.clone()
+    with pytest.raises(WeightsError, match=r"1 of 1 tensors are complex, or hold numbers beyond .*float32: weight"):
+        load_weights(layer, {"weight": value})
+    assert torch.equal(layer.weight, before)
+    load_weights(layer, {"weight": torch.tensor([[2.0]], dtype=torch.float64)})
+    assert layer.weight.item() == 2
