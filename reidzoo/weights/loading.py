@@ -250,15 +250,19 @@ def _check_numbers(state: Mapping[str, torch.Tensor], where: str, target: Mappin
     """Complain of weights that the cast to the module's type would spoil: complex ones, and those beyond its range."""
     bad = [name for name, value in state.items() if value.is_complex() and not target[name].is_complex()]
     for name, value in state.items():
-        if value.dtype in (torch.float64, torch.float32) and target[name].is_floating_point() and name not in bad:
-            cast = value.to(target[name].dtype) if value.dtype != target[name].dtype else value
-            bad += [name] if bool((value.isfinite() & ~cast.isfinite()).any()) else []
+        kind = target[name].dtype
+        if value.is_floating_point() and kind.is_floating_point and _greatest(value.dtype) > _greatest(kind):
+            bad += [name] if bool((value.isfinite() & ~value.to(kind).isfinite()).any()) else []
     if bad:
         more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise WeightsError(
             f"{where}: {len(bad)} of {len(state)} tensors are complex, or hold numbers beyond the range of the model's "
             f"{target[bad[0]].dtype}: {', '.join(bad[:_SHOWN])}{more}. They are not this model's weights"
         )
+
+
+def _greatest(kind: torch.dtype) -> float:
+    return torch.finfo(kind).max
 
 
 def check_finite(
