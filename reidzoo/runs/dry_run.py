@@ -31,7 +31,7 @@ from reidzoo.hooks.hook import build_hooks
 from reidzoo.losses import LossSet
 from reidzoo.registry import CLUSTERER, MODEL
 from reidzoo.runs.findings import Findings
-from reidzoo.runs.rehearsal import Rehearsal
+from reidzoo.runs.rehearsal import Rehearsal, without_gradient
 from reidzoo.runs.stand_ins import StandIns
 from reidzoo.transforms import Compose
 from reidzoo.warned import warned
@@ -257,6 +257,8 @@ class DryRun:
                     f"stage {stage}: SAMPLER {cfg.SAMPLER['type']} gives every epoch the same batches; "
                     f"it is to draw them from the seed and the epoch that batches(seed, epoch, count) is given"
                 ] = None
+            if rehearsal.idle_losses:
+                self.notes[f"stage {stage}: {without_gradient(rehearsal.idle_losses)}"] = None
             if rehearsal.clamped > CLAMPED:
                 self.notes[f"stage {stage}: {_clamped(rehearsal.clamped)}"] = None
             if stand_ins.is_awaited(stage):

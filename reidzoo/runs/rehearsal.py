@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from reidzoo.hooks import EvaluateHook
 from reidzoo.registry import SAMPLER, TRAINER
 from reidzoo.transforms import Normalize
 
-__all__ = ["Rehearsal"]
+__all__ = ["Rehearsal", "without_gradient"]
 
 SMALL = (64, 32)
 """Height and width that the images of a step are not reduced below."""
@@ -71,7 +72,13 @@ class Rehearsal:
         self.batch = self.steps = self.parameters = self.size = 0
         self.clamped = 0.0
         self.same_epochs = False
+        self._trains: dict[str, bool] = {}
         self._trainer: Any = None
+
+    @property
+    def idle_losses(self) -> list[str]:
+        """The losses whose value never had a gradient, though a tensor that they were given had one."""
+        return [name for name, trains in self._trains.items() if not trains]
 
     def run(self) -> None:
         """Rehearse.
@@ -189,6 +196,12 @@ class Rehearsal:
     def _note_clamped(self, layer: nn.Module, inputs: tuple[Tensor]) -> None:
         self.clamped = float((inputs[0] < 0).float().mean())
 
+    def _note_gradient(
+        self, name: str, loss: nn.Module, args: tuple, tensors: Mapping[str, Any], value: Tensor
+    ) -> None:
+        if any(isinstance(tensor, Tensor) and tensor.requires_grad for tensor in tensors.values()):
+            self._trains[name] = self._trains.get(name, False) or value.requires_grad
+
     def _take_steps(self, trainer: Any, reduced: bool) -> None:
         named = [phase for hook in trainer.hooks.values() for phase in getattr(hook, "phases", list)()]
         self.phases = list(dict.fromkeys(named)) or [trainer.phase]
@@ -197,13 +210,22 @@ class Rehearsal:
         for layer in trainer.parts.modules():
             if isinstance(layer, GeM):
                 layer.register_forward_pre_hook(self._note_clamped)
+        for losses in trainer.losses.values():
+            for name, loss in losses.losses.items():
+                loss.register_forward_hook(partial(self._note_gradient, name), with_kwargs=True)
         trainer.parts.train()
         for phase in self.phases:
             trainer.phase = phase
             batch = next(iter(trainer.loader.epoch(0)))
             if reduced:
                 batch = _with_small_images(batch, trainer.loader.view_names)
-            for name, value in trainer.train_step(batch).items():
+            try:
+                values = trainer.train_step(batch)
+            except RuntimeError as error:
+                if self._trains and not any(self._trains.values()):
+                    raise ConfigError(without_gradient(self.idle_losses)) from error
+                raise
+            for name, value in values.items():
                 if not bool(torch.isfinite(value).all()):
                     raise ConfigError(
                         f"{name} is {float(value)} in a step of phase {phase} on random images; look at its loss, or "
@@ -230,6 +252,15 @@ class Rehearsal:
                         f"MODEL: {method} gives {tuple(found.shape)} for two random images of {size[0]} x {size[1]}, "
                         f"finite in {int(found.isfinite().sum()):,} values; a MODEL gives finite (2, D)"
                     )
+
+
+def without_gradient(losses: Sequence[str]) -> str:
+    """Return what is to be said of losses whose values have no gradient."""
+    names = ", ".join(f"LOSSES.{name}" for name in losses)
+    return (
+        f"{names} gave a value without a gradient for tensors that have one, and so trains nothing; look for detach(), "
+        f"no_grad, item() or numpy in its forward"
+    )
 
 
 def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

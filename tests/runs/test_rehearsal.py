@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.made_up_images import MadeUpImages
 from reidzoo.errors import ConfigError
+from reidzoo.losses import TripletLoss
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.runs.rehearsal import Rehearsal
 from reidzoo.samplers import IdentitySampler
@@ -93,6 +95,18 @@ def test_a_sampler_that_draws_from_a_global_generator_is_refused(stages, tmp_pat
     rehearsal = Rehearsal(cfg, lambda: build_train_sets(cfg), tmp_path / "here", torch.device("cpu"))
     with pytest.raises(ConfigError, match="SAMPLER: IdentitySampler draws other batches of 'train'"):
         rehearsal.run()
+
+
+def test_a_loss_whose_value_has_no_gradient_is_said_and_refused_where_it_is_alone(write_config, monkeypatch):
+    pull = {"pull": {"type": "TripletLoss"}}
+    path = write_config(LOSSES={"id": {"type": "CrossEntropyLoss"}, **pull})
+    assert Pipeline(load_config(path)).dry_run().notes == {}
+    usual = TripletLoss.forward
+    monkeypatch.setattr(TripletLoss, "forward", wraps(usual)(lambda *args, **tensors: usual(*args, **tensors).detach()))
+    (note,) = Pipeline(load_config(path)).dry_run().notes
+    assert note.startswith("stage train: LOSSES.pull gave a value without a gradient")
+    (text,) = Pipeline(load_config(write_config(LOSSES=pull))).dry_run().findings.texts()
+    assert text.startswith("LOSSES.pull gave a value without a gradient")
 
 
 @pytest.mark.slow
