@@ -196,7 +196,7 @@ def _checked(batches: Any, who: str, count: int, size: int, images: int) -> list
                 f"{who} returned a batch, number {number + 1}, of {rows.dtype} {rows.shape}; it is to be {size} whole "
                 f"numbers, the rows of all processes together; {see}"
             )
-    least, most = int(np.min(arrays)), int(np.max(arrays))
+    least, most = np.min(arrays), np.max(arrays)
     if least < 0 or most >= images:
         raise ConfigError(f"{who} returned rows from {least} to {most}, and the images are 0 to {images - 1}; {see}")
     return arrays
