@@ -39,6 +39,12 @@ def test_equals_the_walk_over_a_matrix(n, min_samples):
             np.testing.assert_array_equal(labels, dbscan(graph_of(distance), eps, min_samples))
 
 
+def test_a_radius_given_twice_gives_two_arrays():
+    first, second = dbscan_radii(graph_of(random_distances(20, 0)), [0.3, 0.3])
+    first[:] = 9
+    assert (second < 9).all()
+
+
 def test_equals_scikit_learn():
     for seed in range(5):
         distance = random_distances(300, seed)

@@ -19,6 +19,12 @@ def test_built_from_the_registry_and_equal_to_its_parts():
     assert labels.dtype == np.int64 and labels.max() > 3
 
 
+def test_images_not_counted_among_their_own_neighbours():
+    labels = JaccardDBSCAN(12, 4, 0.5, 3, count_self=False).fit_predict(people())
+    np.testing.assert_array_equal(labels, dbscan(jaccard_graph(people(), 12, 4, count_self=False), 0.5, 3))
+    assert (labels != JaccardDBSCAN(12, 4, 0.5, 3).fit_predict(people())).any()
+
+
 def test_the_same_features_give_the_same_labels():
     np.testing.assert_array_equal(JaccardDBSCAN().fit_predict(people()), JaccardDBSCAN().fit_predict(people()))
 

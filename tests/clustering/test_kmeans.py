@@ -105,6 +105,12 @@ def test_a_row_alone_in_its_cluster_is_not_taken_from_it():
     assert without_empty(rows, centroids, torch.tensor([0, 0, 1])).tolist() == [0, 2, 1]
 
 
+def test_a_cluster_of_two_gives_up_one_row():
+    rows = torch.tensor([[0.0], [1.0], [2.0], [50.0], [51.0]])
+    centroids = torch.tensor([[0.0], [60.0], [90.0], [99.0]], dtype=torch.float64)
+    assert without_empty(rows, centroids, torch.tensor([0, 0, 0, 1, 1])).tolist() == [0, 0, 3, 2, 1]
+
+
 def test_no_cluster_is_empty_and_numbers_follow_first_members():
     for seed in range(10):
         labels, centroids = kmeans(people(90, spread=0.05, seed=seed), 30, seed=seed, max_iters=seed % 3 + 1)
@@ -163,6 +169,9 @@ def test_the_registered_class_gives_the_same_labels():
     x = people(120)
     clusterer = CLUSTERER.build({"type": "KMeans", "num_clusters": 9, "seed": 4})
     np.testing.assert_array_equal(clusterer.fit_predict(torch.from_numpy(x)), kmeans(x, 9, seed=4)[0])
+    once = KMeans(9, max_iters=1).fit_predict(x)
+    np.testing.assert_array_equal(once, kmeans(x, 9, max_iters=1)[0])
+    assert (once != kmeans(x, 9)[0]).any()
 
 
 def scikit_learn(x, init, max_iters=100):

@@ -151,3 +151,27 @@ def test_rows_that_float32_cannot_tell_apart_can_all_be_drawn():
     count = group.max() + 1
     assert 1 < count <= 40
     assert sorted(group[draw(x, int(count), 0, group)]) == list(range(count))
+
+
+def test_a_row_that_float32_cannot_tell_from_many_equal_chosen_ones_is_drawn():
+    """The last bit of a number of ten thousand is lost in its square: the copies and the other row are equally near."""
+    near, other, far = np.float32(1e4), np.nextafter(np.float32(1e4), np.float32(2e4)), np.float32(-1e4)
+    x = np.array([near] * 1000 + [far] * 1000 + [other])[:, None]
+    group = np.array([0] * 1000 + [1] * 1000 + [2])
+    for seed in range(5):
+        assert sorted(group[draw(x, 3, seed, group)]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("number", [0.0, np.nextafter(1.0, 0.0)])
+def test_the_least_and_the_greatest_random_number_draw_a_row_that_has_weight(number):
+    class Always:
+        def integers(self, _):
+            return 0
+
+        def random(self, size):
+            return np.full(size, number)
+
+    # The weight of a row at no distance is so small that a number just below 1 times it is the weight itself.
+    drawer = KMeansPlusPlus(torch.zeros(2, 1), np.arange(2), Always())
+    drawer.draw(1)
+    assert drawer._pool(3)[0].tolist() == [1, 1, 1]

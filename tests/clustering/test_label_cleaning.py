@@ -21,6 +21,10 @@ def test_size_bounds_without_an_upper_bound():
     assert size_bounds(labels, 3, None).tolist() == [0] * 500 + [-1] * 2
 
 
+def test_size_bounds_of_one_size():
+    assert size_bounds(np.repeat([0, 1, 2], [1, 2, 3]), 2, 2).tolist() == [-1, 0, 0, -1, -1, -1]
+
+
 def test_size_bounds_closes_gaps_and_takes_no_images():
     assert size_bounds(np.array([9, 3, 3, 9, -1]), 0, 2).tolist() == [1, 0, 0, 1, -1]
     assert size_bounds(np.array([], dtype=int)).tolist() == []

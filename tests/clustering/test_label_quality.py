@@ -57,6 +57,12 @@ def test_a_person_in_two_pure_clusters_is_seen_by_recall_alone():
     assert (found["size_min"], found["size_50"], found["size_max"]) == (2, 2, 2)
 
 
+def test_the_sizes_are_quartiles():
+    labels = np.repeat(np.arange(5), [50, 10, 40, 20, 30])
+    found = label_quality(labels, labels, labels)
+    assert [found[f"size_{name}"] for name in ("min", "25", "50", "75", "max")] == [10, 20, 30, 40, 50]
+
+
 @pytest.mark.parametrize("labels, pids", [([], []), ([-1, -1], [0, 0]), ([0, 0], [-1, -1]), ([0], [3])])
 def test_nothing_to_compare_is_no_error(labels, pids):
     found = label_quality(np.array(labels, int), np.array(pids, int), np.zeros(len(labels), int))

@@ -6,7 +6,7 @@ from runpy import run_path
 import numpy as np
 import pytest
 
-from reidzoo.clustering import SelfPacedDBSCAN
+from reidzoo.clustering import JaccardDBSCAN, SelfPacedDBSCAN
 from reidzoo.registry import CLUSTERER
 
 DENSE = run_path(str(Path(__file__).with_name("dense_reference.py")))
@@ -56,6 +56,15 @@ def test_the_threshold_waits_for_the_first_cluster():
     clusterer.load_state_dict({"threshold": None})
     assert clusterer.fit_predict(np.ones((5, 3))).tolist() == [0] * 5
     assert clusterer.state_dict() == {"threshold": 0.0}
+
+
+def test_radii_without_a_gap_keep_every_cluster_that_dbscan_finds():
+    """The three clusterings are one, of which every image is sure; also without images among their own neighbours."""
+    for counted in (True, False):
+        plain = JaccardDBSCAN(15, count_self=counted).fit_predict(people(1.0))
+        found = SelfPacedDBSCAN(15, eps_gap=0, count_self=counted).fit_predict(people(1.0))
+        np.testing.assert_array_equal(found, plain)
+    assert (plain != JaccardDBSCAN(15).fit_predict(people(1.0))).any()
 
 
 def test_a_state_of_another_kind_is_refused():

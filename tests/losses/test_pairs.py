@@ -23,3 +23,10 @@ def test_other_features_without_identities_are_refused_and_so_are_identities_wit
     for other in ({"other_feat": feat}, {"other_pid": pid}):
         with pytest.raises(ValueError, match="other_pid"):
             loss()(feat, pid, **other)
+
+
+def test_an_image_without_an_identity_is_refused_on_either_side():
+    feat, pid, unknown = torch.randn(2, 3), torch.tensor([0, 1]), torch.tensor([0, -1])
+    for sides in ((unknown, None), (unknown, pid), (pid, unknown)):
+        with pytest.raises(ValueError, match="labels must be at least 0"):
+            find_pairs(feat, sides[0], None if sides[1] is None else feat, sides[1])
