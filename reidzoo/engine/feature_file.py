@@ -33,7 +33,6 @@ def write_features(file: BinaryIO, blocks: Iterable[Tensor], dim: int) -> int:
     file.seek(0)
     if _write_header(file, rows, dim) != start:  # numpy leaves room for the number of rows to grow
         raise ValueError("numpy's header changed its length")
-    file.seek(0, 2)
     return rows
 
 

@@ -37,6 +37,22 @@ def test_each_module_returns_to_its_own_mode():
     assert first.training and first[0].training and not second.training
 
 
+def test_a_module_that_does_more_than_flags_is_told_the_mode_it_was_in():
+    class Told(nn.Module):
+        modes: list[bool] = []
+
+        def train(self, mode=True):
+            self.modes.append(mode)
+            return super().train(mode)
+
+    for mode in (True, False):
+        module = Told().train(mode)
+        module.modes.clear()
+        with evaluation_mode(module):
+            assert module.modes == [False]
+        assert module.modes == [False, mode]
+
+
 def test_a_part_that_is_frozen_stays_so():
     module = nn.Sequential(nn.BatchNorm1d(2).eval(), nn.Dropout())
     with evaluation_mode(module):

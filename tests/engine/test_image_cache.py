@@ -109,6 +109,18 @@ def test_images_that_no_table_uses_make_room(paths, decoded):
         assert [len(block.users) for blocks in cache.blocks.values() for block in blocks] == [0]
 
 
+def test_no_more_images_make_room_than_have_to(paths, decoded):
+    with keep_images() as cache:
+        cache.limits[torch.device("cpu")] = 4 * EACH
+        for part in (paths[:2], paths[2:4], paths[4:6]):  # the last does not fit beside both others
+            table(part)[np.arange(2)]
+        decoded.clear()
+        table(paths[2:6])[np.arange(4)]
+        assert decoded == []
+        table(paths[:2])[np.arange(2)]
+        assert decoded == paths[:2]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("fits", [True, False])
 def test_images_on_a_gpu_are_those_in_memory(paths, fits):

@@ -56,6 +56,29 @@ def test_chunks_of_whole_groups_equal_the_whole_batch(size):
     )
 
 
+def test_a_batch_of_one_chunk_keeps_its_graph():
+    sizes = []
+    weight = nn.Parameter(torch.ones(()))
+
+    def run(chunk):
+        sizes.append(len(chunk))
+        return {"out": weight * chunk}
+
+    forward_in_chunks(run, torch.ones(4, 2), 4, [weight])["out"].sum().backward()
+    assert sizes == [4] and weight.grad == 8
+
+
+def test_weights_that_only_one_chunk_uses_keep_its_gradient():
+    first, last = nn.Parameter(torch.ones(())), nn.Parameter(torch.ones(()))
+
+    def run(chunk):
+        return {"out": chunk * (first if chunk[0, 0] == 0 else last)}
+
+    images = torch.arange(6.0)[:, None]
+    forward_in_chunks(run, images, 2, [first, last])["out"].sum().backward()
+    assert (first.grad, last.grad) == (0 + 1, 2 + 3 + 4 + 5)
+
+
 def test_frozen_batch_norm_allows_any_chunk():
     nets = [model(group=0), model(group=0)]
     for net in nets:

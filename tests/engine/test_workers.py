@@ -37,7 +37,13 @@ def test_processes_share_the_cores_of_their_machine(monkeypatch):
     assert workers.worker_count("auto", 10**6, torch.device("cuda")) == 4
 
 
-@pytest.mark.parametrize(("room", "used"), [(0, 0), (29_000, 2), (2**40, 3)])
+def test_one_process_has_its_machine_to_itself_whatever_a_launcher_has_left_in_the_environment(monkeypatch):
+    monkeypatch.setattr(workers, "available_cores", lambda: 16)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert workers.worker_count("auto", 10**6, torch.device("cuda")) == 8
+
+
+@pytest.mark.parametrize(("room", "used"), [(0, 0), (29_000, 2), (2 * 3 * 6144, 3), (2**40, 3)])
 def test_workers_that_would_fill_a_small_dev_shm_are_left_out(tmp_path, monkeypatch, caplog, room, used):
     """Docker gives 64 MB, and the run would hang. Two batches of 2 x 3 x 32 x 16 bytes are ready in each process."""
     Image.new("RGB", (16, 32), (9, 8, 7)).save(tmp_path / "0.png")
