@@ -39,6 +39,17 @@ class Anything(nn.Module):
         return sum(value.sum() for value in tensors.values())
 
 
+class Sized(nn.Module):
+    """A loss with weights of each class and of each value of the embedding, which cannot have others."""
+
+    def __init__(self, num_classes, dim):
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, pid, feat=None, logits=None):
+        return torch.zeros(())
+
+
 class Wrapped(nn.Module):
     def forward(self, *args):
         return args[0].sum()
@@ -89,6 +100,7 @@ class NotAModule:
 @pytest.fixture(autouse=True)
 def registered():
     added = {"Probe": Probe, "Rows": Rows, "Plain": Plain, "Anything": Anything, "Wrapped": Wrapped}
+    added["Sized"] = Sized
     added["NotAModule"] = NotAModule
     LOSS._module_dict.update(added)
     yield
@@ -117,6 +129,7 @@ def test_inputs_map_a_dotted_type(tensors):
     node = {"type": "torch.nn.CrossEntropyLoss", "inputs": {"input": "logits", "target": "pid"}, "label_smoothing": 0.1}
     losses = LossSet({"ce": node})
     assert losses.needs == {"logits", "pid"}
+    assert losses.inputs_of("ce") == {"input": "logits", "target": "pid"}
     expected = nn.functional.cross_entropy(tensors["logits"], tensors["pid"], label_smoothing=0.1)
     assert torch.equal(losses(tensors)["ce"], expected)
 
@@ -265,3 +278,17 @@ def test_a_tensor_of_another_size_than_the_embedding(tensors):
     with pytest.raises(ConfigError, match=r"'x'.*shape \(6, 2, 2\).*embedding}`$"):
         losses({**tensors, "feat": tensors["feat"].view(6, 2, 2)})
     assert torch.isfinite(LossSet({"x": {"type": "LearntCenterLoss", "dim": 4}}, given=given)(tensors)["x"])
+
+
+def test_one_tensor_of_the_embeddings_size_is_enough_and_labels_have_none(tensors):
+    losses = LossSet({"x": {"type": "Sized"}}, given={"num_classes": 3, "dim": 4})
+    assert losses(tensors)["x"] == 0  # its logits have three values
+    assert losses({"pid": tensors["pid"]})["x"] == 0
+
+
+def test_a_tensor_whose_own_name_ends_in_a_number(tensors):
+    losses = LossSet({"x": {"type": "Rows", "inputs": {"feat": "scores.0"}}})
+    with pytest.raises(ConfigError, match=r"no tensor 'scores\.0'"):
+        losses({"scores": tensors["logits"]})
+    with pytest.raises(ConfigError, match=r"shape \(6,\)"):  # which Rows makes of six
+        losses({"scores.0": tensors["logits"]})

@@ -31,6 +31,36 @@ def test_equals_the_formula(margin, pid):
     assert torch.autograd.gradcheck(lambda x: loss(x, torch.tensor(pid)), feat)
 
 
+@pytest.mark.parametrize("margin", [None, 0.3, 5.0])
+def test_positives_and_negatives_among_other_features(margin):
+    """The last two anchors have no positive there, and the first three no negative among the first two others."""
+    feat, pid = torch.randn(5, 4, dtype=torch.float64, requires_grad=True), torch.tensor([0, 0, 0, 1, 2])
+    others, other_pid = torch.randn(6, 4, dtype=torch.float64), torch.tensor([0, 0, 3, 3, 0, 4])
+
+    def plain_among(others, other_pid):
+        costs = []
+        for anchor, own in zip(feat.tolist(), pid.tolist()):
+            positives = [math.dist(anchor, x) for x, other in zip(others.tolist(), other_pid.tolist()) if other == own]
+            negatives = [math.dist(anchor, x) for x, other in zip(others.tolist(), other_pid.tolist()) if other != own]
+            if not positives or not negatives:
+                costs.append(0.0)
+                continue
+            difference = max(positives) - min(negatives)
+            costs.append(math.log1p(math.exp(difference)) if margin is None else max(0.0, margin + difference))
+        return sum(costs) / len(costs)
+
+    loss = TripletLoss(margin)
+    for count in (6, 2):
+        found = loss(feat, pid, others[:count], other_pid[:count]).item()
+        assert found == pytest.approx(plain_among(others[:count], other_pid[:count]), rel=1e-10)
+    assert torch.autograd.gradcheck(lambda x: loss(x, pid, others, other_pid), feat)
+
+
+def test_parts_are_added_up():
+    parts, pid, loss = torch.randn(6, 2, 4), torch.arange(6) // 2, TripletLoss(0.3)
+    torch.testing.assert_close(loss(parts, pid), loss(parts[:, 0], pid) + loss(parts[:, 1], pid))
+
+
 def test_one_identity_costs_nothing_and_keeps_the_graph():
     feat = torch.randn(4, 3, requires_grad=True)
     for margin in (None, 0.3):
@@ -76,6 +106,12 @@ def test_features_about_the_origin_are_mined_as_they_stand(offset, axes):
     feat = (torch.randn(shape) + offset).permute(axes)[:, 3]
     norm = feat.square().sum(1)
     assert torch.equal(_product_distances(feat), torch.addmm(norm[:, None] + norm[None, :], feat, feat.t(), alpha=-2))
+
+
+def test_an_image_is_not_its_own_positive_where_rounding_hides_the_distance_of_the_other():
+    near = 60 * torch.randn(32, 8)
+    feat, pid = torch.cat([near, near + 1e-4]), torch.arange(64) % 32
+    assert torch.equal(mine_batch_hard(feat, pid)[0], (torch.arange(64) + 32) % 64)
 
 
 def test_nan_is_not_hidden():
