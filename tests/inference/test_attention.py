@@ -6,21 +6,36 @@ import pytest
 import torch
 from torch import nn
 
-from reidzoo.inference.attention import similarity_maps
+from reidzoo.inference.attention import _grid, similarity_maps
 
 
 class Pooled(nn.Module):
-    """A convolution, the mean over the places, and a linear layer."""
+    """Two convolutions, the mean over the places as a map of one place, and a linear layer."""
 
     def __init__(self):
         super().__init__()
-        self.conv, self.linear = nn.Conv2d(3, 5, 4, 4).double(), nn.Linear(5, 6, bias=False).double()
+        self.first, self.conv, self.pool = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 5, 4, 4), nn.AdaptiveAvgPool2d(1)
+        self.linear = nn.Linear(5, 6, bias=False)
+        self.double()
 
     def forward(self, images):
-        return {"embedding": self.linear(self.conv(images).mean((2, 3)))}
+        return {"embedding": self.linear(self.pool(self.conv(self.first(images))).flatten(1))}
 
     def embed(self, images):
         return nn.functional.normalize(self(images)["embedding"], dim=1)
+
+
+class Tokens(Pooled):
+    """The same, of a map whose places are tokens, behind three of no place."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Dropout(0.5)
+
+    def forward(self, images):
+        places = self.conv(self.first(images)).flatten(2).transpose(1, 2)
+        tokens = self.tokens(torch.cat([torch.full_like(places[:, :3], 9.0), places], dim=1))
+        return {"embedding": self.linear(tokens[:, 3:].mean(1))}
 
 
 class Transformer(nn.Module):
@@ -45,7 +60,7 @@ def test_grad_cam_of_a_mean():
     found = similarity_maps(model, images, targets)
     for image, target, heat in zip(images, targets.double(), found):
         with torch.no_grad():
-            maps = model.conv(image[None])[0]
+            maps = model.conv(model.first(image[None]))[0]
             length = model.linear(maps.mean((1, 2))).norm()
         weights = model.linear.weight.T @ (target / target.norm()) / (8 * length)  # of each of the 8 places
         expected = sum(weight * channel for weight, channel in zip(weights, maps)).relu().detach()
@@ -53,7 +68,27 @@ def test_grad_cam_of_a_mean():
         torch.testing.assert_close(heat.double(), expected / expected.max(), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("extra", [1, 3])
+@torch.no_grad()
+def test_places_that_are_tokens_are_found_as_those_of_a_map_also_in_training_and_without_gradient():
+    pooled, tokens = Pooled(), Tokens().train()
+    tokens.load_state_dict(pooled.state_dict())
+    images, targets = torch.randn(2, 3, 16, 8).double(), torch.randn(2, 6)
+    torch.testing.assert_close(similarity_maps(tokens, images, targets), similarity_maps(pooled, images, targets))
+    assert tokens.training
+
+
+def test_patches_that_overlap():
+    """256 x 128 pixels in steps of 11: 22 x 11 patches of 16, where patches of 11 would be 23 x 11."""
+    assert _grid(1 + 22 * 11, torch.Size([256, 128])) == (22, 11)
+
+
+def test_where_nothing_raises_the_similarity_the_map_is_0():
+    model, images = Pooled(), torch.ones(1, 3, 16, 8).double()
+    assert not similarity_maps(model, images, -model.embed(images).detach()).any()
+    assert (similarity_maps(model, images, model.embed(images).detach()) > 0.99).all()
+
+
+@pytest.mark.parametrize("extra", [1, 3, 5])
 def test_a_transformer_that_pools_by_its_class_token(extra):
     torch.manual_seed(1)
     model = Transformer(extra).train()
