@@ -89,6 +89,44 @@ def test_two_views(pictures):
     query, gallery = model.embed_query(pictures), model.embed_gallery(pictures)
     assert not torch.allclose(query, gallery) and not torch.allclose(query.norm(dim=1), torch.ones(3))
     torch.testing.assert_close(model.embed(pictures), functional.normalize(query))
+    opened = torch.from_numpy(np.array(Image.open(pictures[0]))).permute(2, 0, 1)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (cfg.INPUT.MEAN, cfg.INPUT.STD))
+    torch.testing.assert_close(
+        gallery[:1], network.embed_gallery(((opened / 255 - mean) / std)[None]), rtol=1e-4, atol=1e-5
+    )
+    expected = functional.cosine_similarity(query[:2], gallery[1:])
+    torch.testing.assert_close(model.similarity(pictures[:2], pictures[1:]), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_weights_have_the_configured_layout(wanted):
+    cfg = get_cfg()
+    cfg.SOLVER.CHANNELS_LAST = wanted
+    network = ReadyModel(TwoViewEmbedder({"type": "ResNet", "depth": 18, "width": 4}, {"type": "BNNeck"}), cfg, {})
+    weights = [weight for weight in network.module.parameters() if weight.dim() == 4 and weight.shape[2] > 1]
+    assert weights and all(w.is_contiguous(memory_format=torch.channels_last) == wanted for w in weights)
+
+
+def test_as_many_images_at_a_time_as_the_caller_or_else_the_configuration_says(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    embed, sizes = model.module.embed, []
+    model.module.embed = lambda images: sizes.append(len(images)) or embed(images)
+    model.config.defrost()
+    for asked, configured, wanted in ((2, 1, [2, 1]), (0, 3, [3])):
+        sizes.clear()
+        model.config.TEST.IMS_PER_BATCH = configured
+        model.embed(pictures, batch_size=asked)
+        assert sizes == wanted
+
+
+def test_the_precision_is_the_configurations(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    exact = model.embed(pictures)
+    model.config.defrost()
+    model.config.SOLVER.PRECISION = "bf16"
+    rough = model.embed(pictures)
+    assert not torch.equal(rough, exact)
+    torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.1)
 
 
 def test_a_model_of_one_network_embeds_both_sides_alike(write_tiny, pictures):
@@ -171,6 +209,10 @@ def test_a_calibrated_file_says_whether_two_images_show_one_identity(write_tiny,
     one = model.same(pictures[0], pictures[1])
     assert isinstance(one, float) and one == pytest.approx(float(expected[0]), rel=1e-5)
     assert model.same(pictures[0], pictures[1], prior=0.01) < one
+    for pair in ((pictures[0], pictures[1:2]), (pictures[:1], pictures[1])):
+        torch.testing.assert_close(model.same(*pair), expected[:1])
+    first, second = (np.array(on_white(path))[..., ::-1] for path in pictures[:2])
+    assert model.same(first, second, channels="bgr") == pytest.approx(one, rel=1e-5)
     with pytest.raises(ValueError, match="2 images cannot be compared pair by pair with 3"):
         model.same(pictures[:2], pictures)
 
@@ -213,7 +255,8 @@ def test_boxes_are_cut_out_of_the_image_as_it_is_seen(write_tiny, pictures, tmp_
     exif[ExifTags.Base.Orientation] = 6
     frame.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "side.png", exif=exif)
     bgr = np.array(frame)[..., ::-1]
-    for image in (frame, tmp_path / "side.png", torch.from_numpy(np.array(frame)).permute(2, 0, 1)):
+    side = tmp_path / "side.png"
+    for image in (frame, side, Image.open(side), torch.from_numpy(np.array(frame)).permute(2, 0, 1)):
         torch.testing.assert_close(model.embed(image, boxes=boxes), expected, rtol=1e-4, atol=1e-6)
     found = model.embed(bgr, boxes=torch.tensor(boxes), channels="bgr")
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
