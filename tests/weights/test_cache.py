@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from reidzoo.errors import WeightsError
 from reidzoo.weights import cache, download
-from reidzoo.weights.cache import fetch, make_once, sha256_of, weights_home
+from reidzoo.weights.cache import fetch, is_cached, make_once, sha256_of, weights_home
 from reidzoo.weights.loading import safe_read
 from reidzoo.weights.model_file import header_if_any
 
@@ -34,8 +34,17 @@ def names(home):
 def test_home_is_the_environments_or_the_cache(monkeypatch):
     monkeypatch.setenv("REIDZOO_HOME", "somewhere")
     assert str(weights_home()) == "somewhere"
-    monkeypatch.delenv("REIDZOO_HOME")
-    assert weights_home() == cache.Path.home() / ".cache" / "reidzoo"
+    for unset in (lambda: monkeypatch.setenv("REIDZOO_HOME", ""), lambda: monkeypatch.delenv("REIDZOO_HOME")):
+        unset()
+        assert weights_home() == cache.Path.home() / ".cache" / "reidzoo"
+
+
+def test_a_file_is_cached_if_its_size_and_checksum_are_those_that_are_asked_for(home):
+    home.mkdir(parents=True, exist_ok=True)
+    assert not is_cached("a.pth")
+    (home / "a.pth").write_bytes(BODY)
+    assert is_cached("a.pth") and is_cached("a.pth", size=len(BODY), sha256=SHA[:8])
+    assert not is_cached("a.pth", size=len(BODY) + 1) and not is_cached("a.pth", sha256="0" * 64)
 
 
 def test_downloads_once_then_needs_no_network(server, home):

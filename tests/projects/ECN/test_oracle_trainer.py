@@ -62,3 +62,6 @@ def test_it_trains(build):
 def test_neighbours_are_refused(build):
     with pytest.raises(ConfigError, match="neighbours: 0"):
         build(**{"STAGES.adapt.TRAINER.type": "OracleTrainer"})
+    with pytest.raises(ConfigError, match="neighbours: 0"):  # which the memory takes where nothing is said of them
+        memory = {"STAGES.adapt.MEMORIES.exemplar": "{_REPLACE_: true, type: ExemplarMemory}"}
+        build(**{"STAGES.adapt.TRAINER.type": "OracleTrainer", **memory})
