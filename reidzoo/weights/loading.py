@@ -218,7 +218,7 @@ def load_weights(
     Raises:
         WeightsError: missing, unexpected or mis-shaped names, at most ten of each with their number; two names mapped
             to one; NaN or infinity where the module has none; complex numbers, or some beyond the range of the
-            module's dtype; or no readable file.
+            module's dtype; quantised, sparse or nested tensors, or some without values; or no readable file.
     """
     content: Any = path_or_state
     where = "the given state"
@@ -227,6 +227,7 @@ def load_weights(
     ignore = [ignore] if isinstance(ignore, str) else list(ignore)
     source = _rename(unwrap_state(content, where), prefix, key_map, where)
     source = {name: value for name, value in source.items() if not _matches(name, ignore)}
+    _check_kinds(source, where)
     target = module.state_dict()
     missing = [
         name
@@ -246,13 +247,36 @@ def load_weights(
     module.load_state_dict({**target, **source})
 
 
+def _check_kinds(state: Mapping[str, torch.Tensor], where: str) -> None:
+    """Complain of tensors that are not plain arrays of numbers: nobody knows scales or values of others."""
+    bad = [name for name, value in state.items() if not _is_plain(value)]
+    if bad:
+        more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise WeightsError(
+            f"{where}: {len(bad)} of {len(state)} tensors are quantised, packed, sparse, nested, or without values (on "
+            f"the device meta): {', '.join(bad[:_SHOWN])}{more}. Save them as plain tensors, such as float32, where "
+            f"they were made"
+        )
+
+
+def _is_plain(value: torch.Tensor) -> bool:
+    packed = str(value.dtype).startswith("torch.float4")  # two numbers in a byte
+    odd = value.is_quantized or value.is_nested or value.is_meta or packed
+    return not odd and value.layout == torch.strided
+
+
+def _finite(value: torch.Tensor) -> torch.Tensor:
+    """Return where a tensor is finite; of numbers of 8 bits torch tells it of some kinds only."""
+    return (value.float() if value.is_floating_point() and value.element_size() == 1 else value).isfinite()
+
+
 def _check_numbers(state: Mapping[str, torch.Tensor], where: str, target: Mapping[str, torch.Tensor]) -> None:
     """Complain of weights that the cast to the module's type would spoil: complex ones, and those beyond its range."""
     bad = [name for name, value in state.items() if value.is_complex() and not target[name].is_complex()]
     for name, value in state.items():
         kind = target[name].dtype
         if value.is_floating_point() and kind.is_floating_point and _greatest(value.dtype) > _greatest(kind):
-            bad += [name] if bool((value.isfinite() & ~value.to(kind).isfinite()).any()) else []
+            bad += [name] if bool((_finite(value) & ~_finite(value.to(kind))).any()) else []
     if bad:
         more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise WeightsError(
@@ -279,9 +303,9 @@ def check_finite(
     Raises:
         WeightsError: some do; the message names at most ten.
     """
-    bad = [name for name, value in state.items() if not value.isfinite().all()]
+    bad = [name for name, value in state.items() if not _finite(value).all()]
     if target is not None:
-        bad = [name for name in bad if bool((target[name].isfinite().cpu() & ~state[name].isfinite().cpu()).any())]
+        bad = [name for name in bad if bool((_finite(target[name]).cpu() & ~_finite(state[name]).cpu()).any())]
     if bad:
         more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise WeightsError(

@@ -349,3 +349,27 @@ def test_numbers_that_the_models_type_cannot_hold_are_refused_and_nothing_is_loa
     assert torch.equal(layer.weight, before)
     load_weights(layer, {"weight": torch.tensor([[2.0]], dtype=torch.float64)})
     assert layer.weight.item() == 2
+
+
+NOT_PLAIN = {
+    "quantised": lambda: torch.quantize_per_tensor(torch.ones(1, 1), 0.1, 0, torch.qint8),
+    "sparse": lambda: torch.ones(1, 1).to_sparse(),
+    "without values": lambda: torch.ones(1, 1, device="meta"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*quantize:UserWarning")
+@pytest.mark.parametrize("kind", NOT_PLAIN)
+def test_tensors_that_are_no_plain_arrays_are_refused_by_name(kind):
+    layer = nn.Linear(1, 1, bias=False)
+    with pytest.raises(WeightsError, match=rf"the given state: 1 of 1 tensors are .*{kind}.*: weight\. Save them as"):
+        load_weights(layer, {"weight": NOT_PLAIN[kind]()})
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_weights_of_eight_bits_are_loaded_and_checked_as_others_are(kind):
+    layer = nn.Linear(2, 1, bias=False)
+    load_weights(layer, {"weight": torch.tensor([[0.5, -2.0]]).to(kind)})
+    assert layer.weight.tolist() == [[0.5, -2.0]]
+    with pytest.raises(WeightsError, match="tensors hold NaN or infinity: weight"):
+        load_weights(layer, {"weight": torch.tensor([[0.5, torch.nan]]).to(kind)})
