@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from reidzoo.errors import ConfigError, UserError
 
 __all__ = ["import_plugin", "plugin_path"]
 
+_one_at_a_time = threading.RLock()  # a module that another thread is still running has not registered its parts
 _loaded: dict[str, Path] = {}  # module name -> the file it was loaded from, for plug-ins found by path
 
 
@@ -37,9 +39,10 @@ def import_plugin(entry: str, folder: Path, where: str) -> tuple[str, ModuleType
     if not by_path and not all(name.isidentifier() for name in names):
         raise ConfigError(f"{where}: plug-in {entry!r} is neither an importable name nor a path with a slash")
     try:
-        if by_path or _source(folder, names[0]) is not None:
-            return _import_from(Path(os.path.abspath(folder / entry)), where)
-        return entry, _import_installed(entry, folder, where)
+        with _one_at_a_time:
+            if by_path or _source(folder, names[0]) is not None:
+                return _import_from(Path(os.path.abspath(folder / entry)), where)
+            return entry, _import_installed(entry, folder, where)
     except UserError:
         raise
     except Exception as error:

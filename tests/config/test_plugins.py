@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -166,3 +167,15 @@ def test_plugins_declare_before_any_file_is_merged(write):
     write("zplug.py", DECLARES)
     write("base.yml", "MINE: {START: 7}")
     assert load_config(write("a.yml", "_BASE_: base.yml\nPLUGINS: [zplug]")).MINE.START == 7
+
+
+def test_a_plugin_that_another_thread_is_importing_is_waited_for(write):
+    write("p/zslow/__init__.py", "import time\ntime.sleep(0.3)\nREADY = True")
+    path = write("p/a.yml", "PLUGINS: [zslow]")
+
+    def ready(_):
+        load_config(path)
+        return getattr(sys.modules["zslow"], "READY", False)
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(ready, range(3))) == [True] * 3
