@@ -38,18 +38,29 @@ def device_kind(name: str) -> str:
     """Return ``cuda``, ``cpu`` or ``mps`` for a DEVICE, before this process has one of its own; see ``pick_device``."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("DEVICE: cuda, but torch finds no CUDA device here; set DEVICE to auto or cpu")
-    if name == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("DEVICE: mps, but torch finds no Apple GPU here; set DEVICE to auto or cpu")
-    return name
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):  # torch lists what it was ever ported to
+        raise ConfigError(
+            f"DEVICE: {name!r} names no device; there are auto, cpu, cuda (or cuda:1, the second) and mps"
+        ) from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"DEVICE: {name}, but torch finds no CUDA device here; set DEVICE to auto or cpu")
+    if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
+        raise ConfigError(f"DEVICE: {name}, but there are {torch.cuda.device_count()} CUDA devices, the first cuda:0")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError(f"DEVICE: {name}, but torch finds no Apple GPU here; set DEVICE to auto or cpu")
+    return str(device)
 
 
 def pick_device(name: str) -> torch.device:
     """Return the device that ``DEVICE`` names: ``auto`` is CUDA where there is one, this process's own.
 
+    Args:
+        name: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
     Raises:
-        ConfigError: it names a kind of device of which there is none.
+        ConfigError: it names no device, or one that is not here.
     """
     name = device_kind(name)
     if name == "cuda":

@@ -30,14 +30,15 @@ def load(
             (``.safetensors``), a run's folder, or a run's checkpoint. A name goes before a file of the same name; write
             ``./NAME`` for the file.
         index: a further index to look the name up in, a YAML file or an address; see ``register_index``.
-        device: ``cpu``, ``cuda`` or ``auto``.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or the like, ``mps``, or ``auto``.
         stage: for a run's folder, the stage whose model is loaded; "" for the last.
         trust: whether the plug-ins and dotted types that the model file, or the ``config.yml`` of the run, names may be
             imported, which runs their code. Those of this package's projects need no trust.
 
     Raises:
         WeightsError: there is no such model, it cannot be had, or its weights do not fit it strictly.
-        ConfigError: its configuration is wrong, needs a plug-in that is not here, or one that takes ``trust``.
+        ConfigError: its configuration is wrong, needs a plug-in that is not here, or one that takes ``trust``; or there
+            is no such device.
     """
     if index is not None:
         register_index(index)

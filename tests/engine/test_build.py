@@ -140,3 +140,16 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
     assert pick_device("auto") == pick_device("cpu") == torch.device("cpu")
     with pytest.raises(ConfigError, match="DEVICE: cuda, but torch finds no CUDA device here"):
         pick_device("cuda")
+    with pytest.raises(ConfigError, match="DEVICE: cuda:1, but torch finds no CUDA device here"):
+        pick_device("cuda:1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="DEVICE: cuda:1, but there are 1 CUDA devices, the first cuda:0"):
+        pick_device("cuda:1")
+    assert pick_device("cuda:0") == pick_device(torch.device("cuda:0")) == torch.device("cuda:0")
+
+
+@pytest.mark.parametrize("name", ["gpu", "CPU", "", None])
+def test_a_device_that_is_none_is_named(name):
+    with pytest.raises(ConfigError, match=f"DEVICE: {name!r} names no device; there are auto, cpu, cuda"):
+        pick_device(name)
