@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from scipy.special import expit, logit
 
-from reidzoo.checks import number
+from reidzoo.checks import number, show
 from reidzoo.errors import EvaluationInputError, WeightsError
 
 __all__ = ["METHODS", "Calibration"]
 
 METHODS = ("isotonic", "logistic")
 FORMAT = 1
+SINGLE, LISTS = ("threshold", "far", "prior", "slope", "intercept"), ("interval", "knots", "values")
+"""The fields that are numbers, and those that are several."""
 PRIOR = number(above=0, below=1)
 MOST_KNOTS = 4096
 """No curve of a stranger's file may have more."""
@@ -57,6 +59,12 @@ class Calibration:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in SINGLE:
+            object.__setattr__(self, name, _plain(getattr(self, name)))
+        for name in LISTS:
+            values = getattr(self, name)
+            if isinstance(values, Sequence | np.ndarray) and not isinstance(values, str):
+                object.__setattr__(self, name, tuple(_plain(value) for value in values))
         problem = self._problem()
         if problem:
             raise EvaluationInputError(f"a calibration {problem}")
@@ -117,16 +125,19 @@ class Calibration:
             odd = sorted(set(fields) ^ set(cls.__dataclass_fields__))
             raise WeightsError(f"{where}: its calibration lacks, or should not have, {', '.join(map(str, odd))}")
         try:
-            lists = {key: _numbers(fields[key]) for key in ("interval", "knots", "values")}
+            lists = {key: _numbers(fields[key]) for key in LISTS}
             return cls(**{**fields, **lists})
         except (TypeError, ValueError) as error:
             raise WeightsError(f"{where}: its calibration cannot be used: {error}") from None
 
     def _problem(self) -> str:
         """Return what is wrong with the fields, "" for nothing."""
-        single = (self.threshold, self.far, self.prior, self.slope, self.intercept)
-        if not all(_is_number(value) for value in (*single, *self.interval, *self.knots, *self.values)):
-            return "holds something that is not a finite number"
+        for name in SINGLE:
+            if not _is_number(value := getattr(self, name)):
+                return f"has a finite number as its {name}, not {show(value)}"
+        for name in LISTS:
+            if not isinstance(values := getattr(self, name), tuple) or not all(map(_is_number, values)):
+                return f"has a list of finite numbers as its {name}, not {show(values)}"
         if len(self.interval) != 2 or self.method not in METHODS or not isinstance(self.facts, Mapping):
             return f"has an interval of two ends, a method ({', '.join(METHODS)}) and a mapping of facts"
         if not (0 < self.prior < 1 and 0 < self.far < 1) or self.slope < 0:
@@ -152,6 +163,11 @@ def _float64(similarity: Any) -> np.ndarray:
             f"similarity holds {found.dtype} values; give cosine similarities, which are numbers."
         )
     return found.astype(np.float64, copy=False)
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of numpy as Python's, which JSON holds; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_number(value: Any) -> bool:

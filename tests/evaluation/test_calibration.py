@@ -104,3 +104,25 @@ def test_similarities_may_be_a_tensor_that_training_made(dtype):
     similarity = torch.tensor([0.125, 0.5], dtype=dtype, requires_grad=True)
     assert ISOTONIC.probability(similarity).tolist() == ISOTONIC.probability([0.125, 0.5]).tolist()
     assert ISOTONIC.accepts(similarity).tolist() == ISOTONIC.accepts([0.125, 0.5]).tolist()
+
+
+def test_a_calibration_made_by_hand_may_hold_numpys_numbers():
+    numbers = {key: np.float32(getattr(ISOTONIC, key)) for key in ("threshold", "far", "prior", "slope", "intercept")}
+    lists = {key: np.array(getattr(ISOTONIC, key)) for key in ("interval", "knots", "values")}
+    made = replace(ISOTONIC, **numbers, **lists)
+    assert made.knots == ISOTONIC.knots and made.threshold == pytest.approx(ISOTONIC.threshold)
+    assert Calibration.from_dict(json.loads(json.dumps(made.to_dict())), "x") == made
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"threshold": "0.5"}, "has a finite number as its threshold, not '0.5'"),
+        ({"far": np.float32("nan")}, "has a finite number as its far, not nan"),
+        ({"interval": 0.5}, "has a list of finite numbers as its interval, not 0.5"),
+        ({"values": np.array([0.1, np.inf, 0.9])}, "has a list of finite numbers as its values"),
+    ],
+)
+def test_the_field_that_is_no_number_is_named(change, message):
+    with pytest.raises(EvaluationInputError, match=f"a calibration {message}"):
+        replace(ISOTONIC, **change)
