@@ -17,8 +17,8 @@ from torch import Tensor
 from reidzoo.errors import ConfigError, DatasetError
 
 __all__ = [
-    "BROKEN", "PIXELS_VERSION", "UnfitImageError", "as_seen", "check_header", "exif_orientation", "open_image",
-    "read_image", "read_images", "read_picture", "resize_image", "size_as_seen", "upright_size",
+    "BROKEN", "PIXELS_VERSION", "UnfitImageError", "as_seen", "as_stored", "check_header", "exif_orientation",
+    "open_image", "read_image", "read_images", "read_picture", "resize_image", "size_as_seen", "upright_size",
 ]  # fmt: skip
 
 PIXELS_VERSION = 2
@@ -31,6 +31,16 @@ BY_TORCH = ("bilinear", "bicubic")
 """What torch resizes as PIL does, in fixed point and with antialiasing, a batch at once and three times faster."""
 TOGETHER = 1 << 20
 """Pixels of decoded images that wait to be resized together, a batch of crops; of larger images there are fewer."""
+TURNED_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""EXIF's orientation -> how an image as people see it becomes the stored one."""
 METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 """Where a file can say which way up it is. Most say nothing, and to look takes longer than to know that."""
 
@@ -123,6 +133,8 @@ def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         raise DatasetError(f"image {os.fspath(path)} does not exist; is the dataset complete?") from None
     except UnfitImageError as error:
         raise DatasetError(f"image {os.fspath(path)} {error}") from None
+    except IsADirectoryError:
+        raise DatasetError(f"image {os.fspath(path)} is a folder; name the images in it") from None
     except BROKEN as error:
         raise DatasetError(
             f"image {os.fspath(path)} cannot be read ({_reason(path, error)}); copy it again, or remove it"
@@ -237,6 +249,17 @@ def as_seen(image: Image.Image) -> Image.Image:
         layer = seen.convert("RGBA")
         seen = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return seen if seen.mode == "RGB" else seen.convert("RGB")
+
+
+def as_stored(image: Image.Image) -> Image.Image:
+    """Return an opened image as its pixels lie in the file, mode RGB; else as ``as_seen``.
+
+    Raises:
+        UnfitImageError: it cannot be shown faithfully, or has no pixels.
+    """
+    back = TURNED_BACK.get(exif_orientation(image))  # asked before loading, after which a TIFF does not say it any more
+    seen = as_seen(image)
+    return seen if back is None else seen.transpose(back)
 
 
 def _is_sixteen_bit_grey(image: Image.Image) -> bool:

@@ -309,7 +309,7 @@ def test_a_tiff_whose_second_page_has_no_width_is_named(tmp_path):
 
 
 def test_a_folder_is_not_an_image(tmp_path):
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="is a folder; name the images in it"):
         read_image(tmp_path, (64, 32))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -127,6 +128,23 @@ def test_images_of_another_size_and_on_their_side(tmp_path):
     image.unlink()
     with pytest.raises(DatasetError, match=r"frame_000000.PNG"):
         cut_crops(path, tmp_path / "b", CropRules(every=1, divide=False))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_boxes_of_stored_pixels_are_cut_out_of_these(tmp_path, suffix, orientation):
+    images = [{"id": 1, "file_name": f"a{suffix}", "width": 100, "height": 60}]
+    path = write(tmp_path / "annotations" / "instances_default.json", [annotation(1, 1, box=(0, 0, 40, 60))], images)
+    image = Image.new("RGB", (100, 60), "blue")
+    image.paste("red", (0, 0, 40, 60))
+    exif = Image.Exif()
+    exif[274] = orientation
+    (tmp_path / "images" / "default").mkdir(parents=True)
+    image.save(tmp_path / "images" / "default" / f"a{suffix}", exif=exif)
+    cut_crops(path, tmp_path / "crops", CropRules(every=1, divide=False))
+    with Image.open(next((tmp_path / "crops").rglob("*.jpg"))) as crop:
+        assert crop.size == (40, 60)
+        assert np.abs(np.asarray(crop).astype(int) - (254, 0, 0)).max() < 10
 
 
 def test_names_that_would_be_one_folder(tmp_path):
