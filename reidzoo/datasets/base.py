@@ -95,16 +95,34 @@ class Dataset:
         """Return the records of ``"train"``, ``"query"`` or ``"gallery"``, sorted by file name within a folder.
 
         Raises:
-            DatasetError: a file's name is not of this dataset, a listed file is absent, or a pid or a camera is none.
+            DatasetError: there is no such split, a file's name is not of this dataset, a listed file is absent, or a
+                path, a pid or a camera is none.
         """
         if split not in self._records:
+            if split not in SPLITS:
+                raise DatasetError(f"{self.name}: there is no split {split!r}; there are {', '.join(SPLITS)}")
             records = self.scan(split)
             if not isinstance(records, list) or not all(hasattr(record, "camid") for record in records):
                 raise DatasetError(f"{self.name}: scan({split!r}) is to return a list of reidzoo.datasets.Record")
-            self._check_ids([record for record in records if isinstance(record, Record)])
+            records = [_with_text(record) for record in records]
+            self._check_records([record for record in records if isinstance(record, Record)])
             self._records[split] = records
             self._check_counts(split)
         return self._records[split]
+
+    def _check_records(self, records: Sequence[Record]) -> None:
+        if strange := [record for record in records if not isinstance(record.path, str)]:
+            raise DatasetError(
+                f"{self.name}: {len(strange)} images have a path that is no text, such as {strange[0].path!r}; give "
+                f"str(path)"
+            )
+        self._check_ids(records)
+        late = [record for record in records if not (_is_whole(record.timeid) and _is_whole(record.viewid))]
+        if late := late or [record for record in records if min(record.timeid, record.viewid) < -1]:
+            raise DatasetError(
+                f"{self.name}: {len(late)} images have a timeid or a viewid that is none, such as {late[0].path}: "
+                f"{late[0].timeid!r} and {late[0].viewid!r}. Both are whole numbers from 0 on, or -1 where unknown"
+            )
 
     def _check_ids(self, records: Sequence[Record]) -> None:
         odd = [record for record in records if not (_is_whole(record.pid) and _is_whole(record.camid))]
@@ -270,5 +288,13 @@ def _any_of(names: str | tuple[str, ...]) -> str:
     return names if isinstance(names, str) else " or ".join(names)
 
 
+def _with_text(record: Record) -> Record:
+    """Return the record with its path as text, where it is a ``pathlib.Path``."""
+    if isinstance(record, Record) and isinstance(record.path, os.PathLike):
+        return record._replace(path=os.fspath(record.path))
+    return record
+
+
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    """Return whether this is a whole number that 64 bits hold."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= value < 2**63

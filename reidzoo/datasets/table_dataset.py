@@ -127,10 +127,12 @@ def _check_cameras(rows: Sequence[TableRow]) -> None:
 
 def _numbered(rows: Sequence[TableRow], column: str) -> dict[str, int]:
     """Return the number of each name in a column."""
-    if all(re.fullmatch(r"-?\d+", getattr(row, column)) for row in rows):  # a number that is too low is no name
-        for row in rows:
-            if getattr(row, column).startswith("-"):
-                _number(row, column)
+    whole = all(re.fullmatch(r"-?\d+", getattr(row, column)) for row in rows)
+    for row in rows:
+        text = getattr(row, column)
+        # A number that is too low is no name, and -1 is none among names either: they keep it for nobody.
+        if text == "-1" or (whole and text.startswith("-")):
+            _number(row, column)
     number = number_cameras if column == "camid" else number_names
     return number(getattr(row, column) for row in rows)
 

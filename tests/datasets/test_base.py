@@ -70,6 +70,36 @@ def test_pids_and_cameras_that_are_none_are_named(tmp_path, ids):
         Odd(tmp_path).train  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    "record, message",
+    [
+        (Record(b"b.jpg", 1, 0), r"Odd: 1 images have a path that is no text, such as b'b\.jpg'; give str\(path\)"),
+        (Record("b.jpg", 2**70, 0), r"Odd: 1 images have a pid or a camera that is none, such as b\.jpg: pid 1180591"),
+        (Record("b.jpg", 1, 0, timeid=1.5), r"Odd: 1 images have a timeid or a viewid that is none.* b\.jpg: 1\.5"),
+        (Record("b.jpg", 1, 0, viewid=-2), r"Odd: 1 images have a timeid or a viewid that is none.* -1 and -2"),
+    ],
+)
+def test_paths_times_and_views_that_are_none_are_named(tmp_path, record, message):
+    class Odd(Dataset):
+        name = "Odd"
+        folders = ("odd",)
+
+        def scan(self, split):
+            return [Record(tmp_path / "a.jpg", 1, 0, timeid=np.int64(2)), record]
+
+    (tmp_path / "odd").mkdir()
+    with pytest.raises(DatasetError, match=message):
+        Odd(tmp_path).train  # noqa: B018
+    record = Record("b.jpg", 2, 0)
+    assert [one.path for one in Odd(tmp_path).train] == [str(tmp_path / "a.jpg"), "b.jpg"]
+
+
+def test_a_split_that_there_is_not_is_named(tmp_path, market):
+    market(tmp_path / "Market-1501-v15.09.15")
+    with pytest.raises(DatasetError, match="Market1501: there is no split 'test'; there are train, query, gallery"):
+        Market1501(tmp_path).records("test")
+
+
 def test_scan_is_abstract(tmp_path):
     (tmp_path / "plain").mkdir()
     with pytest.raises(NotImplementedError):

@@ -75,3 +75,9 @@ def test_mistakes(folder):
         TableDataset({**COLUMNS, "pid": [1, 2]}, folder)
     with pytest.raises(DatasetError, match=r"row 1: no such image: .*x\.jpg"):
         TableDataset({"path": ["a.jpg", "x.jpg"], "pid": [1, 2], "split": ["train", "train"]}, folder)
+
+
+def test_minus_one_is_no_camera_among_names_either(folder):
+    table = {**COLUMNS, "camid": ["gate", "-1", "yard"]}
+    with pytest.raises(DatasetError, match="row 1: camid is -1; expected 0 or more"):
+        TableDataset(table, folder)
