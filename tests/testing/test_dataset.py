@@ -132,9 +132,9 @@ class TextLabels(Theirs):
         return [record._replace(pid=str(record.pid)) for record in records]
 
 
-class TextTimes(Theirs):
+class TextDomains(Theirs):
     def changed(self, records, split):
-        return [record._replace(timeid=str(record.pid)) for record in records]
+        return [record._replace(domain=str(record.pid)) for record in records]
 
 
 class ListsAFileTwice(Theirs):
@@ -171,7 +171,7 @@ class Empty(Theirs):
         (NoneRepeats, "repeats is None or a positive whole number; it is 0"),
         (Lazy, "train is a list of Record; it is a list_iterator"),
         (Reordered, "train comes in the same order each time"),
-        (TextTimes, "timeid is a whole number from -1 on; train has .'0'"),
+        (TextDomains, "domain is a whole number from 0 on; train has .'0'"),
         (ListsAFileTwice, "each file is once in train; .*png is there more often"),
         (ListsWhatIsNotThere, "the files exist; 1 of train do not: nowhere.jpg"),
         (NoGallery, "query and gallery are both there or both empty; 6 and 0"),
