@@ -297,4 +297,4 @@ def _with_text(record: Record) -> Record:
 
 def _is_whole(value: object) -> bool:
     """Return whether this is a whole number that 64 bits hold."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(-(2**63) <= value < 2**63)
