@@ -8,7 +8,7 @@ import os
 import pickle
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -251,11 +251,9 @@ def _check_kinds(state: Mapping[str, torch.Tensor], where: str) -> None:
     """Complain of tensors that are not plain arrays of numbers: nobody knows scales or values of others."""
     bad = [name for name, value in state.items() if not _is_plain(value)]
     if bad:
-        more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise WeightsError(
             f"{where}: {len(bad)} of {len(state)} tensors are quantised, packed, sparse, nested, or without values (on "
-            f"the device meta): {', '.join(bad[:_SHOWN])}{more}. Save them as plain tensors, such as float32, where "
-            f"they were made"
+            f"the device meta): {_shown(bad)}. Save them as plain tensors, such as float32, where they were made"
         )
 
 
@@ -275,18 +273,14 @@ def _check_numbers(state: Mapping[str, torch.Tensor], where: str, target: Mappin
     bad = [name for name, value in state.items() if value.is_complex() and not target[name].is_complex()]
     for name, value in state.items():
         kind = target[name].dtype
-        if value.is_floating_point() and kind.is_floating_point and _greatest(value.dtype) > _greatest(kind):
+        floats = value.is_floating_point() and kind.is_floating_point
+        if floats and torch.finfo(value.dtype).max > torch.finfo(kind).max:
             bad += [name] if bool((_finite(value) & ~_finite(value.to(kind))).any()) else []
     if bad:
-        more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise WeightsError(
             f"{where}: {len(bad)} of {len(state)} tensors are complex, or hold numbers beyond the range of the model's "
-            f"{target[bad[0]].dtype}: {', '.join(bad[:_SHOWN])}{more}. They are not this model's weights"
+            f"{target[bad[0]].dtype}: {_shown(bad)}. They are not this model's weights"
         )
-
-
-def _greatest(kind: torch.dtype) -> float:
-    return torch.finfo(kind).max
 
 
 def check_finite(
@@ -307,10 +301,9 @@ def check_finite(
     if target is not None:
         bad = [name for name in bad if bool((_finite(target[name]).cpu() & ~_finite(state[name]).cpu()).any())]
     if bad:
-        more = f", and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise WeightsError(
             f"{where} is damaged, or its training diverged; {len(bad)} of {len(state)} tensors hold NaN or infinity: "
-            f"{', '.join(bad[:_SHOWN])}{more}"
+            + _shown(bad)
         )
 
 
@@ -362,9 +355,14 @@ def _report(
     ]
     for title, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", clashes)):
         if names:
-            more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            lines.append(f"{len(names)} {title}: {', '.join(names[:_SHOWN])}{more}")
+            lines.append(f"{len(names)} {title}: {_shown(names)}")
     return "\n  ".join(lines)
+
+
+def _shown(names: Sequence[str]) -> str:
+    """Return the first of the names, and how many more there are."""
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def map_torchvision(name: str) -> str | None:
