@@ -18,7 +18,8 @@ from reidzoo.errors import ConfigError, DatasetError
 
 __all__ = [
     "BROKEN", "PIXELS_VERSION", "UnfitImageError", "as_seen", "as_stored", "check_header", "exif_orientation",
-    "open_image", "read_image", "read_images", "read_picture", "resize_image", "size_as_seen", "upright_size",
+    "lies_on_side", "open_image", "read_image", "read_images", "read_picture", "resize_image", "size_as_seen",
+    "upright_size",
 ]  # fmt: skip
 
 PIXELS_VERSION = 2
@@ -108,7 +109,7 @@ def read_images(
 def _decode(path: str | os.PathLike[str], size: tuple[int, int]) -> Image.Image:
     height, width = size
     with open_image(path) as file:
-        file.draft("RGB", (2 * height, 2 * width) if _lies(file) else (2 * width, 2 * height))
+        file.draft("RGB", (2 * height, 2 * width) if lies_on_side(file) else (2 * width, 2 * height))
         return as_seen(file)
 
 
@@ -215,7 +216,8 @@ def exif_orientation(image: Image.Image) -> int:
 def size_as_seen(image: Image.Image) -> tuple[int, int]:
     """Return the width and height of an opened image as a viewer shows it."""
     width, height = image.size
-    turned = image.format != "TIFF" and _lies(image)  # of a TIFF PIL gives the size as seen, and turns it when it loads
+    # Of a TIFF PIL gives the size as seen, and turns it when it loads.
+    turned = image.format != "TIFF" and lies_on_side(image)
     return (height, width) if turned else (width, height)
 
 
@@ -229,8 +231,8 @@ def upright_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         return size_as_seen(file)
 
 
-def _lies(image: Image.Image) -> bool:
-    """Return whether an image is stored on its side."""
+def lies_on_side(image: Image.Image) -> bool:
+    """Return whether an opened image is stored on its side."""
     return exif_orientation(image) in (5, 6, 7, 8)
 
 

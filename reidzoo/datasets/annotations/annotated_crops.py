@@ -15,7 +15,7 @@ from reidzoo.datasets.annotations.annotated_sequence import AnnotatedSequence, B
 from reidzoo.datasets.annotations.find_sequences import find_sequences
 from reidzoo.errors import DatasetError
 from reidzoo.files import write_folder
-from reidzoo.transforms.decode import as_seen, as_stored, exif_orientation, open_image, size_as_seen, upright_size
+from reidzoo.transforms.decode import as_seen, as_stored, lies_on_side, open_image, size_as_seen, upright_size
 
 __all__ = ["CropRules", "cut_crops"]
 
@@ -182,7 +182,7 @@ def _annotated(path: Path, size: tuple[int, int] | None) -> Image.Image:
     with open_image(path) as file:
         seen = size_as_seen(file)
         if size is not None and seen != size:
-            if seen[::-1] != size or exif_orientation(file) not in (5, 6, 7, 8):
+            if seen[::-1] != size or not lies_on_side(file):
                 raise DatasetError(
                     f"image {path} is {seen[0]} x {seen[1]} pixels, and its boxes are of one of {size[0]} x "
                     f"{size[1]}; take the images that were annotated"
