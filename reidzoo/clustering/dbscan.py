@@ -8,8 +8,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from reidzoo.checks import number
 from reidzoo.errors import ClusteringError
-from reidzoo.neighbours.checks import check_whole, is_number
+from reidzoo.neighbours.checks import check_whole
 
 __all__ = ["check_radii", "dbscan", "dbscan_radii", "number_by_first"]
 
@@ -53,7 +54,7 @@ def check_radii(radii: Sequence[float], min_samples: int, reach: float = 1.0) ->
     """Raise ClusteringError for settings that ``dbscan`` does not take on a graph that reaches as far as ``reach``."""
     check_whole(min_samples, "min_samples")
     for eps in radii:
-        if not is_number(eps) or not 0 < eps < 1 or eps > reach:
+        if not number(above=0, below=1).accepts(eps) or eps > reach:
             raise ClusteringError(f"eps: expected a distance in (0, 1), within the graph's reach of {reach}; got {eps}")
 
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from reidzoo.checks import PROBABILITY
 from reidzoo.clustering.dbscan import number_by_first
 from reidzoo.clustering.label_cleaning import as_labels, singletons
 from reidzoo.errors import ClusteringError
-from reidzoo.neighbours.checks import is_number
 
 __all__ = ["Reliability", "independence_threshold", "reliability", "self_paced_filter"]
 
@@ -70,7 +70,7 @@ def independence_threshold(labels: np.ndarray, independence: np.ndarray, quantil
     labels = as_labels(labels)
     if len(independence) != len(labels):
         raise ClusteringError(f"independence: expected {len(labels)} scores, one per label, got {len(independence)}")
-    if np.isnan(independence).any() or not is_number(quantile) or not 0 <= quantile <= 1:
+    if np.isnan(independence).any() or not PROBABILITY.accepts(quantile):
         raise ClusteringError(f"expected scores without NaN and a quantile in [0, 1], got {quantile} of {independence}")
     inside = labels >= 0
     least = cluster_minimum(labels, independence)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from reidzoo.checks import number
 from reidzoo.errors import EvaluationInputError
 from reidzoo.evaluation.calibration import METHODS, PRIOR, Calibration
 from reidzoo.evaluation.pairs import Pairs
 from reidzoo.evaluation.roc import allowed_accepts
 from reidzoo.evenly_spaced import evenly_spaced
 from reidzoo.needs import need
-from reidzoo.neighbours.checks import check_choice, check_count, check_seed, is_number
+from reidzoo.neighbours.checks import check_choice, check_count, check_seed
 
 __all__ = ["AUTO", "ENOUGH", "false_accepts", "fit_calibration", "threshold_at"]
 
@@ -91,7 +93,7 @@ def threshold_at(pairs: Pairs, far: float) -> float:
     Raises:
         EvaluationInputError: fewer than ten pairs would be accepted, so that the threshold would be an accident.
     """
-    if not is_number(far):
+    if not number(-math.inf, math.inf).accepts(far):
         raise EvaluationInputError(f"far={far!r}: a false-accept rate is a number between 0 and 1, such as 0.001.")
     refused = np.sort(pairs.similarity[~pairs.same])[::-1]
     allowed = allowed_accepts(far, len(refused))

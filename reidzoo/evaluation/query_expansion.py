@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 
+from reidzoo.checks import number
 from reidzoo.errors import EvaluationInputError
-from reidzoo.neighbours.checks import check_count, is_number
+from reidzoo.neighbours.checks import check_count
 from reidzoo.neighbours.distances import FeatureDistances
 from reidzoo.neighbours.feature_table import FeatureTable
 
@@ -72,5 +74,5 @@ def check_expansion(k: int, alpha: float) -> None:
         EvaluationInputError: one is not.
     """
     check_count(k, "k")
-    if not is_number(alpha) or alpha < 0:
+    if not number(0, math.inf).accepts(alpha):
         raise EvaluationInputError(f"alpha={alpha!r}: expected a number of at least 0.")

@@ -9,7 +9,7 @@ import torch
 
 from reidzoo.errors import ClusteringError, EvaluationInputError, UserError
 
-__all__ = ["as_ids", "check_choice", "check_count", "check_seed", "check_whole", "is_number"]
+__all__ = ["as_ids", "check_choice", "check_count", "check_seed", "check_whole"]
 
 
 def as_ids(values: Any, name: str, length: int, owner: str) -> np.ndarray:
@@ -67,12 +67,6 @@ def check_seed(value: Any, error: type[UserError] = EvaluationInputError) -> int
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
         raise error(f"seed={value!r}: expected a whole number of at least 0.")
     return int(value)
-
-
-def is_number(value: Any) -> bool:
-    """Return whether ``value`` is a finite number, of Python or of numpy, which can be compared with others."""
-    known = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    return known and bool(-np.inf < value < np.inf)
 
 
 def check_whole(value: Any, name: str, least: int = 1) -> None:

@@ -12,10 +12,11 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from reidzoo.checks import number
 from reidzoo.clustering.jaccard.all_pairs import SplitTree
 from reidzoo.clustering.jaccard.near_pairs import ROWS, near_pairs
 from reidzoo.errors import ClusteringError
-from reidzoo.neighbours.checks import check_whole, is_number
+from reidzoo.neighbours.checks import check_whole
 from reidzoo.neighbours.features import normalised
 from reidzoo.neighbours.k_reciprocal import expanded_sets, membership, reciprocal_sets
 from reidzoo.neighbours.search import neighbours_of_normalised
@@ -75,7 +76,7 @@ def check_settings(k1: int, k2: int, max_distance: float = 1.0) -> None:
     check_whole(k2, "k2")
     if k2 > k1:
         raise ClusteringError(f"expected k2 of at most k1, got k1={k1}, k2={k2}; lower k2 with k1")
-    if not is_number(max_distance) or not 0 < max_distance <= 1:
+    if not number(above=0, most=1).accepts(max_distance):
         raise ClusteringError(f"max_distance: expected a distance in (0, 1], got {max_distance}")
 
 
