@@ -8,6 +8,7 @@ relative to the repository.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,9 @@ from reidzoo.tables.report import render
 
 __all__ = ["documents", "fill_tables", "update_documents"]
 
+READING = "docs/papers/index.md#how-to-read-a-table"
+"""The page that explains a table's intervals and verdicts."""
+
 _RUN = re.compile(r"(<!-- results: (\S+) (\S+) -->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
 
@@ -33,14 +37,15 @@ def documents(repository: Path) -> list[Path]:
     return [repository / "README.md", *sorted((repository / "projects").glob("*/*.md"))]
 
 
-def fill_tables(text: str, repository: Path) -> str:
-    """Return Markdown ``text`` with each marked block replaced by the table its results file gives.
+def fill_tables(document: Path, repository: Path) -> str:
+    """Return a document's Markdown with each marked block replaced by the table its results file gives.
 
     An empty block whose table is not recorded yet stays as it is, so that it does not keep others from being recorded.
 
     Raises:
         UserError: the entry or the file that a filled block names is not there.
     """
+    page = Path(os.path.relpath(repository, document.parent), READING).as_posix()
 
     def run(match: re.Match) -> str:
         entry = yaml.safe_load(_read(repository, match[2])).get(match[3])
@@ -53,9 +58,10 @@ def fill_tables(text: str, repository: Path) -> str:
         if not match[3] and not (repository / match[2]).is_file():
             return match[0]
         results = json.loads(_read(repository, match[2]))
-        return f"{match[1]}{render(results, 'pipe')}\n\n{_origin(results)}\n{match[4]}"
+        shown = render(results, "pipe", explained_in=f"[How to read it]({page}).")
+        return f"{match[1]}{shown}\n\n{_origin(results)}\n{match[4]}"
 
-    return _TABLE.sub(table, _RUN.sub(run, text))
+    return _TABLE.sub(table, _RUN.sub(run, document.read_text(encoding="utf-8")))
 
 
 def _read(repository: Path, name: str) -> str:
@@ -80,8 +86,7 @@ def update_documents(repository: Path) -> list[Path]:
     """Fill the tables of all documents and return those that changed."""
     changed = []
     for document in documents(repository):
-        text = document.read_text(encoding="utf-8")
-        if (filled := fill_tables(text, repository)) != text:
+        if (filled := fill_tables(document, repository)) != document.read_text(encoding="utf-8"):
             write_text(document, filled)
             changed.append(document)
     return changed

@@ -12,14 +12,17 @@ from reidzoo.tables.statistics import MIN_SEEDS, coverage
 __all__ = ["caption", "render"]
 
 
-def render(results: Mapping[str, Any], form: str = "simple", variants: Sequence[str] = ()) -> str:
-    """Return the table of ``collect``'s results, a block for each variant, and that of the claims.
+def render(
+    results: Mapping[str, Any], form: str = "simple", variants: Sequence[str] = (), explained_in: str = ""
+) -> str:
+    """Return the table of ``collect``'s results, a block for each variant, that of the claims, and their caption.
 
     Args:
         results: what ``collect`` returned.
         form: ``"simple"`` for the screen, ``"pipe"`` for Markdown, where the rows that have not run are named in a line
             below, and claims about them are left out.
         variants: those to show whether or not they have values; the others appear if they have.
+        explained_in: where intervals and verdicts are explained, as a link; empty explains them here.
     """
     shown = [name for name in results["variants"] if name in variants or _has_values(results, name)]
     blocks = [_bold(results["title"], form)]
@@ -35,31 +38,41 @@ def render(results: Mapping[str, Any], form: str = "simple", variants: Sequence[
         blocks.append(_claims_table(results, claims, form))
     if kept := "; ".join(_kept_epochs(results)):
         blocks.append(f"Epochs that early stopping kept, seed by seed: {kept}.")
-    return "\n\n".join([*blocks, caption(results)])
+    return "\n\n".join([*blocks, caption(results, explained_in)])
 
 
-def caption(results: Mapping[str, Any]) -> str:
-    """Return the text that explains the figures."""
+def caption(results: Mapping[str, Any], explained_in: str = "") -> str:
+    """Return the text that says what the figures are and explains them, or names where they are explained."""
     done = {cell["done"] for row in results["rows"] for cell in row["variants"].values()}
     counts = sorted(done - {0}) or [len(results["seeds"])]
     data = "on rendered twins, not on the paper's data, " if results["twins"] else ""
     text = f"Ours: {data}in percent"
     if counts == [1]:
         return f"{text}, one seed: no interval, and no claim is decided."
+    text += f", mean over {_span(counts)} seeds [95 % percentile bootstrap interval over seeds]"
+    if not explained_in:
+        return " ".join([f"{text}.", *_explanations(results, counts)])
+    if results["claims"] and len(counts) > 1:
+        text += "; a difference is that of the seeds which both rows have"
+    return f"{text}. {explained_in}"
+
+
+def _explanations(results: Mapping[str, Any], counts: Sequence[int]) -> Iterator[str]:
+    """Yield what the intervals, the claims and their columns mean."""
     covered = _span(100 * coverage(count) for count in counts if count > 1)
-    text += f", mean over {_span(counts)} seeds [95 % percentile bootstrap interval over seeds]."
-    text += f" With so few seeds that is too narrow: it holds the true mean in about {covered} % of cases."
+    yield f"With so few seeds that is too narrow: it holds the true mean in about {covered} % of cases."
     if results["claims"]:
-        shared = ", over the seeds that both rows have, so that it may not be that of the means above"
-        text += f" The difference of a claim A < B is B - A, paired by seed{shared if len(counts) > 1 else ''}; a claim"
-        text += " holds if its interval is above 0, does not hold if it is below, and is undecided otherwise and with"
-        text += f" fewer than {MIN_SEEDS} seeds."
+        mixed = ", over the seeds that both rows have, so that it may not be that of the means above"
+        yield (
+            f"The difference of a claim A < B is B - A, paired by seed{mixed if len(counts) > 1 else ''}; a claim "
+            "holds if its interval is above 0, does not hold if it is below, and is undecided otherwise and with fewer "
+            f"than {MIN_SEEDS} seeds."
+        )
     if any(claim.get("needed") for claim in results["claims"]):
-        text += " Seeds for it: so many would show the paper's difference with 80 % power, if seeds vary as these do."
+        yield "Seeds for it: so many would show the paper's difference with 80 % power, if seeds vary as these do."
     decided = {len(claim["values"]) for claim in results["claims"]}
     if by_chance := [50 * (1 - coverage(count)) for count in decided if count >= MIN_SEEDS]:
-        text += f" Where there is no difference, about {_span(by_chance)} % of claims hold by chance."
-    return text
+        yield f"Where there is no difference, about {_span(by_chance)} % of claims hold by chance."
 
 
 def _span(numbers: Iterable[float]) -> str:

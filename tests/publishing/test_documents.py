@@ -25,19 +25,27 @@ def repository(tmp_path, table, plan):
     return tmp_path
 
 
+def filled(text, repository):
+    """Return the project's README with this text, filled."""
+    readme = repository / "projects" / "X" / "README.md"
+    readme.write_text(text)
+    return fill_tables(readme, repository)
+
+
 def test_the_tables_in_the_documents_are_what_the_files_give():
     checkout = Path(__file__).parents[2]
     for document in documents(checkout):
         text = document.read_text()
-        assert fill_tables(text, checkout) == text, f"{document} is stale; run tools/record_results.py"
+        assert fill_tables(document, checkout) == text, f"{document} is stale; run tools/record_results.py"
         assert not re.search(r"<!-- table: \S+ -->\n<!--", text), f"{document} marks a table that is not recorded"
 
 
 def test_a_marked_block_is_filled_and_then_left(repository):
-    filled = fill_tables(TEXT, repository)
-    assert filled.startswith("before\n<!-- table:") and filled.endswith("<!-- end of table -->\nafter\n")
-    assert "| The first" in filled and "`tools/run_table.py projects/X/table1.yml`" in filled and "0 runs" in filled
-    assert fill_tables(filled, repository) == filled
+    text = filled(TEXT, repository)
+    assert text.startswith("before\n<!-- table:") and text.endswith("<!-- end of table -->\nafter\n")
+    assert "| The first" in text and "`tools/run_table.py projects/X/table1.yml`" in text and "0 runs" in text
+    assert "[How to read it](../../docs/papers/index.md#how-to-read-a-table)." in text
+    assert filled(text, repository) == text
 
 
 def test_all_documents_are_filled(repository):
@@ -50,19 +58,19 @@ def test_all_documents_are_filled(repository):
 
 def test_a_file_that_is_not_there(repository):
     with pytest.raises(UserError, match=r"projects/Y/results/table2\.json"):
-        fill_tables("<!-- table: projects/Y/results/table2.json -->\na table\n<!-- end of table -->", repository)
+        filled("<!-- table: projects/Y/results/table2.json -->\na table\n<!-- end of table -->", repository)
 
 
 def test_a_table_that_is_not_recorded_yet_does_not_keep_others_from_being_filled(repository):
     marked = "<!-- table: projects/Y/results/table2.json -->\n<!-- end of table -->\n"
-    filled = fill_tables(marked + TEXT, repository)
-    assert filled.startswith(marked) and "| The first" in filled
+    text = filled(marked + TEXT, repository)
+    assert text.startswith(marked) and "| The first" in text
 
 
 def test_an_entry_that_is_not_there(repository):
     (repository / "results.yml").write_text("mini: {}\n")
     with pytest.raises(UserError, match=r"of small in results\.yml; record that run first"):
-        fill_tables("<!-- results: results.yml small -->\n<!-- end of results -->", repository)
+        filled("<!-- results: results.yml small -->\n<!-- end of results -->", repository)
 
 
 def test_a_runs_command_comes_with_the_threads_that_its_figures_depend_on(repository):
@@ -74,5 +82,5 @@ def test_a_runs_command_comes_with_the_threads_that_its_figures_depend_on(reposi
         ({"threads": "2"}, "`OMP_NUM_THREADS=2 tools/train_net.py x`"),
     ):
         (repository / "results.yml").write_text(json.dumps({"mini": {**entry, **threads}}))
-        filled = fill_tables(marked, repository)
-        assert f"One run of {command} (seed 3)" in filled and "25.0" in filled
+        text = filled(marked, repository)
+        assert f"One run of {command} (seed 3)" in text and "25.0" in text

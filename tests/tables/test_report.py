@@ -165,6 +165,19 @@ def test_the_caption_says_of_which_seeds_a_difference_is(table, plan):
     assert "paired by seed, over the seeds that both rows have" in render(collect(read, made, range(3), ""))
 
 
+def test_a_caption_may_name_the_page_that_explains(table, plan):
+    read, made = table(), plan(seeds=range(3))
+    finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})
+    finish_row(made, "two", {0: 0.43, 1: 0.43, 2: 0.46})
+    told = "Ours: on rendered twins, not on the paper's data, in percent, mean over {} seeds "
+    told += "[95 % percentile bootstrap interval over seeds]"
+    text = render(collect(read, made, range(3), ""), "pipe", explained_in="See there.")
+    assert text.endswith(f"\n\n{told.format(3)}. See there.")
+    finish_row(made, "last", {0: 0.4})
+    text = render(collect(read, made, range(3), ""), "pipe", explained_in="See there.")
+    assert text.endswith(f"{told.format('1 to 3')}; a difference is that of the seeds which both rows have. See there.")
+
+
 def test_variants_without_values_appear_only_if_asked_for(table, plan):
     read = table(
         "METRICS: [mAP]\nTARGET: X\nVARIANTS: {A: {}, B: {SOLVER: {GRAD_CLIP: 1}}}\nROWS: {a: {CONFIG: stages.yml}}"
