@@ -15,6 +15,7 @@ from reidzoo.datasets import TrainSet, build_dataset
 from reidzoo.datasets.nodes import listed
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.loader import TrainLoader
+from reidzoo.engine.on_cpu import on_cpu
 from reidzoo.engine.phases import step_phases
 from reidzoo.engine.precision import float32_default
 from reidzoo.engine.seed import seed_of
@@ -127,7 +128,7 @@ def load_embedder(
     Raises:
         WeightsError: the weights cannot be had, or do not fit.
     """
-    with float32_default():
+    with float32_default(), on_cpu():
         model = build_model(cfg, num_classes=0, initialise=False)
     load_weights(model, weights, ignore=(*CLASSIFIERS, *getattr(model, "training_only", ()), *ignore))
     return model.to(memory_format=torch.channels_last) if cfg.SOLVER.CHANNELS_LAST else model
