@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from reidzoo.checks import show
+from reidzoo.errors import DatasetError
 from reidzoo.transforms import read_image, resize_image
-from reidzoo.transforms.decode import UnfitImageError, as_seen, open_image
+from reidzoo.transforms.decode import BROKEN, UnfitImageError, as_seen, open_image
 
 __all__ = ["CHANNELS", "Images", "OneImage", "PixelSource", "is_single", "listed"]
 
 OneImage = str | os.PathLike[str] | Image.Image | Tensor | np.ndarray
-Images = OneImage | Sequence[OneImage]
+Images = OneImage | Iterable[OneImage]
 CHANNELS = ("rgb", "bgr")
 MEANT = {
     "NoneType": ", which OpenCV's imread gives for a file that it cannot read",
-    "bytes": "; open a file's content with PIL.Image.open(io.BytesIO(content))",
+    "bytes": "; open a file's content with PIL.Image.open(io.BytesIO(content)), and decode a path with os.fsdecode",
 }
 """What is said of types that are mistaken for an image."""
 
@@ -61,7 +63,7 @@ class PixelSource:
         Raises:
             ValueError: there is not one array of boxes for each image, it has another shape, or a box has no pixels.
         """
-        pictures = listed(images)
+        pictures = list(listed(images))
         given = [boxes] if is_single(images) else list(boxes)
         if len(given) != len(pictures):
             raise ValueError(f"there are boxes of {len(given)} images, and {len(pictures)} images")
@@ -70,10 +72,7 @@ class PixelSource:
             corners = _corners(rows, name)
             if not len(corners):
                 continue
-            try:
-                picture = as_seen(self._picture(image, number))
-            except UnfitImageError as error:
-                raise ValueError(f"{name} {error}") from None
+            picture = _seen(self._picture(image, number), name)
             for row, corner in enumerate(corners):
                 crop = picture.crop(_inside(corner, picture.size, f"{name}, box {row}"))
                 yield f"{name}, box {row}", self._resized(crop, name)
@@ -93,9 +92,10 @@ class PixelSource:
         if isinstance(image, np.ndarray):
             return Image.fromarray(self._array(image, number))
         if not isinstance(image, Image.Image):
+            meant = "; open it with PIL.Image.open" if hasattr(image, "read") else MEANT.get(type(image).__name__, "")
             raise TypeError(
                 f"image {number}: expected a path, a PIL image, a uint8 tensor (3, H, W) or array (H, W, 3), got "
-                f"{type(image).__name__}{MEANT.get(type(image).__name__, '')}"
+                f"{type(image).__name__}{meant}"
             )
         return image
 
@@ -114,21 +114,34 @@ class PixelSource:
         return np.ascontiguousarray(image[..., ::-1] if self.channels == "bgr" else image)
 
     def _resized(self, image: Image.Image, name: str) -> Tensor:
-        try:
-            return resize_image(image, self.size, self.interpolation)
-        except UnfitImageError as error:
-            raise ValueError(f"{name} {error}") from None
+        return resize_image(_seen(image, name), self.size, self.interpolation)
 
 
 def is_single(images: Any) -> bool:
-    """Return whether this is one image, and not several."""
-    alone = images is None or isinstance(images, (str, bytes, os.PathLike, Image.Image))
-    return alone or (isinstance(images, (Tensor, np.ndarray)) and images.ndim != 4)
+    """Return whether this is one image, or something that is none, and not several."""
+    if isinstance(images, np.ndarray) and images.dtype.kind in "OU":  # paths, as a column of a table holds them
+        return images.ndim != 1
+    if isinstance(images, (Tensor, np.ndarray)):
+        return images.ndim != 4
+    alone = isinstance(images, (str, bytes, os.PathLike, Image.Image)) or hasattr(images, "read")
+    return alone or not isinstance(images, Iterable)
 
 
-def listed(images: Any) -> Sequence[Any]:
+def listed(images: Any) -> Iterable[Any]:
     """Return several images as they are, and one as a list of it."""
     return [images] if is_single(images) else images
+
+
+def _seen(image: Image.Image, name: str) -> Image.Image:
+    """Return a PIL image as a viewer shows it; one that was opened is read here, as late as PIL does it."""
+    try:
+        return as_seen(image)
+    except UnfitImageError as error:
+        raise ValueError(f"{name} {error}") from None
+    except BROKEN as error:
+        raise DatasetError(
+            f"{name} cannot be read ({type(error).__name__}: {error}); was it closed, or cut short?"
+        ) from None
 
 
 def _is_rgb(image: Any) -> bool:
@@ -137,7 +150,12 @@ def _is_rgb(image: Any) -> bool:
 
 def _corners(rows: Any, name: str) -> np.ndarray:
     """Return boxes as float64 (N, 4)."""
-    boxes = np.asarray(rows.cpu() if isinstance(rows, Tensor) else rows, np.float64)
+    try:
+        boxes = np.asarray(rows.detach().cpu().double() if isinstance(rows, Tensor) else rows, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name}: boxes are finite numbers (N, 4): left, top, right, bottom; got {show(rows)}"
+        ) from None
     if boxes.size == 0:
         return boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
+from reidzoo.checks import check, whole
 from reidzoo.engine.build import final_interpolation, final_size
-from reidzoo.engine.extract import check_finite, embed_images
+from reidzoo.engine.extract import check_finite, embed_images, evaluation_mode
+from reidzoo.engine.on_cpu import on_cpu
 from reidzoo.errors import UserError
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.inference.fingerprint import fingerprint
@@ -44,6 +46,7 @@ class ReadyModel:
         found_by: the name of the zoo, or the absolute path, that it was loaded by.
     """
 
+    @on_cpu()
     def __init__(
         self,
         module: nn.Module,
@@ -86,8 +89,8 @@ class ReadyModel:
 
         Args:
             images: a path, a PIL image, a uint8 tensor (3, H, W) or (N, 3, H, W) of RGB pixels, a uint8 array (H, W, 3)
-                or (N, H, W, 3), or a list of paths, PIL images, tensors (3, H, W) and arrays (H, W, 3), each of any
-                size.
+                or (N, H, W, 3), or a list, an array or an iterator of paths, PIL images, tensors (3, H, W) and arrays
+                (H, W, 3), each of any size.
             batch_size: images at a time; 0 for the configuration's ``TEST.IMS_PER_BATCH``.
             boxes: of one image, numbers (N, 4): left, top, right and bottom in its pixels, which are cut out and
                 embedded; of several images, a list of these. None for whole images.
@@ -98,8 +101,9 @@ class ReadyModel:
             a single image.
 
         Raises:
-            DatasetError: a file is missing or cannot be read as an image.
+            DatasetError: a file is missing, or it or a PIL image cannot be read.
             EvaluationError: an embedding is not finite.
+            ConfigError: a batch size below 0.
             TypeError, ValueError: something that is not an image or a box, or has no pixels, or an array without
                 ``channels``.
         """
@@ -177,16 +181,18 @@ class ReadyModel:
             )
         return self.calibration
 
+    @on_cpu()
     @torch.no_grad()
     def _embed(self, method: str, images: Images, batch_size: int, boxes: Any, channels: str) -> Tensor:
+        check("embed", whole(0), batch_size=batch_size)
         source = PixelSource(self.size, self.interpolation, channels)
         stream = source.whole(images) if boxes is None else source.boxes(images, boxes)
         parts = [torch.empty(0, self.embedding_dim, dtype=torch.float32)]
-        while batch := list(islice(stream, batch_size or self.config.TEST.IMS_PER_BATCH)):
-            names = [name for name, _ in batch]
-            pixels = self._normalize(torch.stack([image for _, image in batch]).to(self.device))
-            solver = self.config.SOLVER
-            how = (self.config.TEST.FLIP, solver.PRECISION, solver.CHANNELS_LAST)
-            parts.append(embed_images(getattr(self.module, method), pixels, *how).cpu())
-            check_finite(parts[-1], names)
+        solver = self.config.SOLVER
+        how = (self.config.TEST.FLIP, solver.PRECISION, solver.CHANNELS_LAST)
+        with evaluation_mode(self.module):  # somebody may have trained it since
+            while batch := list(islice(stream, int(batch_size) or self.config.TEST.IMS_PER_BATCH)):
+                pixels = self._normalize(torch.stack([image for _, image in batch]).to(self.device))
+                parts.append(embed_images(getattr(self.module, method), pixels, *how).cpu())
+                check_finite(parts[-1], [name for name, _ in batch])
         return torch.cat(parts)

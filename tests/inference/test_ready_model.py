@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch.nn import functional
 
 import reidzoo
 from reidzoo.config import get_cfg
-from reidzoo.errors import DatasetError, EvaluationError, UserError
+from reidzoo.errors import ConfigError, DatasetError, EvaluationError, UserError
 from reidzoo.evaluation import Calibration
+from reidzoo.inference.fingerprint import fingerprint
 from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.models import TwoViewEmbedder
 from reidzoo.transforms import resize_image
@@ -273,3 +275,47 @@ def test_boxes_are_cut_out_of_the_image_as_it_is_seen(write_tiny, pictures, tmp_
             model.embed(frame, boxes=wrong)
     with pytest.raises(ValueError, match="boxes of 1 images, and 2 images"):
         model.embed([frame, frame], boxes=[boxes])
+
+
+def test_a_column_of_paths_and_an_iterator_are_several_images(write_tiny, pictures):
+    model, paths = reidzoo.load(write_tiny()[0]), list(map(str, pictures))
+    expected = model.embed(pictures)
+    for images in (np.array(paths), np.array(paths, object), iter(paths)):
+        assert torch.equal(model.embed(images), expected)
+    boxes = [[(0, 0, *Image.open(path).size)] for path in paths]
+    assert torch.equal(model.embed(iter(paths), boxes=iter(boxes)), expected)
+    assert model.similarity(np.array(paths), paths[0]).shape == (3,)
+
+
+def test_what_is_neither_an_image_nor_several_is_named(write_tiny, pictures, tmp_path):
+    model = reidzoo.load(write_tiny()[0])
+    with pytest.raises(TypeError, match=r"image 0: .* got int$"):
+        model.embed(3)
+    with open(pictures[0], "rb") as file, pytest.raises(TypeError, match=r"got BufferedReader; open it with PIL"):
+        model.embed(file)
+    with pytest.raises(DatasetError, match=rf"image {tmp_path} is a folder; name the images in it"):
+        model.embed(tmp_path)
+    for size in (-1, 1.5, "2"):
+        with pytest.raises(ConfigError, match="embed: batch_size must be a whole number of at least 0"):
+            model.embed(pictures, size)
+    for boxes in ([["a", 0, 1, 1]], [[1, 2, 3, 4], [1, 2, 3]]):
+        with pytest.raises(ValueError, match=rf"{pictures[0]}: boxes are finite numbers \(N, 4\).*got \[\["):
+            model.embed(pictures[0], boxes=boxes)
+
+
+def test_an_opened_image_that_cannot_be_read_is_named(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    content = pictures[1].read_bytes()
+    for boxes in (None, [[], [(0, 0, 5, 5)]]):
+        cut = Image.open(io.BytesIO(content[: len(content) // 2]))
+        with pytest.raises(DatasetError, match=r"image 1 cannot be read \(OSError: .*\); was it closed, or cut short"):
+            model.embed([Image.open(pictures[0]), cut], boxes=boxes)
+
+
+def test_a_model_that_was_trained_in_the_meantime_embeds_as_before_and_stays_in_its_mode(write_tiny, pictures):
+    model = reidzoo.load(write_tiny()[0])
+    expected, before = model.embed(pictures), model.fingerprint
+    model.module.train()
+    assert torch.equal(model.embed(pictures), expected)
+    assert torch.equal(model.embed(pictures[:1]), model.embed(pictures[:1]))
+    assert model.module.training and fingerprint(model.module, model.config) == before
