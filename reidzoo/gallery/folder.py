@@ -52,10 +52,15 @@ class GalleryFolder:
         """Return a folder that holds nothing yet.
 
         Raises:
-            GalleryError: it does.
+            GalleryError: it does, or cannot be made or written to.
         """
         folder = cls(path)
         folder.check()
+        there = next(place for place in (folder.path, *folder.path.parents) if place.exists())
+        if not there.is_dir():
+            raise GalleryError(f"{show_path(there)} is a file; name a new folder for the gallery")
+        if not os.access(there, os.W_OK):
+            raise GalleryError(f"{show_path(there)} may not be written to; name another folder for the gallery")
         return folder
 
     @property
@@ -90,11 +95,12 @@ class GalleryFolder:
             replace: whether a gallery that is not the one that was read here may be replaced.
 
         Raises:
-            GalleryError: another process holds it, or has changed it; or the folder holds something else.
+            GalleryError: another process holds it, or has changed it; the folder holds something else; or it cannot be
+                written to, such as on a full disk.
         """
         self.check(replace)
-        self.path.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path / ".lock", timeout=WAIT):
                 self.check(replace)
                 if self.manifest.exists():
@@ -103,6 +109,11 @@ class GalleryFolder:
                 yield
         except Timeout:
             raise GalleryError(f"{show_path(self.path)} is being changed by another process; try again later") from None
+        except OSError as error:
+            raise GalleryError(
+                f"{show_path(self.path)} cannot be changed and stays as it was: {error.strerror or error}"
+                f"{f' ({error.filename})' if error.filename else ''}"
+            ) from error
 
     def check(self, replace: bool = False) -> None:
         """Check that the folder may be changed; ``change`` says what that is.

@@ -14,16 +14,18 @@ from tqdm import tqdm
 from reidzoo.checks import whole
 from reidzoo.engine.image_check import ImageCheck
 from reidzoo.engine.image_table import ImageTable
-from reidzoo.errors import GalleryError, UserError
+from reidzoo.engine.on_cpu import on_cpu
+from reidzoo.errors import DatasetError, GalleryError, UserError
 from reidzoo.evaluation.rerank import KReciprocal, rerank_k_reciprocal
 from reidzoo.gallery.folder import GalleryFolder
 from reidzoo.gallery.indexes import open_index
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.part import PART_ROWS
-from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord
+from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord, label_text
 from reidzoo.gallery.sources import OneOrEach, read_source
 from reidzoo.gallery.store import Store
 from reidzoo.inference.load import load
+from reidzoo.inference.pixel_source import CHANNELS
 from reidzoo.inference.ready_model import Images, ReadyModel
 from reidzoo.neighbours.features import normalised
 from reidzoo.suggest import did_you_mean
@@ -45,13 +47,14 @@ class Gallery:
 
     Args:
         store: what holds the embeddings.
-        model: the model that they are of; None loads it when it is first needed.
+        model: the model that they are of, or what ``reidzoo.load`` takes; None loads it when it is first needed.
 
     Raises:
         GalleryError: the store holds another model's embeddings.
     """
 
-    def __init__(self, store: Store, model: ReadyModel | None = None) -> None:
+    def __init__(self, store: Store, model: ReadyModel | str | os.PathLike[str] | None = None) -> None:
+        model = load(model) if isinstance(model, (str, os.PathLike)) else model
         self.store, self._model = store, model
         self._pair_share: float | None = None
         self._counted = False
@@ -92,12 +95,19 @@ class Gallery:
         return cls(LocalStore(ModelRecord.of(model), None if folder is None else GalleryFolder.new(folder)), model)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], model: ReadyModel | None = None, index: Any = "exact") -> Gallery:
+    @on_cpu()
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        model: ReadyModel | str | os.PathLike[str] | None = None,
+        index: Any = "exact",
+    ) -> Gallery:
         """Return the gallery in a folder.
 
         Args:
             folder: where it was built or saved.
-            model: the model that it was built with; None loads that when an image is to be embedded.
+            model: the model that it was built with, or what ``reidzoo.load`` takes; None loads that when an image is to
+                be embedded.
             index: what searches: ``exact``; ``faiss`` for millions of images, which may miss some of the nearest; or a
                 ``FaissIndex`` with its settings.
 
@@ -107,6 +117,7 @@ class Gallery:
         """
         return cls(LocalStore.load(folder, open_index(index)), model)
 
+    @on_cpu()
     def save(self, folder: str | os.PathLike[str], replace: bool = False) -> None:
         """Write the gallery into a folder, and keep further changes there.
 
@@ -152,6 +163,7 @@ class Gallery:
         """The cameras of its images, sorted."""
         return self.store.cameras()
 
+    @on_cpu()
     def add(
         self,
         source: Any,
@@ -163,6 +175,7 @@ class Gallery:
         skip_unreadable: bool = False,
         workers: int = 0,
         title: str = "",
+        channels: str = "",
     ) -> Added:
         """Embed images and add them; those whose names are there already are left as they are.
 
@@ -171,16 +184,18 @@ class Gallery:
 
         Args:
             source: a folder, in which and below which every image is taken, with the name of its own folder as its
-                identity; a ``Dataset``; or one or more paths, PIL images, or uint8 tensors (3, H, W).
+                identity; a ``Dataset``; or one or more paths, PIL images, uint8 tensors (3, H, W) or arrays (H, W, 3).
             names: of a list of images; by default their absolute paths.
-            identities, cameras: of a list of images: one for all, or one for each; None where unknown.
+            identities, cameras: of a list of images: one for all, or one for each; None, or NaN as in a table, where
+                unknown.
             split: of a dataset.
-            skip_unreadable: leave such files out, instead of raising before anything is embedded.
+            skip_unreadable: leave such files out, instead of raising before anything is embedded, and such images.
             workers: processes that decode files.
             title: what a progress bar says; empty for none.
+            channels: of arrays, as ``ReadyModel.embed`` takes it.
 
         Raises:
-            DatasetError: there is no image, or some cannot be read.
+            DatasetError: there is no image, or some are none or cannot be read.
             GalleryError: names or labels do not fit the images, or another process has changed the gallery.
         """
         images, entries = read_source(source, names, identities, cameras, split)
@@ -188,22 +203,23 @@ class Gallery:
         rows = [row for row, entry in enumerate(entries) if entry.name not in known]
         images, entries = [images[row] for row in rows], [entries[row] for row in rows]
         unreadable: dict[int, str] = {}
-        if all(isinstance(image, (str, os.PathLike)) for image in images):
-            paths = [os.fspath(image) for image in images]
-            if not skip_unreadable:
-                ImageCheck(paths).run()
+        paths = [os.fspath(image) for image in images if isinstance(image, (str, os.PathLike))]
+        if not skip_unreadable:
+            ImageCheck(paths).run()
+        if len(paths) == len(images):
             blocks = self._embed_files(paths, workers, unreadable, skip_unreadable)
         else:
-            blocks = (([row], self.model.embed_gallery([image])) for row, image in enumerate(images))
+            blocks = self._embed_images(images, entries, channels, unreadable, skip_unreadable)
         self._add_blocks(entries, blocks, title)
         return Added(len(entries) - len(unreadable), len(known), tuple(unreadable[row] for row in sorted(unreadable)))
 
+    @on_cpu()
     def add_embeddings(self, embeddings: Tensor | np.ndarray, entries: Sequence[Entry], sha256: str) -> Added:
         """Add images that were embedded elsewhere, such as by ``reidzoo extract``.
 
         Args:
             embeddings: (n, D), of any norm.
-            entries: their records; labels that are numbers are kept as texts, as ``add`` keeps them.
+            entries: their records, or their names; labels that are numbers are kept as texts, as ``add`` keeps them.
             sha256: of the model that embedded them.
 
         Raises:
@@ -211,8 +227,10 @@ class Gallery:
             ClusteringError: they hold NaN, or a row of zeros.
         """
         self.store.model.check_same(sha256)
+        if not len(embeddings) and not len(entries):
+            return Added(0)
         features = self._checked(embeddings)
-        entries = [Entry(*entry).as_texts() for entry in entries]
+        entries = [_record(entry) for entry in entries]
         if len(features) != len(entries) or _repeated(entries):
             raise GalleryError(
                 f"{len(features)} embeddings and {len(entries)} records; give one for each, of one name each"
@@ -224,17 +242,20 @@ class Gallery:
             self.store.add([entries[row] for row in rows], features[torch.tensor(rows)] if known else features)
         return Added(len(rows), len(known))
 
-    def remove(self, names: str | Iterable[str] = (), *, identity: str | int | None = None) -> int:
+    @on_cpu()
+    def remove(self, names: str | os.PathLike[str] | Iterable[Any] = (), *, identity: str | int | None = None) -> int:
         """Remove images for good, and return how many there were.
 
         Args:
-            names: their names; paths may be relative.
+            names: one or more names, records or matches; paths may be relative.
             identity: and all images of this identity.
         """
-        given = [names] if isinstance(names, str) else list(names)
+        single = isinstance(names, (str, bytes, os.PathLike, Entry, Match)) or not isinstance(names, Iterable)
+        several: Iterable[Any] = [names] if single else names  # type: ignore[assignment]
+        given = [_name(name) for name in several]
         wanted = {*given, *(os.path.abspath(name) for name in given)}
-        if identity is not None:
-            wanted |= {entry.name for entry in self if entry.identity == str(identity)}
+        if (wanted_identity := label_text(identity)) is not None:
+            wanted |= {entry.name for entry in self if entry.identity == wanted_identity}
         self._changed()
         return self.store.remove(wanted) if wanted else 0
 
@@ -246,23 +267,27 @@ class Gallery:
         camera: str | int | Collection[str | int] | None = None,
         rerank: bool | KReciprocal = False,
         prior: float | None = None,
+        channels: str = "",
     ) -> list[list[Match]]:
         """Return the ``k`` most similar images of the gallery for each query image, most similar first.
 
         Args:
-            images: a path, a PIL image, a tensor, or several; as ``ReadyModel.embed`` takes them.
+            images: a path, a PIL image, a tensor, an array, or several; as ``ReadyModel.embed`` takes them.
             k: how many; fewer are returned where the gallery has fewer.
             camera: only images of this camera, or of these.
             rerank: True, or ``KReciprocal(k1, k2, lambda_)``, orders the 1000 nearest by k-reciprocal re-ranking.
             prior: what the probabilities of a calibrated model are for, as ``ReadyModel.same`` takes it.
+            channels: of arrays, as ``ReadyModel.embed`` takes it.
 
         Raises:
-            GalleryError: k below 1, or a camera that the gallery does not know.
+            GalleryError: k below 1, a camera that the gallery does not know, or no way to re-rank.
             EvaluationError: a prior outside (0, 1).
             DatasetError: a file cannot be read as an image.
         """
-        return self.search_embeddings(self.model.embed_query(images), k, camera=camera, rerank=rerank, prior=prior)
+        queries = self.model.embed_query(images, channels=channels)
+        return self.search_embeddings(queries, k, camera=camera, rerank=rerank, prior=prior)
 
+    @on_cpu()
     def search_embeddings(
         self,
         embeddings: Tensor | np.ndarray,
@@ -275,6 +300,8 @@ class Gallery:
         """Return what ``search`` does for embeddings (Q, D) of the gallery's model."""
         if not whole(1).accepts(k):
             raise GalleryError(f"k={k!r}: expected a whole number of at least 1")
+        if rerank and not isinstance(rerank, bool | np.bool_ | KReciprocal):
+            raise GalleryError(f"rerank={rerank!r}: expected True, False or KReciprocal(k1, k2, lambda_)")
         if not len(embeddings):
             return []
         queries, cameras = self._checked(embeddings), self._known_cameras(camera)
@@ -282,7 +309,7 @@ class Gallery:
         found = self.store.search(queries, depth, cameras)
         if not rerank:
             return [self._matches(hits, prior) for hits in found]
-        settings = KReciprocal() if rerank is True else rerank
+        settings = rerank if isinstance(rerank, KReciprocal) else KReciprocal()
         return [self._reranked(query, hits, settings, prior)[:k] for query, hits in zip(queries, found)]
 
     def _reranked(self, query: Tensor, hits: Sequence[Hit], settings: KReciprocal, prior: float | None) -> list[Match]:
@@ -291,6 +318,7 @@ class Gallery:
         features = self.store.features(hits)
         distances = rerank_k_reciprocal(query[None], features, settings.k1, settings.k2, settings.lambda_)[0]
         order = np.argsort(distances, kind="stable")
+        distances = distances.clip(0, 1) + 0.0  # rounding may go beyond, and a zero has no sign
         return self._matches([hits[place] for place in order], prior, distances[order].tolist())
 
     def _matches(self, hits: Sequence[Hit], prior: float | None, distances: Sequence[float | None] = ()) -> list[Match]:
@@ -344,7 +372,9 @@ class Gallery:
     def _known_cameras(self, camera: str | int | Collection[str | int] | None) -> list[str] | None:
         if camera is None:
             return None
-        wanted = [str(camera)] if isinstance(camera, (str, int)) else [str(one) for one in camera]
+        single = isinstance(camera, (str, bytes)) or not isinstance(camera, Iterable)
+        several: Iterable[Any] = [camera] if single else camera  # type: ignore[assignment]
+        wanted = [str(label_text(one)) for one in several]
         known = self.cameras
         for name in wanted:
             if name not in known:
@@ -367,6 +397,24 @@ class Gallery:
             unreadable.update(failed)
             rows = [row for row in batch.tolist() if row not in unreadable]
             yield rows, model.embed_gallery(pixels)
+
+    def _embed_images(
+        self, images: Sequence[Any], entries: Sequence[Entry], channels: str, unreadable: dict[int, str], skip: bool
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        """Yield rows and embeddings of images of any kind, one by one, and note which are none, if they are skipped."""
+        arrays = any(isinstance(image, np.ndarray) for image in images)
+        if channels not in (CHANNELS if arrays else ("", *CHANNELS)):
+            raise ValueError(
+                f"channels={channels!r}: there is an array, which does not say in which order its channels are; 'bgr' "
+                f"for what OpenCV reads, 'rgb' for what others do"
+            )
+        for row, (image, entry) in enumerate(zip(images, entries)):
+            try:
+                yield [row], self.model.embed_gallery([image], channels=channels)
+            except (TypeError, ValueError, DatasetError) as error:
+                unreadable[row] = f"{entry.name}: {error}"
+                if not skip:
+                    raise DatasetError(unreadable[row]) from None
 
     def _add_blocks(self, entries: Sequence[Entry], blocks: Iterable[tuple[list[int], Tensor]], title: str) -> None:
         """Add embeddings as they come, a part's worth at a time, and what there is if the rest fails."""
@@ -393,6 +441,22 @@ class Gallery:
 
 def _check_model(record: ModelRecord, model: ReadyModel) -> None:
     record.check_same(str(model.info.get("sha256", "")), lambda: model.fingerprint)
+
+
+def _record(given: Any) -> Entry:
+    """Return the record that is given, or of which the name is."""
+    if isinstance(given, (str, os.PathLike)):
+        return Entry(os.fspath(given)).as_texts()
+    try:
+        return Entry(*given).as_texts()
+    except TypeError:
+        raise GalleryError(f"{given!r} is no record of an image; give Entry(name, identity, camera)") from None
+
+
+def _name(given: Any) -> str:
+    if isinstance(given, (Entry, Match)):
+        return given.name
+    return os.fsdecode(given) if isinstance(given, (str, bytes, os.PathLike)) else str(given)
 
 
 def _repeated(entries: Sequence[Entry]) -> bool:

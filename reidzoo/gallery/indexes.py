@@ -20,8 +20,8 @@ def open_index(index: Any) -> Any:
         GalleryError: there is none of this name.
         UserError: what it needs is not installed.
     """
-    if not isinstance(index, str):
+    if callable(getattr(index, "search", None)):
         return index
-    if index not in INDEXES:
-        raise GalleryError(f"index={index!r}: there are {' and '.join(INDEXES)}")
+    if not isinstance(index, str) or index not in INDEXES:
+        raise GalleryError(f"index={index!r}: there are {' and '.join(INDEXES)}, or an index of one's own")
     return INDEXES[index]()

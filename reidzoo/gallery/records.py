@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reidzoo.errors import GalleryError
+from reidzoo.files import printable
 
 if TYPE_CHECKING:
     from reidzoo.inference.ready_model import ReadyModel
 
-__all__ = ["Added", "Entry", "Hit", "Match", "ModelRecord"]
+__all__ = ["Added", "Entry", "Hit", "Match", "ModelRecord", "label_text"]
 
 
 class Entry(NamedTuple):
@@ -31,12 +32,26 @@ class Entry(NamedTuple):
         """Return it with the texts of its name and labels, which is what a gallery can keep.
 
         Raises:
-            GalleryError: it has no name.
+            GalleryError: it has no name, or a text that is not UTF-8.
         """
-        if self.name is None or not str(self.name):
+        name = label_text(self.name)
+        if name is None:
             raise GalleryError(f"{self} has no name; give each image of the gallery a name of its own")
-        identity, camera = (None if label is None else str(label) for label in (self.identity, self.camera))
-        return Entry(str(self.name), identity, camera)
+        entry = Entry(name, label_text(self.identity), label_text(self.camera))
+        if wrong := [text for text in entry[1:] if text is not None and printable(text) != text]:
+            raise GalleryError(
+                f"{printable(name)}: the label {printable(wrong[0])} is not UTF-8, so no file can hold it"
+            )
+        return entry
+
+
+def label_text(label: Any) -> str | None:
+    """Return a label as text: numbers of numpy, torch and pandas as Python's, None for None, NaN, pandas' NA and ""."""
+    if hasattr(label, "item"):
+        label = label.item()
+    if label is None or type(label).__name__ in ("NAType", "NaTType") or label != label or label == "":
+        return None
+    return str(int(label) if isinstance(label, float) and label.is_integer() else label)
 
 
 class Hit(NamedTuple):

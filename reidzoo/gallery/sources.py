@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from reidzoo.datasets import Dataset, Market1501
@@ -91,7 +91,7 @@ def _of_images(
         if not all(isinstance(image, (str, os.PathLike)) for image in images):
             raise GalleryError("images without a file have no name; give names=[...], one for each")
         names = [os.path.abspath(image) for image in images]
-    columns = [_column(list(names), "names", len(images))]
+    columns = [_column([names] if isinstance(names, str) else list(names), "names", len(images))]
     columns += [_column(identities, "identities", len(images)), _column(cameras, "cameras", len(images))]
     entries = [Entry(*labels).as_texts() for labels in zip(*columns)]
     unique: set[str] = set()
@@ -103,8 +103,8 @@ def _of_images(
 
 
 def _column(labels: Any, what: str, count: int) -> Sequence[Any]:
-    if labels is None or isinstance(labels, (str, int)):
-        labels = [labels] * count
+    alone = not isinstance(labels, Iterable) or isinstance(labels, (str, bytes)) or getattr(labels, "ndim", 1) == 0
+    labels = [labels] * count if alone else list(labels)
     if len(labels) != count:
         raise GalleryError(f"{what} are {len(labels)}, the images {count}; give one for each")
     return labels

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -15,7 +17,7 @@ from PIL import Image
 import reidzoo
 from reidzoo.datasets import build_dataset
 from reidzoo.errors import ClusteringError, DatasetError, GalleryError
-from reidzoo.evaluation import rerank_k_reciprocal
+from reidzoo.evaluation import KReciprocal, rerank_k_reciprocal
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.gallery import Entry, Gallery
 from reidzoo.gallery.local_store import LocalStore
@@ -305,3 +307,120 @@ def test_an_array_is_one_image_and_not_its_rows(model):
     assert len(read_source(np.stack([picture] * 2), names=["a", "b"])[0]) == 2
     with pytest.raises(ValueError, match="an array, which does not say in which order its channels are"):
         Gallery.build(model, picture, names=["a"])
+
+
+def test_the_distance_of_an_image_from_itself_is_no_negative_zero(model, people):
+    gallery = Gallery.build(model, people)
+    for matches in gallery.search(sorted(people.rglob("*.jpg")), rerank=KReciprocal(2, 1, 1.0)):
+        distances = [match.distance for match in matches]
+        assert all(0 <= value <= 1 and math.copysign(1, value) == 1 for value in distances), distances
+
+
+def test_arrays_are_added_and_searched_with(model, people):
+    pixels = [np.array(Image.open(path)) for path in sorted(people.rglob("*.jpg"))]
+    gallery = Gallery.new(model)
+    with pytest.raises(ValueError, match="channels='': there is an array, which does not say in which order"):
+        gallery.add(pixels, names=list("abcdef"), skip_unreadable=True)
+    gallery.add([image[..., ::-1] for image in pixels], names=list("abcdef"), channels="bgr")
+    found = gallery.search(pixels, k=1, channels="rgb")
+    assert [matches[0].name for matches in found] == list("abcdef")
+
+
+def test_an_image_that_is_none_is_called_by_its_name_or_left_out(model, people):
+    image = Image.open(people / "Ann" / "Ann_c0.jpg")
+    source, names = [image, image.convert("F"), None, people / "gone.jpg"], ["good", "odd", "unread", "gone"]
+    with pytest.raises(DatasetError, match=r"gone\.jpg does not exist"):
+        Gallery.build(model, source, names=names)
+    with pytest.raises(DatasetError, match=r"^odd: image 0 has pixels of PIL.s mode F"):
+        Gallery.build(model, source[:3], names=names[:3])
+    gallery = Gallery.new(model)
+    added = gallery.add(source, names=names, skip_unreadable=True)
+    assert [entry.name for entry in gallery] == ["good"] and added.added == 1
+    assert [reason.split(":")[0] for reason in added.unreadable] == ["odd", "unread", "gone"]
+
+
+def test_labels_as_a_table_holds_them(model, people):
+    image = Image.open(people / "Ann" / "Ann_c0.jpg")
+    gallery = Gallery.new(model)
+    unknown = [math.nan, None, ""]
+    gallery.add([image] * 6, names=list("abcdef"), identities=[*unknown, np.float64(4), torch.tensor(4), "4"])
+    gallery.add([image], names=["g"], identities=np.int64(5), cameras=(camera for camera in np.array([1])))
+    assert [entry.identity for entry in gallery] == [None, None, None, "4", "4", "4", "5"]
+    assert gallery.cameras == ["1"] and len(gallery.search(image, camera=np.int64(1))[0]) == 1
+    with pytest.raises(GalleryError, match=r"^h: the label \\udce9 is not UTF-8"):
+        gallery.add([image], names=["h"], identities="\udce9")
+    with pytest.raises(GalleryError, match="names are 1, the images 2"):
+        gallery.add([image] * 2, names="xy")
+    assert gallery.remove(identity=4.0) == 3 and gallery.remove(identity=np.int64(5)) == 1
+
+
+def test_what_to_remove_may_be_a_path_a_record_or_a_match(model, people):
+    gallery = Gallery.build(model, people)
+    first, second, *rest = gallery
+    assert gallery.remove(Path(first.name)) == gallery.remove([second]) == gallery.remove(rest[0]) == 1
+    (matches,) = gallery.search(rest[1].name, k=2)
+    assert gallery.remove(matches) == 2 and gallery.remove([7, b"none"]) == 0 and len(gallery) == 1
+
+
+def test_names_alone_are_records_and_nothing_is_added_as_nothing(model):
+    gallery, sha256 = Gallery.new(model), model.info["sha256"]
+    assert gallery.add_embeddings(torch.zeros(0, model.embedding_dim), [], sha256).added == 0
+    gallery.add_embeddings(torch.eye(2, model.embedding_dim), ["a1", Path("b2")], sha256)
+    assert list(gallery) == [Entry("a1"), Entry("b2")]
+    with pytest.raises(GalleryError, match=r"3 is no record of an image; give Entry\(name, identity, camera\)"):
+        gallery.add_embeddings(torch.eye(1, model.embedding_dim), [3], sha256)
+
+
+def test_what_is_no_way_to_search_is_named(model, people, tmp_path):
+    gallery = Gallery.build(model, people, tmp_path / "kept")
+    for rerank in (1, "yes", {"k1": 3}):
+        with pytest.raises(GalleryError, match=r"rerank=.*: expected True, False or KReciprocal"):
+            gallery.search(people / "Ann" / "Ann_c0.jpg", rerank=rerank)
+    with pytest.raises(GalleryError, match="index=3: there are exact and faiss"):
+        Gallery.load(tmp_path / "kept", index=3)
+    again = Gallery.load(tmp_path / "kept", model.found_by)
+    assert again.model.fingerprint == model.fingerprint
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_embedded(model, people, tmp_path, monkeypatch):
+    def never(*args, **options):
+        raise AssertionError("embedded")
+
+    (tmp_path / "file").write_text("")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model), "embed_gallery", never)
+        for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+            with pytest.raises(GalleryError, match="file is a file; name a new folder"):
+                Gallery.build(model, people, folder)
+        patch.setattr(os, "access", lambda path, mode: False)
+        with pytest.raises(GalleryError, match=f"{tmp_path} may not be written to"):
+            Gallery.build(model, people, tmp_path / "new")
+
+
+def test_a_full_disk_leaves_the_gallery_as_it_was(model, people, tmp_path, monkeypatch):
+    gallery = Gallery.build(model, people / "Ann", tmp_path / "kept")
+
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "000002.safetensors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("reidzoo.gallery.folder.write_whole", full)
+        with pytest.raises(GalleryError, match=r"kept cannot be changed and stays as it was: No space left.*000002"):
+            gallery.add(people / "Bob")
+    assert len(gallery) == len(Gallery.load(tmp_path / "kept")) == 2
+    assert gallery.add(people / "Bob").added == 2 and len(Gallery.load(tmp_path / "kept")) == 4
+
+
+def test_a_program_with_another_default_device_finds_the_same(model, people, tmp_path):
+    query, ways = people / "Bob" / "Bob_c10.jpg", ({}, {"rerank": True}, {"camera": "0"})
+    gallery = Gallery.build(model, people, tmp_path / "kept")
+    usual = [gallery.search(query, k=3, **way) for way in ways]
+    with torch.device("meta"):  # as set_default_device("cuda") does; whatever were made there could not be used
+        again = reidzoo.load(model.found_by)
+        kept = Gallery.load(tmp_path / "kept", again)
+        for same in (kept, Gallery.build(again, people)):
+            assert [same.search(query, k=3, **way) for way in ways] == usual
+        assert kept.remove(identity="Ann") == 2 and kept.add(people / "Ann").added == 2
+        assert float(again.similarity(query, query)) == pytest.approx(1)
+        kept.save(tmp_path / "copy")
+    assert len(Gallery.load(tmp_path / "copy")) == 6
