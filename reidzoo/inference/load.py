@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from reidzoo.checks import PATH, Rule, check
 from reidzoo.engine.build import load_embedder, pick_device
 from reidzoo.inference.ready_model import ReadyModel
 from reidzoo.runs.find_model import TrainedModel, find_model
@@ -13,6 +14,8 @@ from reidzoo.weights.model_file import header_if_any
 from reidzoo.zoo.index import register_index
 
 __all__ = ["load", "make_ready"]
+
+MODEL = Rule("a model's name or a path", PATH.accepts)
 
 
 def load(
@@ -40,6 +43,7 @@ def load(
         ConfigError: its configuration is wrong, needs a plug-in that is not here, or one that takes ``trust``; or there
             is no such device.
     """
+    check("reidzoo.load", MODEL, what=what)
     if index is not None:
         register_index(index)
     model = find_model(weights=what, stage=stage, trust=trust)

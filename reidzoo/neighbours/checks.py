@@ -9,7 +9,22 @@ import torch
 
 from reidzoo.errors import ClusteringError, EvaluationInputError, UserError
 
-__all__ = ["as_ids", "check_choice", "check_count", "check_seed", "check_whole"]
+__all__ = ["as_device", "as_ids", "check_choice", "check_count", "check_seed", "check_whole"]
+
+
+def as_device(device: str | torch.device) -> torch.device:
+    """Return the device that is named.
+
+    Raises:
+        EvaluationInputError: it is none, or CUDA's and torch finds none.
+    """
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):  # torch lists what it was ever ported to
+        raise EvaluationInputError(f"device={device!r} names no device; there are cpu, cuda and cuda:1.") from None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise EvaluationInputError(f"device={device!r}: torch finds no CUDA device here; use device='cpu'.")
+    return found
 
 
 def as_ids(values: Any, name: str, length: int, owner: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from reidzoo.errors import EvaluationInputError
+from reidzoo.neighbours.checks import as_device
 
 __all__ = ["FeatureTable"]
 
@@ -29,12 +30,13 @@ class FeatureTable:
         device: torch device of the tiles.
 
     Raises:
-        EvaluationInputError: not two-dimensional, empty, not real numbers, or NaN or infinite in float32.
+        EvaluationInputError: not two-dimensional, empty, not real numbers, or NaN or infinite in float32; or no such
+            device.
     """
 
     def __init__(self, features: Any, name: str, device: str | torch.device = "cpu") -> None:
         matrix = _as_matrix(features, name)
-        self.name, self.device = name, torch.device(device)
+        self.name, self.device = name, as_device(device)
         self.dim = int(matrix.shape[1])
         self._parts, self._starts = [matrix], np.array([0, len(matrix)])
         self.norms = self._scan()

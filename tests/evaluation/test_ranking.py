@@ -495,3 +495,14 @@ def test_a_judge_whose_matches_are_out_of_order_is_refused():
     labels = Labels(np.array([0, 1]), np.array([0, 1, 1]))
     with pytest.raises(EvaluationInputError, match="judge returned match_rows that do not ascend"):
         evaluate_distances(Given(np.ones((2, 3))), Backwards(labels))
+
+
+@pytest.mark.parametrize(
+    "device, message", [("gpu", "names no device; there are cpu, cuda"), ("cuda", "finds no CUDA")]
+)
+def test_a_device_that_is_not_there_is_named(monkeypatch, device, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for function in (evaluate_ranking, rerank_k_reciprocal):
+        ids = ([0, 1], [0, 1], [0, 0], [1, 1]) if function is evaluate_ranking else ()
+        with pytest.raises(EvaluationInputError, match=f"device='{device}'.*{message}"):
+            function(np.eye(2), np.eye(2), *ids, device=device)

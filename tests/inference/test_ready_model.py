@@ -319,3 +319,9 @@ def test_a_model_that_was_trained_in_the_meantime_embeds_as_before_and_stays_in_
     assert torch.equal(model.embed(pictures), expected)
     assert torch.equal(model.embed(pictures[:1]), model.embed(pictures[:1]))
     assert model.module.training and fingerprint(model.module, model.config) == before
+
+
+@pytest.mark.parametrize("what", [None, "", 3, b"domainmix_mini"])
+def test_what_can_name_no_model_is_named(what):
+    with pytest.raises(ConfigError, match=r"reidzoo\.load: what must be a model's name or a path, got"):
+        reidzoo.load(what)
