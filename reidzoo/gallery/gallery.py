@@ -280,7 +280,8 @@ class Gallery:
             channels: of arrays, as ``ReadyModel.embed`` takes it.
 
         Raises:
-            GalleryError: k below 1, a camera that the gallery does not know, or no way to re-rank.
+            GalleryError: k below 1, a camera that the gallery does not know, no way to re-rank, or a prior for a model
+                that is not calibrated.
             EvaluationError: a prior outside (0, 1).
             DatasetError: a file cannot be read as an image.
         """
@@ -341,9 +342,16 @@ class Gallery:
                 ``pair_share`` as the prior says for queries of the people that the gallery knows.
 
         Returns:
-            as many; None where the model is not calibrated, or was not needed yet.
+            as many; without a prior None where the model is not calibrated, or was not needed yet.
+
+        Raises:
+            GalleryError: a prior for a model that is not calibrated.
+            EvaluationError: a prior outside (0, 1).
         """
-        calibration = None if self._model is None else self._model.calibration
+        model = self._model if prior is None else self.model
+        calibration = None if model is None else model.calibration
+        if calibration is None and prior is not None:
+            raise GalleryError(f"prior={prior!r}: the model is not calibrated, so there are no probabilities")
         if calibration is None:
             return [None] * len(similarities)
         return [float(value) for value in calibration.probability(np.array(similarities), prior)]

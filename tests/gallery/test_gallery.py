@@ -166,6 +166,10 @@ def test_a_calibrated_copy_is_the_same_model(model, people, write_tiny, tmp_path
     assert calibrated.info["sha256"] != model.info["sha256"] and calibrated.fingerprint == model.fingerprint
     query = people / "Bob" / "Bob_c10.jpg"
     assert gallery.search(query, k=1)[0][0].probability is None
+    with pytest.raises(GalleryError, match=r"prior=0\.1: .*not calibrated"):
+        gallery.search(query, k=1, prior=0.1)
+    with pytest.raises(GalleryError, match="not calibrated"):  # nor one that was not loaded yet
+        Gallery.load(tmp_path / "kept").search_embeddings(model.embed_query(query), k=1, prior=0.1)
     assert Gallery.load(tmp_path / "kept", calibrated).search(query, k=1)[0][0].probability > 0.5
     for config in ({"INPUT": {"MEAN": [0.1, 0.1, 0.1]}}, {"TEST": {"FLIP": True}}):
         changed = {**content.config, **{key: {**content.config.get(key, {}), **node} for key, node in config.items()}}
