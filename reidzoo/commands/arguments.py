@@ -79,7 +79,7 @@ def named_model(args: argparse.Namespace) -> str:
 
 
 def add_prior(parser: argparse.ArgumentParser) -> None:
-    """Add ``--prior``, which ``Judgement.of`` takes."""
+    """Add ``--prior``, which ``Decision.of`` takes."""
     parser.add_argument(
         "--prior", type=float, metavar="SHARE",
         help="the share of pairs of one identity among those that you ask about, such as 0.01 for one in a hundred: "

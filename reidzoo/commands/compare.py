@@ -30,28 +30,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print on which side of the threshold the similarity lies, and the probability; exit with 1 where it is below."""
-    from reidzoo.inference.judgement import PRIOR, Judgement
+    from reidzoo.inference.decision import PRIOR, Decision
     from reidzoo.inference.load import load
 
     if args.threshold is not None and not -1 <= args.threshold <= 1:
         raise UserError("--threshold is a cosine similarity, from -1 to 1")
     name = named_model(args)
     model = load(name, device=args.device, stage=args.stage, trust=args.trust)
-    judgement = Judgement.of(model, args.prior)
+    decision = Decision.of(model, args.prior)
     similarity = float(model.similarity(*args.images))
-    if judgement is None and args.threshold is None:
+    if decision is None and args.threshold is None:
         raise UserError(
             f"the cosine similarity is {similarity:.4f}, and nothing says whether that is much for {name}. Find "
             f"out on images with identities, and compare with the model that this names: reidzoo calibrate "
             f"{name} --dataset NAME --data-root DIR. Or say where to draw the line, such as --threshold 0.8"
         )
     threshold, line = args.threshold, "the threshold"
-    if judgement is not None and threshold is None:
-        threshold, line = model.threshold, judgement.threshold_words
+    if decision is not None and threshold is None:
+        threshold, line = model.threshold, decision.threshold_words
     side = "above" if similarity >= threshold else "below"
     print(f"{side} {line}: cosine similarity {similarity:.4f}, threshold {threshold:.4f}")
-    if judgement is not None:
-        probability = judgement.probability(similarity)
-        print(f"probability of one identity: {probability:.3f} at {judgement.prior_words} ({PRIOR})")
+    if decision is not None:
+        probability = decision.probability(similarity)
+        print(f"probability of one identity: {probability:.3f} at {decision.prior_words} ({PRIOR})")
     if similarity < threshold:
         sys.exit(1)

@@ -141,10 +141,10 @@ def _remove(args: argparse.Namespace) -> None:
 
 
 def _search(args: argparse.Namespace) -> None:
-    from reidzoo.inference.judgement import PRIOR, Judgement
+    from reidzoo.inference.decision import PRIOR, Decision
 
     gallery = open_gallery(args)
-    judgement = Judgement.of(gallery.model, args.prior)
+    decision = Decision.of(gallery.model, args.prior)
     found = gallery.search(args.items, args.matches, camera=args.camera, rerank=args.rerank, prior=args.prior)
     if args.json:
         print(json.dumps([[vars(match) for match in matches] for matches in found], indent=1, ensure_ascii=False))
@@ -152,10 +152,10 @@ def _search(args: argparse.Namespace) -> None:
     for query, matches in zip(args.items, found):
         print(query)
         print("\n".join(map(_line, matches)) or "  no match")
-    if judgement:
+    if decision:
         share = gallery.pair_share
         own = f"; among this gallery's images it is {100 * share:.3g} %: --prior {share:.3g}" if share else ""
-        print(f"% is the probability of one identity at {judgement.prior_words}, {PRIOR}{own}.")
+        print(f"% is the probability of one identity at {decision.prior_words}, {PRIOR}{own}.")
 
 
 def _line(match: Match) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from reidzoo.gallery.records import Match
-    from reidzoo.inference.judgement import Judgement
+    from reidzoo.inference.decision import Decision
     from reidzoo.inference.ready_model import ReadyModel
 
 __all__ = ["EXAMPLE", "add_arguments", "run"]
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     from reidzoo.engine.build import pick_device
     from reidzoo.engine.image_check import ImageCheck
     from reidzoo.gallery import Gallery
-    from reidzoo.inference.judgement import Judgement
+    from reidzoo.inference.decision import Decision
     from reidzoo.inference.load import load
 
     if args.top < 1 or args.workers < 0 or args.output.suffix != ".png":
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"{args.folder} holds no image")
     ImageCheck([args.query]).run()
     model = load(named_model(args), device=str(pick_device(args.device)), stage=args.stage, trust=args.trust)
-    judgement = Judgement.of(model, args.prior)
+    decision = Decision.of(model, args.prior)
     gallery, how = Gallery.new(model), {"skip_unreadable": args.skip_unreadable, "workers": args.workers}
     try:
         report_left_out(gallery.add(images, title="embedding the folder", **how))
@@ -73,33 +73,33 @@ def run(args: argparse.Namespace) -> None:
     count, matches = len(gallery) - (len(matches) - len(others)), others[: args.top]
     if not matches:
         raise UserError(f"{args.folder} holds no image but {args.query} itself")
-    _print(judgement, matches, count)
-    _draw(model, judgement, args.query, matches, args.output)
+    _print(decision, matches, count)
+    _draw(model, decision, args.query, matches, args.output)
     print(f"\nThis is in {show_path(args.output)}.")
 
 
-def _print(judgement: Judgement | None, matches: Sequence[Match], count: int) -> None:
+def _print(decision: Decision | None, matches: Sequence[Match], count: int) -> None:
     from tabulate import tabulate
 
-    from reidzoo.inference.judgement import PRIOR
+    from reidzoo.inference.decision import PRIOR
 
     rows = []
     for place, match in enumerate(matches, 1):
         row = [str(place), f"{match.similarity:.4f}"]
-        if judgement:
-            row += [f"{judgement.probability(match.similarity):.3f}", judgement.side(match.similarity)]
+        if decision:
+            row += [f"{decision.probability(match.similarity):.3f}", decision.side(match.similarity)]
         rows.append([*row, show_path(match.name)])
-    head = ["", "similarity", *(["probability", "threshold"] if judgement else []), "image"]
+    head = ["", "similarity", *(["probability", "threshold"] if decision else []), "image"]
     print(f"the {len(matches)} most similar of {count:,} images\n")
     print(tabulate(rows, head, disable_numparse=True))
-    if judgement:
-        print(f"\nprobability: of one identity at {judgement.prior_words} ({PRIOR})")
-        print(f"threshold: above or below {judgement.calibration.threshold:.4f}, {judgement.threshold_words}")
+    if decision:
+        print(f"\nprobability: of one identity at {decision.prior_words} ({PRIOR})")
+        print(f"threshold: above or below {decision.calibration.threshold:.4f}, {decision.threshold_words}")
     else:
         print("\nHow probably they are one and the same, reidzoo calibrate can find out.")
 
 
-def _draw(model: ReadyModel, judgement: Judgement | None, query: str, matches: Sequence[Match], path: Path) -> None:
+def _draw(model: ReadyModel, decision: Decision | None, query: str, matches: Sequence[Match], path: Path) -> None:
     """Write the picture; nobody knows here whom the images show, so that none is marked as right or wrong."""
     from reidzoo.files import write_whole
     from reidzoo.visualization import Strip, Tile, strips_png
@@ -107,12 +107,12 @@ def _draw(model: ReadyModel, judgement: Judgement | None, query: str, matches: S
     tiles, title = [Tile(_pixels(model, query), "query", "query")], os.path.basename(query)
     for match in matches:
         caption = f"{match.similarity:.2f}"
-        if judgement:
-            caption += f", {100 * judgement.probability(match.similarity):.0f} %"
+        if decision:
+            caption += f", {100 * decision.probability(match.similarity):.0f} %"
         tiles.append(Tile(_pixels(model, match.name), caption=caption))
-    if judgement:
-        above = sum(judgement.side(match.similarity) == "above" for match in matches)
-        title += f": {above} of {len(matches)} above {judgement.threshold_words}; % at {judgement.prior_words}"
+    if decision:
+        above = sum(decision.side(match.similarity) == "above" for match in matches)
+        title += f": {above} of {len(matches)} above {decision.threshold_words}; % at {decision.prior_words}"
     with write_whole(path) as file:
         file.write(strips_png([Strip(title, tiles)]))
 

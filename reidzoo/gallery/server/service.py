@@ -18,7 +18,7 @@ from reidzoo.gallery.server.answers import ComparisonAnswer, GalleryAnswer, Matc
 from reidzoo.gallery.server.limits import Limits
 from reidzoo.gallery.server.pictures import open_file, small_jpeg
 from reidzoo.gallery.server.public_names import PublicNames
-from reidzoo.inference.judgement import PRIOR, Judgement
+from reidzoo.inference.decision import PRIOR, Decision
 
 __all__ = ["Service"]
 
@@ -34,8 +34,8 @@ class Service:
 
     def __init__(self, gallery: Gallery, limits: Limits, prior: float | None = None) -> None:
         self.gallery, self.limits = gallery, limits
-        self.judgement = Judgement.of(gallery.model, prior)
-        self.prior = None if self.judgement is None else self.judgement.prior
+        self.decision = Decision.of(gallery.model, prior)
+        self.prior = None if self.decision is None else self.decision.prior
         self._lock = threading.Lock()
 
     @cached_property
@@ -51,16 +51,16 @@ class Service:
     @cached_property
     def about(self) -> GalleryAnswer:
         """What is served."""
-        record, judgement = self.gallery.store.model, self.judgement
+        record, decision = self.gallery.store.model, self.decision
         return GalleryAnswer(
             images=len(self.gallery),
             identities=len(self.gallery.store.identity_counts()),
             cameras=self.gallery.cameras,
             model=record.name,
             sha256=record.sha256,
-            calibrated=judgement is not None,
-            threshold=None if judgement is None else judgement.calibration.threshold,
-            far=None if judgement is None else judgement.calibration.far,
+            calibrated=decision is not None,
+            threshold=None if decision is None else decision.calibration.threshold,
+            far=None if decision is None else decision.calibration.far,
             prior=self.prior,
             max_bytes=self.limits.bytes,
             max_pixels=self.limits.pixels,
@@ -91,12 +91,12 @@ class Service:
         other = self._open(second) if isinstance(second, str) else second
         with self._lock:
             found = compare_images(self.gallery.model, first, other)
-        judgement, similarity = self.judgement, found.similarity
+        decision, similarity = self.decision, found.similarity
         scale = [self.scale.describe(similarity)] if self.scale else []
         return ComparisonAnswer(
             similarity=similarity,
-            probability=None if judgement is None else judgement.probability(similarity),
-            side=None if judgement is None else judgement.side(similarity),
+            probability=None if decision is None else decision.probability(similarity),
+            side=None if decision is None else decision.side(similarity),
             reasons=[self._line(similarity), *found.reasons(), *scale, *self._priors(similarity)],
             influence=list(found.influence),
         )
@@ -122,12 +122,12 @@ class Service:
 
     def _line(self, similarity: float) -> str:
         """Return in words what the similarity is compared with."""
-        if self.judgement is None:
+        if self.decision is None:
             return (
                 f"The similarity is {similarity:.2f}. This model is not calibrated: nothing says from which similarity "
                 f"on two pictures show one identity."
             )
-        known = self.judgement.calibration
+        known = self.decision.calibration
         return (
             f"The similarity is {similarity:.2f}, the threshold {known.threshold:.2f}, which {100 * known.far:.3g} % "
             f"of the pairs of two identities reached when it was measured."
@@ -135,11 +135,11 @@ class Service:
 
     def _priors(self, similarity: float) -> list[str]:
         """Return in words what the probability is for, and what it is where identities are as many as here."""
-        if self.judgement is None:
+        if self.decision is None:
             return []
-        said = f"The probability is for {self.judgement.prior_words}, {PRIOR}"
+        said = f"The probability is for {self.decision.prior_words}, {PRIOR}"
         if share := self.gallery.pair_share:
-            own = Judgement(self.judgement.calibration, share)
+            own = Decision(self.decision.calibration, share)
             here = f"{100 * own.probability(similarity):.1f} %"
             said += f"; for {own.prior_words}, as among this gallery's pictures, it is {here}"
         return [f"{said}."]

@@ -8,19 +8,19 @@ import pytest
 
 from reidzoo.errors import UserError
 from reidzoo.evaluation import Calibration
-from reidzoo.inference.judgement import Judgement
+from reidzoo.inference.decision import Decision
 
 CALIBRATION = Calibration(0.9, 0.001, (0.8, 1.0), 0.5, "logistic", 8.0, -4.0, (0.0, 1.0), (0.1, 0.9))
 MODEL = SimpleNamespace(calibration=CALIBRATION)
 
 
 def test_the_threshold_is_of_a_rate_and_the_probability_of_a_prior():
-    judgement = Judgement.of(MODEL)
-    assert (judgement.side(0.9), judgement.side(0.89)) == ("above", "below")
-    assert judgement.threshold_words == "the threshold of 0.1 % false accepts"
-    assert judgement.prior_words == "a prior of 50 %"
-    assert judgement.probability(0.8) == float(CALIBRATION.probability(0.8)) > 0.9  # and yet below the threshold
-    rare = Judgement.of(MODEL, 0.01)
+    decision = Decision.of(MODEL)
+    assert (decision.side(0.9), decision.side(0.89)) == ("above", "below")
+    assert decision.threshold_words == "the threshold of 0.1 % false accepts"
+    assert decision.prior_words == "a prior of 50 %"
+    assert decision.probability(0.8) == float(CALIBRATION.probability(0.8)) > 0.9  # and yet below the threshold
+    rare = Decision.of(MODEL, 0.01)
     assert rare.prior_words == "a prior of 1 %" and rare.side(0.8) == "below"
     assert rare.probability(0.8) == float(CALIBRATION.probability(0.8, 0.01)) < 0.2
 
@@ -28,11 +28,11 @@ def test_the_threshold_is_of_a_rate_and_the_probability_of_a_prior():
 @pytest.mark.parametrize("prior", [0.0, 1.0, 50])
 def test_a_prior_is_a_share(prior):
     with pytest.raises(UserError, match=r"prior \(--prior\) is a share between 0 and 1"):
-        Judgement.of(MODEL, prior)
+        Decision.of(MODEL, prior)
 
 
 def test_a_model_without_a_calibration_has_none():
     model = SimpleNamespace(calibration=None)
-    assert Judgement.of(model) is None
+    assert Decision.of(model) is None
     with pytest.raises(UserError, match="takes a model that reidzoo calibrate has written"):
-        Judgement.of(model, 0.5)
+        Decision.of(model, 0.5)

@@ -1,4 +1,4 @@
-"""The judgement of a calibrated model, in the words of all commands and of the gallery's page."""
+"""The decision of a calibrated model, in the words of all commands and of the gallery's page."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from reidzoo.errors import UserError
 from reidzoo.evaluation.calibration import Calibration
 from reidzoo.inference.ready_model import ReadyModel
 
-__all__ = ["PRIOR", "Judgement"]
+__all__ = ["PRIOR", "Decision"]
 
 PRIOR = "the share of pairs of one identity among those asked about"
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Decision:
     """Says on which side of the threshold a similarity lies, and how probable one identity is at one prior.
 
     The threshold is of a rate of false accepts, whatever the prior; so what lies below it may well be probable.
@@ -28,8 +28,8 @@ class Judgement:
     prior: float
 
     @classmethod
-    def of(cls, model: ReadyModel, prior: float | None = None) -> Judgement | None:
-        """Return a model's judgement; None where it is not calibrated.
+    def of(cls, model: ReadyModel, prior: float | None = None) -> Decision | None:
+        """Return how a model decides; None where it is not calibrated.
 
         Args:
             model: the model.
