@@ -46,7 +46,7 @@ def similarity_maps(module: Any, images: Tensor, targets: Tensor, method: str = 
         embedding = _embed(module, images.detach().requires_grad_(), method).float()
         directions = functional.normalize(targets.to(embedding.device).float(), dim=1)
         score = (embedding * directions / embedding.detach().norm(dim=1, keepdim=True)).sum()
-        heat = _heat(score, outputs, images.shape[2:])
+        heat = _heat(score, outputs)
     heat = functional.interpolate(heat[:, None], images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     return (heat / heat.amax((1, 2), keepdim=True).clamp(min=1e-12)).cpu()
 
@@ -77,39 +77,34 @@ def _embed(module: Any, images: Tensor, method: str) -> Tensor:
     return getattr(module, method)(images)
 
 
-def _heat(score: Tensor, outputs: list[Tensor], size: torch.Size) -> Tensor:
+def _heat(score: Tensor, outputs: list[Tensor]) -> Tensor:
     """Return the map (B, h, w) of the last output with places that the score depends on."""
-    for output in reversed(outputs):
-        if output.dim() == 4 and output.shape[2:].numel() < 2:
-            continue
-        if output.dim() == 3 and _grid(output.shape[1], size) is None:
+    for index in reversed(range(len(outputs))):
+        output, grid = outputs[index], _grid(outputs[: index + 1])
+        if grid is None or grid.numel() < 2:
             continue
         (gradient,) = torch.autograd.grad(score, output, retain_graph=True, allow_unused=True)
         if gradient is None:
             continue
-        values, slopes = (_as_map(tensor.detach().float(), size) for tensor in (output, gradient))
+        values, slopes = (_as_map(tensor.detach().float(), grid) for tensor in (output, gradient))
         if bool(slopes.any()):
             return (slopes.mean((2, 3), keepdim=True) * values).sum(1).relu()
     raise ValueError("no output of the network has places, so it cannot be said where it looks")
 
 
-def _as_map(tensor: Tensor, size: torch.Size) -> Tensor:
+def _as_map(tensor: Tensor, grid: torch.Size) -> Tensor:
     """Return (B, C, h, w), of tokens (B, N, C) too."""
-    if tensor.dim() == 4:
-        return tensor
-    grid = _grid(tensor.shape[1], size)
-    assert grid is not None
-    return tensor[:, -grid[0] * grid[1] :].transpose(1, 2).unflatten(2, grid)
+    return tensor if tensor.dim() == 4 else tensor[:, -grid.numel() :].transpose(1, 2).unflatten(2, grid)
 
 
-def _grid(tokens: int, size: torch.Size) -> tuple[int, int] | None:
-    """Return rows and columns of the patches that so many tokens of an image are, None if they are none.
+def _grid(outputs: list[Tensor]) -> torch.Size | None:
+    """Return rows and columns of the last output's places, None where it has none.
 
-    Patches are squares, of 16 pixels where they overlap; the tokens before them are those that are no places.
+    Tokens have those of the map that they were cut from: the last one before them of as many places, but for the first
+    tokens, which may be no places. A column of places is no such map: features of stripes are as few.
     """
-    for stride in range(4, 33):
-        for patch in (stride, 16):
-            grid = ((size[0] - patch) // stride + 1, (size[1] - patch) // stride + 1)
-            if min(grid) > 1 and 0 <= tokens - grid[0] * grid[1] <= SPECIAL:
-                return grid
-    return None
+    *before, last = outputs
+    if last.dim() == 4:
+        return last.shape[2:]
+    maps = (output.shape[2:] for output in reversed(before) if output.dim() == 4 and min(output.shape[2:]) > 1)
+    return next((grid for grid in maps if 0 <= last.shape[1] - grid.numel() <= SPECIAL), None)

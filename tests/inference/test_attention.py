@@ -77,10 +77,21 @@ def test_places_that_are_tokens_are_found_as_those_of_a_map_also_in_training_and
     assert tokens.training
 
 
-def test_patches_that_overlap_and_tokens_before_them():
-    """256 x 128 pixels in steps of 11: 22 x 11 patches of 16, where patches of 11 would be 23 x 11."""
-    assert _grid(5 + 16 * 8, torch.Size([256, 128])) == (16, 8) and _grid(16 * 8 - 1, torch.Size([256, 128])) is None
-    assert _grid(1 + 22 * 11, torch.Size([256, 128])) == (22, 11)
+@pytest.mark.parametrize("size", [(16, 8), (18, 11), (7, 30)])
+def test_patches_that_overlap_or_do_not_fill_the_image_and_images_of_any_size(size):
+    pooled, tokens = Pooled(), Tokens()
+    pooled.conv = nn.Conv2d(3, 5, 4, 3).double()
+    tokens.conv = nn.Conv2d(3, 5, 4, 3).double()
+    tokens.load_state_dict(pooled.state_dict())
+    images, targets = torch.randn(2, 3, *size).double(), torch.randn(2, 6)
+    torch.testing.assert_close(similarity_maps(tokens, images, targets), similarity_maps(pooled, images, targets))
+
+
+def test_tokens_that_are_no_image_s_have_no_places():
+    maps = [torch.zeros(1, 4, 16, 8), torch.zeros(1, 4, 1, 1), torch.zeros(1, 4, 3, 1)]
+    assert _grid([*maps, torch.zeros(1, 8, 4)]) is None  # features of parts
+    assert _grid([*maps, torch.zeros(1, 16 * 8 + 5, 4)]) == (16, 8)
+    assert _grid([*maps, torch.zeros(1, 16 * 8 - 1, 4)]) is None and _grid([torch.zeros(1, 16 * 8, 4)]) is None
 
 
 def test_where_nothing_raises_the_similarity_the_map_is_0():
