@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from reidzoo.directions import directions
 from reidzoo.distributed import gather
 from reidzoo.engine.host_copy import HostCopy
 from reidzoo.registry import MEMORY, TRAINER
@@ -53,7 +53,7 @@ class DomainAdaptationTrainer(SourceTargetTrainer):
         index = torch.cat(list(rows.values()))
         written = HostCopy(gather(index))  # on its way while the device computes
         outputs = self.forward(torch.cat([half["img"] for half in halves.values()]))
-        feat = functional.normalize(outputs["embedding"].float())
+        feat = directions(outputs["embedding"].float())
         scores, labels = memory(feat, index), memory.targets(index)
         sizes = [len(half) for half in rows.values()]
         tensors = {f"{name}_scores": half for name, half in zip(rows, scores.split(sizes))}

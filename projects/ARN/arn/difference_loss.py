@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from reidzoo.checks import check, one_of
+from reidzoo.directions import directions
 from reidzoo.registry import LOSS
 
 __all__ = ["DifferenceLoss"]
@@ -46,6 +46,6 @@ class DifferenceLoss(nn.Module):
         if self.form == "dsn_code":
             shared, private = shared - shared.mean(0), private - private.mean(0)
         if self.form != "eq4":
-            shared, private = functional.normalize(shared, dim=1), functional.normalize(private, dim=1)
+            shared, private = directions(shared), directions(private)
         norm = ((shared @ shared.t()) * (private @ private.t())).sum()
         return norm if self.form == "eq4" else norm / shared.shape[1] ** 2

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from reidzoo.checks import DROPOUT, WIDTH, check
+from reidzoo.directions import directions
 from reidzoo.heads.classifier import build_classifier, set_classifier
 from reidzoo.heads.pooling import build_pooling
 from reidzoo.registry import HEAD
@@ -68,7 +68,7 @@ class TwoPathHead(nn.Module):
         feat = self.bn(self.fc(embedding))
         outputs = {"feat": feat, "embedding": embedding}
         if self.training:
-            outputs["exemplar"] = self.target_dropout(functional.normalize(feat.float(), dim=1))
+            outputs["exemplar"] = self.target_dropout(directions(feat.float()))
             if self.classifier is not None:
                 outputs["logits"] = self.classifier(self.dropout(torch.relu(feat)))
         return outputs

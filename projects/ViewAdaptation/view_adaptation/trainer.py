@@ -10,12 +10,12 @@ from operator import add
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from yacs.config import CfgNode
 
 from reidzoo.checks import check, one_of, whole
 from reidzoo.datasets import TrainSet
+from reidzoo.directions import directions
 from reidzoo.distributed import gather
 from reidzoo.engine.extract import evaluation_mode
 from reidzoo.errors import ConfigError
@@ -164,7 +164,7 @@ class ViewAdaptationTrainer(Trainer):
         sides = []
         for network, side in zip(("model.query", "model.gallery"), places):
             feat = self.forward(images[side], network)["feat"].float()
-            feat = F.normalize(feat) if self.model.normalise else feat
+            feat = directions(feat) if self.model.normalise else feat
             sides.append((gather(feat), gather(pids[side])))
         return sides
 
