@@ -27,6 +27,9 @@ class MLPDiscriminator(nn.Module):
         norm: whether there is batch norm.
         standardise: batch norm without weights before the first layer. Directions in which the classes' means differ by
             little, next to what all features have in common, are then as large as others, and learnt as fast.
+
+    Attributes:
+        num_classes: as above.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class MLPDiscriminator(nn.Module):
         check(self, whole(2, 65536), num_classes=num_classes)
         check(self, PROBABILITY, slope=slope)
         check(self, FLAG, norm=norm, standardise=standardise)
+        self.num_classes = num_classes
         layers: list[nn.Module] = [nn.BatchNorm1d(in_channels, affine=False)] if standardise else []
         for width in widths:
             layers += [nn.Linear(in_channels, width), *([nn.BatchNorm1d(width)] if norm else []), nn.LeakyReLU(slope)]

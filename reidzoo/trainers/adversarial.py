@@ -32,7 +32,8 @@ class AdversarialTrainer(Trainer):
     find the discriminator's output as ``domain_logits``.
 
     The discriminator is the entry ``discriminator`` of DISCRIMINATORS; so is its optimizer. Its batch norm has the
-    groups of ``MODEL.BN_GROUP``.
+    groups of ``MODEL.BN_GROUP``. Where it says by ``num_classes`` how many classes it has, these are as many as the
+    datasets of the training set, if there are several.
 
     Args:
         cfg, sets, output_dir, device: as for ``Trainer``.
@@ -43,7 +44,7 @@ class AdversarialTrainer(Trainer):
             compares classes by > instead of >=: the first class of the real set counts as synthetic.
 
     Raises:
-        ConfigError: an option has a value that is not listed.
+        ConfigError: an option has a value that is not listed; the discriminator has not a class for each dataset.
     """
 
     def __init__(
@@ -66,8 +67,19 @@ class AdversarialTrainer(Trainer):
         parts = super().build_parts()
         if "discriminator" not in parts:
             raise ConfigError("DISCRIMINATORS: AdversarialTrainer needs an entry called 'discriminator'")
+        self._check_domains(getattr(parts["discriminator"], "num_classes", None))
         parts["discriminator"] = convert_batch_norm(parts["discriminator"], self.cfg.MODEL.BN_GROUP)
         return parts
+
+    def _check_domains(self, classes: int | None) -> None:
+        """Check that the discriminator has a class for each dataset; one set alone has nothing to be told from."""
+        for name, data in self.sets.items():
+            domains = len(data.datasets)
+            if classes is not None and domains > 1 and domains != classes:
+                raise ConfigError(
+                    f"DISCRIMINATORS.discriminator: it has {classes} classes, but DATASETS.TRAIN.{name} joins "
+                    f"{domains} datasets, each of which is a domain; set its num_classes to {domains}"
+                )
 
     @needs("backbone", optimizer="model")
     def step_backbone(self, batch: dict) -> dict[str, Tensor]:

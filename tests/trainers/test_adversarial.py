@@ -119,6 +119,21 @@ def test_the_discriminators_norm_follows_the_models_groups(build):
     assert moved(trainer, "discriminator")[0] == {"discriminator"}
 
 
+@pytest.mark.parametrize(
+    ("names", "classes"), [(["RandPerson", "Market1501", "MSMT17"], 2), (["RandPerson", "MSMT17"], 3)]
+)
+def test_a_discriminator_without_a_class_for_each_dataset_is_named(build, names, classes):
+    """Too few would end a stage at the first batch with the third set; too many ask for a domain that is none."""
+    node = {"discriminator": {"type": "MLPDiscriminator", "widths": [16], "num_classes": classes}}
+    with pytest.raises(
+        ConfigError, match=f"has {classes} classes, but DATASETS.TRAIN.train joins {len(names)} datasets"
+    ):
+        build(DATASETS={"TRAIN": {"train": names}}, DISCRIMINATORS=node)
+    assert build(
+        DATASETS={"TRAIN": {"train": names[:1]}}, DISCRIMINATORS=node
+    )  # one set alone, as in DomainMix's controls
+
+
 def test_mistakes_are_named(build):
     with pytest.raises(ConfigError, match=r"train, eval"):
         build({"discriminator_norm": "frozen"})
