@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from reidzoo.config import load_config, stage_configs
 from reidzoo.engine.build import build_train_sets
 from reidzoo.engine.checkpoint import resume
-from reidzoo.hooks import MultiStepSchedule
+from reidzoo.hooks import EpochPhaseHook, MultiStepSchedule
 from reidzoo.registry import TRAINER
 from reidzoo.runs.pipeline import Pipeline
 
@@ -96,14 +97,14 @@ class Watch:
             runner.hooks["checkpoint"].asked_to_stop = True
 
 
-def train(cfg, folder, stops=False):
+def train(cfg, folder, stops=False, watch=None):
     """Run the only stage of ``cfg`` in ``folder``, or go on with it; return the trainer."""
     (stage,) = Pipeline(cfg).stages.values()
     torch.manual_seed(0)
     folder.mkdir(exist_ok=True)
     arguments = {"sets": build_train_sets(stage), "output_dir": folder, "device": torch.device("cpu")}
     trainer = TRAINER.build(stage.TRAINER, cfg=stage, **arguments)
-    hooks = {**trainer.hooks, "watch": Watch(stops)}
+    hooks = {**trainer.hooks, "watch": watch or Watch(stops)}
     trainer.hooks = dict(sorted(hooks.items(), key=lambda item: item[1].priority))
     if (folder / "last.pth").exists():
         resume(trainer, folder / "last.pth")
@@ -127,23 +128,76 @@ def test_a_run_of_bmvc_clusters_every_epoch_and_resumes_bit_for_bit(tiny_root, t
     assert results[0] == results[1]
 
 
+class Values:
+    """Notes what each loss is in each step."""
+
+    priority = 90
+
+    def __init__(self):
+        self.steps = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.steps.append({name: value.item() for name, value in outputs.items()})
+
+
+@pytest.fixture(scope="module")
+def values_of(tiny_root, tmp_path_factory):
+    """Return a function that trains with options: two epochs of phase backbone, then one of D, model, model."""
+    turns = {"begin_epoch": 2, "steps__model": 2}
+    short = {f"STAGES__joint__HOOKS__turns__{key}": value for key, value in turns.items()}
+    short |= {"SOLVER__ITERS_PER_EPOCH": 3, "SOLVER__MAX_EPOCHS": 3, "STAGES__joint__HOOKS__renew__begin_epoch": 2}
+    short |= {"STAGES__joint__HOOKS__cluster__min_size": 2}
+
+    def values_of(**options):
+        folder = tmp_path_factory.mktemp("run")
+        values = Values()
+        train(tiny(tiny_root, folder, **short, **options), folder / "run", watch=values)
+        return values.steps
+
+    return values_of
+
+
+@pytest.fixture(scope="module")
+def plain(values_of):
+    steps = values_of()
+    first, adversarial = {"first_id", "first_triplet"}, {"id", "triplet", "balance"}
+    assert [set(step) for step in steps] == [first] * 6 + [{"domain"}] + [adversarial] * 2
+    assert steps == values_of()
+    return steps
+
+
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("key", "value", "step", "losses"),
     [
-        ("TRAINER.domain_labels", "dataset"),
-        ("TRAINER.discriminator_norm", "eval"),
-        ("LOSSES.id.temperature", "1.0"),
-        ("LOSSES.id.smoothing", "0.0"),
-        ("LOSSES.id.weight", "10.0"),
-        ("LOSSES.triplet.margin", "0.3"),
-        ("HOOKS.renew", "null"),
-        ("HOOKS.cluster.keep_moments", "false"),
-        ("HOOKS.cluster.max_size", "120"),
-        ("HOOKS.cluster.classifier", "random"),
-        ("HOOKS.turns", "{type: EpochPhaseHook, order: [discriminator, model]}"),
+        ("HOOKS.cluster.classifier", "random", 0, {"first_id"}),
+        ("LOSSES.first_id.temperature", "1.0", 0, {"first_id"}),
+        ("LOSSES.first_id.smoothing", "0.0", 0, {"first_id"}),
+        ("LOSSES.first_triplet.margin", "0.3", 0, {"first_triplet"}),
+        ("HOOKS.turns", "{type: EpochPhaseHook, order: [discriminator, model]}", 0, {"domain"}),
+        ("HOOKS.cluster.keep_moments", "false", 4, {"first_id"}),  # after the first step on the second clusters
+        ("LOSSES.domain.temperature", "1.0", 6, {"domain"}),
+        ("TRAINER.model_norm", "eval", 6, {"domain"}),
+        ("TRAINER.discriminator_norm", "eval", 7, {"balance"}),
+        ("LOSSES.id.temperature", "1.0", 7, {"id"}),
+        ("LOSSES.id.smoothing", "0.0", 7, {"id"}),
+        ("LOSSES.id.weight", "10.0", 7, {"id"}),
+        ("LOSSES.triplet.margin", "0.3", 7, {"triplet"}),
+        ("LOSSES.balance.type", "SymmetricKLLoss", 7, {"balance"}),
+        ("HOOKS.renew", "null", 8, {"id", "triplet", "balance"}),  # the first step with moments of phase backbone is 7
     ],
 )
-def test_each_option_takes_the_text_s_value(key, value):
-    cfg = load_config(FOLDER / "rp_msmt_bmvc.yml", opts=[f"STAGES.joint.{key}", value])
-    (stage,) = stage_configs(cfg).values()
-    assert stage != stages("rp_msmt_bmvc.yml")["joint"]
+def test_each_option_acts_where_it_should_and_nowhere_before(values_of, plain, key, value, step, losses):
+    """Until this step all losses are those of the authors' code, bit by bit; in it these losses are others."""
+    steps = values_of(**{f"STAGES__joint__{key}".replace(".", "__"): value})
+    assert steps[:step] == plain[:step]
+    assert {name for name, loss in steps[step].items() if loss != plain[step].get(name)} == losses
+
+
+def test_the_order_of_the_text_ends_on_the_discriminator_and_with_an_epoch_more_on_the_model():
+    (order,) = ([*reversed(stages("rp_msmt.yml")["alternate"].HOOKS.turns.order)],)
+    hook, last = EpochPhaseHook(order), []
+    for epochs in (20, 21):
+        runner = SimpleNamespace(epoch=epochs - 1)
+        hook.before_train_iter(runner, 0)
+        last.append(runner.phase)
+    assert order == ["model", "discriminator"] and last == ["discriminator", "model"]
