@@ -82,6 +82,19 @@ def test_a_table_is_run_and_goes_on_where_it_stopped(project, run_tool, call):
     assert (out / "table1" / "rate.svg").exists()
 
 
+def test_a_profile_is_another_size_in_a_folder_of_its_own(call, project):
+    (project / "quick.yml").write_text(yaml.safe_dump({"SOLVER": {"MAX_EPOCHS": 1, "ITERS_PER_EPOCH": 3}}))
+    (project / "table1.yml").write_text(TABLE + "PROFILES: {quick: quick.yml}\n")
+    call("--profile", "quick", "--seeds", "1", "--only", "first")
+    folder = project / "output" / project.name
+    (one,) = (folder / "tables-quick" / "stages").glob("one-*-s0")
+    assert yaml.safe_load((one / "config.yml").read_text())["SOLVER"]["ITERS_PER_EPOCH"] == 3
+    results = json.loads((folder / "tables-quick" / "table1" / "results.json").read_text())
+    assert results["title"] == "A tiny table (profile quick)" and list(folder.iterdir()) == [folder / "tables-quick"]
+    with pytest.raises(UserError, match=r"--profile.*quick"):
+        call("--profile", "quack")
+
+
 def test_a_cluster_runs_a_table(call, project):
     pytest.importorskip("submitit")
     options = ["--launcher", "submitit", "--launcher-option", "cluster=local", "--launcher-option", "timeout_min=5"]
