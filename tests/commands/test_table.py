@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from reidzoo import commands
-from reidzoo.errors import UserError
+from reidzoo.errors import Paused, UserError
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +93,16 @@ def test_a_profile_is_another_size_in_a_folder_of_its_own(call, project):
     assert results["title"] == "A tiny table (profile quick)" and list(folder.iterdir()) == [folder / "tables-quick"]
     with pytest.raises(UserError, match=r"--profile.*quick"):
         call("--profile", "quack")
+
+
+def test_a_limit_on_the_time_leaves_what_has_not_run_to_the_next_call(call, project, capsys):
+    arguments = ("--mini", "--seeds", "1", "--only", "second")
+    with pytest.raises(Paused, match="2 runs are left"):
+        call(*arguments, "--seconds", "1")
+    assert "0 of 1" in capsys.readouterr().out
+    assert "0 of 2 done" in call(*arguments, "--dry-run").out
+    with pytest.raises(UserError, match="--seconds take a number from 1 up"):
+        call(*arguments, "--seconds", "0")
 
 
 def test_a_cluster_runs_a_table(call, project):
