@@ -124,15 +124,17 @@ def _claims_table(results: Mapping[str, Any], claims: Sequence[Mapping[str, Any]
 def _kept_epochs(results: Mapping[str, Any]) -> Iterator[str]:
     """Yield the epochs of each stage that was stopped early, the seeds at which it trained nothing, and its rows."""
     rows: dict[str, list[str]] = {}
+    ran = 0
     for row in results["rows"]:
         for variant, cell in row["variants"].items():
+            ran += bool(cell["done"])
             for stage, stop in cell.get("stops", {}).items():
                 epochs = ", ".join(str(epoch) for epoch in stop["kept_epoch"].values())
                 same = [seed for seed, untrained in stop["untrained"].items() if untrained]
                 note = f" (its model is that of the stage before at seed {', '.join(same)})" if same else ""
                 rows.setdefault(f"{stage} {epochs}{note}", []).append(f"{row['label']} {variant}".strip())
     for text, labels in rows.items():
-        yield text if len(rows) == 1 else f"{text} in {' / '.join(labels)}"
+        yield text if len(labels) == ran else f"{text} in {' / '.join(labels)}"  # what all rows share needs no names
 
 
 def _tabulate(lines: Sequence[Sequence[str]], head: Sequence[str], form: str) -> str:

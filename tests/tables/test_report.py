@@ -64,6 +64,18 @@ def test_epochs_kept_by_early_stopping_and_threads_are_told(table, plan):
     assert f"Epochs that early stopping kept, seed by seed: {text}." in render(results)
 
 
+def test_a_row_that_was_stopped_is_named_where_others_were_not(table, plan):
+    read, made = table(), plan(seeds=range(1))
+    finish_row(made, "one", {0: 0.40})
+    finish_row(made, "two", {0: 0.42})
+    folder = made.units[made.results["", "two", 0]].folder
+    kept = {**json.loads((folder / "results.json").read_text()), "validation": {"kept_epoch": 3, "untrained": 0}}
+    (folder / "results.json").write_text(json.dumps(kept))
+    assert "Epochs that early stopping kept, seed by seed: second 3 in The second." in render(
+        collect(read, made, range(1), "")
+    )
+
+
 def test_figures_on_record_stay_where_the_unit_is_the_same(table, plan, tmp_path):
     read, made = table(), plan(seeds=range(3))
     finish_row(made, "one", {0: 0.40, 1: 0.42, 2: 0.44})
