@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> None:
     """
     from reidzoo import distributed
     from reidzoo.config import load_config
+    from reidzoo.files import show_path
     from reidzoo.inspection.source import is_data
     from reidzoo.runs.pipeline import Pipeline
 
@@ -63,6 +64,9 @@ def run(args: argparse.Namespace) -> None:
     dry_run = pipeline.dry_run(args.deep, seconds=None)
     if distributed.is_main():
         print(dry_run.tables())
+        if done := [name for name in pipeline.stages if name not in dry_run.stages]:
+            place = show_path(pipeline.folder.path)
+            print(f"note: done in {place}, and so not tried: {', '.join(done)}; another --output-dir tries them")
     dry_run.findings.raise_if_any()
     distributed.shutdown()
 

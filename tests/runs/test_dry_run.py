@@ -236,6 +236,17 @@ def test_check_prints_a_table_and_writes_nothing(write_config, tmp_path, capsys)
     assert not (tmp_path / "run").exists()
 
 
+def test_check_says_which_stages_are_done_and_so_not_tried(write_config, capsys):
+    path = write_config(SOLVER=SHORT)
+    (stage,) = Pipeline(load_config(path)).folder.stages.values()
+    stage.checkpoint.parent.mkdir(parents=True)
+    stage.checkpoint.touch()
+    commands.call("check", path)
+    assert "so not tried: train;" in capsys.readouterr().out
+    commands.call("check", path, "--output-dir", stage.path.parent / "other")
+    assert "so not tried" not in capsys.readouterr().out
+
+
 def test_check_takes_the_arguments_of_train(write_config, tmp_path):
     path = write_config(SOLVER=SHORT)
     commands.call("check", "--config-file", path, "--resume", "--output-dir", tmp_path / "other", "--seed", 3)
