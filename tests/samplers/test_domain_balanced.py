@@ -35,6 +35,15 @@ def test_count_and_seed():
     assert any((a != b).any() for a, b in zip(batches, sampler.batches(0, 2, 23)))
 
 
+def test_fewer_batches_are_the_first_of_more_and_the_labels_stay():
+    before = PIDS.copy()
+    data = SimpleNamespace(pids=PIDS, camids=np.zeros(len(PIDS)), domains=DOMAINS)
+    sampler = SAMPLER.build({"type": "DomainBalancedSampler"}, data=data, batch_size=32)
+    for few, many in zip(sampler.batches(1, 2, 3), sampler.batches(1, 2, 12)[:3], strict=True):
+        assert (few == many).all()
+    assert data.pids is PIDS and (before == PIDS).all()
+
+
 def test_wrong_sizes():
     with pytest.raises(ConfigError, match="4 images x 2 domains, got 12"):
         build(12)

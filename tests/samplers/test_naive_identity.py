@@ -51,6 +51,14 @@ def test_every_image_is_as_likely():
     assert max(nine) < 1.3 * min(nine)
 
 
+def test_of_few_images_each_is_drawn_again_as_often_as_the_others():
+    sampler, counts = build(), Counter()
+    for epoch in range(200):
+        counts.update(np.concatenate(sampler.batches(0, epoch)).tolist())
+    three = [counts[row] for row in np.flatnonzero(PIDS == 2)]
+    assert max(three) < 1.3 * min(three)
+
+
 def test_passes_go_on_as_long_as_asked():
     sampler = build()
     assert len(sampler.batches(0, 0, 50)) == 50 > len(sampler.batches(0, 0))
