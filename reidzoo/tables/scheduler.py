@@ -126,5 +126,8 @@ def shared_environment(jobs: int) -> dict[str, str]:
 
 
 def _last_line(log: Path) -> str:
+    """Return what a run said last; "" where it said nothing, or has never begun, as a job that the queue threw out."""
+    if not log.is_file():
+        return ""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1].strip() if lines else ""

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections import Counter
 
 import pytest
 
 from reidzoo.tables import Scheduler
+from reidzoo.tables.launchers import LocalLauncher
 from reidzoo.tables.progress import Progress
 from reidzoo.tables.scheduler import shared_environment
 
@@ -94,6 +96,30 @@ def test_a_process_that_leaves_no_results_has_failed(plan):
     made = plan(seeds=(0,))
     (failed, *_) = Scheduler(made.units, 1, lambda unit: [sys.executable, "-S", "-c", ""], quiet()).run().values()
     assert "no message" in failed and "exit code 0" in failed
+
+
+class ThrownOut:
+    """A job that its cluster ends before it has written anything."""
+
+    returncode = 1
+
+    def poll(self):
+        return self.returncode
+
+
+class Queue(LocalLauncher):
+    """Throws out the runs of one stage."""
+
+    def start(self, command, log, name):
+        return ThrownOut() if name.startswith("second-") else super().start(command, log, name)
+
+
+def test_a_job_that_never_began_does_not_end_the_others(plan, stub):
+    made = plan(seeds=(0,))
+    failed = Scheduler(made.units, 1, stub, quiet(), launcher=Queue(os.environ)).run()
+    second, first = (made.units[made.results["", row, 0]] for row in ("two", "one"))
+    assert failed[second.key] == f"no message (exit code 1; log: {second.folder / 'output.txt'})"
+    assert first.done and made.results["", "one", 0] not in failed
 
 
 class Interrupting(Progress):
