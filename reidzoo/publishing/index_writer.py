@@ -31,13 +31,20 @@ def write_entry(index: Path, folder: Path, sidecar: Mapping[str, Any]) -> None:
         "licence": sidecar["licence"],
         "version": f"{sidecar['versions']['reidzoo']}, commit {sidecar['commit'][:7]}",
     }
-    block = yaml.safe_dump({name: entry}, sort_keys=False, width=120)
+    _, _, content = yaml.safe_dump({name: entry}, sort_keys=False, width=120).partition(":\n")
+    block = f"{_key(name)}:\n{content}"
     text = index.read_text(encoding="utf-8") if index.is_file() else ""
-    old_entry = re.compile(rf"^{re.escape(name)}:.*\n(?:[ \t].*\n|\n(?=[ \t]))*", re.MULTILINE)
+    text = text if not text or text.endswith("\n") else text + "\n"  # as an editor may leave it
+    old_entry = re.compile(rf"^(['\"]?){re.escape(name)}\1:.*\n(?:[ \t].*\n|\n(?=[ \t]))*", re.MULTILINE)
     if old_entry.search(text):
         text = old_entry.sub(lambda _: block, text, count=1)
     else:
         text = "" if text.strip() == "{}" else text  # an index without entries
-        text = text if not text or text.endswith("\n") else text + "\n"
         text += block
     write_text(index, text)
+
+
+def _key(name: str) -> str:
+    """Return a model's name as a key of YAML, in quotes where it could be read as a number or as a truth value."""
+    plain = name[0].isalpha() and isinstance(yaml.safe_load(name), str)
+    return name if plain else f"'{name}'"

@@ -43,6 +43,36 @@ def test_a_second_time_replaces_it_and_leaves_the_rest(index):
     assert text.startswith("# ours\n") and "\n# the last\nc_mini:" in text
 
 
+def test_an_entry_that_ends_without_a_line_break_is_replaced_whole(index):
+    add(index)
+    index.write_text(index.read_text().rstrip("\n"))
+    add(index, commit="abcdefghij")
+    assert read_index(index)[1]["b_mini"].version == "0.1.0, commit abcdefg"
+    index.write_text(index.read_text().rstrip("\n"))
+    add(index, name="c_mini")
+    assert list(read_index(index)[1]) == ["b_mini", "c_mini"]
+
+
+@pytest.mark.parametrize("name", ["2024", "1e5", "0x1f", "no", "null", "b"])
+def test_any_name_of_a_model_is_read_as_it_is_and_replaced(index, name):
+    for size in (12, 99):
+        add(index)  # whose name begins with the last of these
+        add(index, name=name, size=size)
+    entries = read_index(index)[1]
+    assert {key: entry.size for key, entry in entries.items()} == {"b_mini": 12, name: 99}
+
+
+def test_what_stands_within_an_entry_goes_with_it(index):
+    add(index)
+    add(index, name="c_mini")
+    index.write_text(index.read_text().replace("  size: 12\n", "\n  # bytes\n\n  size: 12\n", 1))
+    add(index, size=99, source=r"measured \1 \g<0> here")
+    assert "# bytes" not in index.read_text()
+    entries = read_index(index)[1]
+    assert entries["b_mini"].size == 99 and entries["b_mini"].source == r"measured \1 \g<0> here"
+    assert entries["c_mini"].size == 12
+
+
 @pytest.mark.parametrize("before", ["", "{}\n", "# nothing yet\n"])
 def test_into_an_index_without_entries(index, before):
     index.write_text(before)

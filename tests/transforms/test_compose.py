@@ -56,6 +56,9 @@ def test_the_size_is_what_the_transforms_make_of_it_in_turn():
     crops = {"first": {"type": "RandomCrop", "size": [30, 14]}, **NODES, "last": {"type": "RandomCrop", "size": [9, 8]}}
     pipeline = Compose(crops, MEAN, STD)
     assert pipeline.out_size((32, 16)) == (9, 8) == pipeline(images(), BatchDraw(0, 0, 0, 8)).shape[2:]
+    pad = {"type": "TorchvisionTransform", "transform": {"type": "Pad", "padding": 2}}  # of whatever it is given
+    pipeline = Compose({"first": crops["first"], "pad": pad, "again": pad, **NODES}, MEAN, STD)
+    assert pipeline.out_size((32, 16)) == (38, 22) == pipeline(images(), BatchDraw(0, 0, 0, 8)).shape[2:]
 
 
 def test_a_transform_that_resizes_without_a_word_is_warned_of_once(caplog):
