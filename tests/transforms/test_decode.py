@@ -5,11 +5,11 @@ import struct
 import numpy as np
 import pytest
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from reidzoo.errors import ConfigError, DatasetError
-from reidzoo.transforms import read_image, read_images, resize_image
-from reidzoo.transforms.decode import UnfitImageError, upright_size
+from reidzoo.transforms import check_header, read_image, read_images, resize_image
+from reidzoo.transforms.decode import UnfitImageError, as_stored, upright_size
 
 
 def picture(width, height, mode="RGB"):
@@ -108,15 +108,35 @@ def test_exif_orientation(tmp_path, orientation, suffix):
     assert upright_size(path) == upright.size
     with Image.open(path) as file:
         assert torch.equal(resize_image(file, (48, 24)), read_image(path, (48, 24)))
+    with Image.open(path) as file:
+        stored = as_stored(file)
+    assert stored.size == laid.size and abs(np.asarray(stored).astype(int) - np.asarray(laid)).mean() < 3
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
 
 
 def test_orientation_in_xmp(tmp_path):
     upright, path = picture(24, 48), tmp_path / "camera.jpg"
-    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
-    segment = b"http://ns.adobe.com/xap/1.0/\0" + packet  # of JPEG's marker APP1
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + XMP  # of JPEG's marker APP1
     segment = b"\xff\xe1" + (2 + len(segment)).to_bytes(2, "big") + segment
     upright.transpose(Image.Transpose.ROTATE_90).save(path, quality=95, extra=segment)
     assert abs(read(path, upright).astype(int) - np.asarray(upright)).mean() < 3
+
+
+def raw_profile(data):
+    """EXIF as ImageMagick writes it into a PNG: its length, and its bytes in hexadecimal digits."""
+    return f"\nexif\n{len(data):8}\n{data.hex()}\n"
+
+
+@pytest.mark.parametrize(
+    "key, text", [("XML:com.adobe.xmp", XMP.decode()), ("Raw profile type exif", raw_profile(exif(6).tobytes()))]
+)
+def test_orientation_in_the_texts_of_a_png(tmp_path, key, text):
+    upright, texts = picture(24, 48), PngImagePlugin.PngInfo()
+    texts.add_itxt(key, text) if "xmp" in key else texts.add_text(key, text, zip=True)
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "camera.png", pnginfo=texts)
+    assert (read(tmp_path / "camera.png", upright) == np.asarray(upright)).all()
 
 
 def test_a_large_jpeg_on_its_side_is_decoded_small_by_its_own_sides(tmp_path):
@@ -166,6 +186,8 @@ def test_numbers_without_a_range_are_refused(tmp_path, dtype, mode):
     Image.fromarray(np.ones((8, 4), dtype)).save(tmp_path / "a.tif")
     with pytest.raises(DatasetError, match=rf"a\.tif has pixels of PIL's mode {mode}, .* save it as 8-bit RGB"):
         read_image(tmp_path / "a.tif", (8, 4))
+    with pytest.raises(DatasetError, match=rf"a\.tif has pixels of PIL's mode {mode}"):
+        check_header(tmp_path / "a.tif")
     with pytest.raises(UnfitImageError, match=f"has pixels of PIL's mode {mode}"):
         resize_image(Image.fromarray(np.ones((8, 4), dtype)), (8, 4))
 

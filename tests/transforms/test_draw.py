@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from reidzoo.errors import ConfigError
+from reidzoo.random_streams import AUGMENTATION, random_generator
 from reidzoo.transforms import BatchDraw
 
 
@@ -27,6 +28,11 @@ def test_depends_on_every_number():
     others = [BatchDraw(1, 0, 0, 4), BatchDraw(0, 1, 0, 4), BatchDraw(0, 0, 1, 4), BatchDraw(0, 0, 0, 4, stream=1)]
     assert all((other.uniform(1) != first).all() for other in others)
     assert (BatchDraw(0, 0, 0, 4).uniform(1) == first).all()
+
+
+def test_the_numbers_are_those_of_the_augmentations_stream():
+    rng = random_generator(AUGMENTATION, seed=3, epoch=1, step=4, stream=2)
+    assert (BatchDraw(3, 1, 4, 5, stream=2).uniform(2) == rng.random((5, 2))).all()
 
 
 def test_wrong_arguments():
