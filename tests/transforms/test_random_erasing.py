@@ -65,6 +65,12 @@ def test_one_fill_value():
     assert set(result.unique().tolist()) == {0.0, 1.0}
 
 
+def test_numbers_that_numpy_does_not_have_are_erased_alike():
+    images = torch.randn(8, 3, 16, 8)
+    expected = RandomErasing(p=0.7, fill=0.5)(images.clone(), BatchDraw(0, 0, 0, 8)).bfloat16()
+    assert torch.equal(RandomErasing(p=0.7, fill=0.5)(images.bfloat16(), BatchDraw(0, 0, 0, 8)), expected)
+
+
 def test_goes_after_normalisation():
     with pytest.raises(ConfigError, match="after Normalize"):
         RandomErasing()(torch.zeros(1, 3, 8, 4, dtype=torch.uint8), BatchDraw(0, 0, 0, 1))
