@@ -15,6 +15,7 @@ from reidzoo.errors import UserError
 from reidzoo.tables.launchers import LAUNCHERS, build_launcher
 from reidzoo.tables.launchers.build import read_options
 from reidzoo.tables.launchers.run_command import run_command
+from reidzoo.tables.lock import locked
 
 SAVES = """
 import signal, sys, time
@@ -72,6 +73,21 @@ def test_a_run_that_is_asked_to_stop_saves_itself(in_the_background, tmp_path, n
     while not (tmp_path / "saved").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert (tmp_path / "saved").exists()
+
+
+def test_a_run_of_this_machine_holds_the_tables_lock(tmp_path):
+    pytest.importorskip("fcntl")
+    with locked(tmp_path) as inherited:
+        jobs = build_launcher("local", {}, tmp_path / "jobs", dict(os.environ), inherited)
+        job = jobs.start([sys.executable, "-S", "-c", "import time; time.sleep(60)"], tmp_path / "log.txt", "row")
+    try:
+        with pytest.raises(UserError, match="in use"), locked(tmp_path):
+            pass
+    finally:
+        job.kill()
+        job.wait()
+    with locked(tmp_path):
+        pass
 
 
 def test_options_are_values_of_yaml():

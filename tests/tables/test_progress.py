@@ -48,3 +48,24 @@ def test_times_of_done_units_tell_about_the_others(plan):
     assert f"[1/8]  {units[1].name} 30s; about 6m30s left" in screen.getvalue()
     progress.show([])
     assert screen.getvalue().count("[1/8]") == 1  # twice a second at most
+
+
+def finish(unit, seconds):
+    unit.folder.mkdir(parents=True, exist_ok=True)
+    (unit.folder / "results.json").write_text("{}")
+    (unit.folder / "model_final.pth").write_text("")
+    if seconds:
+        unit.note(seconds, [])
+
+
+def test_each_stage_is_expected_to_take_as_long_as_it_did(plan):
+    units = list(plan().units.values())  # first, second, second, third; and once more
+    finish(units[0], 60.0)
+    finish(units[1], 600.0)
+    finish(units[2], 0.0)  # of another machine, which said no time
+    screen = Terminal()
+    progress = Progress(screen)
+    progress.begin(units, jobs=1)
+    progress.show([])
+    wanted = 60 + 2 * 600 + 2 * 330  # a first, two of the second, two of the third, which never ran
+    assert f"[3/8]  ; about {show_time(wanted)} left" in screen.getvalue()

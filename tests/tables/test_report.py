@@ -214,6 +214,112 @@ def test_a_figure_beside_the_target_need_not_be_there(table, plan):
     assert head.split() == ["mAP", "paper", "probe/accuracy", "seeds"]
 
 
+VARIANTS = (
+    "METRICS: [mAP]\nTARGET: X\nVARIANTS: {A: {}, B: {SOLVER: {GRAD_CLIP: 1}}}\nPROFILES: {part: {B: small.yml}}\n"
+    "ROWS:\n  a: {CONFIG: stages.yml, STAGE: first, PAPER: {A: {mAP: 3}, B: {mAP: 5}}}\n"
+    "  b: {CONFIG: stages.yml, PAPER: {A: {mAP: 4}, B: {mAP: 9}}}\nCLAIMS: [{WORSE: a, BETTER: b, METRIC: mAP}]\n"
+)
+
+
+def test_each_variant_has_its_own_figures_paper_and_claims(table, plan):
+    read = table(VARIANTS)
+    made = plan(read, seeds=range(3))
+    for variant, share in {"A": 0.25, "B": 0.5}.items():
+        for row, seeds in {"a": (0, 1), "b": (1, 2)}.items():
+            for seed in seeds:
+                finish(
+                    made.units[made.results[variant, row, seed]], dataset="X", mAP=share / 2 if row == "a" else share
+                )
+    results = collect(read, made, range(3), "")
+    (a, b), claims = (row["variants"] for row in results["rows"]), results["claims"]
+    assert [a[name]["metrics"]["mAP"]["values"] for name in "AB"] == [{"0": 12.5, "1": 12.5}, {"0": 25.0, "1": 25.0}]
+    assert [b[name]["metrics"]["mAP"]["mean"] for name in "AB"] == [25.0, 50.0]
+    assert [(claim["variant"], claim["paper"], claim["values"]) for claim in claims] == [
+        ("A", 1.0, {"1": 12.5}), ("B", 4.0, {"1": 25.0}),
+    ]  # fmt: skip
+    assert "a < b" in render(results) and render(results).count("a < b") == 2
+
+
+def test_of_a_profile_the_title_says_so_and_claims_are_of_its_variants(table, plan):
+    read = table(VARIANTS)
+    results = collect(read, plan(read, profile="part"), [0], "", profile="part")
+    assert results["title"] == "table1 (profile part)" and [claim["variant"] for claim in results["claims"]] == ["B"]
+    assert collect(read, plan(read), [0], "")["title"] == "table1"
+
+
+def test_claims_are_shown_with_the_variants_that_are(table, plan):
+    read = table(VARIANTS)
+    made = plan(read, seeds=(0,))
+    finish(made.units[made.results["B", "a", 0]], dataset="X", mAP=0.5)
+    (line,) = [line.split() for line in render(collect(read, made, [0], "")).splitlines() if "a < b" in line]
+    assert line == ["a", "<", "b", "mAP,", "B", "-", "+4.0", "-"]
+
+
+def test_a_figure_of_zero_is_one(table, plan):
+    read, made = table(), plan(seeds=(0,))
+    finish_row(made, "one", {0: 0.0})
+    one = found(collect(read, made, [0], ""), "one")
+    assert one["metrics"]["mAP"]["values"] == {"0": 0.0} and one["metrics"]["mAP"]["mean"] == 0.0
+
+
+def test_a_datasets_name_is_not_the_beginning_of_anothers(table, plan):
+    read, made = table(), plan(seeds=(0,))
+    unit = made.units[made.results["", "one", 0]]
+    finish(unit, dataset="Market1501Renamed twin", mAP=0.1)
+    with pytest.raises(UserError, match="tested on Market1501Renamed twin only"):
+        collect(read, made, [0], "")
+    results = json.loads((unit.folder / "results.json").read_text())
+    (unit.folder / "results.json").write_text(json.dumps({**results, "Market1501": {"mAP": 0.5}}))
+    assert found(collect(read, made, [0], ""), "one")["metrics"]["mAP"]["values"] == {"0": 50.0}
+
+
+def test_epochs_kept_in_the_stages_before_are_told_too(table, plan):
+    read, made = table(), plan(seeds=(0,))
+    finish_row(made, "two", {0: 0.4})
+    finish_row(made, "one", {0: 0.4})
+    first = made.units[made.results["", "one", 0]]
+    results = json.loads((first.folder / "results.json").read_text())
+    results["validation"] = {"kept_epoch": 7, "untrained": 0}
+    (first.folder / "results.json").write_text(json.dumps(results))
+    rows = collect(read, made, [0], "")
+    assert found(rows, "two")["stops"] == {"first": {"kept_epoch": {"0": 7}, "untrained": {"0": 0}}}
+    finish_row(made, "other", {0: 0.4})
+    second = made.units[made.results["", "other", 0]]
+    results = json.loads((second.folder / "results.json").read_text())
+    results["validation"] = {"kept_epoch": 2, "untrained": 0}
+    (second.folder / "results.json").write_text(json.dumps(results))
+    text = render(collect(read, made, [0], ""))
+    assert "first 7 in The first / The second / other; second 2 in other." in text
+
+
+def test_what_ran_here_is_told_of_and_not_what_is_on_record(table, plan, tmp_path):
+    read, made = table(), plan(seeds=(0,))
+    finish_row(made, "one", {0: 0.4})
+    once = json.loads(json.dumps(collect(read, made, [0], "")))
+    unit = made.units[made.results["", "one", 0]]
+    (unit.folder / "environment.json").write_text('{"commit": "later", "threads": "2", "torch": "9"}')
+    once["environment"]["before"] = {"commits": ["a"], "torch": "2.0", "run_threads": ["7"], "units": 4, "seconds": 50}
+    both = collect(read, made, [0], "", record=Record(once))["environment"]
+    assert both["commits"] == ["a", "later"] and both["run_threads"] == ["2", "7"] and both["torch"] == "2.0, 9"
+    shutil.rmtree(tmp_path / "out")
+    other = {"rows": [], "environment": {"runs": {unit.key: {**once["environment"]["runs"][unit.key], "commit": "x"}}}}
+    again = collect(read, made, [0], "", record=Record(once, [other]))["environment"]
+    assert again["runs"][unit.key]["commit"] == "abcdef1234"  # the table's own record before another's
+
+
+def test_of_records_that_have_a_unit_that_with_most_of_the_metrics_counts(table, plan, tmp_path):
+    read, made = table(), plan(seeds=(0,))
+    finish_row(made, "one", {0: 0.4})
+    once = json.loads(json.dumps(collect(read, made, [0], "")))
+    shutil.rmtree(tmp_path / "out")
+    fewer = json.loads(json.dumps(once))
+    for row in fewer["rows"]:
+        del row["variants"][""]["metrics"]["rank-1"]
+    for own, beside in ((once, fewer), (fewer, once)):
+        results = collect(read, made, [0], "", record=Record(own, [beside]))
+        assert found(results, "one")["metrics"]["rank-1"]["mean"] == pytest.approx(50.0)
+
+
 def test_a_share_that_training_logs_is_the_last_of_its_means(table, plan):
     read = table("METRICS: [mAP, training/neighbours/precision]\nTARGET: X\nROWS: {a: {CONFIG: stages.yml}}")
     made = plan(read, seeds=(0, 1))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -8,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from reidzoo.tables import Scheduler
+from reidzoo.tables import Scheduler, scheduler
 from reidzoo.tables.launchers import LocalLauncher
 from reidzoo.tables.progress import Progress
 from reidzoo.tables.scheduler import shared_environment
@@ -120,6 +121,107 @@ def test_a_job_that_never_began_does_not_end_the_others(plan, stub):
     second, first = (made.units[made.results["", row, 0]] for row in ("two", "one"))
     assert failed[second.key] == f"no message (exit code 1; log: {second.folder / 'output.txt'})"
     assert first.done and made.results["", "one", 0] not in failed
+
+
+class Turn:
+    """A job that takes two looks, then leaves what a finished run does and ends with ``code``."""
+
+    def __init__(self, unit, running, code=0):
+        self.unit, self.running, self.code, self.returncode, self.killed = unit, running, code, None, False
+        running.append(self)
+
+    def poll(self):
+        if self.returncode is None and self.running.count(self) == 2:
+            (self.unit.folder / "results.json").write_text("{}")
+            (self.unit.folder / "model_final.pth").write_text("")
+            (self.unit.folder / "output.txt").write_text("the last line\n")
+            self.returncode = self.code
+            self.running[:] = [job for job in self.running if job is not self]
+        elif self.returncode is None:
+            self.running.append(self)
+        return self.returncode
+
+
+class Turns:
+    """Starts turns, and remembers how many ran at once at most."""
+
+    def __init__(self, units, code=0):
+        self.units, self.code, self.running, self.most = {unit.name: unit for unit in units.values()}, code, [], 0
+
+    def start(self, command, log, name):
+        job = Turn(self.units[name], self.running, self.code)
+        self.most = max(self.most, len(set(self.running)))
+        return job
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_as_many_run_at_once_as_asked_for(plan, jobs):
+    made = plan(seeds=range(4))
+    turns = Turns(made.units)
+    assert Scheduler(made.units, jobs, lambda unit: [], quiet(), launcher=turns).run() == {}
+    assert turns.most == jobs and all(unit.done for unit in made.units.values())
+
+
+def test_a_run_that_ends_with_an_error_has_failed_whatever_it_left(plan):
+    made = plan(seeds=(0,))
+    units = made.needed([""], ["one"])
+    (failed,) = Scheduler(units, 1, lambda unit: [], quiet(), launcher=Turns(units, code=3)).run().values()
+    assert failed.startswith("the last line (exit code 3;")
+
+
+class Stubborn:
+    """A job that does not heed being asked to stop."""
+
+    returncode, killed = None, False
+
+    def poll(self):
+        return None
+
+    def terminate(self):
+        pass
+
+    def kill(self):
+        self.killed = True
+
+    def wait(self):
+        if not self.killed:
+            raise KeyboardInterrupt
+
+
+def test_a_second_interrupt_ends_the_runs_at_once(plan):
+    made, jobs = plan(seeds=(0, 1)), []
+
+    class Stubborns:
+        def start(self, command, log, name):
+            jobs.append(Stubborn())
+            return jobs[-1]
+
+    class Impatient(Progress):
+        def show(self, running):
+            raise KeyboardInterrupt
+
+    runner = Scheduler(made.units, 2, lambda unit: [], Impatient(io.StringIO()), launcher=Stubborns())
+    with pytest.raises(KeyboardInterrupt):
+        runner.run()
+    assert [job.killed for job in jobs] == [True, True] and not runner.running
+
+
+def test_what_needs_a_failed_unit_besides_another_fails_too(plan):
+    made = plan(seeds=(0,))
+    one, two = (made.units[made.results["", row, 0]] for row in ("one", "two"))
+    last = dataclasses.replace(made.units[made.results["", "last", 0]], needs=(one.key, two.key))
+    units = {unit.key: unit for unit in (one, two, last)}
+    jobs = Scheduler(units, 1, lambda unit: [], quiet(), launcher=Turns(units))
+    jobs.failed[two.key] = "it broke"
+    jobs.waiting.pop(two.key)
+    assert jobs.run() == {two.key: "it broke", last.key: f"needs {two.name}"} and one.done
+
+
+@pytest.mark.parametrize(("jobs", "threads"), [(1, "8"), (3, "2"), (16, "1")])
+def test_processes_share_the_cores(monkeypatch, jobs, threads):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(scheduler, "available_cores", lambda: 8)
+    assert shared_environment(jobs)["OMP_NUM_THREADS"] == threads
 
 
 class Interrupting(Progress):

@@ -91,6 +91,17 @@ def test_what_wins_over_what(plan, table, write):
     assert (solver.MAX_EPOCHS, solver.ITERS_PER_EPOCH, solver.CHECKPOINT_ITERS, solver.GRAD_CLIP) == (7, 9, 4, 2.0)
 
 
+def test_variants_have_their_own_settings_and_a_row_runs_in_all_of_them_before_the_next(plan, table):
+    rows = "ROWS: {r: {CONFIG: stages.yml, STAGE: first}, s: {CONFIG: stages.yml, STAGE: second}}"
+    text = TOP + "VARIANTS: {A: {}, B: {SOLVER: {GRAD_CLIP: 1}}}\n" + rows
+    made = plan(table(text))
+    clips = {variant: made.units[made.results[variant, "r", 0]].config.SOLVER.GRAD_CLIP for variant in "AB"}
+    assert clips == {"A": 0.0, "B": 1.0}
+    units = list(made.needed(["A", "B"], ["r", "s"]).values())[:4]
+    found = [(unit.seed, unit.stage, unit.config.SOLVER.GRAD_CLIP) for unit in units]
+    assert found == [(0, "first", 0.0), (0, "first", 1.0), (0, "second", 0.0), (0, "second", 1.0)]
+
+
 def test_a_profile_leaves_out_the_variants_it_does_not_name(plan, table, write):
     text = (
         TOP
