@@ -42,8 +42,9 @@ def test_images_together_are_what_each_is_alone(tmp_path, monkeypatch):
     for interpolation in ("bicubic", "bilinear", "lanczos"):
         together = read_images(paths, (64, 32), interpolation)
         assert torch.equal(together, torch.stack([read_image(path, (64, 32), interpolation) for path in paths]))
-    monkeypatch.setattr("reidzoo.transforms.decode.TOGETHER", 20_000)  # some wait for each other, some do not
-    assert torch.equal(read_images(paths, (64, 32), "lanczos"), together)
+    for most in (0, 20_000, 60_000, 150_000):  # some wait for each other, some do not
+        monkeypatch.setattr("reidzoo.transforms.decode.TOGETHER", most)
+        assert torch.equal(read_images(paths, (64, 32), "lanczos"), together)
     assert read_images([], (64, 32)).shape == (0, 3, 64, 32)
 
 
@@ -170,15 +171,22 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path, suffix):
     assert (image == expected).all() and expected.max() == 255 and expected.min() == 0
 
 
-def test_sixteen_bits_that_count_from_white_are_refused(tmp_path):
+@pytest.mark.parametrize("tag, value", [(262, 0), (258, 12)], ids=["0 is white", "12 bits"])
+def test_other_grey_than_of_sixteen_bits_from_black_is_refused(tmp_path, tag, value):
     path = tmp_path / "deep.tif"
     Image.fromarray(np.full((8, 4), 1000, np.uint16)).save(path)
     data = bytearray(path.read_bytes())
-    entry = data.index(struct.pack("<HHI", 262, 3, 1))  # PhotometricInterpretation, one SHORT
-    data[entry + 8 : entry + 10] = struct.pack("<H", 0)
+    entry = data.index(struct.pack("<HHI", tag, 3, 1))  # PhotometricInterpretation or BitsPerSample, one SHORT
+    data[entry + 8 : entry + 10] = struct.pack("<H", value)
     path.write_bytes(data)
     with pytest.raises(DatasetError, match=r"deep\.tif has pixels of PIL's mode I;16"):
         read_image(path, (8, 4))
+
+
+def test_sixteen_bits_with_a_transparent_grey_are_refused(tmp_path):
+    Image.fromarray(np.full((8, 4), 1000, np.uint16)).save(tmp_path / "clear.png", transparency=1000)
+    with pytest.raises(DatasetError, match=r"clear\.png has pixels of PIL's mode I"):
+        read_image(tmp_path / "clear.png", (8, 4))
 
 
 @pytest.mark.parametrize("dtype, mode", [(np.float32, "F"), (np.int32, "I")])
