@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ def files_of(model: Path) -> list[Path]:
             f"{model} has no card {card.name} beside it; `reidzoo export RUN --name {model.stem} --output-dir DIR` "
             f"writes both, or write one: what it was trained on, what it reaches, what it is for"
         )
-    beside = [path for path in sorted(model.parent.glob(f"{model.stem}.*")) if path.is_file()]
+    beside = [path for path in sorted(model.parent.glob(f"{glob.escape(model.stem)}.*")) if path.is_file()]
     return [model, *(path for path in beside if path != model)]
 
 

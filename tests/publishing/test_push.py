@@ -10,7 +10,9 @@ import pytest
 
 import reidzoo
 from reidzoo.errors import UserError, WeightsError
+from reidzoo.publishing import push
 from reidzoo.publishing.push import files_of, open_hub, push_to_folder, push_to_hub
+from reidzoo.weights.model_file import ModelFile
 
 ZOO = Path(__file__).parents[2] / "zoo"
 
@@ -46,6 +48,25 @@ def test_what_belongs_to_a_model(model):
     assert [path.name for path in files_of(model)] == ["mine.safetensors", "mine.md", "mine.onnx", "mine.yml"]
 
 
+def test_a_name_with_brackets_is_no_pattern(model):
+    for path in files_of(model):
+        path.rename(path.with_name(f"[v1] mine{path.suffix}"))
+    (model.parent / "[v1] mine2.yml").write_text("")  # of another model
+    found = [path.name for path in files_of(model.with_name("[v1] mine.safetensors"))]
+    assert found == [f"[v1] mine{end}" for end in (".safetensors", ".md", ".onnx", ".yml")]
+
+
+def test_the_licence_is_the_files_where_there_is_no_sidecar(model, monkeypatch):
+    model.with_suffix(".yml").unlink()
+    push_to_hub(files_of(model), "me/mine", Hub())
+    monkeypatch.setattr(push, "read_header", lambda _: ModelFile({}, {}, {"licence": "not stated"}))
+    with pytest.raises(UserError, match="states no licence"):
+        push_to_hub(files_of(model), "me/mine", Hub())
+    monkeypatch.setattr(push, "read_header", lambda _: ModelFile({}, {}, {}))
+    with pytest.raises(UserError, match="states no licence"):
+        push_to_hub(files_of(model), "me/mine", Hub())
+
+
 def test_a_folder(model, tmp_path):
     push_to_folder(files_of(model), tmp_path / "there")
     names = sorted(path.name for path in (tmp_path / "there").iterdir())
@@ -63,8 +84,9 @@ def test_a_hub(model):
 
 def test_what_a_hub_is_not_given(model):
     hub = Hub()
-    with pytest.raises(UserError, match="OWNER/NAME"):
-        push_to_hub(files_of(model), "mine", hub)
+    for name in ("mine", "/mine", "me/", "me/mine/more"):
+        with pytest.raises(UserError, match="OWNER/NAME"):
+            push_to_hub(files_of(model), name, hub)
     model.with_suffix(".yml").write_text("licence: not stated\n")
     with pytest.raises(UserError, match="states no licence"):
         push_to_hub(files_of(model), "me/mine", hub)
