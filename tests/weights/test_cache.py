@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib
+import io
 import multiprocessing
 import threading
 import urllib.parse
@@ -65,6 +66,18 @@ def test_a_cut_connection_is_resumed(server, sha256):
     assert {request.tag for request in server.requests[1:]} == {'"1"'}
 
 
+def test_a_connection_that_is_cut_often_is_resumed_as_long_as_it_brings_something(server):
+    cuts = [1000 * n for n in range(1, 3 * download.ATTEMPTS)]
+    url = server.put("/a.pth", BODY, cuts=cuts)
+    assert fetch([url], "a.pth").read_bytes() == BODY and len(server.requests) == 1 + len(cuts)
+
+
+def test_a_weak_validator_tells_nothing_of_the_bytes(server):
+    url = server.put("/a.pth", BODY, cuts=[1000], tag='W/"1"')
+    assert fetch([url], "a.pth").read_bytes() == BODY
+    assert [request.range for request in server.requests] == [None, None]
+
+
 def test_an_interrupted_download_is_resumed_by_the_next_run(server, home, monkeypatch):
     url = server.put("/a.pth", BODY, cuts=[400_000])
 
@@ -98,6 +111,27 @@ def test_a_part_of_something_else_is_dropped_where_a_checksum_tells(server, home
     assert [request.range for request in server.requests] == ["bytes=1000-", None]
 
 
+def test_a_part_from_another_address_is_not_continued(server, home):
+    url = server.put("/a.pth", BODY)
+    home.mkdir()
+    (home / "a.pth.part").write_bytes(b"x" * 1000)
+    (home / "a.pth.part.json").write_text('{"url": "http://elsewhere/a.pth", "validator": "\\"1\\""}')
+    assert fetch([url], "a.pth").read_bytes() == BODY
+    assert server.requests[0].range is None
+
+
+def test_a_server_that_gives_another_piece_than_was_asked_for(home, monkeypatch, tmp_path):
+    class Response(io.BytesIO):
+        status, headers = 206, {"Content-Range": "bytes 0-99/1100"}
+
+    monkeypatch.setattr(download.urllib.request, "urlopen", lambda *_, **__: Response(b"y" * 100))
+    part = tmp_path / "a.part"
+    part.write_bytes(b"x" * 1000)
+    with pytest.raises(download.TransferError, match="asked for what follows byte 1,000, the server gave something"):
+        download.from_http("http://127.0.0.1/a", part, checked=True)
+    assert part.read_bytes() == b"x" * 1000
+
+
 def test_a_part_without_validator_and_checksum_is_not_continued(server, home):
     url = server.put("/a.pth", BODY, tag="")
     home.mkdir()
@@ -117,8 +151,11 @@ def test_a_part_that_is_whole_is_taken(server, home):
 def test_a_part_that_is_too_long_is_dropped(server, home):
     url = server.put("/a.pth", BODY)
     home.mkdir()
-    (home / "a.pth.part").write_bytes(BODY + b"x")
-    assert fetch([url], "a.pth", sha256=SHA).read_bytes() == BODY
+    for sha256 in (SHA, ""):
+        (home / "a.pth").unlink(missing_ok=True)
+        (home / "a.pth.part").write_bytes(BODY + b"x")
+        (home / "a.pth.part.json").write_text(f'{{"url": "{url}", "validator": "\\"1\\""}}')
+        assert fetch([url], "a.pth", sha256=sha256).read_bytes() == BODY
 
 
 def test_without_ranges_it_starts_over(server):
@@ -156,6 +193,7 @@ def test_a_wrong_hash_is_not_kept_and_the_next_address_is_tried(server, home):
     with pytest.raises(WeightsError, match="what came is not the file"):
         fetch([wrong], "b.pth", sha256=SHA)
     assert names(home) == ["a.pth", "a.pth.sha256"]
+    assert [request.path for request in server.requests] == ["/wrong", "/right", "/wrong"]  # each once
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
@@ -190,6 +228,13 @@ def test_a_damaged_copy_is_replaced(server, home, caplog):
         path.write_bytes(BODY[:1000])
         assert fetch([url], "a.pth", sha256=sha256).read_bytes() == BODY
     assert "is damaged" in caplog.text
+
+
+def test_an_empty_copy_is_damaged(server, home):
+    home.mkdir()
+    (home / "a.pth").write_bytes(b"")
+    assert not is_cached("a.pth")
+    assert fetch([server.put("/a.pth", BODY)], "a.pth").read_bytes() == BODY
 
 
 def test_a_damaged_copy_offline_says_what_to_do(server, home):
@@ -246,6 +291,8 @@ def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
         fetch(["http://127.0.0.1:1/a"], "a.pth")
     (tmp_path / "a.pth").write_bytes(BODY)
     assert fetch([f"file:{tmp_path}/a.pth"], "a.pth", sha256=SHA) == tmp_path / "a.pth"  # which needs no cache
+    with pytest.raises(WeightsError, match="set REIDZOO_HOME"):
+        fetch([f"file:{tmp_path}/a.pth"], "a.pth", sha256="0" * 64)
     with pytest.raises(WeightsError, match="set REIDZOO_HOME"):
         make_once("x", lambda path: path.write_bytes(b"x"))
 
@@ -354,6 +401,13 @@ def test_google_drive_gives_another_file(drive, home):
     assert names(home) == []
 
 
+def test_google_drive_gives_more_than_it_is_to(drive, home):
+    drive.put("/download", BODY * 3, headers=FILE)
+    with pytest.raises(WeightsError, match="gdrive:FILE: more than the 1,000 bytes came"):
+        fetch(["gdrive:FILE"], "a.pth", size=1000)
+    assert not (home / "a.pth").exists()
+
+
 def test_a_leftover_of_another_file_is_not_continued_for_ever(drive, home):
     home.mkdir()
     drive.put("/download", BODY, headers=FILE, ranges=False)
@@ -399,8 +453,9 @@ def test_a_body_longer_than_the_most_is_cut_off(server, tmp_path, length):
     assert not download.from_http(url, tmp_path / "b.part", most=3_000_000)
 
 
+@pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-def test_what_was_checked_is_what_is_read(server, suffix, tmp_path):
+def test_what_was_checked_is_what_is_read(server, suffix, later, tmp_path):
     """Who can write to the cache cannot exchange a file between its check and its reading."""
     good, bad = tmp_path / f"good.{suffix}", tmp_path / f"bad.{suffix}"
     for path, value in ((good, 1.0), (bad, 2.0)):
@@ -408,6 +463,9 @@ def test_what_was_checked_is_what_is_read(server, suffix, tmp_path):
     data = good.read_bytes()
     path = fetch([server.put("/a", data)], f"a.{suffix}", sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     assert torch.equal(safe_read(path)["a"], torch.ones(2))
+    if later:  # another process finds the copy, and compares it
+        cache._checked.clear()
+        assert fetch([], f"a.{suffix}", sha256=hashlib.sha256(data).hexdigest()) == path
     path.write_bytes(bad.read_bytes())
     with pytest.raises(WeightsError, match="was exchanged since its checksum was compared"):
         safe_read(path)

@@ -145,6 +145,7 @@ def test_a_model_of_the_zoo_is_read_by_its_name(tmp_path, monkeypatch):
         lambda state: state,
         lambda state: {"state_dict": state, "epoch": 3},
         lambda state: {"model": state},
+        lambda state: {"student": {}, "teacher": state},
         lambda state: {"parts": {"model": state, "disc": {}}, "phase": "model"},
         lambda state: {"state_dict": {f"module.{name}": value for name, value in state.items()}},
     ],
@@ -167,6 +168,16 @@ def test_not_a_state(content):
 def test_a_model_named_module_keeps_its_name():
     state = {"module.weight": torch.ones(1), "head": torch.ones(1)}
     assert set(unwrap_state(state)) == set(state)
+
+
+def test_the_prefix_of_data_parallel_is_taken_off_the_beginning_alone():
+    state = {"module.a.module.weight": torch.ones(1), "module.module.b": torch.ones(1)}
+    assert list(unwrap_state(state)) == ["a.module.weight", "module.b"]
+
+
+def test_as_many_numbers_in_another_shape_do_not_fit():
+    with pytest.raises(WeightsError, match=r"1 of another shape: weight \[2, 3\] in the file, \[3, 2\] in the model"):
+        load_weights(nn.Linear(2, 3, bias=False), {"weight": torch.ones(2, 3)})
 
 
 def test_everything_that_does_not_fit_is_listed_and_nothing_loaded():

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from reidzoo.config import get_cfg, load_config, model_file_source, trust
 from reidzoo.errors import ConfigError, WeightsError
-from reidzoo.weights.model_file import header_if_any
+from reidzoo.weights.model_file import half, header_if_any
 from reidzoo.zoo import read_header, read_model_file, write_model_file
 
 STATE = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2).half(), "n": torch.tensor(3)}
@@ -107,6 +107,15 @@ def test_what_is_a_model_file(tmp_path, tiny_config):
     torch.save(STATE, tmp_path / "c.pth")
     assert header_if_any(tmp_path / "a.safetensors").info == {"x": 1}
     assert header_if_any(tmp_path / "b.safetensors") is None and header_if_any(tmp_path / "c.pth") is None
+
+
+def test_halves_are_those_of_what_fits():
+    state = {"a": torch.tensor([1.5, -65504.0]), "n": torch.tensor(3), "mask": torch.tensor([0.0, -torch.inf])}
+    halved = half(state)
+    assert [tensor.dtype for tensor in halved.values()] == [torch.float16, torch.int64, torch.float16]
+    assert all(torch.equal(halved[name].to(tensor.dtype), tensor) for name, tensor in state.items())
+    with pytest.raises(WeightsError, match=r"^b holds numbers too large for float16"):
+        half({**state, "b": torch.tensor([1e6])})
 
 
 # --- its configuration ----------------------------------------------------------------------------------------------
