@@ -70,6 +70,22 @@ def test_the_gate_is_the_first_number():
     assert torch.equal(found, torch.where(gate[:, None, None, None], 255 - images, images))
 
 
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_gate_is_each_ones_own_argument(name):
+    images, settings = pixels(40), {"ColorJitter": {"brightness": [2.0, 3.0]}}.get(name, {})
+    assert torch.equal(TRANSFORM.build({"type": name, "p": 0.0, **settings})(images, BatchDraw(0, 0, 0, 40)), images)
+    found = TRANSFORM.build({"type": name, "p": 0.5, **settings})(images, BatchDraw(0, 0, 0, 40))
+    gate = torch.from_numpy(BatchDraw(0, 0, 0, 40).uniform(2)[:, 0] < 0.5)
+    changed = (found != images).flatten(1).any(1)
+    assert changed.any() and not (changed & ~gate).any()
+
+
+@pytest.mark.parametrize("size", [[4, 5], [5, 4]])
+def test_a_blurs_kernel_has_a_middle(size):
+    with pytest.raises(ConfigError, match=rf"GaussianBlur: kernel_size must be odd numbers, got \[{size[0]}, "):
+        GaussianBlur(size)
+
+
 def test_what_works_in_place_leaves_the_given_images():
     images = pixels()
     before = images.clone()
@@ -92,6 +108,20 @@ def test_what_wants_floats_gets_them_in_0_to_1_and_is_rounded():
     found = TorchvisionTransform(node)(images, BatchDraw(0, 0, 0, 5))
     torch.testing.assert_close(found.float(), images.float() / 2, atol=0.501, rtol=0)
     check_transform({"type": "TorchvisionTransform", "transform": node})
+
+
+class Overshoots(HalvesFloats):
+    """Goes a little beyond white, as cubic resizing does."""
+
+    def transform(self, inpt, params):
+        return super().transform(inpt, params) * 2.01
+
+
+def test_what_overshoots_stays_white():
+    images = torch.arange(256, dtype=torch.uint8).repeat(2, 3, 1, 1)
+    found = TorchvisionTransform({"type": f"{__name__}.Overshoots"})(images, BatchDraw(0, 0, 0, 2))
+    expected = (images.float() * 1.005).clamp(max=255)
+    torch.testing.assert_close(found.float(), expected, atol=0.501, rtol=0)
 
 
 def test_a_dotted_name_is_adapted_and_the_size_is_told():
