@@ -64,7 +64,8 @@ def needed_plugins(plugins: list[str], module: nn.Module) -> list[str]:
 def _home(plugin: str) -> Path:
     """Return the folder of a plug-in, or its file."""
     if not os.path.isabs(plugin):
-        return Path(inspect.getfile(importlib.import_module(plugin))).resolve().parent
+        file = Path(inspect.getfile(importlib.import_module(plugin))).resolve()
+        return file.parent if file.name == "__init__.py" else file  # beside which others may lie, such as torch
     path = Path(plugin).resolve()
     return path if path.is_dir() else path.with_suffix(".py")
 

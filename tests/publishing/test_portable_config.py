@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 from reidzoo.config import load_config, stage_configs
 from reidzoo.engine.build import build_model
 from reidzoo.errors import UserError, WeightsError
-from reidzoo.publishing.portable_config import embedding_state, portable_config, relative_plugins
+from reidzoo.publishing.portable_config import embedding_state, needed_plugins, portable_config, relative_plugins
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -23,6 +24,39 @@ def test_the_configuration_names_no_weights_and_no_folder_of_this_machine(write_
     assert config["BACKBONE"]["depth"] == 18 and config["TEST"]["METRIC"] == "cosine"
     assert config["DATASETS"]["TRAIN"] == {"train": ["Market1501", "MSMT17"]}
     assert set(config["INPUT"]) == set(cfg.INPUT) - {"TEST_INTERPOLATION"}  # it is the INTERPOLATION there
+
+
+def test_what_augmentation_and_tests_make_of_the_images_is_what_the_model_is_fed(write_config, tmp_path):
+    transforms = {"crop": {"type": "RandomCrop", "size": [28, 14]}, "flip": {"type": "RandomHorizontalFlip"}}
+    given = {"TRANSFORMS": transforms, "INTERPOLATION": "bicubic", "TEST_INTERPOLATION": "bilinear"}
+    cfg = load_config(write_config(INPUT=given, SOLVER={"PRECISION": "bf16"}))
+    config = portable_config(cfg, build_model(cfg, num_classes=0, initialise=False), tmp_path)
+    assert config["INPUT"]["SIZE"] == [28, 14] and config["INPUT"]["INTERPOLATION"] == "bilinear"
+    assert config["INPUT"]["TRANSFORMS"] == {"normalize": {"type": "Normalize"}}
+    assert config["SOLVER"] == {"PRECISION": "bf16"}
+
+
+def test_files_of_other_stages_are_not_for_others(write_config, tmp_path):
+    cfg = load_config(write_config(HEAD={"centres": "stage:one/centres.pth"}))
+    with pytest.raises(UserError, match="the model is built from files of the stages one"):
+        portable_config(cfg, Net(), tmp_path)
+
+
+PART = "from torch import nn\n\n\nclass Part(nn.Linear):\n    pass\n"
+
+
+def test_plugins_are_needed_if_a_class_of_the_model_is_theirs(tmp_path, monkeypatch):
+    names = ["needed_a_package", "needed_b_package", "needed_c_file", "needed_d_file"]
+    for name in names:
+        file = tmp_path / (f"{name}/__init__.py" if "package" in name else f"{name}.py")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(PART)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    paths = [str(tmp_path / name) for name in names]
+    for name, path in zip(names, paths):
+        module = nn.Sequential(importlib.import_module(name).Part(1, 1))
+        assert needed_plugins(paths, module) == [path] and needed_plugins(names, module) == [name]
+    assert needed_plugins([*paths, *names], nn.Linear(1, 1)) == []
 
 
 def test_plugins_are_named_from_the_repository(tmp_path):
