@@ -29,9 +29,13 @@ def test_data(write_config):
     stages = {
         "one": {"DATASETS": {"TRAIN": {"train": "DukeMTMC"}}},
         "two": {"WEIGHTS": {"model": "stage:one"}, "DATASETS": {"TRAIN": {"train": ["Market1501", blind]}}},
+        "four": {
+            "DATASETS": {"TRAIN": {"train": {"type": "PseudoLabeled", "dataset": blind["dataset"], "labels": "x.csv"}}}
+        },
         "three": {"WEIGHTS": {"model": "stage:two"}, "DATASETS": {"TRAIN": {"train": "Market1501"}}},
     }
     stages = stage_configs(load_config(write_config(STAGES=stages)))
     assert describe_data(stages, "one", twins=True) == "DukeMTMC twin"
     assert describe_data(stages, "two", twins=False) == "Market1501 and unlabelled MSMT17, after DukeMTMC"
+    assert describe_data(stages, "four", twins=True) == "unlabelled MSMT17 twin"
     assert describe_data(stages, "three", twins=False) == "Market1501, after unlabelled MSMT17 and DukeMTMC"

@@ -29,6 +29,12 @@ def test_the_last_stage_and_another_one(folder, tmp_path):
     assert FinishedRun.read(folder, "one", tmp_path).data == "RandPerson twin"
 
 
+def test_what_was_tested_on_real_images_too_is_no_twins_alone(folder, tmp_path):
+    results = folder / "two" / "results.json"
+    results.write_text(json.dumps({**json.loads(results.read_text()), "MSMT17": {"mAP": 0.5, "rank-1": 0.5}}))
+    assert FinishedRun.read(folder, "", tmp_path).data == "Market1501, after RandPerson"
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_the_command_names_a_file_of_the_repository_or_none(folder, tmp_path, known):
     config = tmp_path / "projects" / "X" / "mini.yml"
@@ -40,6 +46,11 @@ def test_the_command_names_a_file_of_the_repository_or_none(folder, tmp_path, kn
     file.write_text(json.dumps({**json.loads(file.read_text()), "command": command}))
     run = FinishedRun.read(folder, "", tmp_path)
     assert run.config_file == ("projects/X/mini.yml" if known else None)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/mini.yml").write_text("")
+    for other in ("own/mini.yml", "projects"):  # not of a project, no file
+        file.write_text(json.dumps({**json.loads(file.read_text()), "command": f"x --config-file {other}"}))
+        assert FinishedRun.read(folder, "", tmp_path).config_file is None
     assert run.command == "tools/train_net.py --config-file projects/X/mini.yml --output-dir run DEVICE cpu"
 
 

@@ -85,6 +85,12 @@ def test_published_ones_have_a_table_of_their_own(root):
     ]
 
 
+def test_a_bar_within_a_cell_does_not_end_it(root):
+    bar = {**PUBLISHED, "source": "a | b"}
+    (root / "reidzoo" / "zoo" / "index_published.yml").write_text(yaml.safe_dump({"bot": bar}))
+    assert r"| a \| b " in render_page(root)
+
+
 def test_backbones_stand_apart_from_models_of_people(root):
     backbone = {**PUBLISHED, "data": "ImageNet-1k", "metrics": {"ImageNet": {"top-1": 0.761}}}
     (root / "reidzoo" / "zoo" / "index_published.yml").write_text(yaml.safe_dump({"r50": backbone, "bot": PUBLISHED}))
