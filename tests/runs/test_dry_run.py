@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections import namedtuple
 
@@ -211,11 +212,19 @@ def test_damaged_pixels_are_found_if_they_are_looked_at(write_config, own_root):
     assert image.name in text and "--deep" not in text
 
 
-def test_the_checkpoints_have_to_fit_on_the_disk(write_config, monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, 1000))
-    (text,) = found(write_config(SOLVER=SHORT))
-    assert "OUTPUT_DIR: the checkpoints take about" in text
+def test_the_checkpoints_have_to_fit_on_the_disk_and_one_more_for_a_moment(write_config, monkeypatch, tmp_path):
+    usage, path = namedtuple("usage", "total used free"), write_config(SOLVER=SHORT)
+
+    def found_with(free):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, int(free)))
+        return found(path)
+
+    (text,) = found_with(1000)
+    megabytes = float(re.search(r"OUTPUT_DIR: the checkpoints take about ([\d.]+) MB, and 0\.0 MB are free", text)[1])
+    assert found_with(0.7e6 * megabytes) and not found_with(1.5e6 * megabytes)  # of one stage, half is its last one
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/last.pth").write_bytes(b"x" * int(0.9e6 * megabytes))  # which the next one takes the place of
+    assert not found_with(0.7e6 * megabytes)
 
 
 def test_a_gallery_without_a_match_is_told_in_the_words_of_a_configuration(write_config, own_root):

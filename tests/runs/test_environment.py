@@ -70,3 +70,31 @@ def test_the_parts_of_a_run_are_kept(monkeypatch, tmp_path):
     assert environment.environment_changes(path) == []
     environment.note_environment(path, started=True)
     assert json.loads(path.read_text())["uncommitted"] == "unknown"
+
+
+@pytest.mark.parametrize(("here", "said"), [("", ""), ("ours", ""), ("theirs", "theirs")])
+def test_the_commit_of_ones_own_code_is_no_other_than_reidzoos(monkeypatch, tmp_path, here, said):
+    monkeypatch.chdir(tmp_path)
+    commits = {environment.ROOT: "ours", tmp_path: here}
+    monkeypatch.setattr(environment, "_git", lambda *_, folder=environment.ROOT: commits[folder])
+    assert environment.own_commit() == said
+
+
+def test_a_new_folder_of_code_is_uncommitted_file_by_file(monkeypatch, tmp_path):
+    def git(*words):
+        return ask("-c", "user.name=x", "-c", "user.email=x@y", *words, folder=tmp_path)
+
+    ask = environment._git
+    (tmp_path / "reidzoo").mkdir()
+    (tmp_path / "reidzoo/a.py").write_text("")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "first")
+    monkeypatch.setattr(environment, "_git", git)
+    assert environment.environment()["uncommitted"] == "none"
+    for name in ("projects/New/new/loss.py", "projects/New/base.yml", "projects/New/notes.md", "elsewhere/b.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "reidzoo/a.py").write_text("# changed")
+    said = environment.environment()["uncommitted"]
+    assert sorted(said.split(", ")) == ["projects/New/base.yml", "projects/New/new/loss.py", "reidzoo/a.py"]

@@ -82,6 +82,7 @@ def test_a_table_of_results_shows_every_figure_and_a_dash_for_those_that_older_r
             ["MODEL.BN_GROUP", "7"],
             "MODEL.BN_GROUP: a batch of 16 images cannot be shared by groups of 7",
         ),
+        (["DATASETS.TRAIN.other", "MSMT17", "MODEL.BN_GROUP", "24"], "a batch of 32 images cannot be shared by groups"),
         (["MODEL.BN_DOMAINS", "2", "MODEL.BN_GROUP", "16"], "a batch of 8 images cannot be shared by groups of 16"),
         (["SOLVER.CHUNK", "8", "MODEL.BN_GROUP", "16"], "SOLVER.CHUNK 8 is not a multiple of MODEL.BN_GROUP 16"),
         (["SOLVER.CHUNK", "8", "SOLVER.COMPILE", "graph"], "SOLVER.COMPILE: what is forwarded twice is not compiled"),
