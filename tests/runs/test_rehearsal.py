@@ -16,6 +16,7 @@ from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.made_up_images import MadeUpImages
 from reidzoo.errors import ConfigError
 from reidzoo.losses import TripletLoss
+from reidzoo.models.embedder import Embedder
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.runs.rehearsal import Rehearsal
 from reidzoo.samplers import IdentitySampler
@@ -107,6 +108,22 @@ def test_a_loss_whose_value_has_no_gradient_is_said_and_refused_where_it_is_alon
     assert note.startswith("stage train: LOSSES.pull gave a value without a gradient")
     (text,) = Pipeline(load_config(write_config(LOSSES=pull))).dry_run().findings.texts()
     assert text.startswith("LOSSES.pull gave a value without a gradient")
+
+
+def test_a_loss_that_is_no_number_is_found_out(write_config, monkeypatch):
+    usual = TripletLoss.forward
+    monkeypatch.setattr(TripletLoss, "forward", wraps(usual)(lambda *args, **given: usual(*args, **given) * torch.nan))
+    losses = {"id": {"type": "CrossEntropyLoss"}, "pull": {"type": "TripletLoss"}}
+    (text,) = Pipeline(load_config(write_config(LOSSES=losses))).dry_run().findings.texts()
+    assert "is nan in a step of phase model on random images; look at its loss" in text
+
+
+@pytest.mark.parametrize("spoil", [lambda feat: feat * torch.nan, lambda feat: feat[None], lambda feat: feat[:1]])
+def test_an_embedding_that_cannot_be_ranked_is_found_out(write_config, monkeypatch, spoil):
+    usual = Embedder.embed
+    monkeypatch.setattr(Embedder, "embed", lambda self, *args, **given: spoil(usual(self, *args, **given)))
+    (text,) = Pipeline(load_config(write_config())).dry_run().findings.texts()
+    assert "MODEL: embed gives" in text and "a MODEL gives finite (2, D)" in text
 
 
 @pytest.mark.slow

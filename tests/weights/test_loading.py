@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from reidzoo.errors import WeightsError
+from reidzoo.errors import UnknownModelError, WeightsError
 from reidzoo.files import atomic_save
 from reidzoo.models.embedder import Embedder
 from reidzoo.registry import SCHEME
@@ -134,6 +134,17 @@ def test_a_model_of_the_zoo_is_read_by_its_name(tmp_path, monkeypatch):
     load_weights(net(), "zoo://a_net")
     with pytest.raises(WeightsError, match=r"zo://a_net: SCHEME: nothing is registered as 'zo'. Did you mean zoo"):
         load_weights(net(), "zo://a_net")
+
+
+def test_what_lies_here_may_be_named_like_a_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(net().state_dict(), "weights")
+    load_weights(net(), "weights")
+    (tmp_path / "run").mkdir()
+    with pytest.raises(WeightsError, match="run is not the folder of a run"):
+        local_file("run")
+    with pytest.raises(UnknownModelError, match="nowhere"):
+        local_file("nowhere")
 
 
 # --- strict loading ------------------------------------------------------------------------------------------------
