@@ -29,7 +29,7 @@ _MATTERS = ("processes", "threads", "device", "torch", "numpy", "reidzoo", "comm
 
 def environment() -> dict[str, str]:
     """Return the command, the code, the libraries, and the number of processes and threads."""
-    commit = _git("rev-parse", "HEAD")
+    commit = _commit()
     return {
         "command": " ".join(_words()),
         "reidzoo": __version__,
@@ -88,7 +88,7 @@ def _read(path: Path) -> dict[str, Any]:
 def own_commit() -> str:
     """Return the commit of the folder that one is in, "" if that is no git checkout, or reidzoo's own."""
     commit = _git("rev-parse", "HEAD", folder=Path.cwd())
-    return "" if commit == _git("rev-parse", "HEAD") else commit
+    return "" if commit == _commit() else commit
 
 
 def _words() -> list[str]:
@@ -100,9 +100,14 @@ def _git(*words: str, folder: Path = ROOT) -> str:
     return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False).stdout.rstrip()
 
 
+def _commit() -> str:
+    """Return the commit of this code; "" where git does not hold it, though somebody's checkout may lie around it."""
+    return _git("rev-parse", "HEAD") if _git("ls-files", "reidzoo/version.py") else ""
+
+
 def _uncommitted() -> list[str]:
     """Return the files of code and configuration that differ from the commit; records of results are neither."""
-    folders = [f":(top){name}" for name in ("reidzoo", "projects", "configs", "tools")]
+    folders = ("reidzoo", "projects", "configs", "tools")
     lines = _git("status", "--porcelain", "--untracked-files=all", "--", *folders).splitlines()
     files = [line[3:].rpartition(" -> ")[2].strip('"') for line in lines]
     return [file for file in files if file.endswith((".py", ".yml")) and Path(file).name not in _RECORDS]

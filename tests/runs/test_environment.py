@@ -26,7 +26,8 @@ R  projects/A/old.yml -> projects/A/new.yml
     ],
 )
 def test_the_environment_names_uncommitted_code(monkeypatch, commit, status, said):
-    monkeypatch.setattr(environment, "_git", lambda word, *_: {"rev-parse": commit, "status": status}[word])
+    answers = {"rev-parse": commit, "ls-files": "reidzoo/version.py"}
+    monkeypatch.setattr(environment, "_git", lambda word, *_: {**answers, "status": status}[word])
     found = environment.environment()
     assert found["uncommitted"] == said and found["commit"] == (commit or "unknown")
 
@@ -72,29 +73,52 @@ def test_the_parts_of_a_run_are_kept(monkeypatch, tmp_path):
     assert json.loads(path.read_text())["uncommitted"] == "unknown"
 
 
-@pytest.mark.parametrize(("here", "said"), [("", ""), ("ours", ""), ("theirs", "theirs")])
-def test_the_commit_of_ones_own_code_is_no_other_than_reidzoos(monkeypatch, tmp_path, here, said):
-    monkeypatch.chdir(tmp_path)
-    commits = {environment.ROOT: "ours", tmp_path: here}
-    monkeypatch.setattr(environment, "_git", lambda *_, folder=environment.ROOT: commits[folder])
-    assert environment.own_commit() == said
-
-
-def test_a_new_folder_of_code_is_uncommitted_file_by_file(monkeypatch, tmp_path):
-    def git(*words):
-        return ask("-c", "user.name=x", "-c", "user.email=x@y", *words, folder=tmp_path)
-
+def git_in(folder):
+    """Return git in a folder that is made a repository, of an author."""
     ask = environment._git
-    (tmp_path / "reidzoo").mkdir()
-    (tmp_path / "reidzoo/a.py").write_text("")
-    git("init", "-q")
+    author = ("-c", "user.name=x", "-c", "user.email=x@y")
+    ask("init", "-q", folder=folder)
+    return lambda *words, folder=folder: ask(*author, *words, folder=folder)
+
+
+@pytest.fixture
+def checkout(monkeypatch, tmp_path):
+    """A repository that holds reidzoo in a folder of its own, and the git that is asked there."""
+    code = tmp_path / "vendored"
+    (code / "reidzoo").mkdir(parents=True)
+    (code / "reidzoo/version.py").write_text("")
+    git = git_in(tmp_path)
     git("add", "-A")
     git("commit", "-q", "-m", "first")
-    monkeypatch.setattr(environment, "_git", git)
-    assert environment.environment()["uncommitted"] == "none"
+    monkeypatch.setattr(environment, "_git", lambda *words, folder=code: git(*words, folder=folder))
+    return code
+
+
+def test_a_new_folder_of_code_is_uncommitted_file_by_file(checkout):
+    assert environment.environment()["uncommitted"] == "none" and len(environment.environment()["commit"]) == 40
     for name in ("projects/New/new/loss.py", "projects/New/base.yml", "projects/New/notes.md", "elsewhere/b.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("")
-    (tmp_path / "reidzoo/a.py").write_text("# changed")
-    said = environment.environment()["uncommitted"]
-    assert sorted(said.split(", ")) == ["projects/New/base.yml", "projects/New/new/loss.py", "reidzoo/a.py"]
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("")
+    (checkout / "reidzoo/version.py").write_text("# changed")
+    said = environment.environment()["uncommitted"].split(", ")
+    named = ["projects/New/base.yml", "projects/New/new/loss.py", "reidzoo/version.py"]
+    assert sorted(said) == [f"vendored/{name}" for name in named]
+
+
+def test_somebodys_checkout_around_an_installed_package_is_not_its_own(checkout, monkeypatch):
+    """As of a virtual environment within one's project, which git ignores."""
+    project = checkout.parent
+    installed, git = project / ".venv/lib/reidzoo/assets", environment._git
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(environment, "_git", lambda *words, folder=installed: git(*words, folder=folder))
+    found = environment.environment()
+    assert (found["commit"], found["uncommitted"]) == ("unknown", "unknown")
+    monkeypatch.chdir(project)
+    assert environment.own_commit() == git("rev-parse", "HEAD", folder=project) != ""
+
+
+def test_the_commit_of_ones_own_code_is_no_other_than_reidzoos(checkout, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(checkout)
+    assert environment.own_commit() == ""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert environment.own_commit() == ""
