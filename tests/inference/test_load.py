@@ -221,6 +221,13 @@ def test_testing_without_and_with_a_configuration(publish, short, tiny_root, cap
         find_model()
 
 
+def test_a_model_file_in_a_runs_folder_has_its_own_configuration(write_tiny, tmp_path):
+    path, _ = write_tiny()
+    (tmp_path / "config.yml").write_text("SOMEBODY: elses\n")
+    model = find_model("", str(path))
+    assert model.config == path and model.run is None and model.cfg.BACKBONE.width == 4
+
+
 def test_test_net_with_an_index_on_the_command_line(publish, run_tool, tiny_root, tmp_path):
     publish()
     out = tmp_path / "out"
