@@ -7,7 +7,7 @@ import pytest
 
 from reidzoo.errors import UserError
 from reidzoo.tables import Record, collect, render
-from reidzoo.tables.statistics import interval
+from reidzoo.tables.statistics import interval, seeds_needed
 
 
 def finish(unit, dataset="Market1501 twin", probe=None, **figures):
@@ -42,6 +42,7 @@ def test_figures_and_claims_follow_from_the_seeds(table, plan):
     (claim,) = results["claims"]
     assert claim["values"] == pytest.approx({"0": 3.0, "1": 1.0, "2": 2.0})  # paired: seed 3 has no partner yet
     assert claim["mean"] == pytest.approx(2.0) and claim["paper"] == 2.5 and claim["verdict"] == "holds"
+    assert claim["needed"] == seeds_needed([3.0, 1.0, 2.0], 2.5) != seeds_needed([3.0, 1.0, 2.0], 0.0)
     assert results["twins"] and results["environment"]["command"] == "the command"
     assert results["environment"]["commits"] == ["abcdef1234"]
     assert (results["environment"]["units"], results["environment"]["seconds"]) == (7, 210)
