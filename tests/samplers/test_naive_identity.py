@@ -52,11 +52,14 @@ def test_every_image_is_as_likely():
 
 
 def test_of_few_images_each_is_drawn_again_as_often_as_the_others():
-    sampler, counts = build(), Counter()
+    sampler, counts, kinds = build(), Counter(), Counter()
     for epoch in range(200):
-        counts.update(np.concatenate(sampler.batches(0, epoch)).tolist())
-    three = [counts[row] for row in np.flatnonzero(PIDS == 2)]
-    assert max(three) < 1.3 * min(three)
+        groups = np.concatenate(sampler.batches(0, epoch)).reshape(-1, 4)
+        for group in groups[PIDS[groups[:, 0]] == 2].tolist():  # of three images
+            counts.update(group)
+            kinds[len(set(group))] += 1
+    assert len(counts) == 3 and max(counts.values()) < 1.3 * min(counts.values())
+    assert kinds[1] < 0.1 * kinds.total() and min(kinds[2], kinds[3]) > 0.3 * kinds.total()  # 3, 42 and 36 in 81
 
 
 def test_passes_go_on_as_long_as_asked():
