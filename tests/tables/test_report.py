@@ -290,7 +290,7 @@ def test_epochs_kept_in_the_stages_before_are_told_too(table, plan):
     results["validation"] = {"kept_epoch": 2, "untrained": 0}
     (second.folder / "results.json").write_text(json.dumps(results))
     text = render(collect(read, made, [0], ""))
-    assert "first 7 in The first / The second / other; second 2 in other." in text
+    assert "seed by seed: first 7; second 2 in other." in text  # all have the first stage, so that it needs no names
 
 
 def test_what_ran_here_is_told_of_and_not_what_is_on_record(table, plan, tmp_path):
