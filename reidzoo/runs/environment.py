@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,10 @@ def own_commit() -> str:
 
 
 def _words() -> list[str]:
-    """Return the command line's words; ``python -m reidzoo`` is noted as the console script."""
-    return ["reidzoo", *sys.argv[1:]] if Path(sys.argv[0]).name == "__main__.py" else sys.argv
+    """Return the command line's words; ``python -m reidzoo`` is noted as the console script, ``--a=b`` as ``--a b``."""
+    program = "reidzoo" if Path(sys.argv[0]).name == "__main__.py" else sys.argv[0]
+    parts = (word.split("=", 1) if word.startswith("--") else [word] for word in sys.argv[1:])
+    return [program, *chain.from_iterable(parts)]
 
 
 def _git(*words: str, folder: Path = ROOT) -> str:

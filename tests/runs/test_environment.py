@@ -32,6 +32,14 @@ def test_the_environment_names_uncommitted_code(monkeypatch, commit, status, sai
     assert found["uncommitted"] == said and found["commit"] == (commit or "unknown")
 
 
+def test_the_command_is_noted_in_one_form(monkeypatch):
+    """What is read from it later, the configuration for one, need not know each way to write it."""
+    given = ["/lib/reidzoo/__main__.py", "train", "--config-file=projects/A/a=b.yml", "--resume", "TEST.FLIP", "a=b"]
+    monkeypatch.setattr("sys.argv", given)
+    expected = "reidzoo train --config-file projects/A/a=b.yml --resume TEST.FLIP a=b"
+    assert environment.environment()["command"] == expected
+
+
 def test_git_is_asked_where_the_code_is(monkeypatch, tmp_path):
     before = environment.environment()
     monkeypatch.chdir(tmp_path)
