@@ -54,6 +54,8 @@ def test_a_run_keeps_its_own_until_it_is_trained_again(write_config, tmp_path, c
     assert "Market1501 twin, identities held out" in capsys.readouterr().out
     model = reidzoo.load(run)
     assert model.calibration.far == 0.1 and (run / "reliability.svg").exists()
+    call("calibrate", run, "--far", "0.1", "--method", "logistic")
+    assert reidzoo.load(run).calibration.method == "logistic"
     with pytest.raises(UserError, match="in its own folder"):
         call("calibrate", run, "--output-dir", tmp_path / "elsewhere")
     content = json.loads((run / "calibration.json").read_text())

@@ -5,7 +5,9 @@ import json
 import pytest
 import yaml
 
+from reidzoo.commands import call
 from reidzoo.config import load_config
+from reidzoo.errors import UserError
 from reidzoo.runs.pipeline import Pipeline
 from reidzoo.zoo.index import read_index
 
@@ -60,6 +62,26 @@ def test_a_model_becomes_a_graph(tiny_root, run_tool, tmp_path):
     ]
     again = run_tool(*arguments, *crops)
     assert again.returncode == 2 and "--overwrite" in again.stderr
+
+
+def test_a_graph_is_made_as_was_asked(tiny_root, tmp_path, monkeypatch):
+    asked = {}
+
+    def export_graph(plan, crops, into, **how):
+        asked.update(plan=plan, into=into, **how)
+        raise UserError("asked")
+
+    monkeypatch.setattr("reidzoo.deployment.export_graph", export_graph)
+    words = ["export", "domainmix_mini", "--to", "onnx", "--crops", tiny_root / "crops", "--output-dir", tmp_path]
+    images = ["--calibration", tiny_root / "crops"]
+    with pytest.raises(UserError, match="asked"):
+        call(*words, "--precision", "int8", *images, "--tolerance", "2.5", "--force", "--input-size", "64x32")
+    assert asked["plan"].precision == "int8" and asked["tolerance"] == 0.025 and asked["into"] == tmp_path
+    assert len(asked["calibration"]) > 8 and asked["force"] and not asked["overwrite"]
+    with pytest.raises(UserError, match="asked"):
+        call(*words, "--overwrite")
+    assert asked["plan"].precision == "fp32" and not asked["calibration"] and asked["tolerance"] == 0.001
+    assert asked["overwrite"] and not asked["force"]
 
 
 def test_mistakes_end_with_two_and_a_word(run_tool, tmp_path):

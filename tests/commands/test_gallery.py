@@ -98,6 +98,23 @@ def test_limits_are_numbers(words):
         call("serve", "kept", *words)
 
 
+def test_serve_takes_an_address_an_index_and_limits(gallery, monkeypatch, capsys):
+    uvicorn = pytest.importorskip("uvicorn", reason="pip install 'reidzoo[serve]'")
+    made = {}
+    monkeypatch.setattr("reidzoo.gallery.server.create_app", lambda *given: made.update(given=given))
+    monkeypatch.setattr("reidzoo.gallery.gallery.open_index", lambda index: made.update(index=index))
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: made.update(at=sockets[0].getsockname()[0]))
+    words = ["--host", "0.0.0.0", "--port", "0", "--max-megabytes", "2", "--max-megapixels", "3"]
+    call("serve", gallery, *words, "--index", "faiss")
+    _, limits, hosts, prior = made["given"]
+    assert made["at"] == "0.0.0.0" and made["index"] == "faiss"
+    assert (limits.bytes, limits.pixels, hosts, prior) == (2 * 1024**2, 3 * 10**6, None, None)
+    assert "there is no password" in capsys.readouterr().err
+    call("serve", gallery, "--port", "0")
+    assert made["at"] == "127.0.0.1" and made["index"] == "exact" and "127.0.0.1" in made["given"][2]
+    assert not capsys.readouterr().err
+
+
 def test_a_mistake_exits_with_2(capsys):
     with pytest.raises(SystemExit) as end:
         main(["gallery", "show", "nowhere"])
