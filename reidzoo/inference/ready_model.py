@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -190,8 +191,9 @@ class ReadyModel:
         parts = [torch.empty(0, self.embedding_dim, dtype=torch.float32)]
         solver = self.config.SOLVER
         how = (self.config.TEST.FLIP, solver.PRECISION, solver.CHANNELS_LAST)
-        with evaluation_mode(self.module):  # somebody may have trained it since
-            while batch := list(islice(stream, int(batch_size) or self.config.TEST.IMS_PER_BATCH)):
+        trains = any(part.training for part in self.module.modules())  # somebody may have put it into that mode since
+        with evaluation_mode(self.module) if trains else nullcontext():
+            while batch := list(islice(stream, batch_size or self.config.TEST.IMS_PER_BATCH)):
                 pixels = self._normalize(torch.stack([image for _, image in batch]).to(self.device))
                 parts.append(embed_images(getattr(self.module, method), pixels, *how).cpu())
                 check_finite(parts[-1], [name for name, _ in batch])

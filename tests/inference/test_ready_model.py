@@ -321,6 +321,17 @@ def test_a_model_that_was_trained_in_the_meantime_embeds_as_before_and_stays_in_
     assert model.module.training and fingerprint(model.module, model.config) == before
 
 
+def test_a_model_that_is_ready_is_not_touched_so_that_threads_can_share_it(write_tiny, pictures, monkeypatch):
+    model = reidzoo.load(write_tiny()[0])
+    expected = model.embed(pictures)
+
+    def never(mode=True):
+        raise AssertionError("another thread would see it")
+
+    monkeypatch.setattr(model.module, "train", never)
+    assert torch.equal(model.embed(pictures, np.int64(3)), expected)
+
+
 @pytest.mark.parametrize("what", [None, "", 3, b"domainmix_mini"])
 def test_what_can_name_no_model_is_named(what):
     with pytest.raises(ConfigError, match=r"reidzoo\.load: what must be a model's name or a path, got"):
