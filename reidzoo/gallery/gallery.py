@@ -21,7 +21,7 @@ from reidzoo.gallery.folder import GalleryFolder
 from reidzoo.gallery.indexes import open_index
 from reidzoo.gallery.local_store import LocalStore
 from reidzoo.gallery.part import PART_ROWS
-from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord, label_text
+from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord, each_label, label_text
 from reidzoo.gallery.sources import OneOrEach, read_source
 from reidzoo.gallery.store import Store
 from reidzoo.inference.load import load
@@ -250,9 +250,7 @@ class Gallery:
             names: one or more names, records or matches; paths may be relative.
             identity: and all images of this identity.
         """
-        single = isinstance(names, (str, bytes, os.PathLike, Entry, Match)) or not isinstance(names, Iterable)
-        several: Iterable[Any] = [names] if single else names  # type: ignore[assignment]
-        given = [_name(name) for name in several]
+        given = [_name(name) for name in each_label([names] if isinstance(names, Entry) else names)]
         wanted = {*given, *(os.path.abspath(name) for name in given)}
         if (wanted_identity := label_text(identity)) is not None:
             wanted |= {entry.name for entry in self if entry.identity == wanted_identity}
@@ -380,9 +378,7 @@ class Gallery:
     def _known_cameras(self, camera: str | int | Collection[str | int] | None) -> list[str] | None:
         if camera is None:
             return None
-        single = isinstance(camera, (str, bytes)) or not isinstance(camera, Iterable)
-        several: Iterable[Any] = [camera] if single else camera  # type: ignore[assignment]
-        wanted = [str(label_text(one)) for one in several]
+        wanted = [str(label_text(one)) for one in each_label(camera)]
         known = self.cameras
         for name in wanted:
             if name not in known:
@@ -464,7 +460,7 @@ def _record(given: Any) -> Entry:
 def _name(given: Any) -> str:
     if isinstance(given, (Entry, Match)):
         return given.name
-    return os.fsdecode(given) if isinstance(given, (str, bytes, os.PathLike)) else str(given)
+    return os.fsdecode(given) if isinstance(given, (bytes, os.PathLike)) else label_text(given) or ""
 
 
 def _repeated(entries: Sequence[Entry]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,7 @@ from reidzoo.files import printable
 if TYPE_CHECKING:
     from reidzoo.inference.ready_model import ReadyModel
 
-__all__ = ["Added", "Entry", "Hit", "Match", "ModelRecord", "label_text"]
+__all__ = ["Added", "Entry", "Hit", "Match", "ModelRecord", "each_label", "is_label", "label_text"]
 
 
 class Entry(NamedTuple):
@@ -52,6 +52,16 @@ def label_text(label: Any) -> str | None:
     if label is None or type(label).__name__ in ("NAType", "NaTType") or label != label or label == "":
         return None
     return str(int(label) if isinstance(label, float) and label.is_integer() else label)
+
+
+def is_label(labels: Any) -> bool:
+    """Return whether this is one label, and not several."""
+    return not isinstance(labels, Iterable) or isinstance(labels, (str, bytes)) or getattr(labels, "ndim", 1) == 0
+
+
+def each_label(labels: Any) -> Iterable[Any]:
+    """Return several labels as they are, and one as a list of it."""
+    return [labels] if is_label(labels) else labels
 
 
 class Hit(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reidzoo.datasets import Dataset, Market1501
@@ -11,7 +11,7 @@ from reidzoo.datasets.base import check_names, images_below
 from reidzoo.datasets.folder import CAMERA
 from reidzoo.datasets.names import Names
 from reidzoo.errors import DatasetError, GalleryError
-from reidzoo.gallery.records import Entry
+from reidzoo.gallery.records import Entry, each_label, is_label
 from reidzoo.inference.pixel_source import listed
 
 __all__ = ["OneOrEach", "read_source"]
@@ -91,7 +91,7 @@ def _of_images(
         if not all(isinstance(image, (str, os.PathLike)) for image in images):
             raise GalleryError("images without a file have no name; give names=[...], one for each")
         names = [os.path.abspath(image) for image in images]
-    columns = [_column([names] if isinstance(names, str) else list(names), "names", len(images))]
+    columns = [_column(list(each_label(names)), "names", len(images))]
     columns += [_column(identities, "identities", len(images)), _column(cameras, "cameras", len(images))]
     entries = [Entry(*labels).as_texts() for labels in zip(*columns)]
     unique: set[str] = set()
@@ -103,8 +103,7 @@ def _of_images(
 
 
 def _column(labels: Any, what: str, count: int) -> Sequence[Any]:
-    alone = not isinstance(labels, Iterable) or isinstance(labels, (str, bytes)) or getattr(labels, "ndim", 1) == 0
-    labels = [labels] * count if alone else list(labels)
+    labels = [labels] * count if is_label(labels) else list(labels)
     if len(labels) != count:
         raise GalleryError(f"{what} are {len(labels)}, the images {count}; give one for each")
     return labels

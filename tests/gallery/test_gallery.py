@@ -355,7 +355,15 @@ def test_labels_as_a_table_holds_them(model, people):
         gallery.add([image], names=["h"], identities="\udce9")
     with pytest.raises(GalleryError, match="names are 1, the images 2"):
         gallery.add([image] * 2, names="xy")
+    assert len(gallery.search(image, camera=torch.tensor(1))[0]) == 1  # of no dimension, so that it is no list
     assert gallery.remove(identity=4.0) == 3 and gallery.remove(identity=np.int64(5)) == 1
+
+
+def test_names_that_are_numbers_are_removed_as_they_were_added(model):
+    gallery = Gallery.new(model)
+    gallery.add_embeddings(torch.eye(4, model.embedding_dim), [Entry(n) for n in (1.0, 2, 3, 4)], model.info["sha256"])
+    assert gallery.remove(1.0) == gallery.remove(torch.tensor(2)) == 1 and gallery.remove(torch.tensor([3, 4])) == 2
+    assert gallery.remove(["", None]) == 0
 
 
 def test_what_to_remove_may_be_a_path_a_record_or_a_match(model, people):
