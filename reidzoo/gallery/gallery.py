@@ -25,7 +25,7 @@ from reidzoo.gallery.records import Added, Entry, Hit, Match, ModelRecord, each_
 from reidzoo.gallery.sources import OneOrEach, read_source
 from reidzoo.gallery.store import Store
 from reidzoo.inference.load import load
-from reidzoo.inference.pixel_source import CHANNELS
+from reidzoo.inference.pixel_source import PixelSource
 from reidzoo.inference.ready_model import Images, ReadyModel
 from reidzoo.neighbours.features import normalised
 from reidzoo.suggest import did_you_mean
@@ -189,7 +189,8 @@ class Gallery:
             identities, cameras: of a list of images: one for all, or one for each; None, or NaN as in a table, where
                 unknown.
             split: of a dataset.
-            skip_unreadable: leave such files out, instead of raising before anything is embedded, and such images.
+            skip_unreadable: leave out files that cannot be read, and images that are none, instead of raising; of files
+                that is before anything is embedded.
             workers: processes that decode files.
             title: what a progress bar says; empty for none.
             channels: of arrays, as ``ReadyModel.embed`` takes it.
@@ -406,19 +407,21 @@ class Gallery:
         self, images: Sequence[Any], entries: Sequence[Entry], channels: str, unreadable: dict[int, str], skip: bool
     ) -> Iterator[tuple[list[int], Tensor]]:
         """Yield rows and embeddings of images of any kind, one by one, and note which are none, if they are skipped."""
-        arrays = any(isinstance(image, np.ndarray) for image in images)
-        if channels not in (CHANNELS if arrays else ("", *CHANNELS)):
+        source = PixelSource(self.model.size, self.model.interpolation, channels)
+        if not channels and any(isinstance(image, np.ndarray) for image in images):
             raise ValueError(
-                f"channels={channels!r}: there is an array, which does not say in which order its channels are; 'bgr' "
-                f"for what OpenCV reads, 'rgb' for what others do"
+                "channels='': there is an array, which does not say in which order its channels are; 'bgr' for what "
+                "OpenCV reads, 'rgb' for what others do"
             )
         for row, (image, entry) in enumerate(zip(images, entries)):
             try:
-                yield [row], self.model.embed_gallery([image], channels=channels)
+                ((_, pixels),) = source.whole([image])
             except (TypeError, ValueError, DatasetError) as error:
                 unreadable[row] = f"{entry.name}: {error}"
                 if not skip:
                     raise DatasetError(unreadable[row]) from None
+            else:  # what the model raises is no image's fault
+                yield [row], self.model.embed_gallery(pixels)
 
     def _add_blocks(self, entries: Sequence[Entry], blocks: Iterable[tuple[list[int], Tensor]], title: str) -> None:
         """Add embeddings as they come, a part's worth at a time, and what there is if the rest fails."""

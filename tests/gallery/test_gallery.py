@@ -325,6 +325,8 @@ def test_arrays_are_added_and_searched_with(model, people):
     gallery = Gallery.new(model)
     with pytest.raises(ValueError, match="channels='': there is an array, which does not say in which order"):
         gallery.add(pixels, names=list("abcdef"), skip_unreadable=True)
+    with pytest.raises(ValueError, match=r"^channels='gbr': 'bgr' \(OpenCV\) or 'rgb'$"):
+        gallery.add([Image.open(path) for path in people.rglob("*.jpg")], names=list("abcdef"), channels="gbr")
     gallery.add([image[..., ::-1] for image in pixels], names=list("abcdef"), channels="bgr")
     found = gallery.search(pixels, k=1, channels="rgb")
     assert [matches[0].name for matches in found] == list("abcdef")
@@ -341,6 +343,13 @@ def test_an_image_that_is_none_is_called_by_its_name_or_left_out(model, people):
     added = gallery.add(source, names=names, skip_unreadable=True)
     assert [entry.name for entry in gallery] == ["good"] and added.added == 1
     assert [reason.split(":")[0] for reason in added.unreadable] == ["odd", "unread", "gone"]
+
+
+def test_what_the_model_raises_is_no_images_fault(model, people, monkeypatch):
+    image = Image.open(people / "Ann" / "Ann_c0.jpg")
+    monkeypatch.setattr(model.module, "embed", lambda pixels: int("x"))
+    with pytest.raises(ValueError, match=r"^invalid literal"):
+        Gallery.new(model).add([image], names=["a"], skip_unreadable=True)
 
 
 def test_labels_as_a_table_holds_them(model, people):
