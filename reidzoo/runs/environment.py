@@ -100,7 +100,11 @@ def _words() -> list[str]:
 
 
 def _git(*words: str, folder: Path = ROOT) -> str:
-    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False).stdout.rstrip()
+    """Return what git says; "" where it fails, or is not installed."""
+    try:
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False).stdout.rstrip()
+    except OSError:
+        return ""
 
 
 def _commit() -> str:

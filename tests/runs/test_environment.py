@@ -102,6 +102,11 @@ def checkout(monkeypatch, tmp_path):
     return code
 
 
+def test_a_machine_without_git_is_none_that_cannot_train(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert environment.environment()["commit"] == "unknown" and environment.own_commit() == ""
+
+
 def test_a_new_folder_of_code_is_uncommitted_file_by_file(checkout):
     assert environment.environment()["uncommitted"] == "none" and len(environment.environment()["commit"]) == 40
     for name in ("projects/New/new/loss.py", "projects/New/base.yml", "projects/New/notes.md", "elsewhere/b.py"):
