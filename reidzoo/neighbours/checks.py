@@ -16,14 +16,14 @@ def as_device(device: str | torch.device) -> torch.device:
     """Return the device that is named.
 
     Raises:
-        EvaluationInputError: it is none, or CUDA's and torch finds none.
+        EvaluationInputError: it is none, or one of CUDA's that torch does not find.
     """
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError):  # torch lists what it was ever ported to
         raise EvaluationInputError(f"device={device!r} names no device; there are cpu, cuda and cuda:1.") from None
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise EvaluationInputError(f"device={device!r}: torch finds no CUDA device here; use device='cpu'.")
+    if found.type == "cuda" and (found.index or 0) >= (count := torch.cuda.device_count()):
+        raise EvaluationInputError(f"device={str(device)!r}: torch finds {count} CUDA devices; use device='cpu'.")
     return found
 
 

@@ -498,10 +498,11 @@ def test_a_judge_whose_matches_are_out_of_order_is_refused():
 
 
 @pytest.mark.parametrize(
-    "device, message", [("gpu", "names no device; there are cpu, cuda"), ("cuda", "finds no CUDA")]
+    "device, message, count",
+    [("gpu", "names no device; there are cpu, cuda", 1), ("cuda", "finds 0 CUDA", 0), ("cuda:1", "finds 1 CUDA", 1)],
 )
-def test_a_device_that_is_not_there_is_named(monkeypatch, device, message):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def test_a_device_that_is_not_there_is_named(monkeypatch, device, message, count):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     for function in (evaluate_ranking, rerank_k_reciprocal):
         ids = ([0, 1], [0, 1], [0, 0], [1, 1]) if function is evaluate_ranking else ()
         with pytest.raises(EvaluationInputError, match=f"device='{device}'.*{message}"):
