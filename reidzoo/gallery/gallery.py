@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from reidzoo.checks import whole
+from reidzoo.datasets.base import check_names
 from reidzoo.engine.image_check import ImageCheck
 from reidzoo.engine.image_table import ImageTable
 from reidzoo.engine.on_cpu import on_cpu
@@ -225,6 +226,7 @@ class Gallery:
 
         Raises:
             GalleryError: they are another model's, or not one for each record; or a record has no name.
+            DatasetError: a name is not UTF-8.
             ClusteringError: they hold NaN, or a row of zeros.
         """
         self.store.model.check_same(sha256)
@@ -236,6 +238,7 @@ class Gallery:
             raise GalleryError(
                 f"{len(features)} embeddings and {len(entries)} records; give one for each, of one name each"
             )
+        check_names(entry.name for entry in entries)
         known = self.store.known([entry.name for entry in entries])
         rows = [row for row, entry in enumerate(entries) if entry.name not in known]
         if rows:

@@ -32,7 +32,7 @@ class Entry(NamedTuple):
         """Return it with the texts of its name and labels, which is what a gallery can keep.
 
         Raises:
-            GalleryError: it has no name, or a text that is not UTF-8.
+            GalleryError: it has no name, or a label that is not UTF-8.
         """
         name = label_text(self.name)
         if name is None:

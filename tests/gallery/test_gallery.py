@@ -390,6 +390,8 @@ def test_names_alone_are_records_and_nothing_is_added_as_nothing(model):
     assert list(gallery) == [Entry("a1"), Entry("b2")]
     with pytest.raises(GalleryError, match=r"3 is no record of an image; give Entry\(name, identity, camera\)"):
         gallery.add_embeddings(torch.eye(1, model.embedding_dim), [3], sha256)
+    with pytest.raises(DatasetError, match=r"a path that is not UTF-8.*caf\\udce9"):
+        gallery.add_embeddings(torch.eye(1, model.embedding_dim), ["caf\udce9.jpg"], sha256)
 
 
 def test_what_is_no_way_to_search_is_named(model, people, tmp_path):
