@@ -21,7 +21,7 @@ CELLS = 32  # about as many cells of a map
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model's decision of two images.
+    """What a model makes of two images.
 
     A cell's influence is the similarity less what it is when the cell and half a cell around it are covered in that one
     image: positive where the cell makes the two alike, negative where it sets them apart. It says what the similarity

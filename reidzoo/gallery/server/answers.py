@@ -46,7 +46,7 @@ class SearchAnswer(BaseModel):
 
 
 class ComparisonAnswer(BaseModel):
-    """A model's decision of two pictures."""
+    """What a model makes of two pictures."""
 
     similarity: float
     probability: float | None = Field(description="of one identity, at the prior; null if not calibrated")
