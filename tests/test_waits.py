@@ -60,7 +60,6 @@ ALLOWED = {
     ("reidzoo/memories/hybrid.py", "_scale_classes"): "between epochs",
     ("reidzoo/heads/classifier.py", "build_classifier"): "between epochs",
     ("reidzoo/transforms/decode.py", "read_picture"): "on the CPU alone",
-    ("reidzoo/transforms/local_grayscale.py", "__call__"): "of numpy arrays",
     ("reidzoo/transforms/pieces.py", "cut_pieces"): "on the CPU alone",
     ("reidzoo/transforms/pieces.py", "gather_pieces"): "of numpy arrays",
     ("reidzoo/transforms/random_erasing.py", "__call__"): "of numpy arrays, and of tensors on the CPU alone",

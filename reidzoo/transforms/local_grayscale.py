@@ -42,6 +42,5 @@ class LocalGrayscale:
         """Return the batch (B, 3, H, W) of bytes, with some rectangles grey; raises ConfigError for other images."""
         if images.dtype != torch.uint8:
             raise ConfigError(f"LocalGrayscale: images are {images.dtype}; put it before Normalize")
-        chosen, rectangles = self.rectangle.draw(draw, *images.shape[2:])
-        rectangles[~chosen, 2:] = 0
+        _, rectangles = self.rectangle.draw(draw, *images.shape[2:])
         return torch.where(cover(rectangles, images), rgb_to_grayscale(images, num_output_channels=3), images)

@@ -60,7 +60,6 @@ class RandomErasing:
         if self._fill.device != images.device:
             self._fill = self._fill.to(images.device)
         erase, rectangles = self.rectangle.draw(draw, *images.shape[2:])
-        rectangles[~erase] = 0
         if images.device.type != "cpu":
             return torch.where(cover(rectangles, images), self._fill, images, out=images)
         pixels: Any = images

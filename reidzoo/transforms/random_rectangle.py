@@ -44,6 +44,8 @@ class RandomRectangle:
     def draw(self, draw: BatchDraw, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Return which images get a rectangle (B,), and rectangles (B, 4): top, left, height and width in pixels.
 
+        Height and width are 0 where an image gets none.
+
         Args:
             draw: the numbers, of which each image takes 203.
             height: of the images.
@@ -57,7 +59,8 @@ class RandomRectangle:
         if len(others):
             chosen[others], sizes[others] = first_fit(attempts[others], *rules)
         corner = np.floor(position * (np.array([height + 1, width + 1]) - sizes)).astype(np.int64)
-        return (gate < self.p) & chosen, np.column_stack([corner, sizes])
+        chosen &= gate < self.p
+        return chosen, np.column_stack([corner, np.where(chosen[:, None], sizes, 0)])
 
 
 def first_fit(

@@ -20,3 +20,9 @@ def test_shares_and_ratios_are_in_their_ranges():
     # The whole range of places is used, ends included.
     assert top.min() == 0
     assert (top + height).max() == 256
+
+
+def test_an_image_that_gets_none_has_one_of_no_pixels():
+    chosen, boxes = RandomRectangle("owner", 0.5, (0.02, 0.4), (0.3, 3.33)).draw(BatchDraw(0, 0, 0, 64), 32, 16)
+    assert 0 < chosen.sum() < 64
+    assert not boxes[~chosen, 2:].any() and (boxes[chosen, 2:] > 0).all()
