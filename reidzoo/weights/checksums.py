@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from reidzoo.errors import WeightsError
+from reidzoo.weights.first_names import first_names
 
 __all__ = ["ArchiveChecksums", "check_checksums", "checksums", "read_archive_checksums"]
 
-_SHOWN = 10
 _MOST = 4
 """How many times its own size an archive may unpack to; ``torch.save`` does not compress."""
 
@@ -107,9 +107,8 @@ def _is_whole(archive: zipfile.ZipFile, record: zipfile.ZipInfo) -> bool:
 
 def _complain(names: list[str], where: str) -> None:
     if names:
-        more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise WeightsError(
-            f"{where} is damaged: by their checksums, these are not what was saved: {', '.join(names[:_SHOWN])}{more}. "
+            f"{where} is damaged: by their checksums, these are not what was saved: {first_names(names)}. "
             f"Take another copy of the file"
         )
 

@@ -8,7 +8,7 @@ import os
 import pickle
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from reidzoo.errors import ConfigError, UnknownModelError, WeightsError
 from reidzoo.registry import SCHEME
 from reidzoo.weights.cache import checked_content
 from reidzoo.weights.checksums import read_archive_checksums
+from reidzoo.weights.first_names import SHOWN, first_names
 from reidzoo.weights.safetensors_file import read_safetensors
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
 CLASSIFIERS = ("head.classifier.*", "*.head.classifier.*")
 """Patterns of the weights that training needs and embedding does not: one row for each training identity."""
 KeyMap = Mapping[str, "str | None"] | Callable[[str], "str | None"]
-_SHOWN = 10
 _WRAPPERS = ("parts", "state_dict", "model", "teacher")
 
 
@@ -186,7 +186,7 @@ def unwrap_state(content: Any, where: str = "the file") -> dict[str, torch.Tenso
         or not state
         or not all(isinstance(value, torch.Tensor) for value in state.values())
     ):
-        summary = ", ".join(map(str, list(state)[:_SHOWN])) if isinstance(state, Mapping) else type(state).__name__
+        summary = ", ".join(map(str, list(state)[:SHOWN])) if isinstance(state, Mapping) else type(state).__name__
         raise WeightsError(f"{where} holds no state dict (names and tensors); found: {summary or 'nothing'}")
     if all(key.startswith("module.") for key in state):
         return {key.removeprefix("module."): value for key, value in state.items()}
@@ -253,7 +253,7 @@ def _check_kinds(state: Mapping[str, torch.Tensor], where: str) -> None:
     if bad:
         raise WeightsError(
             f"{where}: {len(bad)} of {len(state)} tensors are quantised, packed, sparse, nested, or without values (on "
-            f"the device meta): {_shown(bad)}. Save them as plain tensors, such as float32, where they were made"
+            f"the device meta): {first_names(bad)}. Save them as plain tensors, such as float32, where they were made"
         )
 
 
@@ -279,7 +279,7 @@ def _check_numbers(state: Mapping[str, torch.Tensor], where: str, target: Mappin
     if bad:
         raise WeightsError(
             f"{where}: {len(bad)} of {len(state)} tensors are complex, or hold numbers beyond the range of the model's "
-            f"{target[bad[0]].dtype}: {_shown(bad)}. They are not this model's weights"
+            f"{target[bad[0]].dtype}: {first_names(bad)}. They are not this model's weights"
         )
 
 
@@ -303,7 +303,7 @@ def check_finite(
     if bad:
         raise WeightsError(
             f"{where} is damaged, or its training diverged; {len(bad)} of {len(state)} tensors hold NaN or infinity: "
-            + _shown(bad)
+            + first_names(bad)
         )
 
 
@@ -355,14 +355,8 @@ def _report(
     ]
     for title, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", clashes)):
         if names:
-            lines.append(f"{len(names)} {title}: {_shown(names)}")
+            lines.append(f"{len(names)} {title}: {first_names(names)}")
     return "\n  ".join(lines)
-
-
-def _shown(names: Sequence[str]) -> str:
-    """Return the first of the names, and how many more there are."""
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def map_torchvision(name: str) -> str | None:

@@ -16,6 +16,7 @@ from yacs.config import CfgNode
 from reidzoo.config import get_cfg
 from reidzoo.errors import WeightsError
 from reidzoo.registry import MODEL
+from reidzoo.weights.first_names import first_names
 from reidzoo.weights.loading import check_finite, safe_read, unwrap_state
 from reidzoo.weights.model_file import ModelFile
 from reidzoo.zoo.convert.dropped import Dropped
@@ -24,7 +25,6 @@ from reidzoo.zoo.convert.layout import Layout
 
 __all__ = ["check_options", "convert_path", "convert_state"]
 
-_SHOWN = 10
 _SIZE = re.compile(r"(\d+)x(\d+)")
 
 
@@ -208,6 +208,5 @@ def _report(family: Family, problems: Mapping[str, list[str]]) -> str:
     lines = [f"this does not fit {family.name} ({family.title}); nothing was converted."]
     for title, names in problems.items():
         if names:
-            more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            lines.append(f"{len(names)} {title}: {', '.join(names[:_SHOWN])}{more}")
+            lines.append(f"{len(names)} {title}: {first_names(names)}")
     return "\n  ".join(lines)
